@@ -1,0 +1,131 @@
+"""The card: everything a trained model says about itself. Imports no torch, so the API can read it in milliseconds."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+CARD_FILE = "card.json"
+WEIGHTS_FILE = "model.safetensors"
+
+ModelName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=80)]
+"""`<data>-<family>[-<variant>]`, for example `mnist-dcgan`."""
+
+Direction = Literal["AtoB", "BtoA"]
+
+
+class Task(StrEnum):
+    """What a request may ask of a model."""
+
+    SAMPLE = "sample"
+    CONDITIONAL = "conditional"
+    TRANSLATE = "translate"
+    RECONSTRUCT = "reconstruct"
+    INTERPOLATE = "interpolate"
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ImageFormat(_Record):
+    """Pixels of a picture at the border: uint8, height x width x channels."""
+
+    height: int = Field(gt=0)
+    width: int = Field(gt=0)
+    channels: Literal[1, 3]
+
+    @property
+    def mode(self) -> Literal["L", "RGB"]:
+        """Pillow's name for the channels."""
+        return "L" if self.channels == 1 else "RGB"
+
+
+class DataRecord(_Record):
+    """The data a model was trained on."""
+
+    name: str
+    split: str
+    count: int = Field(gt=0, description="training images (pairs count once)")
+    sha256: str = Field(description="of the archive that was read")
+    licence: str
+    source: str
+
+
+class TrainingRecord(_Record):
+    """How the weights came to be: enough to make them again."""
+
+    recipe: str
+    recipe_sha256: str
+    seed: int
+    steps: int
+    images: int = Field(description="training images seen, with repetition")
+    seconds: float = Field(description="wall-clock, all resumed runs added")
+    device: str
+    precision: str
+    torch: str
+    commit: str
+    date: str
+
+
+class WeightsRecord(_Record):
+    """The file beside the card."""
+
+    sha256: str
+    bytes: int
+    parameters: int
+
+
+class Metric(_Record):
+    """One measured figure, with what it takes to believe it."""
+
+    name: str
+    value: float
+    count: int = Field(description="images or pairs it was measured on")
+    reference: str = Field(description="the data or split it is measured against")
+    extractor: str | None = Field(None, description="name and weights' sha256 of the network that judged, if one did")
+    date: str
+    command: str
+
+
+class Serving(_Record):
+    """How the worker treats this model."""
+
+    max_batch: int = Field(32, ge=1, description="images in one forward pass")
+    max_wait_ms: float = Field(2.0, ge=0, description="longest wait for a batch to fill")
+    timeout_s: int = Field(60, ge=1, description="a prediction that runs longer fails")
+
+
+class Card(_Record):
+    """A model as a request sees it. `tasks` maps each task to the names of the inputs it takes (`models.inputs`)."""
+
+    schema_version: Literal[1] = 1
+    name: ModelName
+    family: str
+    summary: str
+    config: dict[str, Any]
+    tasks: dict[Task, tuple[str, ...]]
+    image: ImageFormat = Field(description="of the pictures it makes, and of the pictures it takes")
+    normalisation: Literal["uint8 / 127.5 - 1"] = "uint8 / 127.5 - 1"
+    classes: tuple[str, ...] = ()
+    domains: dict[Literal["A", "B"], str] = Field(default_factory=dict, description="what A and B stand for")
+    directions: tuple[Direction, ...] = ()
+    data: DataRecord | None = None
+    training: TrainingRecord | None = None
+    weights: WeightsRecord
+    metrics: tuple[Metric, ...] = ()
+    serving: Serving = Serving()
+    licence: str
+    limits: str = Field("", description="what this model does badly")
+
+    @classmethod
+    def read(cls, folder: Path) -> Card:
+        """Reads `folder/card.json`. Raises `OSError` or `pydantic.ValidationError`."""
+        return cls.model_validate_json((folder / CARD_FILE).read_bytes())
+
+    def write(self, folder: Path) -> None:
+        """Writes `folder/card.json`, indented for people."""
+        (folder / CARD_FILE).write_text(self.model_dump_json(indent=2, exclude_none=True) + "\n")

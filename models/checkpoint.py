@@ -1,0 +1,50 @@
+"""A model on disk: `model.safetensors` in half precision and `card.json`, held together by the weights' sha256."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+
+from models.card import WEIGHTS_FILE, Card, WeightsRecord
+from models.model import Model, build, freeze, parameter_count
+
+
+class BadCheckpoint(ValueError):
+    """A model folder that cannot be served: the message says what is wrong with it."""
+
+
+def read(folder: Path, card: Card | None = None) -> Model:
+    """The model in `folder`, ready to serve, in float32 on the CPU.
+
+    Raises:
+        BadCheckpoint: no or damaged weights, weights that are not the card's, or a family or setting that is not known.
+    """
+    card = card or Card.read(folder)
+    try:
+        blob = (folder / WEIGHTS_FILE).read_bytes()
+    except OSError as error:
+        raise BadCheckpoint(f"{card.name}: weights cannot be read: {error.strerror}") from error
+    if hashlib.sha256(blob).hexdigest() != card.weights.sha256:
+        raise BadCheckpoint(f"{card.name}: {WEIGHTS_FILE} does not have the sha256 that the card states")
+    try:
+        model = build(card.family, card.config)
+        model.load_state_dict({name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in load(blob).items()})
+    except (KeyError, ValueError, RuntimeError, SafetensorError) as error:
+        raise BadCheckpoint(f"{card.name}: {error}") from error
+    return freeze(model)
+
+
+def write(model: Model, folder: Path) -> WeightsRecord:
+    """Writes the weights in half precision and returns what the card says of them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    state = {
+        name: tensor.detach().cpu().to(torch.float16 if tensor.is_floating_point() else tensor.dtype).contiguous()
+        for name, tensor in model.state_dict().items()
+    }
+    blob = save(state)
+    (folder / WEIGHTS_FILE).write_bytes(blob)
+    return WeightsRecord(sha256=hashlib.sha256(blob).hexdigest(), bytes=len(blob), parameters=parameter_count(model))

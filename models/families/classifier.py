@@ -1,0 +1,33 @@
+"""A classifier: no generative model, but the judge that measures them. Offers no task to requests."""
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from models import model
+from models.model import Batch, Losses, Model, Player, register
+from models.nn.classifier import ConvClassifier
+
+
+@register("classifier")
+class Classifier(Model):
+    """Image to class, and to features for distribution metrics."""
+
+    class Config(model.Config):
+        channels: int = 1
+        classes: int = 10
+        width: int = 32
+
+    def __init__(self, config: Config):
+        super().__init__()
+        self.classes = config.classes
+        self.network = ConvClassifier(config.channels, config.width, config.classes)
+
+    def classify(self, images: Tensor) -> Tensor:
+        """[N, C, H, W] in [-1, 1] -> logits [N, classes]."""
+        return self.network(images)
+
+    def players(self) -> tuple[Player, ...]:
+        return (Player("classifier", (self.network,)),)
+
+    def loss(self, player: str, batch: Batch) -> Losses:
+        return {"cross_entropy": F.cross_entropy(self.classify(batch["images"]).float(), batch["labels"])}

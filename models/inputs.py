@@ -1,0 +1,103 @@
+"""What a request may say: every input's name, type and limits, in one place for API, worker and CLI. Imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model
+from pydantic.fields import FieldInfo
+
+from models.card import Card, Task
+
+MAX_SEED = 2**53 - 1
+"""The largest integer that JSON and JavaScript hold exactly."""
+MAX_IMAGES = 64
+"""Most images of one prediction."""
+
+FieldMaker = Callable[[Card], tuple[Any, FieldInfo]]
+
+
+def _label_of(card: Card) -> Callable[[int | str], int]:
+    def check(value: int | str) -> int:
+        if isinstance(value, str) and value in card.classes:
+            return card.classes.index(value)
+        index = int(value) if isinstance(value, int) or value.isascii() and value.isdigit() and len(value) < 10 else -1
+        if not 0 <= index < len(card.classes):
+            raise ValueError(f"unknown label; this model knows {', '.join(card.classes)} (or an index below {len(card.classes)})")
+        return index
+
+    return check
+
+
+def _direction(card: Card) -> tuple[Any, FieldInfo]:
+    names = {"AtoB": ("A", "B"), "BtoA": ("B", "A")}
+    told = "; ".join(
+        f"{way}: {card.domains.get(a, a)} to {card.domains.get(b, b)}" for way, (a, b) in names.items() if way in card.directions
+    )
+    kind = Annotated[str, AfterValidator(_one_of(card.directions))]
+    return kind, Field(card.directions[0], description=told, json_schema_extra={"enum": list(card.directions)})
+
+
+def _one_of(allowed: tuple[str, ...]) -> Callable[[str], str]:
+    def check(value: str) -> str:
+        if value not in allowed:
+            raise ValueError(f"this model takes {' or '.join(allowed)}")
+        return value
+
+    return check
+
+
+_PICTURE = "a picture: a file part of a multipart request, or a data: URI in JSON"
+
+FIELDS: dict[str, FieldMaker] = {
+    "n": lambda card: (int, Field(1, ge=1, le=MAX_IMAGES, description="how many images")),
+    "seed": lambda card: (
+        int | None,
+        Field(None, ge=0, le=MAX_SEED, description="image i is drawn with seed + i; drawn by the server and returned if absent"),
+    ),
+    "seeds": lambda card: (
+        list[Annotated[int, Field(ge=0, le=MAX_SEED)]] | None,
+        Field(None, min_length=2, max_length=8, description="the latents to pass through, by their seeds"),
+    ),
+    "truncation": lambda card: (
+        float | None,
+        Field(
+            None, gt=0, le=4, allow_inf_nan=False, description="latents beyond ± this are drawn again; lower is more typical, less varied"
+        ),
+    ),
+    "label": lambda card: (
+        Annotated[int | str, AfterValidator(_label_of(card))],
+        Field(description=f"class name or index: {', '.join(card.classes)}", examples=[card.classes[-1]]),
+    ),
+    "frames": lambda card: (int, Field(8, ge=2, le=MAX_IMAGES, description="how many images along the way, both ends included")),
+    "image": lambda card: (str, Field(description=_PICTURE)),
+    "images": lambda card: (
+        list[str] | None,
+        Field(None, min_length=2, max_length=8, description=f"the pictures to pass through, each {_PICTURE}"),
+    ),
+    "direction": _direction,
+}
+
+
+@lru_cache(maxsize=1024)
+def _input_model(key: str, task: Task) -> type[BaseModel]:
+    card = Card.model_validate_json(key)
+    fields = {name: FIELDS[name](card) for name in card.tasks[task]}
+    return create_model(
+        f"{card.name}-{task.value}-input",
+        __config__=ConfigDict(extra="forbid", frozen=True, title=f"Input of {card.name} for {task.value}"),
+        **fields,
+    )
+
+
+def input_model(card: Card, task: Task) -> type[BaseModel]:
+    """The pydantic model of what `card` takes for `task`; its JSON Schema is what the API shows.
+
+    Raises:
+        KeyError: the model does not offer the task.
+    """
+    if task not in card.tasks:
+        raise KeyError(task)
+    return _input_model(card.model_dump_json(), task)

@@ -1,0 +1,17 @@
+"""Log-likelihoods and divergences, in nats, summed over the dimensions of each image."""
+
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def bernoulli_nll(logits: Tensor, targets: Tensor) -> Tensor:
+    """-log p(x | logits) of binary (or [0, 1]) targets. [N, ...] -> [N]."""
+    return F.binary_cross_entropy_with_logits(logits, targets, reduction="none").flatten(1).sum(1)
+
+
+def kl_to_standard_normal(mean: Tensor, log_variance: Tensor) -> Tensor:
+    """KL(N(mean, exp(log_variance)) || N(0, 1)) = -½ Σ(1 + log σ² - μ² - σ²), never negative (arXiv 1312.6114, appendix B).
+
+    [N, D] -> [N].
+    """
+    return -0.5 * (1 + log_variance - mean.square() - log_variance.exp()).sum(1)

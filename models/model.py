@@ -1,0 +1,115 @@
+"""What every family is: networks that serve, players that train them, and the few operations that they offer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor, nn
+
+from models.card import Direction
+
+Batch = Mapping[str, Tensor]
+"""Training data by name: `images` [N,C,H,W] in [-1, 1] and `labels` [N]; or `a` and `b` for two domains or a pair."""
+
+Losses = dict[str, Tensor]
+"""Named scalar terms; the trainer minimises their sum."""
+
+
+class Config(BaseModel):
+    """A family's settings. Frozen, and unknown names are refused: a card is rebuilt into exactly the model it was."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+@dataclass(frozen=True)
+class Player:
+    """One side of the game: the parameters it moves, and how many turns it takes per training step."""
+
+    name: str
+    modules: tuple[nn.Module, ...]
+    turns: int = 1
+
+    def parameters(self) -> list[nn.Parameter]:
+        """The parameters that this player's optimiser moves."""
+        return [parameter for module in self.modules for parameter in module.parameters()]
+
+
+class Model(nn.Module):
+    """A generative model. `__init__` builds what serves; `prepare_training` adds what only training needs.
+
+    A family implements those of these methods that it can; `models.operations` offers the tasks that follow:
+
+    - `sample(latent, labels)`: [N, *latent_shape] (and [N] class indices) -> images
+    - `encode(images)` and `decode(codes)`: images -> codes [N, *latent_shape] -> images
+    - `translate(images, direction)`: images -> images
+
+    Images are [N, C, H, W] float in [-1, 1].
+    """
+
+    Config: ClassVar[type[Config]]
+    latent_shape: tuple[int, ...] = ()
+    classes: int = 0
+    directions: tuple[Direction, ...] = ()
+
+    def prepare_training(self) -> None:
+        """Adds the networks and the state that training needs and serving does not (critics, image pools)."""
+
+    def players(self) -> tuple[Player, ...]:
+        """The players, in the order in which they take their turns. Called after `prepare_training`."""
+        raise NotImplementedError
+
+    def loss(self, player: str, batch: Batch) -> Losses:
+        """The terms that `player` minimises on `batch`."""
+        raise NotImplementedError
+
+    def after_step(self, player: str) -> None:
+        """Called after each optimiser step of `player` (weight clipping, for example)."""
+
+
+_families: dict[str, tuple[type[Model], dict[str, Any]]] = {}
+
+
+def register(name: str, **preset: Any):
+    """Class decorator: makes the family known by `name`; `preset` overrides defaults of its config."""
+
+    def add(cls: type[Model]) -> type[Model]:
+        if name in _families:
+            raise ValueError(f"family {name!r} is registered twice")
+        _families[name] = (cls, preset)
+        return cls
+
+    return add
+
+
+def build(family: str, config: Mapping[str, Any]) -> Model:
+    """A new model of `family` with random weights.
+
+    Raises:
+        KeyError: unknown family.
+        pydantic.ValidationError: a setting that the family does not have, or a bad value.
+    """
+    import models.families  # noqa: F401  (registers every family)
+
+    if family not in _families:
+        raise KeyError(f"unknown family {family!r}; known: {', '.join(sorted(_families))}")
+    cls, preset = _families[family]
+    return cls(cls.Config(**{**preset, **config}))
+
+
+def freeze(model: Model) -> Model:
+    """Ready to serve: evaluation mode, no gradients."""
+    return model.eval().requires_grad_(False)
+
+
+def parameter_count(model: nn.Module) -> int:
+    """How many numbers the model's parameters hold; shared ones count once."""
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """Where the model's parameters live."""
+    return next(model.parameters()).device

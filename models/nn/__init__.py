@@ -1,0 +1,1 @@
+"""Networks that families share: built from sizes, knowing nothing of losses or data."""

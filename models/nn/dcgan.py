@@ -1,0 +1,89 @@
+"""The DCGAN pair (Radford et al. 2015, arXiv 1511.06434): transposed convolutions up, strided convolutions down."""
+
+import torch
+from torch import Tensor, nn
+
+from models.nn.init import normal_
+
+
+def _plan(size: int) -> tuple[int, int]:
+    """(side of the smallest feature map, number of doublings) for an image of `size` pixels: 28 -> (7, 2), 64 -> (4, 4)."""
+    base, doublings = size, 0
+    while base % 2 == 0 and base > 4:
+        base, doublings = base // 2, doublings + 1
+    if doublings < 2 or base > 7:
+        raise ValueError(f"size {size} must be 4 to 7 times a power of two, and at least 16")
+    return base, doublings
+
+
+class Generator(nn.Module):
+    """[N, latent + classes] -> [N, channels, size, size] in [-1, 1].
+
+    Args:
+        width: channels of the last hidden feature map; they double towards the latent.
+        classes: above 0, a one-hot label is appended to the latent.
+    """
+
+    def __init__(self, latent: int, channels: int, size: int, width: int, classes: int = 0):
+        super().__init__()
+        base, doublings = _plan(size)
+        features = width * 2 ** (doublings - 1)
+        layers: list[nn.Module] = [
+            nn.ConvTranspose2d(latent + classes, features, base, bias=False),
+            nn.BatchNorm2d(features),
+            nn.ReLU(inplace=True),
+        ]
+        for _ in range(doublings - 1):
+            layers += [
+                nn.ConvTranspose2d(features, features // 2, 4, stride=2, padding=1, bias=False),
+                nn.BatchNorm2d(features // 2),
+                nn.ReLU(inplace=True),
+            ]
+            features //= 2
+        layers += [nn.ConvTranspose2d(features, channels, 4, stride=2, padding=1), nn.Tanh()]
+        self.net = nn.Sequential(*layers)
+        self.classes = classes
+        normal_(self)
+
+    def forward(self, latent: Tensor, labels: Tensor | None = None) -> Tensor:
+        if self.classes:
+            latent = torch.cat([latent, nn.functional.one_hot(labels, self.classes).to(latent.dtype)], dim=1)
+        return self.net(latent[:, :, None, None])
+
+
+class Discriminator(nn.Module):
+    """[N, channels, size, size] -> logits [N]; above 0 means real.
+
+    Args:
+        width: channels of the first feature map; they double at each halving.
+        classes: above 0, the label joins the image as `classes` constant maps (cGAN, arXiv 1411.1784: D sees y as well).
+        dropout: probability of dropping a feature map, after each hidden layer.
+    """
+
+    def __init__(self, channels: int, size: int, width: int, classes: int = 0, dropout: float = 0.0):
+        super().__init__()
+        base, doublings = _plan(size)
+        layers: list[nn.Module] = [
+            nn.Conv2d(channels + classes, width, 4, stride=2, padding=1),
+            nn.LeakyReLU(0.2, inplace=True),
+            nn.Dropout2d(dropout),
+        ]
+        features = width
+        for _ in range(doublings - 1):
+            layers += [
+                nn.Conv2d(features, features * 2, 4, stride=2, padding=1, bias=False),
+                nn.BatchNorm2d(features * 2),
+                nn.LeakyReLU(0.2, inplace=True),
+                nn.Dropout2d(dropout),
+            ]
+            features *= 2
+        layers += [nn.Conv2d(features, 1, base)]
+        self.net = nn.Sequential(*layers)
+        self.classes = classes
+        normal_(self)
+
+    def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
+        if self.classes:
+            maps = nn.functional.one_hot(labels, self.classes).to(images.dtype)[:, :, None, None]
+            images = torch.cat([images, maps.expand(-1, -1, *images.shape[2:])], dim=1)
+        return self.net(images).flatten()

@@ -1,0 +1,16 @@
+"""Initial weights as the GAN papers draw them."""
+
+from torch import nn
+
+
+def normal_(module: nn.Module, std: float = 0.02) -> nn.Module:
+    """Convolutions and linear layers from N(0, std²), norm scales from N(1, std²), biases 0 (DCGAN, arXiv 1511.06434, section 4)."""
+    for layer in module.modules():
+        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+            nn.init.normal_(layer.weight, 0.0, std)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+        elif isinstance(layer, nn.BatchNorm2d | nn.InstanceNorm2d) and layer.affine:
+            nn.init.normal_(layer.weight, 1.0, std)
+            nn.init.zeros_(layer.bias)
+    return module

@@ -1,0 +1,62 @@
+"""The U-Net translator of pix2pix (arXiv 1611.07004, section 6.1.1): an encoder-decoder whose mirrored layers are joined."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from models.nn.init import normal_
+
+
+class _Level(nn.Module):
+    """One halving and its mirrored doubling, around `inner`; the input is joined to the output."""
+
+    def __init__(self, outer: int, features: int, inner: _Level | None, dropout: float):
+        super().__init__()
+        joined = features if inner is None else features * 2
+        self.down = nn.Sequential(
+            nn.LeakyReLU(0.2),
+            nn.Conv2d(outer, features, 4, stride=2, padding=1),
+            # One pixel has no variance, so the innermost map is not normalised.
+            nn.Identity() if inner is None else nn.InstanceNorm2d(features, affine=True),
+        )
+        self.inner = inner
+        self.up = nn.Sequential(
+            nn.ReLU(),
+            nn.ConvTranspose2d(joined, outer, 4, stride=2, padding=1),
+            nn.InstanceNorm2d(outer, affine=True),
+            nn.Dropout(dropout),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        code = self.down(x)
+        if self.inner is not None:
+            code = self.inner(code)
+        return torch.cat([x, self.up(code)], dim=1)
+
+
+class UNetTranslator(nn.Module):
+    """[N, C, size, size] in [-1, 1] -> the same. Instance norm, so an image never depends on its batch.
+
+    Args:
+        size: a power of two; the encoder halves it down to one pixel.
+        width: channels of the outermost feature map (the paper's 64), doubled at each halving up to `width * cap`.
+        dropout: in the three levels around the innermost (the paper's 0.5), its only source of noise.
+    """
+
+    def __init__(self, channels: int, size: int, width: int, cap: int = 8, dropout: float = 0.5):
+        super().__init__()
+        depth = size.bit_length() - 1
+        if size != 2**depth or depth < 4:
+            raise ValueError(f"size {size} must be a power of two, and at least 16")
+        widths = [width * min(2**level, cap) for level in range(depth)]
+        level: _Level | None = None
+        for index in range(depth - 1, 0, -1):
+            level = _Level(widths[index - 1], widths[index], level, dropout if depth - 4 <= index < depth - 1 else 0.0)
+        self.first = nn.Conv2d(channels, width, 4, stride=2, padding=1)
+        self.levels = level
+        self.last = nn.Sequential(nn.ReLU(), nn.ConvTranspose2d(width * 2, channels, 4, stride=2, padding=1), nn.Tanh())
+        normal_(self)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.last(self.levels(self.first(images)))

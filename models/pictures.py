@@ -1,0 +1,98 @@
+"""Pictures at the border: from untrusted bytes to uint8 arrays, and back to encoded bytes. Imports no torch."""
+
+from __future__ import annotations
+
+import io
+import math
+import warnings
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from models.card import ImageFormat
+
+Format = Literal["png", "jpg", "webp"]
+MEDIA_TYPES: dict[Format, str] = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp"}
+READABLE = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
+
+
+class BadPicture(ValueError):
+    """Bytes that are no usable picture. `reason` tells the kinds apart: `not_an_image`, `truncated` or `too_large`."""
+
+    def __init__(self, reason: Literal["not_an_image", "truncated", "too_large"], detail: str):
+        super().__init__(detail)
+        self.reason = reason
+
+
+def decode(data: bytes, wanted: ImageFormat, max_pixels: int) -> np.ndarray:
+    """An uploaded picture as a model wants it: upright, opaque, in its mode, its centre scaled to the model's size.
+
+    EXIF orientation is applied, transparency is laid over white, palettes and 16-bit samples are converted, and of an
+    animation the first frame is taken. The size is read from the header, so nothing larger than `max_pixels` is decoded.
+
+    Returns:
+        uint8 [height, width, channels].
+
+    Raises:
+        BadPicture: not a picture, broken, or larger than `max_pixels`.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            picture = Image.open(io.BytesIO(data), formats=READABLE)
+    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
+        if isinstance(error, Image.DecompressionBombError):
+            raise BadPicture("too_large", f"the picture is larger than the limit of {max_pixels:,} pixels") from None
+        raise BadPicture("not_an_image", f"not a picture in a known format ({', '.join(READABLE)})") from None
+    width, height = picture.size
+    if width * height > max_pixels:
+        raise BadPicture("too_large", f"{width} x {height} pixels exceed the limit of {max_pixels:,} pixels")
+    try:
+        # JPEG can be decoded at a fraction of its size, which bounds time and memory for photographs.
+        picture.draft(None, (wanted.width * 2, wanted.height * 2))
+        picture = ImageOps.exif_transpose(picture)
+        picture = _opaque(picture).convert(wanted.mode)
+    except (OSError, SyntaxError, ValueError, EOFError, IndexError, ZeroDivisionError, TypeError, AttributeError) as error:
+        raise BadPicture("truncated", f"the picture is broken or truncated: {error}") from None
+    fitted = ImageOps.fit(picture, (wanted.width, wanted.height), Image.Resampling.BICUBIC)
+    return np.asarray(fitted).reshape(wanted.height, wanted.width, wanted.channels)
+
+
+def _opaque(picture: Image.Image) -> Image.Image:
+    """8-bit RGB or L, transparency laid over white."""
+    if picture.mode.startswith("I;16") or picture.mode == "I":
+        return Image.fromarray((np.asarray(picture).astype(np.float32) / 65535 * 255).round().clip(0, 255).astype(np.uint8))
+    if picture.mode == "F":
+        return Image.fromarray(np.asarray(picture).clip(0, 255).astype(np.uint8))
+    if picture.has_transparency_data:
+        picture = picture.convert("RGBA")
+        backdrop = Image.new("RGBA", picture.size, (255, 255, 255, 255))
+        return Image.alpha_composite(backdrop, picture).convert("RGB")
+    return picture.convert("RGB")
+
+
+def encode(pixels: np.ndarray, format: Format = "png", quality: int = 90) -> bytes:
+    """uint8 [H, W, 1 or 3] -> bytes of an image file. `quality` (1 to 100) counts for jpg and webp."""
+    picture = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
+    buffer = io.BytesIO()
+    if format == "png":
+        picture.save(buffer, "PNG", compress_level=1)
+    elif format == "jpg":
+        picture.save(buffer, "JPEG", quality=quality)
+    else:
+        picture.save(buffer, "WEBP", quality=quality, method=2)
+    return buffer.getvalue()
+
+
+def grid(pictures: Sequence[np.ndarray], columns: int | None = None, gap: int = 2) -> np.ndarray:
+    """Pictures of one size side by side on white, row by row; as square as can be unless `columns` is given."""
+    columns = columns or math.ceil(math.sqrt(len(pictures)))
+    rows = math.ceil(len(pictures) / columns)
+    height, width, channels = pictures[0].shape
+    sheet = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap, channels), 255, np.uint8)
+    for index, picture in enumerate(pictures):
+        top, left = index // columns * (height + gap), index % columns * (width + gap)
+        sheet[top : top + height, left : left + width] = picture
+    return sheet

@@ -1,0 +1,220 @@
+"""Training data: zip archives of pictures, decoded once into memory, from which any step's batch can be drawn again."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import zipfile
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+import numpy as np
+import torch
+from PIL import Image
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor
+
+from models.card import DataRecord
+from models.model import Batch
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What is known of an archive: how it is laid out, whose it is."""
+
+    layout: Literal["labelled", "paired", "unpaired"]
+    licence: str
+    source: str
+
+
+DATASETS = {
+    "mnist": Dataset("labelled", "none stated for MNIST (LeCun, Cortes, Burges); these PNG files: MIT", "rasbt/mnist-pngs@d26bd33bf1e4"),
+    "facades": Dataset(
+        "paired", "none stated; CMP Facades is a research data set", "TimNiklasWitte/Pix2Pix-Facades@9eb090e92792 (pix2pix release)"
+    ),
+    "horse2zebra": Dataset(
+        "unpaired", "none stated; photographs from ImageNet, for research", "LiorYaacov/Horse2zebra-Image-to-image-Translation@50e7c1535be0"
+    ),
+}
+
+
+class DataSpec(BaseModel):
+    """The part of a recipe that says what a batch looks like."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    set: Literal["mnist", "facades", "horse2zebra"]
+    split: str = "train"
+    held_out: str
+    """The split that is never trained on: for sample sheets and metrics."""
+    size: int
+    """Side of the model's square image, in pixels."""
+    resize: int | None = None
+    """Side to which training pictures are scaled; `size` if absent."""
+    crop: int | None = None
+    """Side of the random crop of a scaled picture that is trained on; `size` if absent."""
+    flip: bool = False
+    """Mirror half of the images (pairs together)."""
+    shift: int = 0
+    """Largest random translation, in pixels, with the border repeated."""
+
+    def evaluation(self) -> DataSpec:
+        """The held-out split, whole pictures, nothing random."""
+        return DataSpec(set=self.set, split=self.held_out, held_out=self.held_out, size=self.size)
+
+
+def folder() -> Path:
+    """Where the archives are: `EASEL_DATASETS`, or `data/` in the current folder."""
+    return Path(os.environ.get("EASEL_DATASETS", "data"))
+
+
+def archive(name: str) -> Path:
+    """The zip of data set `name`.
+
+    Raises:
+        FileNotFoundError: with what to do about it.
+    """
+    path = folder() / f"{name}.zip"
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is missing: put the data set there or point EASEL_DATASETS at its folder (docs/data.md says how)")
+    return path
+
+
+class Source:
+    """Pictures in memory as uint8 [N, C, S, S], by field (`images`, or `a` and `b`), with labels where the layout has them."""
+
+    def __init__(self, spec: DataSpec, fields: dict[str, Tensor], labels: Tensor | None, classes: tuple[str, ...], record: DataRecord):
+        self.spec = spec
+        self.fields = fields
+        self.labels = labels
+        self.classes = classes
+        self.record = record
+        self.paired = DATASETS[spec.set].layout == "paired"
+
+    @property
+    def channels(self) -> int:
+        """1 or 3."""
+        return next(iter(self.fields.values())).shape[1]
+
+    def batch(self, count: int, seed: int) -> dict[str, Tensor]:
+        """`count` random, augmented examples; the same `seed` gives the same batch."""
+        generator = torch.Generator().manual_seed(seed)
+        batch: dict[str, Tensor] = {}
+        rows = windows = None
+        for name, pictures in self.fields.items():
+            if rows is None or not self.paired:
+                rows = torch.randint(len(pictures), (count,), generator=generator)
+                windows = [self._window(pictures.shape[-1], generator) for _ in range(count)]
+            batch[name] = torch.stack([self._cut(pictures[row], *window) for row, window in zip(rows, windows, strict=True)])
+            if self.labels is not None:
+                batch["labels"] = self.labels[rows]
+        return {name: to_float(value) if value.dtype == torch.uint8 else value for name, value in batch.items()}
+
+    def all(self) -> dict[str, Tensor]:
+        """Every example in order, as it was scaled, without augmentation."""
+        batch = {name: to_float(pictures) for name, pictures in self.fields.items()}
+        return batch if self.labels is None else {**batch, "labels": self.labels}
+
+    def _window(self, side: int, generator: torch.Generator) -> tuple[int, int, bool]:
+        spare = side + 2 * self.spec.shift - (self.spec.crop or self.spec.size)
+        top, left = (int(torch.randint(spare + 1, (), generator=generator)) for _ in range(2))
+        return top, left, self.spec.flip and bool(torch.rand((), generator=generator) < 0.5)
+
+    def _cut(self, picture: Tensor, top: int, left: int, mirrored: bool) -> Tensor:
+        if shift := self.spec.shift:
+            picture = torch.nn.functional.pad(picture[None].float(), (shift,) * 4, mode="replicate")[0].to(torch.uint8)
+        side = self.spec.crop or self.spec.size
+        cut = picture[:, top : top + side, left : left + side]
+        return cut.flip(-1) if mirrored else cut
+
+
+def to_float(pictures: Tensor) -> Tensor:
+    """uint8 -> float in [-1, 1]."""
+    return pictures.float() / 127.5 - 1
+
+
+def to_device(batch: Batch, device: torch.device) -> Batch:
+    """The batch on `device`."""
+    return {name: value.to(device, non_blocking=True) for name, value in batch.items()}
+
+
+def load(spec: DataSpec) -> Source:
+    """Reads a data set into memory.
+
+    Raises:
+        FileNotFoundError: the archive is not there.
+        ValueError: the archive has no such split.
+    """
+    path = archive(spec.set)
+    dataset = DATASETS[spec.set]
+    with zipfile.ZipFile(path) as opened:
+        fields, labels, classes = _LAYOUTS[dataset.layout](opened, spec)
+    record = DataRecord(
+        name=spec.set,
+        split=spec.split,
+        count=max(len(pictures) for pictures in fields.values()),
+        sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+        licence=dataset.licence,
+        source=dataset.source,
+    )
+    return Source(spec, fields, labels, classes, record)
+
+
+def _members(opened: zipfile.ZipFile, prefix: str) -> list[str]:
+    found = sorted(name for name in opened.namelist() if name.startswith(f"{prefix}/") and name.endswith((".png", ".jpg")))
+    if not found:
+        raise ValueError(f"{opened.filename} has no pictures under {prefix}/")
+    return found
+
+
+def _picture(opened: zipfile.ZipFile, name: str) -> Image.Image:
+    return Image.open(io.BytesIO(opened.read(name)))
+
+
+def _pixels(picture: Image.Image, side: int) -> Tensor:
+    if picture.size != (side, side):
+        picture = picture.resize((side, side), Image.Resampling.BICUBIC)
+    pixels = torch.from_numpy(np.array(picture))
+    return pixels[None] if pixels.ndim == 2 else pixels.permute(2, 0, 1)
+
+
+def _labelled(opened: zipfile.ZipFile, spec: DataSpec) -> tuple[dict[str, Tensor], Tensor, tuple[str, ...]]:
+    """`<split>/<class>/*.png`: one field, and the folders as classes."""
+    by_class: dict[str, list[str]] = defaultdict(list)
+    for name in _members(opened, spec.split):
+        by_class[PurePosixPath(name).parts[1]].append(name)
+    classes = tuple(sorted(by_class))
+    names = [name for label in classes for name in by_class[label]]
+    labels = torch.tensor([index for index, label in enumerate(classes) for _ in by_class[label]])
+    side = spec.resize or spec.size
+    return {"images": torch.stack([_pixels(_picture(opened, name), side) for name in names])}, labels, classes
+
+
+def _paired(opened: zipfile.ZipFile, spec: DataSpec) -> tuple[dict[str, Tensor], None, tuple[str, ...]]:
+    """`<split>/*.jpg`, two pictures side by side: A on the left, B on the right."""
+    side = spec.resize or spec.size
+    a, b = [], []
+    for name in _members(opened, spec.split):
+        picture = _picture(opened, name).convert("RGB")
+        width, height = picture.size
+        a.append(_pixels(picture.crop((0, 0, width // 2, height)), side))
+        b.append(_pixels(picture.crop((width // 2, 0, width, height)), side))
+    return {"a": torch.stack(a), "b": torch.stack(b)}, None, ()
+
+
+def _unpaired(opened: zipfile.ZipFile, spec: DataSpec) -> tuple[dict[str, Tensor], None, tuple[str, ...]]:
+    """`<split>A/*.jpg` and `<split>B/*.jpg`."""
+    side = spec.resize or spec.size
+
+    def domain(letter: str) -> Tensor:
+        names = _members(opened, spec.split + letter)
+        return torch.stack([_pixels(_picture(opened, name).convert("RGB"), side) for name in names])
+
+    return {"a": domain("A"), "b": domain("B")}, None, ()
+
+
+_LAYOUTS: dict[str, Callable] = {"labelled": _labelled, "paired": _paired, "unpaired": _unpaired}

@@ -1,0 +1,59 @@
+"""Averaged weights, and the batch-norm statistics that belong to them."""
+
+import torch
+from torch import nn
+
+from models.model import Model
+from models.training.data import Source
+
+
+class Average:
+    """An exponential moving average of the served part of a model in training.
+
+    Args:
+        model: a model without its training-only parts; it takes on `trained`'s weights.
+        decay: share that stays at each step; early steps use less, so that the start is forgotten (t + 1) / (t + 10).
+    """
+
+    def __init__(self, model: Model, trained: Model, decay: float):
+        self.model = model.requires_grad_(False)
+        self.decay = decay
+        names = set(model.state_dict())
+        model.load_state_dict({name: tensor for name, tensor in trained.state_dict().items() if name in names})
+        theirs = dict(trained.named_parameters())
+        self.own = list(model.parameters())
+        self.trained = [theirs[name] for name, _ in model.named_parameters()]
+        theirs_buffers = dict(trained.named_buffers())
+        self.buffers = [(buffer, theirs_buffers[name]) for name, buffer in model.named_buffers()]
+        self.updates = 0
+
+    @torch.no_grad()
+    def update(self) -> None:
+        """Moves the average towards the trained weights; buffers are copied."""
+        decay = min(self.decay, (self.updates + 1) / (self.updates + 10))
+        self.updates += 1
+        torch._foreach_lerp_(self.own, [parameter.detach() for parameter in self.trained], 1 - decay)
+        for own, theirs in self.buffers:
+            own.copy_(theirs)
+
+
+@torch.no_grad()
+def standing_statistics(model: Model, source: Source, passes: int = 64, batch: int = 64) -> None:
+    """Re-estimates batch-norm statistics over many batches (BigGAN, arXiv 1809.11096, appendix B); leaves others as they are."""
+    norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
+    if not norms:
+        return
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # a cumulative mean
+    model.train()
+    device = next(model.parameters()).device
+    generator = torch.Generator().manual_seed(0)
+    for index in range(passes):
+        if hasattr(model, "sample"):
+            latent = torch.randn(batch, *model.latent_shape, generator=generator)
+            labels = torch.randint(max(model.classes, 1), (batch,), generator=generator)
+            model.sample(latent.to(device), labels.to(device))
+        else:
+            model.classify(source.batch(batch, index)["images"].to(device))
+    model.eval()

@@ -1,0 +1,241 @@
+"""One trainer for every family: players take turns, and everything needed to go on after a stop is on disk."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import nullcontext
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from models import checkpoint, operations, pictures
+from models.card import Card, ImageFormat, TrainingRecord
+from models.model import Model, Player, build
+from models.training import data
+from models.training.ema import Average, standing_statistics
+from models.training.preview import preview
+from models.training.recipe import Recipe
+
+STATE_FILE = "trainer.safetensors"
+
+
+class Trainer:
+    """Trains one recipe in one folder; made again over the same folder, it goes on where it stopped.
+
+    Each step is seeded by the recipe's seed and its own number, so a resumed run sees the batches that an unbroken one does.
+    """
+
+    def __init__(self, recipe: Recipe, recipe_sha256: str, run: Path, device: torch.device, steps: int | None = None):
+        """
+        Args:
+            run: folder for the state, the log and the sample sheets.
+            steps: a smaller budget than the recipe's, for a trial.
+
+        Raises:
+            ValueError: the folder holds a run of another recipe.
+        """
+        self.recipe, self.recipe_sha256, self.run, self.device = recipe, recipe_sha256, run, device
+        self.steps = steps or recipe.budget.steps
+        self.source = data.load(recipe.data)
+        torch.manual_seed(recipe.seed)
+        self.model = self._built()
+        self.model.prepare_training()
+        self.model.to(device).train()
+        self.players = self.model.players()
+        self.average = Average(self._built().to(device), self.model, recipe.ema)
+        self.optimisers = {player.name: self._optimiser(player) for player in self.players}
+        self.step, self.seconds = 0, 0.0
+        run.mkdir(parents=True, exist_ok=True)
+        if (run / STATE_FILE).exists():
+            self._resume()
+
+    def train(self) -> Iterator[dict[str, float]]:
+        """Trains to the end of the budget, yielding each step's losses; keeps state and sheets as the recipe says."""
+        budget = self.recipe.budget
+        with (self.run / "log.jsonl").open("a") as log:
+            while self.step < self.steps:
+                started = time.monotonic()
+                losses = self._take_step()
+                self.seconds += time.monotonic() - started
+                yield losses
+                if self.step % 100 == 0:
+                    log.write(json.dumps({"step": self.step, "seconds": round(self.seconds, 1), **losses}) + "\n")
+                    log.flush()
+                if self.step % budget.sheet_every == 0 or self.step == self.steps:
+                    self.save()
+                    self.sheet()
+
+    @cached_property
+    def held_out(self) -> data.Source:
+        """The data that is never trained on."""
+        return data.load(self.recipe.data.evaluation())
+
+    def _take_step(self) -> dict[str, float]:
+        losses: dict[str, float] = {}
+        torch.manual_seed(_mix(self.recipe.seed, self.step))
+        self._schedule()
+        for player in self.players:
+            for turn in range(player.turns):
+                seed = _mix(self.recipe.seed, self.step, turn if player.turns > 1 else 0)
+                batch = data.to_device(self.source.batch(self.recipe.budget.batch, seed), self.device)
+                with self._precision():
+                    terms = self.model.loss(player.name, batch)
+                parameters = player.parameters()
+                optimiser = self.optimisers[player.name]
+                optimiser.zero_grad(set_to_none=True)
+                sum(terms.values()).backward(inputs=parameters)
+                optimiser.step()
+                self.model.after_step(player.name)
+                losses |= {f"{player.name}/{name}": float(term.detach()) for name, term in terms.items()}
+        if not all(np.isfinite(value) for value in losses.values()):
+            raise FloatingPointError(f"step {self.step}: a loss is not finite: {losses}")
+        self.average.update()
+        self.step += 1
+        return losses
+
+    def _built(self) -> Model:
+        return build(self.recipe.family, self.recipe.config)
+
+    def _optimiser(self, player: Player) -> torch.optim.Optimizer:
+        settings = self.recipe.optimiser
+        return torch.optim.Adam(
+            player.parameters(),
+            lr=settings.lr * settings.players.get(player.name, 1.0),
+            betas=settings.betas,
+            weight_decay=settings.weight_decay,
+            foreach=True,
+        )
+
+    def _schedule(self) -> None:
+        settings = self.recipe.optimiser
+        share = self.step / self.steps
+        left = 1.0
+        if settings.decay != "none" and share > settings.decay_from:
+            passed = (share - settings.decay_from) / (1 - settings.decay_from)
+            left = 1 - passed if settings.decay == "linear" else 0.5 * (1 + float(np.cos(np.pi * passed)))
+        for name, optimiser in self.optimisers.items():
+            for group in optimiser.param_groups:
+                group["lr"] = settings.lr * settings.players.get(name, 1.0) * left
+
+    def _precision(self):
+        if self.recipe.budget.precision == "fp32":
+            return nullcontext()
+        return torch.autocast(self.device.type, torch.bfloat16)
+
+    def sheet(self) -> None:
+        """Writes a sample sheet of the averaged weights to `samples/`."""
+        folder = self.run / "samples"
+        folder.mkdir(exist_ok=True)
+        model = self._served()
+        picture = preview(model, self.held_out)
+        if picture is not None:
+            (folder / f"{self.step:07d}.png").write_bytes(pictures.encode(picture))
+
+    def _served(self) -> Model:
+        """A copy of the averaged weights as they would ship."""
+        model = self._built().to(self.device)
+        model.load_state_dict(self.average.model.state_dict())
+        standing_statistics(model, self.source)
+        return model.eval().requires_grad_(False)
+
+    def save(self) -> None:
+        """Writes all state to `trainer.safetensors`, atomically."""
+        state = {f"model/{name}": tensor for name, tensor in self.model.state_dict().items()}
+        state |= {f"average/{name}": tensor for name, tensor in self.average.model.state_dict().items()}
+        for player, optimiser in self.optimisers.items():
+            for index, slots in optimiser.state_dict()["state"].items():
+                state |= {f"optimiser/{player}/{index}/{slot}": value for slot, value in slots.items()}
+        meta = {"step": str(self.step), "seconds": str(self.seconds), "recipe_sha256": self.recipe_sha256}
+        partial = self.run / f"{STATE_FILE}.partial"
+        save_file({name: tensor.detach().contiguous().clone() for name, tensor in state.items()}, partial, meta)
+        os.replace(partial, self.run / STATE_FILE)
+
+    def _resume(self) -> None:
+        with safe_open(self.run / STATE_FILE, "pt", device=str(self.device)) as opened:
+            meta = opened.metadata()
+            if meta["recipe_sha256"] != self.recipe_sha256:
+                raise ValueError(f"{self.run} holds a run of another version of this recipe; move it away or train with --fresh")
+            state = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118  (not a dict)
+        self.step, self.seconds = int(meta["step"]), float(meta["seconds"])
+        self.model.load_state_dict(_under(state, "model"))
+        self.average.model.load_state_dict(_under(state, "average"))
+        self.average.updates = self.step
+        for player, optimiser in self.optimisers.items():
+            slots: dict[int, dict[str, Tensor]] = {}
+            for name, value in _under(state, f"optimiser/{player}").items():
+                index, slot = name.split("/")
+                slots.setdefault(int(index), {})[slot] = value
+            optimiser.load_state_dict({**optimiser.state_dict(), "state": slots})
+
+    def export(self, zoo: Path) -> Card:
+        """Writes the averaged weights and the card to `zoo/<name>/`. Metrics are measured afterwards."""
+        model = self._served().cpu()
+        recipe = self.recipe
+        folder = zoo / recipe.name
+        weights = checkpoint.write(model, folder)
+        size = recipe.data.size
+        card = Card(
+            name=recipe.name,
+            family=recipe.family,
+            summary=recipe.summary,
+            config=recipe.config,
+            tasks=operations.tasks_of(model),
+            image=ImageFormat(height=size, width=size, channels=self.source.channels),
+            classes=(recipe.classes or self.source.classes) if model.classes else (),
+            domains=recipe.domains,
+            directions=model.directions,
+            data=self.source.record,
+            training=self._record(),
+            weights=weights,
+            serving=recipe.serving,
+            licence=recipe.licence,
+            limits=recipe.limits,
+        )
+        card.write(folder)
+        return card
+
+    def _record(self) -> TrainingRecord:
+        return TrainingRecord(
+            recipe=f"{self.recipe.name}.toml",
+            recipe_sha256=self.recipe_sha256,
+            seed=self.recipe.seed,
+            steps=self.step,
+            images=self.step * self.recipe.budget.batch,
+            seconds=round(self.seconds, 1),
+            device=torch.cuda.get_device_name() if self.device.type == "cuda" else f"CPU, {torch.get_num_threads()} thread(s)",
+            precision=self.recipe.budget.precision,
+            torch=torch.__version__,
+            commit=_commit(),
+            date=datetime.now(UTC).date().isoformat(),
+        )
+
+
+def _mix(*numbers: int) -> int:
+    """Several small integers to one well-spread seed."""
+    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+
+def _under(state: dict[str, Any], prefix: str) -> dict[str, Any]:
+    return {name.removeprefix(f"{prefix}/"): value for name, value in state.items() if name.startswith(f"{prefix}/")}
+
+
+def _commit() -> str:
+    """The commit of the code that trains, or `unknown` outside a checkout."""
+    try:
+        told = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=12"], cwd=Path(__file__).parent, capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return told.stdout.strip()
