@@ -32,7 +32,9 @@ def read(folder: Path, card: Card | None = None) -> Model:
         raise BadCheckpoint(f"{card.name}: {WEIGHTS_FILE} does not have the sha256 that the card states")
     try:
         model = build(card.family, card.config)
-        model.load_state_dict({name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in load(blob).items()})
+        model.load_state_dict(
+            {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in load(blob).items()}
+        )
     except (KeyError, ValueError, RuntimeError, SafetensorError) as error:
         raise BadCheckpoint(f"{card.name}: {error}") from error
     return freeze(model)

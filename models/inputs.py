@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model, model_validator
 from pydantic.fields import FieldInfo
 
 from models.card import Card, Task
@@ -23,9 +23,11 @@ def _label_of(card: Card) -> Callable[[int | str], int]:
     def check(value: int | str) -> int:
         if isinstance(value, str) and value in card.classes:
             return card.classes.index(value)
-        index = int(value) if isinstance(value, int) or value.isascii() and value.isdigit() and len(value) < 10 else -1
+        index = int(value) if isinstance(value, int) or (value.isascii() and value.isdigit() and len(value) < 10) else -1
         if not 0 <= index < len(card.classes):
-            raise ValueError(f"unknown label; this model knows {', '.join(card.classes)} (or an index below {len(card.classes)})")
+            raise ValueError(
+                f"unknown label; this model knows {', '.join(card.classes)} (or an index below {len(card.classes)})"
+            )
         return index
 
     return check
@@ -34,7 +36,9 @@ def _label_of(card: Card) -> Callable[[int | str], int]:
 def _direction(card: Card) -> tuple[Any, FieldInfo]:
     names = {"AtoB": ("A", "B"), "BtoA": ("B", "A")}
     told = "; ".join(
-        f"{way}: {card.domains.get(a, a)} to {card.domains.get(b, b)}" for way, (a, b) in names.items() if way in card.directions
+        f"{way}: {card.domains.get(a, a)} to {card.domains.get(b, b)}"
+        for way, (a, b) in names.items()
+        if way in card.directions
     )
     kind = Annotated[str, AfterValidator(_one_of(card.directions))]
     return kind, Field(card.directions[0], description=told, json_schema_extra={"enum": list(card.directions)})
@@ -55,7 +59,12 @@ FIELDS: dict[str, FieldMaker] = {
     "n": lambda card: (int, Field(1, ge=1, le=MAX_IMAGES, description="how many images")),
     "seed": lambda card: (
         int | None,
-        Field(None, ge=0, le=MAX_SEED, description="image i is drawn with seed + i; drawn by the server and returned if absent"),
+        Field(
+            None,
+            ge=0,
+            le=MAX_SEED,
+            description="image i is drawn with seed + i; drawn by the server and returned if absent",
+        ),
     ),
     "seeds": lambda card: (
         list[Annotated[int, Field(ge=0, le=MAX_SEED)]] | None,
@@ -64,14 +73,21 @@ FIELDS: dict[str, FieldMaker] = {
     "truncation": lambda card: (
         float | None,
         Field(
-            None, gt=0, le=4, allow_inf_nan=False, description="latents beyond ± this are drawn again; lower is more typical, less varied"
+            None,
+            gt=0,
+            le=4,
+            allow_inf_nan=False,
+            description="latents beyond ± this are drawn again; lower is more typical, less varied",
         ),
     ),
     "label": lambda card: (
         Annotated[int | str, AfterValidator(_label_of(card))],
         Field(description=f"class name or index: {', '.join(card.classes)}", examples=[card.classes[-1]]),
     ),
-    "frames": lambda card: (int, Field(8, ge=2, le=MAX_IMAGES, description="how many images along the way, both ends included")),
+    "frames": lambda card: (
+        int,
+        Field(8, ge=2, le=MAX_IMAGES, description="how many images along the way, both ends included"),
+    ),
     "image": lambda card: (str, Field(description=_PICTURE)),
     "images": lambda card: (
         list[str] | None,
@@ -84,12 +100,22 @@ FIELDS: dict[str, FieldMaker] = {
 @lru_cache(maxsize=1024)
 def _input_model(key: str, task: Task) -> type[BaseModel]:
     card = Card.model_validate_json(key)
-    fields = {name: FIELDS[name](card) for name in card.tasks[task]}
+    names = card.tasks[task]
     return create_model(
         f"{card.name}-{task.value}-input",
         __config__=ConfigDict(extra="forbid", frozen=True, title=f"Input of {card.name} for {task.value}"),
-        **fields,
+        __validators__={"one_path": model_validator(mode="after")(_one_path)}
+        if {"seeds", "images"} <= set(names)
+        else {},
+        **{name: FIELDS[name](card) for name in names},
     )
+
+
+def _one_path(inputs: BaseModel) -> BaseModel:
+    """A path goes through seeds or through pictures."""
+    if (inputs.seeds is None) == (inputs.images is None):
+        raise ValueError("give either `seeds` or `images`, two or more")
+    return inputs
 
 
 def input_model(card: Card, task: Task) -> type[BaseModel]:

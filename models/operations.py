@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from torch import Tensor
 
 from models import noise
-from models.card import Task
+from models.card import Card, Task
 from models.model import Model
 
 
@@ -56,6 +56,10 @@ class Operation(ABC):
         """One request as rows. `pictures` are the uploads, uint8 [H, W, C], in the order in which the inputs name them."""
 
     @abstractmethod
+    def probe(self, model: Model, card: Card, count: int) -> Rows:
+        """`count` rows of typical input, to warm a model up and to measure it."""
+
+    @abstractmethod
     def apply(self, model: Model, tensors: dict[str, Tensor], **options: Any) -> Tensor:
         """Rows to images [N, C, H, W] in [-1, 1]."""
 
@@ -76,6 +80,9 @@ class Sample(Operation):
             latent = noise.truncated(seeds, model.latent_shape, inputs.truncation)
         return Rows({"latent": latent}, seeds=seeds)
 
+    def probe(self, model: Model, card: Card, count: int) -> Rows:
+        return Rows({"latent": noise.normal(range(count), model.latent_shape)})
+
     def apply(self, model: Model, tensors: dict[str, Tensor], **options: Any) -> Tensor:
         return model.sample(**tensors)
 
@@ -92,6 +99,9 @@ class Conditional(Sample):
         rows = super().prepare(model, inputs, pictures)
         return Rows({**rows.tensors, "labels": torch.full((inputs.n,), inputs.label)}, seeds=rows.seeds)
 
+    def probe(self, model: Model, card: Card, count: int) -> Rows:
+        return Rows({**super().probe(model, card, count).tensors, "labels": torch.arange(count) % model.classes})
+
 
 class Translate(Operation):
     """An image of one domain to the other."""
@@ -103,6 +113,9 @@ class Translate(Operation):
 
     def prepare(self, model: Model, inputs: BaseModel, pictures: Sequence[np.ndarray]) -> Rows:
         return Rows({"images": to_tensor(pictures)}, {"direction": inputs.direction}, seeds=(None,))
+
+    def probe(self, model: Model, card: Card, count: int) -> Rows:
+        return Rows({"images": _noise_images(card, count)}, {"direction": model.directions[0]})
 
     def apply(self, model: Model, tensors: dict[str, Tensor], **options: Any) -> Tensor:
         return model.translate(**tensors, **options)
@@ -118,6 +131,9 @@ class Reconstruct(Operation):
 
     def prepare(self, model: Model, inputs: BaseModel, pictures: Sequence[np.ndarray]) -> Rows:
         return Rows({"images": to_tensor(pictures)}, seeds=(None,))
+
+    def probe(self, model: Model, card: Card, count: int) -> Rows:
+        return Rows({"images": _noise_images(card, count)})
 
     def apply(self, model: Model, tensors: dict[str, Tensor], **options: Any) -> Tensor:
         return model.decode(model.encode(tensors["images"]))
@@ -137,6 +153,9 @@ class Interpolate(Operation):
         else:
             stops, between = noise.normal(inputs.seeds, model.latent_shape), slerp
         return Rows({"codes": path(stops, inputs.frames, between)}, seeds=(None,) * inputs.frames)
+
+    def probe(self, model: Model, card: Card, count: int) -> Rows:
+        return Rows({"codes": noise.normal(range(count), model.latent_shape)})
 
     def apply(self, model: Model, tensors: dict[str, Tensor], **options: Any) -> Tensor:
         return model.decode(tensors["codes"])
@@ -179,6 +198,10 @@ def to_tensor(pictures: Sequence[np.ndarray]) -> Tensor:
 def to_pixels(images: Tensor) -> np.ndarray:
     """[N, C, H, W] in [-1, 1] -> uint8 [N, H, W, C]."""
     return ((images.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+
+
+def _noise_images(card: Card, count: int) -> Tensor:
+    return noise.normal(range(count), (card.image.channels, card.image.height, card.image.width)).clamp(-1, 1)
 
 
 def _has_codes(model: Model) -> bool:

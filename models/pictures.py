@@ -54,7 +54,16 @@ def decode(data: bytes, wanted: ImageFormat, max_pixels: int) -> np.ndarray:
         picture.draft(None, (wanted.width * 2, wanted.height * 2))
         picture = ImageOps.exif_transpose(picture)
         picture = _opaque(picture).convert(wanted.mode)
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError, ZeroDivisionError, TypeError, AttributeError) as error:
+    except (
+        OSError,
+        SyntaxError,
+        ValueError,
+        EOFError,
+        IndexError,
+        ZeroDivisionError,
+        TypeError,
+        AttributeError,
+    ) as error:
         raise BadPicture("truncated", f"the picture is broken or truncated: {error}") from None
     fitted = ImageOps.fit(picture, (wanted.width, wanted.height), Image.Resampling.BICUBIC)
     return np.asarray(fitted).reshape(wanted.height, wanted.width, wanted.channels)
@@ -63,7 +72,9 @@ def decode(data: bytes, wanted: ImageFormat, max_pixels: int) -> np.ndarray:
 def _opaque(picture: Image.Image) -> Image.Image:
     """8-bit RGB or L, transparency laid over white."""
     if picture.mode.startswith("I;16") or picture.mode == "I":
-        return Image.fromarray((np.asarray(picture).astype(np.float32) / 65535 * 255).round().clip(0, 255).astype(np.uint8))
+        return Image.fromarray(
+            (np.asarray(picture).astype(np.float32) / 65535 * 255).round().clip(0, 255).astype(np.uint8)
+        )
     if picture.mode == "F":
         return Image.fromarray(np.asarray(picture).clip(0, 255).astype(np.uint8))
     if picture.has_transparency_data:

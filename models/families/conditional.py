@@ -33,7 +33,9 @@ class ConditionalGAN(Model):
 
     def prepare_training(self) -> None:
         config = self.config
-        self.discriminator = dcgan.Discriminator(config.channels, config.size, config.width, config.classes, config.dropout)
+        self.discriminator = dcgan.Discriminator(
+            config.channels, config.size, config.width, config.classes, config.dropout
+        )
         self.adversarial = NonSaturating()
 
     def players(self) -> tuple[Player, ...]:
@@ -43,7 +45,11 @@ class ConditionalGAN(Model):
         real, labels = batch["images"], batch["labels"]
         latent = torch.randn(len(real), *self.latent_shape, device=real.device)
         if player == "generator":
-            return {"adversarial": self.adversarial.generator(self.discriminator(self.generator(latent, labels), labels).float())}
+            return {
+                "adversarial": self.adversarial.generator(
+                    self.discriminator(self.generator(latent, labels), labels).float()
+                )
+            }
         with torch.no_grad():
             fake = self.generator(latent, labels)
         judged_real = self.discriminator(real, labels).float()

@@ -51,7 +51,11 @@ class CycleGAN(Model):
         )
 
     def loss(self, player: str, batch: Batch) -> Losses:
-        return self._generators(batch["a"], batch["b"]) if player == "generators" else self._discriminators(batch["a"], batch["b"])
+        return (
+            self._generators(batch["a"], batch["b"])
+            if player == "generators"
+            else self._discriminators(batch["a"], batch["b"])
+        )
 
     def _generators(self, a: Tensor, b: Tensor) -> Losses:
         fake_b, fake_a = self.a_to_b(a), self.b_to_a(b)

@@ -12,7 +12,11 @@ class ConvClassifier(nn.Module):
         def stage(inputs: int, outputs: int) -> list[nn.Module]:
             layers: list[nn.Module] = []
             for first, last in ((inputs, outputs), (outputs, outputs)):
-                layers += [nn.Conv2d(first, last, 3, padding=1, bias=False), nn.BatchNorm2d(last), nn.ReLU(inplace=True)]
+                layers += [
+                    nn.Conv2d(first, last, 3, padding=1, bias=False),
+                    nn.BatchNorm2d(last),
+                    nn.ReLU(inplace=True),
+                ]
             return layers
 
         self.features = nn.Sequential(

@@ -32,12 +32,20 @@ class Dataset:
 
 
 DATASETS = {
-    "mnist": Dataset("labelled", "none stated for MNIST (LeCun, Cortes, Burges); these PNG files: MIT", "rasbt/mnist-pngs@d26bd33bf1e4"),
+    "mnist": Dataset(
+        "labelled",
+        "none stated for MNIST (LeCun, Cortes, Burges); these PNG files: MIT",
+        "rasbt/mnist-pngs@d26bd33bf1e4",
+    ),
     "facades": Dataset(
-        "paired", "none stated; CMP Facades is a research data set", "TimNiklasWitte/Pix2Pix-Facades@9eb090e92792 (pix2pix release)"
+        "paired",
+        "none stated; CMP Facades is a research data set",
+        "TimNiklasWitte/Pix2Pix-Facades@9eb090e92792 (pix2pix release)",
     ),
     "horse2zebra": Dataset(
-        "unpaired", "none stated; photographs from ImageNet, for research", "LiorYaacov/Horse2zebra-Image-to-image-Translation@50e7c1535be0"
+        "unpaired",
+        "none stated; photographs from ImageNet, for research",
+        "LiorYaacov/Horse2zebra-Image-to-image-Translation@50e7c1535be0",
     ),
 }
 
@@ -80,14 +88,23 @@ def archive(name: str) -> Path:
     """
     path = folder() / f"{name}.zip"
     if not path.is_file():
-        raise FileNotFoundError(f"{path} is missing: put the data set there or point EASEL_DATASETS at its folder (docs/data.md says how)")
+        raise FileNotFoundError(
+            f"{path} is missing: put the data set there or point EASEL_DATASETS at its folder (docs/data.md says how)"
+        )
     return path
 
 
 class Source:
     """Pictures in memory as uint8 [N, C, S, S], by field (`images`, or `a` and `b`), with labels where the layout has them."""
 
-    def __init__(self, spec: DataSpec, fields: dict[str, Tensor], labels: Tensor | None, classes: tuple[str, ...], record: DataRecord):
+    def __init__(
+        self,
+        spec: DataSpec,
+        fields: dict[str, Tensor],
+        labels: Tensor | None,
+        classes: tuple[str, ...],
+        record: DataRecord,
+    ):
         self.spec = spec
         self.fields = fields
         self.labels = labels
@@ -109,7 +126,9 @@ class Source:
             if rows is None or not self.paired:
                 rows = torch.randint(len(pictures), (count,), generator=generator)
                 windows = [self._window(pictures.shape[-1], generator) for _ in range(count)]
-            batch[name] = torch.stack([self._cut(pictures[row], *window) for row, window in zip(rows, windows, strict=True)])
+            batch[name] = torch.stack(
+                [self._cut(pictures[row], *window) for row, window in zip(rows, windows, strict=True)]
+            )
             if self.labels is not None:
                 batch["labels"] = self.labels[rows]
         return {name: to_float(value) if value.dtype == torch.uint8 else value for name, value in batch.items()}
@@ -165,7 +184,9 @@ def load(spec: DataSpec) -> Source:
 
 
 def _members(opened: zipfile.ZipFile, prefix: str) -> list[str]:
-    found = sorted(name for name in opened.namelist() if name.startswith(f"{prefix}/") and name.endswith((".png", ".jpg")))
+    found = sorted(
+        name for name in opened.namelist() if name.startswith(f"{prefix}/") and name.endswith((".png", ".jpg"))
+    )
     if not found:
         raise ValueError(f"{opened.filename} has no pictures under {prefix}/")
     return found

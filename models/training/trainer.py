@@ -165,7 +165,9 @@ class Trainer:
         with safe_open(self.run / STATE_FILE, "pt", device=str(self.device)) as opened:
             meta = opened.metadata()
             if meta["recipe_sha256"] != self.recipe_sha256:
-                raise ValueError(f"{self.run} holds a run of another version of this recipe; move it away or train with --fresh")
+                raise ValueError(
+                    f"{self.run} holds a run of another version of this recipe; move it away or train with --fresh"
+                )
             state = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118  (not a dict)
         self.step, self.seconds = int(meta["step"]), float(meta["seconds"])
         self.model.load_state_dict(_under(state, "model"))
@@ -213,7 +215,9 @@ class Trainer:
             steps=self.step,
             images=self.step * self.recipe.budget.batch,
             seconds=round(self.seconds, 1),
-            device=torch.cuda.get_device_name() if self.device.type == "cuda" else f"CPU, {torch.get_num_threads()} thread(s)",
+            device=torch.cuda.get_device_name()
+            if self.device.type == "cuda"
+            else f"CPU, {torch.get_num_threads()} thread(s)",
             precision=self.recipe.budget.precision,
             torch=torch.__version__,
             commit=_commit(),
@@ -234,7 +238,11 @@ def _commit() -> str:
     """The commit of the code that trains, or `unknown` outside a checkout."""
     try:
         told = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=12"], cwd=Path(__file__).parent, capture_output=True, text=True, check=True
+            ["git", "describe", "--always", "--dirty", "--abbrev=12"],
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            check=True,
         )
     except (OSError, subprocess.CalledProcessError):
         return "unknown"

@@ -1,0 +1,1 @@
+"""The HTTP API. Reads cards, never weights: nothing here imports torch."""

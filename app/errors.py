@@ -1,0 +1,171 @@
+"""Errors as types. Each knows its status, its code and what would work instead; one handler makes problem+json of it (RFC 9457)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from redis.exceptions import RedisError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from core import logs
+
+log = logs.get(__name__)
+
+PROBLEM_JSON = "application/problem+json"
+
+
+class FieldError(BaseModel):
+    """Where in the request something is wrong (RFC 6901), and what."""
+
+    pointer: str = Field(examples=["/input/label"])
+    detail: str = Field(examples=["unknown label; this model knows 0, 1, 2 (or an index below 10)"])
+
+
+class ProblemBody(BaseModel):
+    """The body of every error."""
+
+    type: str = "about:blank"
+    title: str = Field(examples=["Unprocessable Content"])
+    status: int = Field(examples=[422])
+    code: str = Field(examples=["invalid_input"])
+    detail: str
+    request_id: str
+    errors: list[FieldError] = []
+
+
+class Problem(Exception):
+    """An answer that is an error."""
+
+    status = 400
+    code = "bad_request"
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        code: str | None = None,
+        errors: list[FieldError] | None = None,
+        headers: dict[str, str] | None = None,
+    ):
+        super().__init__(detail)
+        self.detail = detail
+        self.code = code or self.code
+        self.errors = errors or []
+        self.headers = headers or {}
+
+
+class Malformed(Problem):
+    """The request cannot be read at all."""
+
+    status, code = 400, "malformed_request"
+
+
+class NotFound(Problem):
+    """There is nothing of that name."""
+
+    status, code = 404, "not_found"
+
+
+class Gone(Problem):
+    """There was something, and its time has passed."""
+
+    status, code = 410, "expired"
+
+
+class TooLarge(Problem):
+    """More bytes or pixels than the limits allow."""
+
+    status, code = 413, "too_large"
+
+
+class UnsupportedMedia(Problem):
+    """A body or a picture in a format that is not read here."""
+
+    status, code = 415, "unsupported_media_type"
+
+
+class Invalid(Problem):
+    """Well-formed, but not what the schema says."""
+
+    status, code = 422, "invalid_input"
+
+
+class ServerError(Problem):
+    """The fault is on this side."""
+
+    status, code = 500, "internal_error"
+
+
+class Unavailable(Problem):
+    """The system cannot take this now; `Retry-After` says when it may."""
+
+    status, code = 503, "unavailable"
+
+    def __init__(self, detail: str, *, code: str | None = None, retry_after_s: int = 2):
+        super().__init__(detail, code=code, headers={"Retry-After": str(retry_after_s)})
+
+
+_TITLES = {
+    400: "Bad Request", 404: "Not Found", 405: "Method Not Allowed", 410: "Gone", 413: "Content Too Large",
+    415: "Unsupported Media Type", 422: "Unprocessable Content", 500: "Internal Server Error", 503: "Service Unavailable",
+}  # fmt: skip
+
+
+def field_errors(errors: list[dict[str, Any]], prefix: tuple[str, ...] = ()) -> list[FieldError]:
+    """Pydantic's errors as pointers into the request."""
+    found: dict[str, str] = {}
+    for error in errors:
+        # A union reports each member's complaint under the same place; the first names the place well enough.
+        place = [
+            str(part) for part in (*prefix, *error["loc"]) if not str(part).startswith(("function-", "constrained-"))
+        ]
+        detail = error["msg"].removeprefix("Value error, ")
+        found.setdefault("/" + "/".join(part.replace("~", "~0").replace("/", "~1") for part in place), detail)
+    return [FieldError(pointer=pointer, detail=detail) for pointer, detail in found.items()]
+
+
+def render(request: Request, problem: Problem) -> JSONResponse:
+    """The problem as a response."""
+    body = ProblemBody(
+        title=_TITLES.get(problem.status, "Error"),
+        status=problem.status,
+        code=problem.code,
+        detail=problem.detail,
+        request_id=getattr(request.state, "request_id", ""),
+        errors=problem.errors,
+    )
+    return JSONResponse(body.model_dump(), problem.status, problem.headers, PROBLEM_JSON)
+
+
+def install(app: FastAPI) -> None:
+    """Makes every error of the application problem+json, the framework's own included."""
+
+    @app.exception_handler(Problem)
+    async def _problem(request: Request, problem: Problem) -> Response:
+        return render(request, problem)
+
+    @app.exception_handler(RequestValidationError)
+    async def _validation(request: Request, error: RequestValidationError) -> Response:
+        details = [{**item, "loc": item["loc"][1:]} for item in error.errors()]
+        return render(request, Invalid("the request does not fit the schema", errors=field_errors(details)))
+
+    @app.exception_handler(HTTPException)
+    async def _http(request: Request, error: HTTPException) -> Response:
+        problem = Problem(str(error.detail), code=_TITLES.get(error.status_code, "error").lower().replace(" ", "_"))
+        problem.status, problem.headers = error.status_code, dict(error.headers or {})
+        return render(request, problem)
+
+    @app.exception_handler(RedisError)
+    async def _redis(request: Request, error: RedisError) -> Response:
+        log.warning("redis_unreachable", error=str(error))
+        return render(request, Unavailable("the queue cannot be reached at the moment", code="queue_unreachable"))
+
+    @app.exception_handler(Exception)
+    async def _unexpected(request: Request, error: Exception) -> Response:
+        log.error("request_raised", exc_info=error)
+        return render(request, ServerError("the server failed on this request; its log names the request id"))

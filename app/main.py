@@ -1,0 +1,55 @@
+"""The application: one function that puts the parts together."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
+
+from app import errors
+from app.metrics import Metrics
+from app.middleware import LimitBody, Observe
+from app.predictions import Predictions
+from app.routes import models, operations, predictions, short
+from app.store import Store
+from core import logs
+from core.settings import Settings, get_settings
+from models.registry import Registry
+
+log = logs.get(__name__)
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The API for some settings; without them, for this process's own (uvicorn's factory)."""
+    settings = settings or get_settings()
+    logs.configure(settings)
+    registry, metrics = Registry(settings.model_folders), Metrics()
+    for folder, reason in registry.broken.items():
+        log.error("model_unreadable", folder=str(folder), reason=reason)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        store = Store(settings.redis, settings.result_ttl_s)
+        app.state.predictions = Predictions(registry, store, settings, metrics)
+        await store.open()
+        log.info("api_ready", models=[entry.card.name for entry in registry.served()])
+        yield
+        await store.close()
+
+    app = FastAPIOffline(
+        title="Easel",
+        version=version("easel"),
+        summary="Pictures from generative models that you run yourself.",
+        description="Samples, conditional samples and image-to-image translations, queued and batched. "
+        "Every error is `application/problem+json`.",
+        lifespan=lifespan,
+    )
+    errors.install(app)
+    app.add_middleware(LimitBody, max_bytes=int(settings.max_upload_mb * 2**20))
+    app.add_middleware(Observe, metrics=metrics)
+    for module in (predictions, short, models, operations):
+        app.include_router(module.router)
+    return app

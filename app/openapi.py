@@ -1,0 +1,103 @@
+"""What the OpenAPI document says beyond what the types do: bodies in several forms, real examples, every error."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from app.errors import PROBLEM_JSON, ProblemBody
+from app.schemas.predictions import PredictionRequest
+from models.pictures import MEDIA_TYPES
+
+_WORDS = {
+    400: "the request cannot be read",
+    404: "there is no such thing",
+    410: "it has expired",
+    413: "too many bytes or pixels",
+    415: "not a picture, or a body that is not read here",
+    422: "the request does not fit the model's schema",
+    503: "no worker, a full queue, or no Redis; `Retry-After` says when to come back",
+}
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The error responses of a route."""
+    schema = {"$ref": "#/components/schemas/ProblemBody"}
+    return {
+        status: {"description": _WORDS[status], "model": ProblemBody, "content": {PROBLEM_JSON: {"schema": schema}}}
+        for status in statuses
+    }
+
+
+_PICTURE = {"type": "string", "format": "binary"}
+
+_PREDICTION_EXAMPLES = {
+    "sample": {"summary": "Four digits", "value": {"model": "mnist-dcgan", "input": {"n": 4, "seed": 1}}},
+    "conditional": {"summary": "A seven", "value": {"model": "mnist-cgan", "input": {"label": "7", "seed": 1}}},
+    "interpolate": {
+        "summary": "From one digit to another",
+        "value": {"model": "mnist-vae", "task": "interpolate", "input": {"seeds": [1, 2], "frames": 8}},
+    },
+}
+
+PREDICTION_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": PredictionRequest.model_json_schema(ref_template="#/components/schemas/{model}"),
+                "examples": _PREDICTION_EXAMPLES,
+            },
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["request"],
+                    "properties": {
+                        "request": {
+                            "type": "string",
+                            "description": "the JSON above",
+                            "example": '{"model": "facades-pix2pix"}',
+                        },
+                        "image": _PICTURE,
+                        "images": {"type": "array", "items": _PICTURE},
+                    },
+                }
+            },
+        },
+    }
+}
+
+
+def _short_body(properties: dict[str, Any], **more: Any) -> dict[str, Any]:
+    schema = {"type": "object", "properties": properties, **more}
+    return {
+        "requestBody": {"content": {kind: {"schema": schema} for kind in ("multipart/form-data", "application/json")}}
+    }
+
+
+_OUTPUT_FIELDS = {
+    "format": {"type": "string", "enum": list(MEDIA_TYPES)},
+    "quality": {"type": "integer", "minimum": 1, "maximum": 100},
+}
+
+SAMPLE_BODY = _short_body(
+    {
+        "label": {"type": "string", "description": "for conditional models: class name or index", "example": "7"},
+        "n": {"type": "integer", "minimum": 1, "maximum": 64, "example": 1},
+        "seed": {"type": "integer", "minimum": 0, "example": 1},
+        **_OUTPUT_FIELDS,
+    }
+)
+
+TRANSLATE_BODY = _short_body(
+    {"image": _PICTURE, "direction": {"type": "string", "enum": ["AtoB", "BtoA"]}, **_OUTPUT_FIELDS}, required=["image"]
+)
+
+IMAGE_RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "the picture",
+        "content": {kind: {"schema": _PICTURE} for kind in (*MEDIA_TYPES.values(), "application/zip")},
+    },
+    201: {"description": "the prediction, for `Accept: application/json`", "content": {"application/json": {}}},
+    202: {"description": "not ended in time; `Location` names the prediction", "content": {"application/json": {}}},
+    **problems(400, 404, 410, 413, 415, 422, 503),
+}

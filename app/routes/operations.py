@@ -1,0 +1,71 @@
+"""For whoever runs it: is it alive, is it ready, what does it measure."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Literal
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+from starlette.responses import RedirectResponse, Response
+
+from app.dependencies import MetricsDep, RegistryDep, StoreDep
+from app.errors import Unavailable
+from app.openapi import problems
+
+router = APIRouter(tags=["operations"])
+
+
+class Health(BaseModel):
+    """All is well."""
+
+    status: Literal["ok"] = "ok"
+
+
+class Version(BaseModel):
+    """What runs here."""
+
+    name: str = "easel"
+    version: str
+
+
+@router.get("/livez", summary="Is the API alive?")
+async def livez() -> Health:
+    """Answers as long as the process can."""
+    return Health()
+
+
+@router.get("/readyz", responses=problems(503), summary="Can predictions be made?")
+async def readyz(store: StoreDep, registry: RegistryDep) -> Health:
+    """503 without Redis, without a live worker, or without a model."""
+    if not registry.served():
+        raise Unavailable("no model was found", code="no_model")
+    if not await store.workers():
+        raise Unavailable("no worker is running", code="no_worker")
+    return Health()
+
+
+@router.get("/version", summary="Which Easel is this?")
+async def read_version() -> Version:
+    """Name and version."""
+    return Version(version=version("easel"))
+
+
+@router.get(
+    "/metrics",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {}}}, **problems(503)},
+    summary="For Prometheus",
+)
+async def metrics(metrics: MetricsDep, store: StoreDep, registry: RegistryDep) -> Response:
+    """Prometheus text format; queue depths and workers are read from Redis at each scrape."""
+    depths = await store.depths([entry.card.name for entry in registry.served()])
+    return Response(
+        metrics.exposition(depths, await store.workers()), media_type="text/plain; version=0.0.4; charset=utf-8"
+    )
+
+
+@router.get("/", include_in_schema=False)
+async def root() -> Response:
+    """The interactive documentation."""
+    return RedirectResponse("/docs")

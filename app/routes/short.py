@@ -1,0 +1,63 @@
+"""The short forms for curl: input fields as query, form or JSON; the picture itself as the answer."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from app import answers
+from app.dependencies import PredictionsDep, SettingsDep, StoreDep
+from app.openapi import IMAGE_RESPONSES, SAMPLE_BODY, TRANSLATE_BODY
+from app.parsing import read_short
+from models.card import Task
+
+router = APIRouter(prefix="/v1", tags=["short forms"])
+
+
+@router.post(
+    "/sample/{model}",
+    response_class=Response,
+    responses=IMAGE_RESPONSES,
+    openapi_extra=SAMPLE_BODY,
+    summary="A picture from noise",
+)
+async def sample(
+    model: str, request: Request, predictions: PredictionsDep, store: StoreDep, settings: SettingsDep
+) -> Response:
+    """`curl -F label=7 -F seed=1 -o seven.png localhost:8000/v1/sample/mnist-cgan`. PNG unless `Accept` asks for another
+    form; several pictures come as a grid, or as single files with `Accept: application/zip`."""
+    return await _answer(model, (Task.SAMPLE, Task.CONDITIONAL), request, predictions, store, settings)
+
+
+@router.post(
+    "/translate/{model}",
+    response_class=Response,
+    responses=IMAGE_RESPONSES,
+    openapi_extra=TRANSLATE_BODY,
+    summary="A picture from a picture",
+)
+async def translate(
+    model: str, request: Request, predictions: PredictionsDep, store: StoreDep, settings: SettingsDep
+) -> Response:
+    """`curl -F image=@horse.jpg -F direction=AtoB -o zebra.png localhost:8000/v1/translate/horse2zebra-cyclegan`."""
+    return await _answer(model, (Task.TRANSLATE,), request, predictions, store, settings)
+
+
+async def _answer(
+    model: str,
+    tasks: tuple[Task, ...],
+    request: Request,
+    predictions: PredictionsDep,
+    store: StoreDep,
+    settings: SettingsDep,
+) -> Response:
+    card = predictions.card(model)
+    asked, files = await read_short(request, card.name, task=predictions.task(card, *tasks))
+    media_type = answers.preferred(request, "image/png")
+    format = answers.format_of(media_type)
+    if format and "format" not in asked.output.model_fields_set:
+        asked = asked.model_copy(update={"output": asked.output.model_copy(update={"format": format})})
+    found = await predictions.create(asked, files, settings.max_wait_s)
+    if media_type == answers.JSON:
+        return answers.as_json(found, store.ttl_s)
+    return await answers.as_bytes(found, store, media_type)

@@ -1,0 +1,89 @@
+"""Predictions: what is asked, what is answered."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from models.card import ModelName, Task
+from workers.jobs import ENDED, Failure, Output, Priority, Snapshot, Status, Timing
+
+
+class PredictionRequest(BaseModel):
+    """What to make. `input` takes what `GET /v1/models/{model}` lists for the task."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    model: ModelName
+    task: Task | None = Field(None, description="the model's first task if absent")
+    input: dict[str, Any] = Field(default_factory=dict)
+    output: Output = Output()
+    priority: Priority = Priority.NORMAL
+
+
+class OutputImage(BaseModel):
+    """One image of a prediction."""
+
+    url: str
+    seed: int | None = Field(description="draws this very image again; null where no noise was drawn")
+    width: int
+    height: int
+    sha256: str
+
+
+class Urls(BaseModel):
+    """Where to go from here."""
+
+    get: str
+
+
+class Prediction(BaseModel):
+    """A request and its life."""
+
+    id: str
+    object: Literal["prediction"] = "prediction"
+    model: str
+    task: Task
+    status: Status
+    input: dict[str, Any]
+    output: list[OutputImage] | None
+    error: Failure | None
+    metrics: Timing | None
+    created_at: datetime
+    started_at: datetime | None
+    completed_at: datetime | None
+    expires_at: datetime | None
+    urls: Urls
+
+    @classmethod
+    def of(cls, snapshot: Snapshot, ttl_s: int) -> Prediction:
+        """The prediction as the API tells it; links are relative to the server's root."""
+        here = f"/v1/predictions/{snapshot.id}"
+        order, answer, ended = snapshot.order, snapshot.answer, snapshot.status in ENDED
+        images = answer and [
+            OutputImage(
+                url=f"{here}/images/{index}.{image.format}",
+                seed=image.seed,
+                width=image.width,
+                height=image.height,
+                sha256=image.sha256,
+            )
+            for index, image in enumerate(answer.images)
+        ]
+        return cls(
+            id=snapshot.id,
+            model=order.model,
+            task=order.task,
+            status=snapshot.status,
+            input=order.input,
+            output=images,
+            error=snapshot.failure,
+            metrics=answer and answer.timing,
+            created_at=snapshot.created_at,
+            started_at=snapshot.started_at,
+            completed_at=snapshot.ended_at if ended else None,
+            expires_at=snapshot.ended_at + timedelta(seconds=ttl_s) if ended and snapshot.ended_at else None,
+            urls=Urls(get=here),
+        )

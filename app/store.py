@@ -1,0 +1,171 @@
+"""The one place of the API that talks to Redis: enqueue, look up, wait for an end."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import defaultdict
+from contextlib import suppress
+from datetime import datetime
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from core import logs
+from workers import jobs
+from workers.jobs import Order, Priority, Snapshot
+
+log = logs.get(__name__)
+
+_HEARTBEAT_AGE_S = 20
+"""A worker that was not heard of for longer does not count as alive."""
+
+
+class Store:
+    """Predictions in Redis, and one subscription per process that wakes whoever waits for one of them."""
+
+    def __init__(self, url: str, ttl_s: int):
+        self.ttl_s = ttl_s
+        self.redis = Redis.from_url(url, socket_timeout=10, socket_connect_timeout=2, health_check_interval=30)
+        self._waiting: dict[str, set[asyncio.Event]] = defaultdict(set)
+        self._reader: asyncio.Task[None] | None = None
+        self._alive = (0.0, 0)
+
+    async def open(self) -> None:
+        """Starts listening for ended predictions."""
+        self._reader = asyncio.create_task(self._read())
+
+    async def close(self) -> None:
+        """Stops listening and lets go of Redis."""
+        if self._reader is not None:
+            self._reader.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._reader
+        await self.redis.aclose()
+
+    async def depth(self, model: str, priority: Priority) -> int:
+        """How many predictions wait in one queue."""
+        return await self.redis.llen(jobs.queue_key(model, priority))
+
+    async def depths(self, models: list[str]) -> dict[tuple[str, Priority], int]:
+        """How many predictions wait in each queue."""
+        places = [(model, priority) for model in models for priority in Priority]
+        async with self.redis.pipeline(transaction=False) as pipeline:
+            for place in places:
+                pipeline.llen(jobs.queue_key(*place))
+            return dict(zip(places, await pipeline.execute(), strict=True))
+
+    async def workers(self) -> int:
+        """How many workers are alive; asked of Redis at most once a second."""
+        asked, count = self._alive
+        if time.monotonic() - asked < 1:
+            return count
+        keys = list(await self.redis.smembers("rq:workers"))
+        async with self.redis.pipeline(transaction=False) as pipeline:
+            for key in keys:
+                pipeline.hmget(key, "last_heartbeat", "death")
+            found = await pipeline.execute()
+        count = sum(_is_alive(*fields) for fields in found)
+        self._alive = (time.monotonic(), count)
+        return count
+
+    async def enqueue(
+        self, prediction: str, order: Order, priority: Priority, timeout_s: int, uploads: dict[str, bytes]
+    ) -> None:
+        """Puts a prediction and its pictures into Redis, as one transaction."""
+        fields = jobs.new_job(prediction, order, priority, timeout_s, self.ttl_s)
+        key = jobs.queue_key(order.model, priority)
+        async with self.redis.pipeline(transaction=True) as pipeline:
+            for upload, pixels in uploads.items():
+                pipeline.set(jobs.upload_key(upload), pixels, ex=self.ttl_s)
+            pipeline.hset(jobs.job_key(prediction), mapping=fields)
+            pipeline.sadd("rq:queues", key)
+            pipeline.rpush(key, prediction)
+            pipeline.lpush(jobs.DOORBELL, b"")
+            pipeline.ltrim(jobs.DOORBELL, 0, 15)
+            await pipeline.execute()
+
+    async def snapshot(self, prediction: str) -> Snapshot | None:
+        """A prediction as it stands, or None if there is none of that id (any more)."""
+        async with self.redis.pipeline(transaction=True) as pipeline:
+            pipeline.hgetall(jobs.job_key(prediction))
+            pipeline.xrevrange(jobs.results_key(prediction), count=1)
+            fields, results = await pipeline.execute()
+        if not fields:
+            return None
+        try:
+            return jobs.snapshot(prediction, fields, results)
+        except ValueError:
+            return None  # somebody else's rq job
+
+    async def image(self, prediction: str, index: int) -> bytes | None:
+        """The encoded bytes of one image, or None once they have expired."""
+        return await self.redis.get(jobs.image_key(prediction, index))
+
+    async def images(self, prediction: str, count: int) -> list[bytes | None]:
+        """The encoded bytes of all images."""
+        return await self.redis.mget([jobs.image_key(prediction, index) for index in range(count)])
+
+    def waiter(self, prediction: str) -> Waiter:
+        """To be made before the prediction is enqueued, so that no end is missed."""
+        return Waiter(self, prediction)
+
+    async def _read(self) -> None:
+        """Wakes the waiters of each prediction that ends. Goes on after Redis has been away, waking all to look for themselves."""
+        while True:
+            try:
+                async with self.redis.pubsub(ignore_subscribe_messages=True) as pubsub:
+                    await pubsub.subscribe(jobs.FINISHED)
+                    self._wake(*self._waiting)
+                    while True:
+                        # The timeout is short of the socket's own, so that a quiet hour is no error.
+                        if message := await pubsub.get_message(timeout=5):
+                            self._wake(message["data"].decode())
+            except RedisError as error:
+                log.warning("redis_unreachable", error=str(error))
+                await asyncio.sleep(0.5)
+
+    def _wake(self, *predictions: str) -> None:
+        for prediction in predictions:
+            for event in self._waiting.get(prediction, ()):
+                event.set()
+
+
+class Waiter:
+    """Waits for one prediction to end, inside `with`."""
+
+    def __init__(self, store: Store, prediction: str):
+        self.store = store
+        self.prediction = prediction
+        self.event = asyncio.Event()
+
+    def __enter__(self) -> Waiter:
+        self.store._waiting[self.prediction].add(self.event)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        events = self.store._waiting[self.prediction]
+        events.discard(self.event)
+        if not events:
+            del self.store._waiting[self.prediction]
+
+    async def ended(self, timeout_s: float) -> Snapshot | None:
+        """The prediction once it has ended, or as it stands after `timeout_s`; None if there is none."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            # An hour-long wait would still look every few seconds: a message can be lost, a prediction cannot.
+            left = min(deadline - time.monotonic(), 5)
+            if left > 0:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self.event.wait(), left)
+                self.event.clear()
+            found = await self.store.snapshot(self.prediction)
+            if found is None or found.status in jobs.ENDED or left <= 0:
+                return found
+
+
+def _is_alive(heartbeat: bytes | None, death: bytes | None) -> bool:
+    if heartbeat is None or death is not None:
+        return False
+    seen = datetime.fromisoformat(heartbeat.decode())
+    return (datetime.now(seen.tzinfo) - seen).total_seconds() < _HEARTBEAT_AGE_S

@@ -1,0 +1,241 @@
+"""The `easel` command. Each subcommand imports what it needs when it runs, so that `--help` is instant."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    name="easel",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Easel: pictures from generative models that you run yourself.\n\n"
+    "Start with [bold]easel up[/bold], then open http://127.0.0.1:8000. Settings are EASEL_* environment variables; the README lists them.",
+    rich_markup_mode="rich",
+)
+
+Server = Annotated[str, typer.Option("--server", envvar="EASEL_SERVER", help="address of a running Easel")]
+Out = Annotated[
+    Path, typer.Option("--out", "-o", help="file to write; its suffix (.png, .jpg, .webp) picks the format")
+]
+LOCAL = "http://127.0.0.1:8000"
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    app()
+
+
+@app.command()
+def up() -> None:
+    """Start everything on this machine: Redis (unless EASEL_REDIS_URL names one), the API, and the workers."""
+    from core import logs
+    from core.settings import get_settings
+    from core.supervisor import Supervisor
+
+    settings = get_settings()
+    logs.configure(settings)
+
+    def announce() -> None:
+        address = f"http://{settings.host}:{settings.port}"
+        print(f"\nEasel is ready: {address} (try {address}/docs). Ctrl-C stops it.\n", flush=True)
+
+    try:
+        Supervisor(settings).run(announce)
+    except RuntimeError as error:
+        _quit(str(error))
+
+
+@app.command()
+def api() -> None:
+    """Run the HTTP API alone. Needs EASEL_REDIS_URL."""
+    import uvicorn
+
+    from core.settings import get_settings
+
+    settings = get_settings()
+    _require_redis(settings)
+    uvicorn.run(
+        "app.main:create_app",
+        factory=True,
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        loop="uvloop",
+        http="httptools",
+        server_header=False,
+        timeout_graceful_shutdown=30,
+    )
+
+
+@app.command()
+def worker() -> None:
+    """Run one worker alone: it holds models and answers predictions. Needs EASEL_REDIS_URL."""
+    from core.settings import get_settings
+
+    settings = get_settings()
+    _require_redis(settings)
+    from workers.worker import run
+
+    run(settings)
+
+
+@app.command()
+def models() -> None:
+    """List the models in models/zoo and in the folders that EASEL_MODELS names."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from core.settings import get_settings
+    from models.registry import Registry
+
+    registry = Registry(get_settings().model_folders)
+    table = Table("model", "tasks", "size", "weights", "what it makes")
+    for entry in registry.served():
+        card = entry.card
+        size = f"{card.image.width}x{card.image.height}"
+        table.add_row(card.name, ", ".join(card.tasks), size, f"{card.weights.bytes / 1e6:.1f} MB", card.summary)
+    Console().print(table)
+    for folder, reason in registry.broken.items():
+        typer.secho(f"{folder}: its card cannot be read: {reason}", fg="red", err=True)
+
+
+@app.command()
+def sample(
+    model: Annotated[str, typer.Argument(help="a model that samples, for example mnist-dcgan")],
+    out: Out = Path("out.png"),
+    n: Annotated[int, typer.Option("-n", help="how many images; several make a grid")] = 1,
+    seed: Annotated[
+        int | None, typer.Option(help="image i is drawn with seed + i; drawn by the server if absent")
+    ] = None,
+    label: Annotated[str | None, typer.Option(help="class name or index, for conditional models")] = None,
+    truncation: Annotated[float | None, typer.Option(help="lower is more typical and less varied")] = None,
+    server: Server = LOCAL,
+) -> None:
+    """Ask a running Easel for pictures from noise: easel sample mnist-cgan --label 7 -o seven.png"""
+    fields = {"n": n, "seed": seed, "label": label, "truncation": truncation}
+    _fetch(f"{server}/v1/sample/{model}", {name: value for name, value in fields.items() if value is not None}, {}, out)
+
+
+@app.command()
+def translate(
+    model: Annotated[str, typer.Argument(help="a model that translates, for example facades-pix2pix")],
+    image: Annotated[Path, typer.Argument(help="the picture to translate", exists=True, dir_okay=False)],
+    out: Out = Path("out.png"),
+    direction: Annotated[str | None, typer.Option(help="AtoB or BtoA; the model's first if absent")] = None,
+    server: Server = LOCAL,
+) -> None:
+    """Ask a running Easel to translate a picture: easel translate horse2zebra-cyclegan horse.jpg -o zebra.png"""
+    fields = {} if direction is None else {"direction": direction}
+    _fetch(f"{server}/v1/translate/{model}", fields, {"image": image}, out)
+
+
+@app.command()
+def train(
+    recipe: Annotated[str, typer.Argument(help="name of a shipped recipe, or a .toml file")],
+    runs: Annotated[Path, typer.Option(help="where the run keeps its state, log and sample sheets")] = Path("runs"),
+    zoo: Annotated[Path | None, typer.Option(help="where the model goes; models/zoo if absent")] = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda or cuda:N; a GPU if there is one when absent")] = "auto",
+    threads: Annotated[int, typer.Option(help="CPU threads; 0: all cores")] = 0,
+    steps: Annotated[int | None, typer.Option(help="a smaller budget than the recipe's, for a trial")] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="begin again instead of resuming")] = False,
+) -> None:
+    """Train a model by its recipe. Stopped with Ctrl-C, the same command goes on where it was.
+
+    Data is read from the folder that EASEL_DATASETS names (docs/data.md says where to get it).
+    """
+    import shutil
+
+    import torch
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from core.settings import SHIPPED_MODELS
+    from models.training import recipe as recipes
+    from models.training.trainer import Trainer
+
+    if threads:
+        torch.set_num_threads(threads)
+    chosen = torch.device(
+        "cuda" if device == "auto" and torch.cuda.is_available() else "cpu" if device == "auto" else device
+    )
+    try:
+        loaded, digest = recipes.load(recipe)
+        if fresh:
+            shutil.rmtree(runs / loaded.name, ignore_errors=True)
+        trainer = Trainer(loaded, digest, runs / loaded.name, chosen, steps)
+    except (FileNotFoundError, ValueError) as error:
+        _quit(str(error))
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[losses]}"),
+    )
+    try:
+        with Progress(*columns, refresh_per_second=2) as progress:
+            bar = progress.add_task(loaded.name, total=trainer.steps, completed=trainer.step, losses="")
+            for losses in trainer.train():
+                told = "  ".join(f"{name} {value:.3g}" for name, value in losses.items())
+                progress.update(bar, completed=trainer.step, losses=told)
+    except KeyboardInterrupt:
+        trainer.save()
+        _quit(f"stopped at step {trainer.step}; the same command goes on from here")
+    card = trainer.export(zoo or SHIPPED_MODELS)
+    print(
+        f"{card.name}: {card.weights.parameters:,} parameters, {card.weights.bytes / 1e6:.1f} MB, in {(zoo or SHIPPED_MODELS) / card.name}"
+    )
+
+
+def _fetch(url: str, fields: dict, files: dict[str, Path], out: Path) -> None:
+    """Posts a form and writes the picture that comes back; an error ends the command with its words."""
+    import json
+    import mimetypes
+    import urllib.error
+    import urllib.request
+    from uuid import uuid4
+
+    boundary = uuid4().hex
+    parts = [
+        f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
+        for name, value in fields.items()
+    ]
+    for name, path in files.items():
+        head = f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"; filename="picture"\r\n\r\n'
+        parts.append(head.encode() + path.read_bytes() + b"\r\n")
+    body = b"".join(parts) + f"--{boundary}--\r\n".encode()
+    headers = {
+        "Content-Type": f"multipart/form-data; boundary={boundary}",
+        "Accept": mimetypes.guess_type(out)[0] or "image/png",
+    }
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, body, headers), timeout=120) as answer:
+            out.write_bytes(answer.read())
+            seed = answer.headers.get("X-Seed")
+    except urllib.error.HTTPError as error:
+        problem = json.loads(error.read() or b"{}")
+        details = "".join(f"\n  {item['pointer']}: {item['detail']}" for item in problem.get("errors", []))
+        _quit(f"{problem.get('detail', error.reason)}{details}")
+    except OSError as error:
+        _quit(f"no Easel answers at {url}: {error}; start one with `easel up`")
+    print(f"{out}" + (f" (seed {seed})" if seed else ""))
+
+
+def _require_redis(settings) -> None:
+    if settings.redis_url is None:
+        _quit("EASEL_REDIS_URL is not set; name a Redis, or run `easel up`, which starts one")
+
+
+def _quit(message: str):
+    typer.secho(message, fg="red", err=True)
+    sys.stdout.flush()
+    raise typer.Exit(1)
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("PYTHONUNBUFFERED", "1")
+    main()

@@ -1,0 +1,74 @@
+"""All configuration, from the environment (prefix `EASEL_`) or a `.env` file. The README's table is this class, in prose."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+SHIPPED_MODELS = Path(__file__).parent.parent / "models" / "zoo"
+
+
+class Settings(BaseSettings):
+    """Each field is read from `EASEL_<NAME>`."""
+
+    model_config = SettingsConfigDict(env_prefix="EASEL_", env_file=".env", extra="ignore", frozen=True)
+
+    host: str = Field("127.0.0.1", description="address the API listens on")
+    port: int = Field(8000, ge=1, le=65535, description="port the API listens on")
+    redis_url: str | None = Field(None, description="Redis to use; without it `easel up` starts its own")
+    data_dir: Path = Field(Path(".easel"), description="where the embedded Redis keeps its data")
+    models: Annotated[tuple[Path, ...], NoDecode] = Field(
+        (), description="folders of models beside the shipped ones, separated by ':'"
+    )
+    preload: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="models that a worker loads before it is ready, separated by ','"
+    )
+    workers: int = Field(1, ge=1, description="worker processes that `easel up` starts")
+    device: str = Field("auto", description="where workers compute: auto, cpu, cuda or cuda:N")
+    threads: int = Field(0, ge=0, description="CPU threads of one worker; 0: its share of the cores")
+    model_memory_mb: int = Field(
+        2048, ge=1, description="weights a worker holds before it drops the least recently used model"
+    )
+    max_upload_mb: float = Field(10, gt=0, description="largest request body")
+    max_pixels: int = Field(16_000_000, gt=0, description="largest uploaded picture, in pixels")
+    max_queue: int = Field(1000, gt=0, description="predictions that may wait in one queue; beyond it 503")
+    max_wait_s: float = Field(
+        60, gt=0, description="longest wait that `Prefer: wait` or a request for bytes may ask for"
+    )
+    result_ttl_s: int = Field(3600, gt=0, description="how long results, images and uploads are kept")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
+    log_format: Literal["auto", "json", "console"] = Field(
+        "auto", description="auto: console on a terminal, JSON lines elsewhere"
+    )
+
+    @field_validator("models", mode="before")
+    @classmethod
+    def _split_paths(cls, value: object) -> object:
+        return tuple(part for part in value.split(":") if part) if isinstance(value, str) else value
+
+    @field_validator("preload", mode="before")
+    @classmethod
+    def _split_names(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @property
+    def model_folders(self) -> tuple[Path, ...]:
+        """Where models are looked for; an earlier folder's model hides a later one's of the same name."""
+        return (*self.models, SHIPPED_MODELS)
+
+    @property
+    def redis(self) -> str:
+        """The Redis that API and worker talk to. Raises `RuntimeError` when none was named."""
+        if self.redis_url is None:
+            raise RuntimeError("EASEL_REDIS_URL is not set; name a Redis, or run `easel up`, which starts one")
+        return self.redis_url
+
+
+@lru_cache(maxsize=1)
+def get_settings() -> Settings:
+    """The settings of this process, read once."""
+    return Settings()

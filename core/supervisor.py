@@ -1,0 +1,113 @@
+"""`easel up`: Redis, the API and the workers as child processes that start, live and stop together."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+
+from core import logs
+from core.embedded_redis import EmbeddedRedis
+from core.settings import Settings
+
+log = logs.get(__name__)
+
+_RESTART_AFTER_S = 2
+_GRACE_S = 60
+"""How long a child may take to finish its work when it is told to stop."""
+
+
+@dataclass
+class _Child:
+    name: str
+    command: list[str]
+    process: subprocess.Popen | None = None
+    died_at: float = 0.0
+
+
+class Supervisor:
+    """Starts everything, restarts an API or worker that dies, and stops all of it in order: API, workers, Redis."""
+
+    def __init__(self, settings: Settings):
+        self.settings = settings
+        self.redis = None if settings.redis_url else EmbeddedRedis(settings.data_dir / "redis")
+        run = [sys.executable, "-m", "cli"]
+        self.children = [_Child("api", [*run, "api"])]
+        self.children += [_Child(f"worker-{number}", [*run, "worker"]) for number in range(1, settings.workers + 1)]
+        self._stopping = False
+
+    def run(self, announce) -> None:
+        """Runs until SIGINT or SIGTERM. Calls `announce()` once the first prediction could be made.
+
+        Raises:
+            RuntimeError: the port is taken, or Redis does not start.
+        """
+        self._require_free_port()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._request_stop)
+        environment = dict(os.environ)
+        if self.redis is not None:
+            self.redis.start()
+            environment["EASEL_REDIS_URL"] = self.redis.url
+        if not self.settings.threads:
+            environment["EASEL_THREADS"] = str(max(1, (os.cpu_count() or 1) // self.settings.workers))
+        try:
+            announced = False
+            while not self._stopping:
+                self._tend(environment)
+                if not announced and self._ready():
+                    announced = True
+                    announce()
+                time.sleep(0.2)
+        finally:
+            self._stop()
+
+    def _tend(self, environment: dict[str, str]) -> None:
+        for child in self.children:
+            if child.process is not None and child.process.poll() is not None:
+                log.error("process_died", process=child.name, status=child.process.returncode)
+                child.process, child.died_at = None, time.monotonic()
+            if child.process is None and time.monotonic() - child.died_at > _RESTART_AFTER_S:
+                # A session of its own, so that Ctrl-C reaches us alone and the order of stopping is ours.
+                child.process = subprocess.Popen(child.command, env=environment, start_new_session=True)
+
+    def _stop(self) -> None:
+        for group in ("api", "worker"):
+            running = [child.process for child in self.children if child.name.startswith(group) and child.process]
+            for process in running:
+                process.terminate()
+            deadline = time.monotonic() + _GRACE_S
+            for process in running:
+                try:
+                    process.wait(max(0.1, deadline - time.monotonic()))
+                except subprocess.TimeoutExpired:
+                    process.kill()
+        if self.redis is not None:
+            self.redis.stop()
+
+    def _request_stop(self, number: int, frame: object) -> None:
+        self._stopping = True
+
+    def _require_free_port(self) -> None:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((self.settings.host, self.settings.port))
+            except OSError as error:
+                raise RuntimeError(
+                    f"cannot listen on {self.settings.host}:{self.settings.port}: {error.strerror}; set EASEL_PORT"
+                ) from None
+
+    def _ready(self) -> bool:
+        host = "127.0.0.1" if self.settings.host in ("0.0.0.0", "::") else self.settings.host
+        try:
+            with urllib.request.urlopen(f"http://{host}:{self.settings.port}/readyz", timeout=1) as answer:
+                return answer.status == 200
+        except (urllib.error.URLError, OSError):
+            return False

@@ -1,0 +1,84 @@
+"""Taking jobs off the queues, many at once and none lost: they rest in rq's intermediate list until they are prepared."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from redis import Redis
+from rq.intermediate_queue import IntermediateQueue
+
+# KEYS: queue lists, best first. ARGV: how many jobs may be taken from each.
+# Takes from the first queue that has jobs; answers its place in KEYS, then id and hash of each job.
+_TAKE = """
+for place, queue in ipairs(KEYS) do
+    if redis.call('EXISTS', queue) == 1 then
+        local taken = {place}
+        for _ = 1, tonumber(ARGV[place]) do
+            local id = redis.call('LMOVE', queue, queue .. ':intermediate', 'LEFT', 'RIGHT')
+            if not id then break end
+            taken[#taken + 1] = id
+            taken[#taken + 1] = redis.call('HGETALL', 'rq:job:' .. id)
+        end
+        return taken
+    end
+end
+return false
+"""
+
+# KEYS: a queue list. ARGV: ids of jobs. Puts back, at the queue's front, those that are still only taken: in the
+# intermediate list and not begun.
+_PUT_BACK = """
+local count = 0
+for _, id in ipairs(ARGV) do
+    if redis.call('HGET', 'rq:job:' .. id, 'status') == 'queued'
+        and redis.call('LREM', KEYS[1] .. ':intermediate', 1, id) == 1 then
+        redis.call('LPUSH', KEYS[1], id)
+        count = count + 1
+    end
+end
+return count
+"""
+
+Taken = tuple[int, list[tuple[str, dict[bytes, bytes]]]]
+
+
+class Taker:
+    """The two scripts, bound to a connection."""
+
+    def __init__(self, connection: Redis):
+        self.connection = connection
+        self._take = connection.register_script(_TAKE)
+        self._put_back = connection.register_script(_PUT_BACK)
+        self._lingering: set[str] = set()
+
+    def take(self, queue_keys: Sequence[str], limits: Sequence[int]) -> Taken | None:
+        """Up to `limits[i]` jobs of the first queue i that has any: its index, and id and hash of each job."""
+        reply = self._take(keys=list(queue_keys), args=list(limits))
+        if not reply:
+            return None
+        jobs = []
+        for at in range(1, len(reply), 2):
+            flat = reply[at + 1]
+            jobs.append((reply[at].decode(), dict(zip(flat[::2], flat[1::2], strict=True))))
+        return reply[0] - 1, jobs
+
+    def sweep(self, queue_keys: Sequence[str]) -> int:
+        """Puts back jobs that some worker took and never began, since it died in between.
+
+        A living worker begins at once what it takes, so a job that two calls in turn find waiting has lost its worker.
+        The calls should be seconds apart.
+        """
+        with self.connection.pipeline(transaction=False) as pipeline:
+            for key in queue_keys:
+                pipeline.lrange(IntermediateQueue.get_intermediate_queue_key(key), 0, -1)
+            waiting = [{job.decode() for job in jobs} for jobs in pipeline.execute()]
+        count = 0
+        for key, jobs in zip(queue_keys, waiting, strict=True):
+            if lost := jobs & self._lingering:
+                count += self._put_back(keys=[key], args=list(lost))
+        self._lingering = set().union(*waiting)
+        return count
+
+    def discard(self, queue_key: str, job_id: str) -> None:
+        """Forgets a job whose hash has expired."""
+        IntermediateQueue(queue_key, self.connection).remove(job_id)

@@ -1,0 +1,235 @@
+"""The contract between API and workers: what a job carries, where its bytes lie, what its rq state means.
+
+A prediction is one rq job with the JSON serializer; its id is the job's id. Imports no torch and does no input or output
+itself, so the API can use it from asyncio and the worker from threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from types import SimpleNamespace
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from rq.job import Job, JobStatus, Retry
+from rq.queue import Queue
+from rq.results import Result
+from rq.serializers import JSONSerializer
+
+from models.card import Task
+from models.pictures import Format
+
+FUNCTION = "workers.predict.predict"
+"""The one function that our queues may run."""
+
+DOORBELL = "easel:doorbell"
+"""A list that an enqueue pushes to and an idle worker blocks on. It carries no data: a lost ring costs a second, not a job."""
+
+FINISHED = "easel:finished"
+"""Channel on which a worker publishes the id of each prediction that has ended."""
+
+PICTURE_PREFIX = "upload:"
+"""In a job's input, a picture is named `upload:<id>`; its pixels lie under `upload_key(id)`."""
+
+
+class Priority(StrEnum):
+    """Queues of a higher priority are emptied first."""
+
+    HIGH = "high"
+    NORMAL = "normal"
+    LOW = "low"
+
+
+class Status(StrEnum):
+    """Where a prediction is in its life."""
+
+    QUEUED = "queued"
+    PROCESSING = "processing"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELED = "canceled"
+
+
+ENDED = frozenset({Status.SUCCEEDED, Status.FAILED, Status.CANCELED})
+
+_STATUS = {
+    JobStatus.CREATED: Status.QUEUED,
+    JobStatus.QUEUED: Status.QUEUED,
+    JobStatus.DEFERRED: Status.QUEUED,
+    JobStatus.SCHEDULED: Status.QUEUED,
+    JobStatus.READY_TO_ENQUEUE: Status.QUEUED,
+    JobStatus.STARTED: Status.PROCESSING,
+    JobStatus.FINISHED: Status.SUCCEEDED,
+    JobStatus.FAILED: Status.FAILED,
+    JobStatus.STOPPED: Status.CANCELED,
+    JobStatus.CANCELED: Status.CANCELED,
+}
+
+
+class _Value(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Output(_Value):
+    """How the images are to be encoded."""
+
+    format: Format = Field("png", description="file format of the images")
+    quality: int = Field(90, ge=1, le=100, description="for jpg and webp")
+
+
+class Order(_Value):
+    """What is asked of a worker. `input` has passed the card's schema; pictures in it are `upload:<id>`."""
+
+    model: str
+    task: Task
+    input: dict[str, Any]
+    output: Output = Output()
+
+    @property
+    def uploads(self) -> list[str]:
+        """Ids of the uploaded pictures, in the order in which the input names them."""
+        named = [self.input.get("image"), *(self.input.get("images") or [])]
+        return [value.removeprefix(PICTURE_PREFIX) for value in named if value]
+
+
+class Image(_Value):
+    """One image of an answer; its bytes lie under `image_key`."""
+
+    seed: int | None
+    width: int
+    height: int
+    sha256: str
+    bytes: int
+    format: Format
+
+
+class Timing(_Value):
+    """Milliseconds by stage, and how many images shared the forward pass."""
+
+    queue_ms: float
+    load_ms: float
+    inference_ms: float
+    encode_ms: float
+    total_ms: float
+    batch_size: int
+
+
+class Answer(_Value):
+    """What a worker returns: an rq result."""
+
+    images: tuple[Image, ...]
+    timing: Timing
+
+
+class Failure(_Value):
+    """Why a prediction failed, in the user's terms. Kept in the job's meta."""
+
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A prediction as its rq job tells it."""
+
+    id: str
+    order: Order
+    status: Status
+    answer: Answer | None
+    failure: Failure | None
+    created_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+
+
+def queue_name(model: str, priority: Priority) -> str:
+    """Queues are per model and priority: what is drained together can be batched together."""
+    return f"{model}.{priority.value}"
+
+
+def queue_key(model: str, priority: Priority) -> str:
+    """The Redis key of the list that rq keeps for the queue."""
+    return Queue.redis_queue_namespace_prefix + queue_name(model, priority)
+
+
+def image_key(prediction: str, index: int) -> str:
+    """Where the encoded bytes of an image lie."""
+    return f"easel:image:{prediction}:{index}"
+
+
+def upload_key(upload: str) -> str:
+    """Where the pixels of an upload lie: uint8 height x width x channels, of the size in the model's card."""
+    return f"easel:upload:{upload}"
+
+
+def job_key(prediction: str) -> str:
+    """The hash that rq keeps for the job."""
+    return Job.redis_job_namespace_prefix + prediction
+
+
+def results_key(prediction: str) -> str:
+    """The stream that rq keeps for the job's results."""
+    return Result.get_key(prediction)
+
+
+def new_job(prediction: str, order: Order, priority: Priority, timeout_s: int, ttl_s: int) -> dict[str, Any]:
+    """The fields of the rq job hash for an order, ready for HSET.
+
+    A job whose worker dies is run once more (`Retry`); one that raises is not, since it would raise again.
+    """
+    job = Job.create(
+        FUNCTION,
+        kwargs=order.model_dump(mode="json"),
+        id=prediction,
+        origin=queue_name(order.model, priority),
+        description=f"{order.task} {order.model}",
+        timeout=timeout_s,
+        result_ttl=ttl_s,
+        failure_ttl=ttl_s,
+        retry=Retry(max=1),
+        serializer=JSONSerializer,
+        connection=_NO_CONNECTION,
+    )
+    job.enqueued_at = job.created_at
+    return {**job.to_dict(), "status": JobStatus.QUEUED.value}
+
+
+def snapshot(
+    prediction: str, fields: Mapping[bytes, bytes], results: list[tuple[bytes, Mapping[bytes, bytes]]]
+) -> Snapshot:
+    """A prediction from its job hash and the newest entry of its results stream (`XREVRANGE … COUNT 1`)."""
+    job = Job(prediction, connection=_NO_CONNECTION, serializer=JSONSerializer)
+    job.restore(dict(fields))
+    status = _STATUS[job._status]
+    answer = None
+    if status is Status.SUCCEEDED and results:
+        entry, payload = results[0]
+        result = Result.restore(prediction, entry.decode(), dict(payload), _NO_CONNECTION, JSONSerializer)
+        answer = Answer.model_validate(result.return_value)
+    failure = job.meta.get("failure")
+    return Snapshot(
+        id=prediction,
+        order=order_of(job),
+        status=status,
+        answer=answer,
+        failure=Failure.model_validate(failure) if failure and status is Status.FAILED else None,
+        created_at=job.created_at,
+        started_at=job.started_at,
+        ended_at=job.ended_at,
+    )
+
+
+def order_of(job: Job) -> Order:
+    """What the job asks for. Raises `ValueError` for a job that is not ours."""
+    if job.func_name != FUNCTION:
+        raise ValueError(f"a job of {job.func_name!r} is not ours to run")
+    return Order.model_validate(job.kwargs)
+
+
+PriorityName = Literal["high", "normal", "low"]
+
+# rq's constructors insist on a connection that (de)serialising never touches.
+_NO_CONNECTION: Any = SimpleNamespace()

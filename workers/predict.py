@@ -1,0 +1,69 @@
+"""The function that a job names. The batching worker answers jobs in batches; a stock rq worker can call this one by one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from redis import Redis
+from rq import get_current_job
+
+from core.settings import get_settings
+from models.card import Card
+from models.registry import Registry
+from workers import results
+from workers.engine import Engine, PredictionError, Work
+from workers.jobs import Order, image_key, upload_key
+
+_engine: Engine | None = None
+
+
+def engine() -> Engine:
+    """The engine of this process, made on first use."""
+    global _engine
+    if _engine is None:
+        settings = get_settings()
+        registry = Registry(settings.model_folders)
+        _engine = Engine(registry, settings.device, settings.threads, settings.model_memory_mb * 2**20)
+    return _engine
+
+
+def predict(**order: Any) -> dict[str, Any]:
+    """Answers the current job: keeps the images in Redis and returns what `workers.jobs.Answer` says.
+
+    Raises:
+        PredictionError: the order cannot be answered.
+    """
+    job = get_current_job()
+    work = Work(Order.model_validate(order), [])
+    card = engine().load(work.order.model).card
+    blobs = job.connection.mget([upload_key(upload) for upload in work.order.uploads]) if work.order.uploads else []
+    work.pictures = unpack(card, blobs)
+    engine().run([work])
+    answer, images = results.encode(work, job.enqueued_at, job.started_at)
+    store(job.connection, job.id, images, get_settings().result_ttl_s)
+    return answer.model_dump(mode="json")
+
+
+def unpack(card: Card, blobs: list[bytes | None]) -> list[np.ndarray]:
+    """Stored uploads as pixels of the card's size.
+
+    Raises:
+        PredictionError: an upload has expired, or is not of that size.
+    """
+    shape = (card.image.height, card.image.width, card.image.channels)
+    if None in blobs:
+        raise PredictionError(
+            "upload_expired", "an uploaded picture had expired before the prediction ran; send it again"
+        )
+    if any(len(blob) != np.prod(shape) for blob in blobs):
+        raise PredictionError(
+            "invalid_input", f"an uploaded picture is not {shape[1]} x {shape[0]} pixels, as the model takes them"
+        )
+    return [np.frombuffer(blob, np.uint8).reshape(shape) for blob in blobs]
+
+
+def store(connection: Redis, prediction: str, images: list[bytes], ttl_s: int) -> None:
+    """Keeps the encoded images until they expire. `connection` may be a pipeline."""
+    for index, blob in enumerate(images):
+        connection.set(image_key(prediction, index), blob, ex=ttl_s)
