@@ -21,7 +21,6 @@ serve: install ## Redis, API, worker and page on http://127.0.0.1:8000
 test: install ## the whole suite, against a real redis-server
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/lint-imports
 	$(BIN)/pytest
 
 train: install ## train a model: make train RECIPE=mnist-dcgan

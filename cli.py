@@ -5,16 +5,20 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
+
+if TYPE_CHECKING:
+    from core.settings import Settings
 
 app = typer.Typer(
     name="easel",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="Easel: pictures from generative models that you run yourself.\n\n"
-    "Start with [bold]easel up[/bold], then open http://127.0.0.1:8000. Settings are EASEL_* environment variables; the README lists them.",
+    "Start with [bold]easel up[/bold], then open http://127.0.0.1:8000. "
+    "Settings are EASEL_* environment variables; the README lists them.",
     rich_markup_mode="rich",
 )
 
@@ -34,10 +38,9 @@ def main() -> None:
 def up() -> None:
     """Start everything on this machine: Redis (unless EASEL_REDIS_URL names one), the API, and the workers."""
     from core import logs
-    from core.settings import get_settings
     from core.supervisor import Supervisor
 
-    settings = get_settings()
+    settings = _settings()
     logs.configure(settings)
 
     def announce() -> None:
@@ -55,9 +58,7 @@ def api() -> None:
     """Run the HTTP API alone. Needs EASEL_REDIS_URL."""
     import uvicorn
 
-    from core.settings import get_settings
-
-    settings = get_settings()
+    settings = _settings()
     _require_redis(settings)
     uvicorn.run(
         "app.main:create_app",
@@ -75,9 +76,7 @@ def api() -> None:
 @app.command()
 def worker() -> None:
     """Run one worker alone: it holds models and answers predictions. Needs EASEL_REDIS_URL."""
-    from core.settings import get_settings
-
-    settings = get_settings()
+    settings = _settings()
     _require_redis(settings)
     from workers.worker import run
 
@@ -90,10 +89,9 @@ def models() -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from core.settings import get_settings
     from models.registry import Registry
 
-    registry = Registry(get_settings().model_folders)
+    registry = Registry(_settings().model_folders)
     table = Table("model", "tasks", "size", "weights", "what it makes")
     for entry in registry.served():
         card = entry.card
@@ -187,8 +185,38 @@ def train(
         _quit(f"stopped at step {trainer.step}; the same command goes on from here")
     card = trainer.export(zoo or SHIPPED_MODELS)
     print(
-        f"{card.name}: {card.weights.parameters:,} parameters, {card.weights.bytes / 1e6:.1f} MB, in {(zoo or SHIPPED_MODELS) / card.name}"
+        f"{card.name}: {card.weights.parameters:,} parameters, {card.weights.bytes / 1e6:.1f} MB, "
+        f"in {(zoo or SHIPPED_MODELS) / card.name}"
     )
+
+
+@app.command()
+def evaluate(
+    model: Annotated[str, typer.Argument(help="a model of the zoo, for example mnist-cgan")],
+    write: Annotated[bool, typer.Option("--write", help="write the figures into the model's card")] = False,
+) -> None:
+    """Measure a model on data that it was not trained on. Data is read from the folder that EASEL_DATASETS names."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from models.metrics.evaluate import NothingToMeasure
+    from models.metrics.evaluate import evaluate as measure
+    from models.registry import Registry
+
+    registry = Registry(_settings().model_folders)
+    try:
+        metrics = measure(model, registry)
+    except KeyError as error:
+        _quit(f"there is no model {error}")
+    except (FileNotFoundError, NothingToMeasure) as error:
+        _quit(str(error))
+    table = Table("figure", "value", "images", "against", "judge")
+    for metric in metrics:
+        table.add_row(metric.name, f"{metric.value:g}", str(metric.count), metric.reference, metric.extractor or "")
+    Console().print(table)
+    if write:
+        entry = registry[model]
+        entry.card.model_copy(update={"metrics": metrics}).write(entry.folder)
 
 
 def _fetch(url: str, fields: dict, files: dict[str, Path], out: Path) -> None:
@@ -225,12 +253,25 @@ def _fetch(url: str, fields: dict, files: dict[str, Path], out: Path) -> None:
     print(f"{out}" + (f" (seed {seed})" if seed else ""))
 
 
-def _require_redis(settings) -> None:
+def _settings() -> Settings:
+    """This process's settings, or the end of it with a word on each that is wrong."""
+    from pydantic import ValidationError
+
+    from core.settings import get_settings
+
+    try:
+        return get_settings()
+    except ValidationError as error:
+        wrong = [f"EASEL_{str(item['loc'][0]).upper()}: {item['msg']}" for item in error.errors()]
+        _quit("\n".join(wrong))
+
+
+def _require_redis(settings: Settings) -> None:
     if settings.redis_url is None:
         _quit("EASEL_REDIS_URL is not set; name a Redis, or run `easel up`, which starts one")
 
 
-def _quit(message: str):
+def _quit(message: str) -> NoReturn:
     typer.secho(message, fg="red", err=True)
     sys.stdout.flush()
     raise typer.Exit(1)

@@ -1,4 +1,4 @@
-"""Errors as types. Each knows its status, its code and what would work instead; one handler makes problem+json of it (RFC 9457)."""
+"""Errors as types: each knows its status, code and remedy; one handler makes problem+json of it (RFC 9457)."""
 
 from __future__ import annotations
 
@@ -112,7 +112,8 @@ class Unavailable(Problem):
 
 _TITLES = {
     400: "Bad Request", 404: "Not Found", 405: "Method Not Allowed", 410: "Gone", 413: "Content Too Large",
-    415: "Unsupported Media Type", 422: "Unprocessable Content", 500: "Internal Server Error", 503: "Service Unavailable",
+    415: "Unsupported Media Type", 422: "Unprocessable Content", 500: "Internal Server Error",
+    503: "Service Unavailable",
 }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Prometheus metrics of the API. Labels come from fixed sets (routes, models we serve), never from what a caller sends."""
+"""Prometheus metrics of the API. Labels come from fixed sets (routes, served models), never from what callers send."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What happens around every request: an id, a log line, a metric, and a bound on the body. Plain ASGI, so streams stay streams."""
+"""Around every request: an id, a log line, a metric, a bound on the body. Plain ASGI, so streams stay streams."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
 class Observe:
-    """Gives each request an id (the caller's `X-Request-Id` if it is a plain one), binds it to the logs, and counts it."""
+    """Gives each request an id (the caller's `X-Request-Id` if that is plain), binds it to the logs, and counts it."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics):
         self.app = app
@@ -65,7 +65,7 @@ class Observe:
 
 
 class LimitBody:
-    """Refuses bodies above a bound: by their `Content-Length` before a byte is read, or as soon as the stream passes it."""
+    """Refuses bodies above a bound: by `Content-Length` before a byte is read, or as soon as the stream passes it."""
 
     def __init__(self, app: ASGIApp, max_bytes: int):
         self.app = app

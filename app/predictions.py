@@ -74,10 +74,11 @@ class Predictions:
         prediction = uuid4().hex
         structlog.contextvars.bind_contextvars(prediction=prediction)
         with self.store.waiter(prediction) as waiter:
-            await self.store.enqueue(prediction, order, request.priority, card.serving.timeout_s, uploads)
+            found = await self.store.enqueue(prediction, order, request.priority, card.serving.timeout_s, uploads)
             self.metrics.accepted(card.name, task)
             log.info("prediction_enqueued", model=card.name, task=task.value)
-            found = await (waiter.ended(wait_s) if wait_s > 0 else self.store.snapshot(prediction))
+            if wait_s > 0:
+                found = await waiter.ended(wait_s)
         if found is None:
             raise ServerError("the prediction vanished from the queue")
         if found.status in ENDED:
@@ -111,6 +112,9 @@ class Predictions:
                 sources = value if isinstance(value, list) and name == "images" else [value]
             if not sources:
                 continue
+            if name == "image" and len(sources) > 1:
+                one = FieldError(pointer="/input/image", detail="sent more than once")
+                raise Invalid("one picture is taken as `image`", errors=[one])
             references = []
             for at, source in zip(pointers(name, sources), sources, strict=True):
                 if isinstance(source, str):
@@ -122,11 +126,6 @@ class Predictions:
                 upload = uuid4().hex
                 pictures[upload] = at, source
                 references.append(PICTURE_PREFIX + upload)
-            if name == "image" and len(references) > 1:
-                raise Invalid(
-                    "one picture is taken as `image`",
-                    errors=[FieldError(pointer="/input/image", detail="sent more than once")],
-                )
             given[name] = references if name == "images" else references[0]
         if unknown := set(files) - set(PICTURES):
             raise Invalid(f"files are taken as {' or '.join(PICTURES)}, not as {', '.join(sorted(unknown))}")

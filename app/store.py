@@ -6,14 +6,14 @@ import asyncio
 import time
 from collections import defaultdict
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from core import logs
 from workers import jobs
-from workers.jobs import Order, Priority, Snapshot
+from workers.jobs import Order, Priority, Snapshot, Status
 
 log = logs.get(__name__)
 
@@ -71,8 +71,8 @@ class Store:
 
     async def enqueue(
         self, prediction: str, order: Order, priority: Priority, timeout_s: int, uploads: dict[str, bytes]
-    ) -> None:
-        """Puts a prediction and its pictures into Redis, as one transaction."""
+    ) -> Snapshot:
+        """Puts a prediction and its pictures into Redis, as one transaction; answers with it as it then stands."""
         fields = jobs.new_job(prediction, order, priority, timeout_s, self.ttl_s)
         key = jobs.queue_key(order.model, priority)
         async with self.redis.pipeline(transaction=True) as pipeline:
@@ -84,6 +84,7 @@ class Store:
             pipeline.lpush(jobs.DOORBELL, b"")
             pipeline.ltrim(jobs.DOORBELL, 0, 15)
             await pipeline.execute()
+        return Snapshot(prediction, order, Status.QUEUED, None, None, datetime.now(UTC), None, None)
 
     async def snapshot(self, prediction: str) -> Snapshot | None:
         """A prediction as it stands, or None if there is none of that id (any more)."""
@@ -111,7 +112,7 @@ class Store:
         return Waiter(self, prediction)
 
     async def _read(self) -> None:
-        """Wakes the waiters of each prediction that ends. Goes on after Redis has been away, waking all to look for themselves."""
+        """Wakes the waiters of each prediction that ends; after an outage of Redis, wakes all to look again."""
         while True:
             try:
                 async with self.redis.pubsub(ignore_subscribe_messages=True) as pubsub:

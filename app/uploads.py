@@ -1,4 +1,4 @@
-"""Pictures that came with a request: decoded to the pixels that the model takes, a few at a time, off the event loop."""
+"""Pictures that came with a request: decoded to the pixels the model takes, a few at a time, off the event loop."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""All configuration, from the environment (prefix `EASEL_`) or a `.env` file. The README's table is this class, in prose."""
+"""All settings, from the environment (prefix `EASEL_`) or a `.env` file. The README's table is this class in prose."""
 
 from __future__ import annotations
 
+import os
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
@@ -15,11 +16,15 @@ SHIPPED_MODELS = Path(__file__).parent.parent / "models" / "zoo"
 class Settings(BaseSettings):
     """Each field is read from `EASEL_<NAME>`."""
 
-    model_config = SettingsConfigDict(env_prefix="EASEL_", env_file=".env", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="EASEL_", env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True
+    )
 
     host: str = Field("127.0.0.1", description="address the API listens on")
     port: int = Field(8000, ge=1, le=65535, description="port the API listens on")
-    redis_url: str | None = Field(None, description="Redis to use; without it `easel up` starts its own")
+    redis_url: str | None = Field(
+        None, pattern=r"^(rediss?|unix)://.", description="Redis to use; without it `easel up` starts its own"
+    )
     data_dir: Path = Field(Path(".easel"), description="where the embedded Redis keeps its data")
     models: Annotated[tuple[Path, ...], NoDecode] = Field(
         (), description="folders of models beside the shipped ones, separated by ':'"
@@ -59,6 +64,11 @@ class Settings(BaseSettings):
     def model_folders(self) -> tuple[Path, ...]:
         """Where models are looked for; an earlier folder's model hides a later one's of the same name."""
         return (*self.models, SHIPPED_MODELS)
+
+    @property
+    def worker_threads(self) -> int:
+        """CPU threads that one worker computes with."""
+        return self.threads or max(1, len(os.sched_getaffinity(0)) // self.workers)
 
     @property
     def redis(self) -> str:

@@ -55,8 +55,6 @@ class Supervisor:
         if self.redis is not None:
             self.redis.start()
             environment["EASEL_REDIS_URL"] = self.redis.url
-        if not self.settings.threads:
-            environment["EASEL_THREADS"] = str(max(1, (os.cpu_count() or 1) // self.settings.workers))
         try:
             announced = False
             while not self._stopping:

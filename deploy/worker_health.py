@@ -6,6 +6,7 @@ import socket
 from datetime import timedelta
 
 from redis import Redis
+from redis.exceptions import RedisError
 from rq import Worker
 from rq.utils import now
 
@@ -24,7 +25,16 @@ def healthy(connection: Redis, hostname: str) -> bool:
     )
 
 
+def main() -> None:
+    hostname = socket.gethostname()
+    connection = Redis.from_url(get_settings().redis, socket_timeout=5, socket_connect_timeout=5)
+    try:
+        alive = healthy(connection, hostname)
+    except RedisError as error:
+        raise SystemExit(f"Redis does not answer: {error}") from None
+    if not alive:
+        raise SystemExit(f"no worker of {hostname} has sent a heartbeat in the last {FRESH.seconds} s")
+
+
 if __name__ == "__main__":
-    redis = Redis.from_url(get_settings().redis, socket_timeout=5, socket_connect_timeout=5)
-    if not healthy(redis, socket.gethostname()):
-        raise SystemExit(f"no worker of {socket.gethostname()} has sent a heartbeat in the last {FRESH.seconds} s")
+    main()

@@ -1,4 +1,4 @@
-"""What a request may say: every input's name, type and limits, in one place for API, worker and CLI. Imports no torch."""
+"""What a request may say: every input's name, type and limits, once for API, worker and CLI. Imports no torch."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ def _label_of(card: Card) -> Callable[[int | str], int]:
     def check(value: int | str) -> int:
         if isinstance(value, str) and value in card.classes:
             return card.classes.index(value)
-        index = int(value) if isinstance(value, int) or (value.isascii() and value.isdigit() and len(value) < 10) else -1
+        index = (
+            int(value) if isinstance(value, int) or (value.isascii() and value.isdigit() and len(value) < 10) else -1
+        )
         if not 0 <= index < len(card.classes):
             raise ValueError(
                 f"unknown label; this model knows {', '.join(card.classes)} (or an index below {len(card.classes)})"

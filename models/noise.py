@@ -1,4 +1,4 @@
-"""Noise that belongs to an image: drawn on the CPU from that image's own seed, so it never depends on batch neighbours."""
+"""Noise that belongs to an image: drawn on the CPU from the image's own seed, so batch neighbours never change it."""
 
 from collections.abc import Sequence
 

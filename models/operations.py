@@ -49,11 +49,11 @@ class Operation(ABC):
 
     @abstractmethod
     def inputs(self, model: Model) -> tuple[str, ...]:
-        """The names of the inputs (`models.inputs.FIELDS`) that the task takes with this model; none if it cannot do it."""
+        """The names of the inputs (`models.inputs.FIELDS`) the task takes with this model; none if it cannot do it."""
 
     @abstractmethod
     def prepare(self, model: Model, inputs: BaseModel, pictures: Sequence[np.ndarray]) -> Rows:
-        """One request as rows. `pictures` are the uploads, uint8 [H, W, C], in the order in which the inputs name them."""
+        """One request as rows. `pictures` are the uploads, uint8 [H, W, C], in the order the inputs name them."""
 
     @abstractmethod
     def probe(self, model: Model, card: Card, count: int) -> Rows:
@@ -140,7 +140,7 @@ class Reconstruct(Operation):
 
 
 class Interpolate(Operation):
-    """Images along a path of codes: spherical between seeds (whose codes are normal), straight between encoded pictures."""
+    """Images along a path of codes: spherical between seeds (their codes are normal), straight between pictures."""
 
     task = Task.INTERPOLATE
 
@@ -173,7 +173,7 @@ def tasks_of(model: Model) -> dict[Task, tuple[str, ...]]:
 
 
 def slerp(start: Tensor, end: Tensor, share: float) -> Tensor:
-    """Spherical interpolation (Shoemake 1985; for latents: White 2016, arXiv 1609.04468). Vectors of any shape, share in [0, 1]."""
+    """Spherical interpolation (Shoemake 1985; in latents: White 2016, arXiv 1609.04468). Any shape; share in [0, 1]."""
     cosine = torch.nn.functional.cosine_similarity(start.flatten(), end.flatten(), dim=0).clamp(-1, 1)
     angle = torch.arccos(cosine)
     if torch.sin(angle) < 1e-6:

@@ -1,4 +1,4 @@
-"""Taking jobs off the queues, many at once and none lost: they rest in rq's intermediate list until they are prepared."""
+"""Taking jobs off the queues, many at once, none lost: they rest in rq's intermediate list until they are prepared."""
 
 from __future__ import annotations
 

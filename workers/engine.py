@@ -1,4 +1,4 @@
-"""Models in memory, and the forward passes: many requests in, one batch through the network, each request's images out."""
+"""Models in memory and forward passes: many requests in, one batch through the network, each request's images out."""
 
 from __future__ import annotations
 
@@ -62,13 +62,12 @@ class Engine:
     Not safe for threads: one engine belongs to the one thread that computes.
     """
 
-    def __init__(self, registry: Registry, device: str = "auto", threads: int = 0, memory_bytes: int = 2**31):
+    def __init__(self, registry: Registry, device: str = "auto", threads: int = 1, memory_bytes: int = 2**31):
         self.registry = registry
         self.device = torch.device(
             "cuda" if device == "auto" and torch.cuda.is_available() else "cpu" if device == "auto" else device
         )
-        if threads:
-            torch.set_num_threads(threads)
+        torch.set_num_threads(threads)
         self.memory_bytes = memory_bytes
         self.resident: OrderedDict[str, Resident] = OrderedDict()
 

@@ -1,7 +1,7 @@
 """The contract between API and workers: what a job carries, where its bytes lie, what its rq state means.
 
-A prediction is one rq job with the JSON serializer; its id is the job's id. Imports no torch and does no input or output
-itself, so the API can use it from asyncio and the worker from threads.
+A prediction is one rq job with the JSON serializer; its id is the job's id. Imports no torch and does no input or
+output itself, so the API can use it from asyncio and the worker from threads.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ FUNCTION = "workers.predict.predict"
 """The one function that our queues may run."""
 
 DOORBELL = "easel:doorbell"
-"""A list that an enqueue pushes to and an idle worker blocks on. It carries no data: a lost ring costs a second, not a job."""
+"""A list an enqueue pushes to and an idle worker blocks on. It has no data: a lost ring costs seconds, no job."""
 
 FINISHED = "easel:finished"
 """Channel on which a worker publishes the id of each prediction that has ended."""

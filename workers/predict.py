@@ -1,4 +1,4 @@
-"""The function that a job names. The batching worker answers jobs in batches; a stock rq worker can call this one by one."""
+"""The function a job names. The batching worker answers jobs in batches; a stock rq worker can call it for each."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def engine() -> Engine:
     if _engine is None:
         settings = get_settings()
         registry = Registry(settings.model_folders)
-        _engine = Engine(registry, settings.device, settings.threads, settings.model_memory_mb * 2**20)
+        _engine = Engine(registry, settings.device, settings.worker_threads, settings.model_memory_mb * 2**20)
     return _engine
 
 

@@ -1,8 +1,8 @@
 """The batching worker: an rq worker that takes all compatible jobs at once and answers them with one forward pass.
 
 What rq means by a job's status, registries, retries, results and TTLs stays as it is. What differs from `SimpleWorker`:
-jobs are taken by one script, prepared in one transaction, and finished in another, by a second thread, while the next batch
-computes. A job that raises goes down rq's own path for failures, alone.
+jobs are taken by one script, prepared in one transaction, and finished in another, by a second thread, while the next
+batch computes. A job that raises goes down rq's own path for failures, alone.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class BatchWorker(SimpleWorker):
 
         With `timeout` None (a burst) returns None when all queues are empty.
         """
-        self._set_state(WorkerStatus.BUSY)  # a stop request now waits for the batch instead of stranding it
+        self._state = WorkerStatus.BUSY  # a stop request now waits for the batch instead of stranding it
         while True:
             if self._stop_requested:
                 return None
@@ -132,7 +132,7 @@ class BatchWorker(SimpleWorker):
         self.set_state(WorkerStatus.IDLE)
         self.heartbeat()
         self.connection.blpop([DOORBELL], timeout=IDLE_S)
-        self._set_state(WorkerStatus.BUSY)
+        self._state = WorkerStatus.BUSY
 
     # Running
 
@@ -253,7 +253,7 @@ class BatchWorker(SimpleWorker):
         log.warning("prediction_failed", prediction=job.id, queue=job.origin, failure=job.meta.get("failure"))
 
     def _finish_pending(self) -> None:
-        """Waits until the batch before this one is committed. Its error, if any, ends the worker rather than a prediction."""
+        """Waits until the batch before this one is committed. Its error, if any, ends the worker, not a prediction."""
         if self._finishing is not None:
             finishing, self._finishing = self._finishing, None
             finishing.result()
@@ -270,7 +270,7 @@ class BatchWorker(SimpleWorker):
         threading.Thread(target=self._beat, name="heartbeat", daemon=True).start()
 
     def run_maintenance_tasks(self) -> None:
-        """rq's maintenance, which runs again or fails the jobs of dead workers, and the jobs that were taken but never begun."""
+        """rq's maintenance, which reruns or fails the jobs of dead workers, and a sweep of jobs never begun."""
         super().run_maintenance_tasks()
         if count := self._taker.sweep([queue.key for queue in self.queues]):
             log.warning("jobs_put_back", jobs=count)
@@ -326,7 +326,7 @@ def run(settings: Settings) -> None:
     registry = Registry(settings.model_folders)
     for folder, reason in registry.broken.items():
         log.error("model_unreadable", folder=str(folder), reason=reason)
-    engine = Engine(registry, settings.device, settings.threads, settings.model_memory_mb * 2**20)
+    engine = Engine(registry, settings.device, settings.worker_threads, settings.model_memory_mb * 2**20)
     for name in settings.preload:
         engine.load(name)
     worker = BatchWorker(engine, connection, settings)

@@ -30,8 +30,8 @@ router = APIRouter(prefix="/v1/predictions", tags=["predictions"])
 async def create(
     request: Request, predictions: PredictionsDep, store: StoreDep, settings: SettingsDep, wait_s: WaitDep
 ) -> Response:
-    """Enqueues a prediction. `Prefer: wait=10` waits up to ten seconds for its end; `Accept: image/png` waits and answers
-    with the picture itself (several as a grid), `Accept: application/zip` with the single files."""
+    """Enqueues a prediction. `Prefer: wait=10` waits up to ten seconds for its end; `Accept: image/png` waits and
+    answers with the picture itself (several as a grid), `Accept: application/zip` with the single files."""
     asked, files = await read_prediction(request)
     media_type = answers.preferred(request, answers.JSON)
     if media_type == answers.JSON:

@@ -11,7 +11,7 @@ from models.nn.autoencoder import Decoder, Encoder
 
 @register("vae")
 class VAE(Model):
-    """Gaussian latent, Bernoulli pixels; trained on images binarised anew at each step. Pictures are the pixels' means."""
+    """Gaussian latent, Bernoulli pixels; trained on images binarised anew each step. Pictures are the pixels' means."""
 
     class Config(model.Config):
         size: int = 28

@@ -1,4 +1,4 @@
-"""Translation learned without pairs. `cyclegan` is Zhu et al. 2017 (arXiv 1703.10593): LSGAN both ways + 10 cycle L1."""
+"""Translation without pairs. `cyclegan` is Zhu et al. 2017 (arXiv 1703.10593): LSGAN both ways + 10 cycle L1."""
 
 import torch.nn.functional as F
 from torch import Tensor

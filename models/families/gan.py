@@ -1,6 +1,7 @@
 """Unconditional adversarial models: one game, whose network and loss a preset picks.
 
-`dcgan` is Radford et al. 2015 (arXiv 1511.06434) with the non-saturating loss of Goodfellow et al. 2014 (arXiv 1406.2661).
+`dcgan` is Radford et al. 2015 (arXiv 1511.06434) with the non-saturating loss of Goodfellow et al. 2014
+(arXiv 1406.2661).
 """
 
 from typing import Literal

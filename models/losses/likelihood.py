@@ -10,7 +10,7 @@ def bernoulli_nll(logits: Tensor, targets: Tensor) -> Tensor:
 
 
 def kl_to_standard_normal(mean: Tensor, log_variance: Tensor) -> Tensor:
-    """KL(N(mean, exp(log_variance)) || N(0, 1)) = -½ Σ(1 + log σ² - μ² - σ²), never negative (arXiv 1312.6114, appendix B).
+    """KL(N(mean, exp(log_variance)) || N(0, 1)) = -½ Σ(1 + log σ² - μ² - σ²), never negative (arXiv 1312.6114, app. B).
 
     [N, D] -> [N].
     """

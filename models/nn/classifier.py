@@ -4,7 +4,7 @@ from torch import Tensor, nn
 
 
 class ConvClassifier(nn.Module):
-    """[N, channels, size, size] in [-1, 1] -> logits [N, classes]; `features` gives [N, width * 4] before the last layer."""
+    """[N, channels, size, size] in [-1, 1] -> logits [N, classes]; `features`: [N, width * 4] before the last layer."""
 
     def __init__(self, channels: int, width: int, classes: int):
         super().__init__()

@@ -7,7 +7,7 @@ from models.nn.init import normal_
 
 
 def _plan(size: int) -> tuple[int, int]:
-    """(side of the smallest feature map, number of doublings) for an image of `size` pixels: 28 -> (7, 2), 64 -> (4, 4)."""
+    """(side of the smallest feature map, doublings) for an image of `size` pixels: 28 -> (7, 2), 64 -> (4, 4)."""
     base, doublings = size, 0
     while base % 2 == 0 and base > 4:
         base, doublings = base // 2, doublings + 1
@@ -56,7 +56,7 @@ class Discriminator(nn.Module):
 
     Args:
         width: channels of the first feature map; they double at each halving.
-        classes: above 0, the label joins the image as `classes` constant maps (cGAN, arXiv 1411.1784: D sees y as well).
+        classes: above 0, the label joins the image as `classes` constant maps (cGAN, arXiv 1411.1784: D sees y too).
         dropout: probability of dropping a feature map, after each hidden layer.
     """
 

@@ -4,7 +4,7 @@ from torch import nn
 
 
 def normal_(module: nn.Module, std: float = 0.02) -> nn.Module:
-    """Convolutions and linear layers from N(0, std²), norm scales from N(1, std²), biases 0 (DCGAN, arXiv 1511.06434, section 4)."""
+    """Layer weights from N(0, std²), norm scales from N(1, std²), biases 0 (DCGAN, arXiv 1511.06434, section 4)."""
     for layer in module.modules():
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
             nn.init.normal_(layer.weight, 0.0, std)

@@ -20,7 +20,7 @@ class ResidualBlock(nn.Module):
 
 
 class ResNetTranslator(nn.Module):
-    """[N, C, H, W] in [-1, 1] -> the same; H and W multiples of 4. Two halvings, `blocks` residual blocks, two doublings.
+    """[N, C, H, W] in [-1, 1] -> the same; H, W multiples of 4. Two halvings, `blocks` residual blocks, two doublings.
 
     Args:
         width: channels of the first feature map (the paper's 64).

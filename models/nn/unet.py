@@ -1,4 +1,4 @@
-"""The U-Net translator of pix2pix (arXiv 1611.07004, section 6.1.1): an encoder-decoder whose mirrored layers are joined."""
+"""The U-Net translator of pix2pix (arXiv 1611.07004, section 6.1.1): an encoder-decoder with mirrored layers joined."""
 
 from __future__ import annotations
 

@@ -95,7 +95,7 @@ def archive(name: str) -> Path:
 
 
 class Source:
-    """Pictures in memory as uint8 [N, C, S, S], by field (`images`, or `a` and `b`), with labels where the layout has them."""
+    """Pictures in memory, uint8 [N, C, S, S], by field (`images`, or `a` and `b`), and labels if the layout has any."""
 
     def __init__(
         self,

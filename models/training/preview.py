@@ -13,8 +13,8 @@ from models.training.data import Source
 def preview(model: Model, held_out: Source, rows: int = 8) -> np.ndarray | None:
     """A sheet for the model's first task, uint8 [H, W, C]; None for a model that makes no pictures.
 
-    Samples are drawn with seeds 0, 1, …; classes stand in columns; translations stand to the right of their inputs, with the
-    true answer beside them where the data has it.
+    Samples are drawn with seeds 0, 1, …; classes stand in columns; translations stand to the right of their inputs,
+    with the true answer beside them where the data has it.
     """
     tasks = operations.tasks_of(model)
     if Task.TRANSLATE in tasks:

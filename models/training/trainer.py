@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import time
 from collections.abc import Iterator
@@ -33,7 +32,7 @@ STATE_FILE = "trainer.safetensors"
 class Trainer:
     """Trains one recipe in one folder; made again over the same folder, it goes on where it stopped.
 
-    Each step is seeded by the recipe's seed and its own number, so a resumed run sees the batches that an unbroken one does.
+    Each step is seeded by the recipe's seed and its own number, so a resumed run sees the batches of an unbroken one.
     """
 
     def __init__(self, recipe: Recipe, recipe_sha256: str, run: Path, device: torch.device, steps: int | None = None):
@@ -159,7 +158,7 @@ class Trainer:
         meta = {"step": str(self.step), "seconds": str(self.seconds), "recipe_sha256": self.recipe_sha256}
         partial = self.run / f"{STATE_FILE}.partial"
         save_file({name: tensor.detach().contiguous().clone() for name, tensor in state.items()}, partial, meta)
-        os.replace(partial, self.run / STATE_FILE)
+        partial.replace(self.run / STATE_FILE)
 
     def _resume(self) -> None:
         with safe_open(self.run / STATE_FILE, "pt", device=str(self.device)) as opened:

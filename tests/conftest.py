@@ -1,0 +1,130 @@
+"""A real redis-server, a folder of small models, and a whole Easel of real processes."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image
+from redis import Redis
+
+from core.embedded_redis import EmbeddedRedis
+from tests import zoo
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory) -> Iterator[str]:
+    server = EmbeddedRedis(tmp_path_factory.mktemp("redis"))
+    server.start()
+    yield server.url
+    server.stop()
+
+
+@pytest.fixture
+def redis(redis_url) -> Iterator[Redis]:
+    """An empty Redis."""
+    with Redis.from_url(redis_url) as connection:
+        connection.flushall()
+        yield connection
+
+
+@pytest.fixture(scope="session")
+def toy_zoo(tmp_path_factory) -> Path:
+    """A folder with one small model of each kind."""
+    folder = tmp_path_factory.mktemp("zoo")
+    for name in zoo.MODELS:
+        zoo.make(folder, name)
+    return folder
+
+
+@dataclass
+class Easel:
+    """A running `easel up`."""
+
+    process: subprocess.Popen
+    url: str
+    log: Path
+
+    def stop(self, number: int = signal.SIGINT) -> int:
+        """Sends a signal and waits for the end; returns the exit status."""
+        self.process.send_signal(number)
+        return self.process.wait(30)
+
+
+def _free_port() -> int:
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+Start = Callable[..., Easel]
+
+
+@pytest.fixture(scope="session")
+def start_easel(tmp_path_factory, toy_zoo) -> Iterator[Start]:
+    """Starts `easel up` with settings as keywords and waits until it is ready; stops what the test left running."""
+    started: list[Easel] = []
+
+    def start(**settings: object) -> Easel:
+        port = _free_port()
+        folder = tmp_path_factory.mktemp("easel")
+        given = {"models": toy_zoo, "data_dir": folder, "port": port, "threads": 1, "log_format": "json", **settings}
+        environment = {**os.environ, **{f"EASEL_{name.upper()}": str(value) for name, value in given.items()}}
+        log = folder / "log"
+        with log.open("w") as sink:
+            process = subprocess.Popen([sys.executable, "-m", "cli", "up"], env=environment, stdout=sink, stderr=sink)
+        easel = Easel(process, f"http://127.0.0.1:{port}", log)
+        started.append(easel)
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and process.poll() is None:
+            try:
+                if httpx.get(f"{easel.url}/readyz").status_code == 200:
+                    return easel
+            except httpx.TransportError:
+                pass
+            time.sleep(0.1)
+        raise AssertionError(f"easel did not become ready:\n{log.read_text()}")
+
+    yield start
+    for easel in started:
+        if easel.process.poll() is None:
+            easel.stop()
+
+
+@pytest.fixture(scope="session")
+def easel(start_easel) -> Easel:
+    """One Easel for all tests that do it no harm."""
+    return start_easel(max_upload_mb=2, max_pixels=1_000_000)
+
+
+@pytest.fixture(scope="session")
+def client(easel) -> Iterator[httpx.Client]:
+    """An HTTP client of that Easel."""
+    with httpx.Client(base_url=easel.url, timeout=30) as opened:
+        yield opened
+
+
+def png(size: int = 32, mode: str = "RGB", seed: int = 0) -> bytes:
+    """A picture of noise."""
+    channels = {"L": 1, "RGB": 3, "RGBA": 4}[mode]
+    pixels = np.random.default_rng(seed).integers(0, 256, (size, size, channels), np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels.squeeze()).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def pixels_of(data: bytes) -> np.ndarray:
+    """The pixels of encoded image bytes."""
+    return np.asarray(Image.open(io.BytesIO(data)))

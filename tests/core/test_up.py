@@ -1,0 +1,125 @@
+"""`easel up` as a user meets it: start, use, stop, start again."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import httpx
+
+from tests.conftest import png
+
+
+def processes_of(folder):
+    found = subprocess.run(["pgrep", "-f", str(folder)], capture_output=True, text=True)
+    return found.stdout.split()
+
+
+def test_ctrl_c_stops_everything_and_a_second_start_finds_what_the_first_left(start_easel, tmp_path):
+    first = start_easel(data_dir=tmp_path)
+    made = httpx.post(f"{first.url}/v1/sample/toy-dcgan?seed=1", headers={"Accept": "application/json"}).json()
+    picture = httpx.get(first.url + made["output"][0]["url"]).content
+    assert processes_of(tmp_path)
+    assert first.stop() == 0
+    assert not processes_of(tmp_path)
+
+    second = start_easel(data_dir=tmp_path)
+    assert httpx.get(f"{second.url}/v1/predictions/{made['id']}").json() == made
+    assert httpx.get(second.url + made["output"][0]["url"]).content == picture
+
+
+def test_what_is_queued_when_it_stops_is_answered_after_the_next_start(start_easel, tmp_path):
+    first = start_easel(data_dir=tmp_path)
+    subprocess.run(["pkill", "-STOP", "-P", str(first.process.pid), "-f", "cli worker"], check=True)
+    queued = [httpx.post(f"{first.url}/v1/predictions", json={"model": "toy-dcgan"}) for _ in range(3)]
+    assert {answer.status_code for answer in queued} == {202}
+    subprocess.run(["pkill", "-KILL", "-P", str(first.process.pid), "-f", "cli worker"], check=True)
+    first.stop()
+    second = start_easel(data_dir=tmp_path)
+    for answer in queued:
+        for _ in range(400):
+            found = httpx.get(second.url + answer.headers["location"]).json()
+            if found["status"] == "succeeded":
+                break
+            time.sleep(0.1)
+        assert found["status"] == "succeeded", found
+
+
+def test_a_worker_that_dies_is_started_again(start_easel):
+    easel = start_easel()
+    subprocess.run(["pkill", "-KILL", "-P", str(easel.process.pid), "-f", "cli worker"], check=True)
+    answer = httpx.post(f"{easel.url}/v1/sample/toy-dcgan?seed=1", timeout=60)
+    assert answer.status_code == 200
+
+
+def test_sigterm_stops_it_too(start_easel):
+    assert start_easel().stop(signal.SIGTERM) == 0
+
+
+def test_a_taken_port_is_said_in_words(tmp_path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        environment = {**os.environ, "EASEL_PORT": str(taken.getsockname()[1]), "EASEL_DATA_DIR": str(tmp_path)}
+        done = subprocess.run([sys.executable, "-m", "cli", "up"], env=environment, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "set EASEL_PORT" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_logs_are_json_lines_with_request_and_prediction_ids(start_easel):
+    easel = start_easel()
+    httpx.post(f"{easel.url}/v1/sample/toy-dcgan", headers={"X-Request-Id": "find-me"})
+    easel.stop()
+    lines = [json.loads(line) for line in easel.log.read_text().splitlines() if line.startswith("{")]
+    (request,) = [line for line in lines if line["event"] == "request" and line.get("request") == "find-me"]
+    (done,) = [line for line in lines if line["event"] == "prediction_succeeded"]
+    assert request["prediction"] == done["prediction"]
+    assert request["status"] == 200
+
+
+def cli(*arguments, **environment):
+    command = [sys.executable, "-m", "cli", *arguments]
+    return subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True)
+
+
+def test_sample_and_translate_write_pictures(easel, tmp_path):
+    out, picture = tmp_path / "out.png", tmp_path / "in.png"
+    done = cli("sample", "toy-cgan", "--label", "7", "--seed", "4", "-o", str(out), "--server", easel.url)
+    assert done.returncode == 0, done.stderr
+    assert "seed 4" in done.stdout
+    assert out.read_bytes().startswith(b"\x89PNG")
+    picture.write_bytes(png())
+    out = tmp_path / "out.webp"
+    done = cli("translate", "toy-cyclegan", str(picture), "-o", str(out), "--direction", "BtoA", "--server", easel.url)
+    assert done.returncode == 0, done.stderr
+    assert out.read_bytes()[8:12] == b"WEBP"
+
+
+def test_errors_are_told_in_words(easel, tmp_path):
+    done = cli("sample", "toy-cgan", "--label", "eleven", "--server", easel.url)
+    assert done.returncode == 1
+    assert "/input/label" in done.stderr
+    done = cli("sample", "toy-cgan", "--server", "http://127.0.0.1:9")
+    assert "easel up" in done.stderr
+    for environment in ({"EASEL_REDIS_URL": ""}, {"EASEL_REDIS_URL": "example.com"}, {"EASEL_PORT": "many"}):
+        done = cli("worker", **environment)
+        assert done.returncode == 1
+        assert "EASEL_" in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_every_command_has_help():
+    for command in ("", "up", "api", "worker", "models", "sample", "translate", "train", "evaluate"):
+        done = cli(*command.split(), "--help")
+        assert done.returncode == 0
+        assert len(done.stdout) > 200
+
+
+def test_models_lists_the_models(toy_zoo):
+    done = cli("models", EASEL_MODELS=str(toy_zoo), COLUMNS="200")
+    assert "toy-dcgan" in done.stdout
+    assert "mnist-classifier" not in done.stdout

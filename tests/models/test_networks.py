@@ -1,0 +1,100 @@
+"""Networks and losses: shapes, independence of the batch, and the signs that surveys get wrong."""
+
+import pytest
+import torch
+from torch import nn
+
+from models.losses.adversarial import LeastSquares, NonSaturating
+from models.losses.likelihood import bernoulli_nll, kl_to_standard_normal
+from models.model import build
+from models.nn import dcgan
+from models.nn.patchgan import PatchGAN
+from models.nn.unet import UNetTranslator
+from models.training.pool import ImagePool
+
+
+@pytest.mark.parametrize("size", [16, 28, 32, 64, 128])
+def test_a_dcgan_pair_fits_every_size(size):
+    images = dcgan.Generator(10, 3, size, 4)(torch.randn(2, 10))
+    assert images.shape == (2, 3, size, size)
+    assert images.abs().max() <= 1
+    assert dcgan.Discriminator(3, size, 4)(images).shape == (2,)
+
+
+@pytest.mark.parametrize("size", [17, 8, 44])
+def test_a_dcgan_refuses_sizes_it_cannot_reach(size):
+    with pytest.raises(ValueError, match=f"size {size}"):
+        dcgan.Generator(10, 3, size, 4)
+
+
+@pytest.mark.parametrize("size", [32, 128])
+def test_a_unet_reaches_down_to_one_pixel(size):
+    net = UNetTranslator(3, size, 4).eval()
+    assert net(torch.randn(1, 3, size, size)).shape == (1, 3, size, size)
+    assert sum(isinstance(layer, nn.Conv2d) for layer in net.modules()) == size.bit_length() - 1
+
+
+def test_three_halvings_see_patches_of_70_pixels():
+    net = PatchGAN(3, 4)
+    assert net(torch.randn(1, 3, 128, 128)).shape == (1, 1, 14, 14)
+    convolutions = nn.Sequential(*[layer for layer in net.net if isinstance(layer, nn.Conv2d)])
+    image = torch.zeros(1, 3, 128, 128, requires_grad=True)
+    convolutions(image)[0, 0, 7, 7].backward()
+    rows = image.grad.abs().sum((0, 1, 3)).nonzero()
+    assert rows.max() - rows.min() + 1 == 70
+
+
+@pytest.mark.parametrize(("family", "size"), [("pix2pix", 32), ("cyclegan", 32)])
+def test_a_translation_depends_on_its_own_image_alone(family, size):
+    config = {"width": 8} | ({"size": size} if family == "pix2pix" else {"blocks": 1})
+    model = build(family, config).eval()
+    images = torch.rand(3, 3, size, size) * 2 - 1
+    together = model.translate(images, "AtoB")
+    alone = model.translate(images[1:2], "AtoB")
+    assert torch.allclose(together[1:2], alone, atol=1e-5)
+
+
+def test_the_generators_loss_does_not_saturate_where_the_discriminator_is_sure():
+    sure_it_is_fake = torch.tensor([-10.0], requires_grad=True)
+    NonSaturating().generator(sure_it_is_fake).backward()
+    assert sure_it_is_fake.grad.item() == pytest.approx(-1, abs=1e-3)
+
+
+def test_adversarial_losses_are_least_where_they_should_be():
+    for loss, best_real, best_fake in ((NonSaturating(), 20.0, -20.0), (LeastSquares(), 1.0, 0.0)):
+        real, fake = torch.tensor([best_real]), torch.tensor([best_fake])
+        assert loss.discriminator(real, fake).item() == pytest.approx(0, abs=1e-6)
+        assert loss.generator(real).item() == pytest.approx(0, abs=1e-6)
+        assert loss.generator(fake).item() > 0.4
+    assert NonSaturating(smoothing=0.1).discriminator(torch.tensor([20.0]), torch.tensor([-20.0])).item() > 1
+
+
+def test_the_kl_term_is_zero_at_the_prior_and_positive_elsewhere():
+    zero = torch.zeros(1, 3)
+    assert kl_to_standard_normal(zero, zero).item() == 0
+    mean, log_variance = torch.tensor([[0.5, -1.0, 2.0]]), torch.tensor([[0.3, -0.7, 0.1]])
+    posterior = torch.distributions.Normal(mean, (log_variance / 2).exp())
+    expected = torch.distributions.kl_divergence(posterior, torch.distributions.Normal(0.0, 1.0)).sum()
+    assert kl_to_standard_normal(mean, log_variance).item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_the_reconstruction_term_is_a_sum_over_pixels_not_a_mean():
+    logits, targets = torch.zeros(2, 1, 4, 4), torch.ones(2, 1, 4, 4)
+    assert bernoulli_nll(logits, targets).tolist() == pytest.approx([16 * torch.log(torch.tensor(2.0)).item()] * 2)
+
+
+def test_the_discriminator_of_a_conditional_gan_sees_the_label():
+    judge = dcgan.Discriminator(1, 28, 8, classes=10).eval()
+    image = torch.randn(1, 1, 28, 28)
+    verdicts = {judge(image, torch.tensor([label])).item() for label in range(10)}
+    assert len(verdicts) == 10
+
+
+def test_the_image_pool_hands_back_what_it_is_given_until_it_is_full():
+    pool = ImagePool(4)
+    first = torch.arange(4.0).reshape(4, 1, 1, 1)
+    assert torch.equal(pool.swap(first), first)
+    torch.manual_seed(0)
+    later = pool.swap(torch.full((40, 1, 1, 1), 9.0))
+    assert 0 < (later != 9).sum() <= 4
+    assert ImagePool(0).swap(first) is not None

@@ -1,0 +1,176 @@
+"""Training: one trainer, every family, and a stopped run that ends where an unbroken one does."""
+
+import io
+import json
+import zipfile
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from models import checkpoint
+from models.card import Card
+from models.training import data, recipe
+from models.training.data import DataSpec
+from models.training.recipe import Budget, Recipe
+from models.training.trainer import Trainer
+
+FAMILIES = {
+    "dcgan": ("mnist", {"size": 16, "latent": 4, "width": 8}),
+    "cgan": ("mnist", {"size": 16, "latent": 4, "width": 8, "classes": 2}),
+    "vae": ("mnist", {"size": 16, "latent": 4, "width": 8}),
+    "classifier": ("mnist", {"width": 8, "classes": 2}),
+    "pix2pix": ("facades", {"size": 16, "width": 8, "direction": "BtoA", "discriminator_halvings": 1}),
+    "cyclegan": ("horse2zebra", {"width": 8, "blocks": 1, "discriminator_halvings": 1}),
+}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def datasets(tmp_path_factory):
+    """Small archives in the three layouts."""
+    folder = tmp_path_factory.mktemp("datasets")
+    random = np.random.default_rng(0)
+
+    def picture(size, mode="RGB"):
+        width, height = size
+        shape = (height, width) if mode == "L" else (height, width, 3)
+        buffer = io.BytesIO()
+        Image.fromarray(random.integers(0, 256, shape, np.uint8)).save(buffer, "PNG")
+        return buffer.getvalue()
+
+    layouts = {
+        "mnist": [
+            (f"{split}/{digit}/{i}.png", (16, 16), "L")
+            for split in ("train", "test")
+            for digit in "01"
+            for i in range(8)
+        ],
+        "facades": [(f"{split}/{i}.jpg", (32, 16), "RGB") for split in ("train", "val") for i in range(8)],
+        "horse2zebra": [
+            (f"{split}{d}/{i}.jpg", (16, 16), "RGB") for split in ("train", "test") for d in "AB" for i in range(8)
+        ],
+    }
+    for name, members in layouts.items():
+        with zipfile.ZipFile(folder / f"{name}.zip", "w") as opened:
+            for path, size, mode in members:
+                opened.writestr(path, picture(size, mode))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EASEL_DATASETS", str(folder))
+        yield
+
+
+def toy(family, steps=4, **budget):
+    name, config = FAMILIES[family]
+    return Recipe(
+        name=f"toy-{family}",
+        summary="toy",
+        licence="none",
+        family=family,
+        config=config,
+        data=DataSpec(set=name, held_out="val" if name == "facades" else "test", size=16, flip=name != "mnist"),
+        budget=Budget(steps=steps, batch=4, sheet_every=2, **budget),
+    )
+
+
+def finish(trainer):
+    for losses in trainer.train():
+        assert all(np.isfinite(value) for value in losses.values())
+    return trainer
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family_trains_exports_and_is_read_back(family, tmp_path):
+    trainer = finish(Trainer(toy(family), "hash", tmp_path / "run", torch.device("cpu")))
+    card = trainer.export(tmp_path / "zoo")
+    model = checkpoint.read(tmp_path / "zoo" / card.name)
+    assert card == Card.read(tmp_path / "zoo" / card.name)
+    assert (card.training.steps, card.training.images, card.data.count) == (
+        4,
+        16,
+        16 if card.data.name == "mnist" else 8,
+    )
+    assert not any(name.startswith(("discriminator", "judge")) for name, _ in model.named_parameters())
+    sheets = sorted(path.name for path in (tmp_path / "run" / "samples").iterdir())
+    assert sheets == ([] if family == "classifier" else ["0000002.png", "0000004.png"])
+
+
+@pytest.mark.parametrize("family", ["cgan", "vae", "pix2pix"])
+def test_a_resumed_run_ends_where_an_unbroken_one_does(family, tmp_path):
+    whole = finish(Trainer(toy(family), "hash", tmp_path / "whole", torch.device("cpu")))
+    broken = Trainer(toy(family), "hash", tmp_path / "broken", torch.device("cpu"))
+    for _ in broken.train():
+        if broken.step == 3:
+            break
+    broken.save()
+    resumed = finish(Trainer(toy(family), "hash", tmp_path / "broken", torch.device("cpu")))
+    for kind in ("model", "average"):
+        left, right = (
+            trainer.model.state_dict() if kind == "model" else trainer.average.model.state_dict()
+            for trainer in (whole, resumed)
+        )
+        assert left.keys() == right.keys()
+        for name in left:
+            assert torch.equal(left[name], right[name]), f"{kind}: {name}"
+
+
+def test_a_run_of_another_recipe_is_not_resumed(tmp_path):
+    finish(Trainer(toy("vae"), "hash", tmp_path, torch.device("cpu")))
+    with pytest.raises(ValueError, match="another version"):
+        Trainer(toy("vae"), "other", tmp_path, torch.device("cpu"))
+
+
+def test_the_log_has_a_line_per_hundred_steps(tmp_path):
+    finish(Trainer(toy("dcgan", steps=100), "hash", tmp_path, torch.device("cpu")))
+    (line,) = (tmp_path / "log.jsonl").read_text().splitlines()
+    assert {"step", "seconds", "discriminator/adversarial", "generator/adversarial"} <= set(json.loads(line))
+
+
+def test_only_the_player_whose_turn_it_is_moves(tmp_path):
+    trainer = Trainer(toy("dcgan"), "hash", tmp_path, torch.device("cpu"))
+    before = {name: value.clone() for name, value in trainer.model.named_parameters()}
+    batch = trainer.source.batch(4, 0)
+    player = trainer.players[0]
+    sum(trainer.model.loss(player.name, batch).values()).backward(inputs=player.parameters())
+    trainer.optimisers[player.name].step()
+    moved = {
+        name.split(".")[0] for name, value in trainer.model.named_parameters() if not torch.equal(value, before[name])
+    }
+    assert moved == {"discriminator"}
+
+
+def test_pairs_are_cropped_and_mirrored_together_and_domains_are_not():
+    spec = DataSpec(set="facades", held_out="val", size=16, resize=20, flip=True)
+    source = data.load(spec)
+    source.fields["b"] = source.fields["a"].clone()
+    batch = source.batch(16, 0)
+    assert torch.equal(batch["a"], batch["b"])
+    unpaired = data.load(DataSpec(set="horse2zebra", held_out="test", size=16))
+    unpaired.fields["b"] = unpaired.fields["a"].clone()
+    batch = unpaired.batch(16, 0)
+    assert not torch.equal(batch["a"], batch["b"])
+
+
+def test_batches_are_drawn_by_their_seed():
+    source = data.load(DataSpec(set="mnist", held_out="test", size=16, shift=1))
+    assert torch.equal(source.batch(4, 1)["images"], source.batch(4, 1)["images"])
+    assert not torch.equal(source.batch(4, 1)["images"], source.batch(4, 2)["images"])
+    assert source.batch(4, 1)["images"].shape == (4, 1, 16, 16)
+
+
+def test_missing_data_says_what_to_do(monkeypatch, tmp_path):
+    monkeypatch.setenv("EASEL_DATASETS", str(tmp_path))
+    with pytest.raises(FileNotFoundError, match="EASEL_DATASETS"):
+        data.load(DataSpec(set="mnist", held_out="test", size=16))
+
+
+@pytest.mark.parametrize("name", recipe.names())
+def test_every_shipped_recipe_is_valid_and_named_like_its_file(name):
+    loaded, digest = recipe.load(name)
+    assert loaded.name == name
+    assert len(digest) == 64
+
+
+def test_an_unknown_recipe_names_those_there_are():
+    with pytest.raises(FileNotFoundError, match="mnist-dcgan"):
+        recipe.load("nope")

@@ -1,0 +1,73 @@
+"""The shipped models: complete, intact, and able to do what their cards say."""
+
+import numpy as np
+import pytest
+import torch
+
+from core.settings import SHIPPED_MODELS
+from models import checkpoint
+from models.card import CARD_FILE, WEIGHTS_FILE, Card
+from models.inputs import input_model
+from models.operations import OPERATIONS, tasks_of, to_pixels
+from models.registry import Registry
+
+REGISTRY = Registry([SHIPPED_MODELS])
+NAMES = [entry.card.name for entry in REGISTRY]
+
+
+def test_the_catalogue_is_there():
+    expected = {"mnist-dcgan", "mnist-cgan", "mnist-vae", "facades-pix2pix", "horse2zebra-cyclegan"}
+    assert expected <= {entry.card.name for entry in REGISTRY.served()}
+    assert not REGISTRY.broken
+    assert sum(entry.card.weights.bytes for entry in REGISTRY) < 150e6
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_card_is_complete(name):
+    card = REGISTRY[name].card
+    assert card.training is not None
+    assert "dirty" not in card.training.commit
+    assert card.data.sha256
+    assert card.data.licence
+    assert card.metrics
+    assert all(metric.count and metric.command and metric.date for metric in card.metrics)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_model_does_what_its_card_says(name):
+    entry = REGISTRY[name]
+    model = checkpoint.read(entry.folder)
+    assert tasks_of(model) == entry.card.tasks
+    for task in entry.card.tasks:
+        operation = OPERATIONS[task]
+        rows = operation.probe(model, entry.card, 2)
+        with torch.inference_mode():
+            images = to_pixels(operation.apply(model, rows.tensors, **rows.options))
+        assert images.shape == (2, entry.card.image.height, entry.card.image.width, entry.card.image.channels)
+        assert images.std() > 10, "a flat picture"
+        assert not np.array_equal(images[0], images[1])
+        assert input_model(entry.card, task).model_json_schema()["properties"]
+
+
+def test_weights_that_are_not_the_cards_are_refused(tmp_path):
+    entry = REGISTRY["mnist-cgan"]
+    entry.card.write(tmp_path)
+    (tmp_path / WEIGHTS_FILE).write_bytes((entry.folder / WEIGHTS_FILE).read_bytes()[:-1] + b"\0")
+    with pytest.raises(checkpoint.BadCheckpoint, match="sha256"):
+        checkpoint.read(tmp_path)
+
+
+def test_one_bad_card_hides_no_other(tmp_path):
+    for name in ("broken", "good"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "broken" / CARD_FILE).write_text("{")
+    REGISTRY["mnist-cgan"].card.write(tmp_path / "good")
+    found = Registry([tmp_path])
+    assert [entry.card.name for entry in found] == ["mnist-cgan"]
+    assert list(found.broken) == [tmp_path / "broken"]
+
+
+def test_a_card_refuses_fields_it_does_not_know():
+    text = REGISTRY["mnist-cgan"].card.model_dump_json()
+    with pytest.raises(ValueError, match="surprise"):
+        Card.model_validate_json(text[:-1] + ', "surprise": 1}')

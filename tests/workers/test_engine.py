@@ -1,0 +1,67 @@
+"""Models in memory: exactness at every batch size, and the budget."""
+
+import numpy as np
+import pytest
+
+from models.card import Task
+from models.registry import Registry
+from workers.engine import Engine, PredictionError, Work
+from workers.jobs import Order
+
+
+@pytest.fixture
+def engine(toy_zoo):
+    return Engine(Registry([toy_zoo]), "cpu", 1)
+
+
+def sample(model="toy-dcgan", **fields):
+    return Work(Order(model=model, task=Task.SAMPLE, input={"n": 1, "seed": 0, **fields}), [])
+
+
+def test_images_are_the_same_to_the_bit_however_they_are_batched(engine):
+    together = [sample(seed=seed) for seed in range(11)]
+    engine.run(together)
+    for seed in (0, 5, 10):
+        alone = sample(seed=seed)
+        engine.run([alone])
+        assert np.array_equal(alone.pixels, together[seed].pixels)
+    assert together[0].batch_size == 11
+
+
+def test_translations_are_the_same_to_the_bit_however_they_are_batched(engine):
+    def translate(seed):
+        picture = np.random.default_rng(seed).integers(0, 256, (32, 32, 3), np.uint8)
+        fields = {"image": "upload:x", "direction": "AtoB"}
+        return Work(Order(model="toy-cyclegan", task=Task.TRANSLATE, input=fields), [picture])
+
+    together = [translate(seed) for seed in range(5)]
+    engine.run(together)
+    alone = translate(3)
+    engine.run([alone])
+    assert np.array_equal(alone.pixels, together[3].pixels)
+
+
+def test_requests_that_cannot_share_a_pass_are_run_apart(engine):
+    picture = np.zeros((32, 32, 3), np.uint8)
+    works = [
+        Work(Order(model="toy-cyclegan", task=Task.TRANSLATE, input={"image": "upload:x", "direction": way}), [picture])
+        for way in ("AtoB", "BtoA", "AtoB")
+    ]
+    engine.run(works)
+    assert [work.batch_size for work in works] == [2, 1, 2]
+    assert not np.array_equal(works[0].pixels, works[1].pixels)
+
+
+def test_the_least_recently_used_model_is_dropped_before_another_is_loaded(toy_zoo):
+    registry = Registry([toy_zoo])
+    sizes = {name: registry[name].card.weights.parameters * 4 for name in ("toy-dcgan", "toy-cgan", "toy-vae")}
+    engine = Engine(registry, "cpu", 1, memory_bytes=sum(sizes.values()) - 1)
+    for name in ("toy-dcgan", "toy-cgan", "toy-dcgan", "toy-vae"):
+        engine.load(name)
+    assert list(engine.resident) == ["toy-dcgan", "toy-vae"]
+
+
+def test_an_unknown_model_is_told(engine):
+    with pytest.raises(PredictionError, match="no model 'nope'") as caught:
+        engine.run([sample("nope")])
+    assert caught.value.code == "model_not_found"

@@ -1,0 +1,42 @@
+"""The contract between API and workers, and that a stock rq worker can keep it."""
+
+from rq.job import Job
+from rq.serializers import JSONSerializer
+from rq.worker import SimpleWorker
+
+from core import settings
+from models.card import Task
+from workers import jobs, predict
+from workers.jobs import Order, Priority, Status
+
+
+def test_a_stock_rq_worker_can_answer_a_prediction(redis, redis_url, toy_zoo, monkeypatch):
+    monkeypatch.setenv("EASEL_REDIS_URL", redis_url)
+    monkeypatch.setenv("EASEL_MODELS", str(toy_zoo))
+    monkeypatch.setattr(predict, "_engine", None)
+    settings.get_settings.cache_clear()
+    wanted = Order(model="toy-dcgan", task=Task.SAMPLE, input={"n": 1, "seed": 1})
+    redis.hset(jobs.job_key("p"), mapping=jobs.new_job("p", wanted, Priority.NORMAL, 60, 100))
+    redis.rpush(jobs.queue_key("toy-dcgan", Priority.NORMAL), "p")
+    queue = jobs.queue_name("toy-dcgan", Priority.NORMAL)
+    SimpleWorker([queue], connection=redis, serializer=JSONSerializer).work(burst=True)
+    settings.get_settings.cache_clear()
+    results = redis.xrevrange(jobs.results_key("p"), count=1)
+    found = jobs.snapshot("p", redis.hgetall(jobs.job_key("p")), results)
+    assert found.status is Status.SUCCEEDED
+    assert redis.get(jobs.image_key("p", 0)).startswith(b"\x89PNG")
+
+
+def test_a_job_hash_round_trips_through_rq(redis):
+    wanted = Order(model="toy-cgan", task=Task.CONDITIONAL, input={"label": 3, "n": 2, "seed": 9})
+    redis.hset(jobs.job_key("p"), mapping=jobs.new_job("p", wanted, Priority.LOW, 30, 100))
+    job = Job.fetch("p", redis, JSONSerializer)
+    assert jobs.order_of(job) == wanted
+    assert (job.origin, job.timeout, job.result_ttl, job.retries_left) == ("toy-cgan.low", 30, 100, 1)
+    found = jobs.snapshot("p", redis.hgetall(jobs.job_key("p")), [])
+    assert (found.status, found.order) == (Status.QUEUED, wanted)
+
+
+def test_uploads_are_named_in_the_order_of_the_input():
+    wanted = Order(model="m", task=Task.INTERPOLATE, input={"images": ["upload:a", "upload:b"], "seeds": None})
+    assert wanted.uploads == ["a", "b"]

@@ -1,0 +1,263 @@
+"""The batching worker with a real Redis: what is batched, what fails alone, and what survives a kill."""
+
+import multiprocessing
+import os
+import signal
+import time
+
+import numpy as np
+import pytest
+from redis import Redis
+from rq.job import Job, JobStatus
+from rq.queue import Queue
+from rq.registry import FailedJobRegistry, FinishedJobRegistry, StartedJobRegistry
+from rq.serializers import JSONSerializer
+
+from core.settings import Settings
+from models.card import Serving, Task
+from models.registry import Registry
+from tests import zoo
+from tests.conftest import pixels_of
+from workers import jobs, worker
+from workers.engine import Engine
+from workers.jobs import Order, Priority, Status
+from workers.worker import BatchWorker
+
+
+@pytest.fixture
+def settings(redis_url, toy_zoo):
+    return Settings(redis_url=redis_url, models=str(toy_zoo), threads=1)
+
+
+@pytest.fixture
+def batch_worker(redis, settings):
+    engine = Engine(Registry(settings.models), "cpu", 1)
+    return BatchWorker(engine, Redis.from_url(settings.redis, socket_timeout=15), settings)
+
+
+def order(model="toy-dcgan", task=Task.SAMPLE, **fields):
+    return Order(model=model, task=task, input={"n": 1, "seed": 1, **fields})
+
+
+def enqueue(redis, prediction, wanted, priority=Priority.NORMAL):
+    fields = jobs.new_job(prediction, wanted, priority, 60, 100)
+    redis.hset(jobs.job_key(prediction), mapping=fields)
+    redis.sadd("rq:queues", jobs.queue_key(wanted.model, priority))
+    redis.rpush(jobs.queue_key(wanted.model, priority), prediction)
+
+
+def snapshot(redis, prediction):
+    results = redis.xrevrange(jobs.results_key(prediction), count=1)
+    return jobs.snapshot(prediction, redis.hgetall(jobs.job_key(prediction)), results)
+
+
+def test_waiting_jobs_share_one_forward_pass(redis, batch_worker):
+    for index in range(10):
+        enqueue(redis, f"p{index}", order(seed=index))
+    batch_worker.work(burst=True)
+    found = [snapshot(redis, f"p{index}") for index in range(10)]
+    assert {each.status for each in found} == {Status.SUCCEEDED}
+    assert {each.answer.timing.batch_size for each in found} == {10}
+    assert len({each.answer.images[0].sha256 for each in found}) == 10
+
+
+def test_a_batch_is_never_larger_than_the_card_allows(redis, batch_worker):
+    for index in range(20):
+        enqueue(redis, f"p{index}", order(seed=index))
+    batch_worker.work(burst=True)
+    assert max(snapshot(redis, f"p{index}").answer.timing.batch_size for index in range(20)) == 16
+
+
+def test_rq_itself_tells_the_truth(redis, batch_worker):
+    enqueue(redis, "good", order())
+    enqueue(redis, "bad", order(n="many"))
+    batch_worker.work(burst=True)
+    name = jobs.queue_name("toy-dcgan", Priority.NORMAL)
+    assert FinishedJobRegistry(name, redis).get_job_ids() == ["good"]
+    assert FailedJobRegistry(name, redis).get_job_ids() == ["bad"]
+    assert StartedJobRegistry(name, redis).get_job_ids() == []
+    job = Job.fetch("good", redis, JSONSerializer)
+    assert job.get_status() == JobStatus.FINISHED
+    assert job.latest_result().return_value["images"][0]["seed"] == 1
+    assert redis.ttl(jobs.job_key("good")) > 0
+    assert redis.ttl(jobs.image_key("good", 0)) > 0
+    assert redis.lrange(Queue(name, redis).intermediate_queue_key, 0, -1) == []
+
+
+def test_a_poisonous_job_fails_alone(redis, batch_worker):
+    for index in range(8):
+        enqueue(redis, f"p{index}", order(seed="poison" if index == 3 else index))
+    batch_worker.work(burst=True)
+    statuses = [snapshot(redis, f"p{index}").status for index in range(8)]
+    assert statuses.count(Status.SUCCEEDED) == 7
+    assert statuses[3] is Status.FAILED
+    assert snapshot(redis, "p3").failure.code == "invalid_input"
+
+
+def test_a_job_that_breaks_the_forward_pass_fails_alone_and_is_not_run_again(redis, batch_worker, monkeypatch):
+    loaded = batch_worker.engine.load("toy-dcgan")
+    generator, calls = loaded.model.generator, []
+
+    def break_on_poison(latent):
+        calls.append(len(latent))
+        if (latent == poison).all(dim=1).any():
+            raise RuntimeError("boom")
+        return generator(latent)
+
+    from models import noise
+
+    poison = noise.normal([666], loaded.model.latent_shape)
+    monkeypatch.setattr(loaded.model, "sample", break_on_poison)
+    for index in range(4):
+        enqueue(redis, f"p{index}", order(seed=666 if index == 2 else index))
+    batch_worker.work(burst=True)
+    assert [snapshot(redis, f"p{index}").status for index in range(4)].count(Status.SUCCEEDED) == 3
+    failed = snapshot(redis, "p2")
+    assert failed.failure.code == "internal_error"
+    assert "boom" not in failed.failure.detail
+    assert len(calls) == 5, "one batch, then each job once"
+
+
+def test_a_job_of_another_function_is_refused(redis, batch_worker):
+    fields = jobs.new_job("evil", order(), Priority.NORMAL, 60, 100)
+    job = Job.create("os.getcwd", id="evil", connection=redis, serializer=JSONSerializer)
+    redis.hset(jobs.job_key("evil"), mapping=fields | {"data": job.to_dict()["data"]})
+    redis.rpush(jobs.queue_key("toy-dcgan", Priority.NORMAL), "evil")
+    batch_worker.work(burst=True)
+    assert redis.hget(jobs.job_key("evil"), "status") == b"failed"
+
+
+def test_a_damaged_model_fails_its_own_predictions_and_the_worker_lives(redis, redis_url, tmp_path):
+    for name in ("toy-dcgan", "toy-cgan"):
+        zoo.make(tmp_path, name)
+    (tmp_path / "toy-cgan" / "model.safetensors").write_bytes(b"not weights")
+    settings = Settings(redis_url=redis_url, models=str(tmp_path))
+    enqueue(redis, "bad", order("toy-cgan", Task.CONDITIONAL, label=1))
+    enqueue(redis, "good", order())
+    engine = Engine(Registry([tmp_path]), "cpu", 1)
+    BatchWorker(engine, Redis.from_url(redis_url, socket_timeout=15), settings).work(burst=True)
+    assert snapshot(redis, "bad").failure.code == "model_unusable"
+    assert snapshot(redis, "good").status is Status.SUCCEEDED
+
+
+def test_an_expired_upload_is_told(redis, batch_worker):
+    enqueue(redis, "late", Order(model="toy-pix2pix", task=Task.TRANSLATE, input={"image": "upload:gone"}))
+    batch_worker.work(burst=True)
+    assert snapshot(redis, "late").failure.code == "upload_expired"
+
+
+def test_higher_priority_goes_first_and_no_model_starves(redis, batch_worker, monkeypatch):
+    for index in range(40):
+        enqueue(redis, f"d{index}", order(seed=index))
+    enqueue(redis, "c", order("toy-cgan", Task.CONDITIONAL, label=1))
+    enqueue(redis, "urgent", order("toy-vae"), Priority.HIGH)
+    order_of_batches = []
+    run = batch_worker.engine.run
+
+    def note(works):
+        order_of_batches.append(works[0].order.model)
+        run(works)
+
+    monkeypatch.setattr(batch_worker.engine, "run", note)
+    batch_worker.work(burst=True)
+    assert order_of_batches[0] == "toy-vae"
+    assert "toy-cgan" in order_of_batches[1:3]
+
+
+def test_images_of_one_request_may_exceed_the_batch(redis, batch_worker):
+    enqueue(redis, "many", order(n=40))
+    batch_worker.work(burst=True)
+    images = snapshot(redis, "many").answer.images
+    assert [image.seed for image in images] == list(range(1, 41))
+    first = pixels_of(redis.get(jobs.image_key("many", 0)))
+    last = pixels_of(redis.get(jobs.image_key("many", 39)))
+    assert not np.array_equal(first, last)
+
+
+def _run_worker(redis_url, folder, slow_s):
+    """A worker process whose forward passes take `slow_s`."""
+    settings = Settings(redis_url=redis_url, models=str(folder), threads=1)
+    engine = Engine(Registry([folder]), "cpu", 1)
+    run = engine.run
+
+    def slow(works):
+        time.sleep(slow_s)
+        run(works)
+
+    engine.run = slow
+    BatchWorker(engine, Redis.from_url(redis_url, socket_timeout=15), settings).work()
+
+
+@pytest.fixture
+def spawn(redis_url, tmp_path, monkeypatch):
+    """Starts worker processes whose heartbeats are short; ends them all."""
+    zoo.make(tmp_path, "toy-dcgan", Serving(max_batch=4))
+    context = multiprocessing.get_context("fork")
+    monkeypatch.setattr(worker, "HEARTBEAT_S", 0.5)
+    monkeypatch.setattr(worker, "HEARTBEAT_TTL_S", 2)
+    started = []
+
+    def start(slow_s):
+        process = context.Process(target=_run_worker, args=(redis_url, tmp_path, slow_s))
+        process.start()
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.join()
+
+
+def wait_until(condition, timeout_s=30):
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        if condition():
+            return
+        time.sleep(0.05)
+    raise AssertionError("the condition did not come true in time")
+
+
+def test_what_a_killed_worker_held_is_done_by_the_next_and_nothing_twice(redis, spawn):
+    first = spawn(slow_s=30)
+    names = [f"p{index}" for index in range(8)]
+    for index, name in enumerate(names):
+        enqueue(redis, name, order(seed=index))
+    wait_until(lambda: redis.hget(jobs.job_key("p0"), "status") == b"started")
+    os.kill(first.pid, signal.SIGKILL)
+    first.join()
+    spawn(slow_s=0)
+    wait_until(lambda: all(redis.hget(jobs.job_key(name), "status") == b"finished" for name in names))
+    assert [redis.xlen(jobs.results_key(name)) for name in names] == [1] * 8
+
+
+def test_a_worker_killed_between_taking_and_beginning_loses_nothing(redis, spawn):
+    enqueue(redis, "p", order())
+    key = jobs.queue_key("toy-dcgan", Priority.NORMAL)
+    redis.lmove(key, f"{key}:intermediate", "LEFT", "RIGHT")  # what a worker leaves that dies right after taking
+    spawn(slow_s=0)
+    wait_until(lambda: redis.hget(jobs.job_key("p"), "status") == b"finished")
+
+
+def test_a_job_that_kills_two_workers_fails_as_worker_lost(redis, spawn):
+    enqueue(redis, "p", order())
+    for retries_left in (b"1", b"0"):
+        victim = spawn(slow_s=30)
+        running = [b"started", retries_left]
+        wait_until(lambda running=running: redis.hmget(jobs.job_key("p"), "status", "retries_left") == running)
+        os.kill(victim.pid, signal.SIGKILL)
+        victim.join()
+    spawn(slow_s=0)
+    wait_until(lambda: redis.hget(jobs.job_key("p"), "status") == b"failed")
+    assert snapshot(redis, "p").failure.code == "worker_lost"
+
+
+def test_sigterm_finishes_the_batch_and_takes_no_more(redis, spawn):
+    process = spawn(slow_s=1.5)
+    for index in range(8):
+        enqueue(redis, f"p{index}", order(seed=index))
+    wait_until(lambda: redis.hget(jobs.job_key("p0"), "status") == b"started")
+    process.terminate()
+    process.join(10)
+    statuses = [redis.hget(jobs.job_key(f"p{index}"), "status") for index in range(8)]
+    assert statuses == [b"finished"] * 4 + [b"queued"] * 4
