@@ -219,6 +219,18 @@ def evaluate(
         entry.card.model_copy(update={"metrics": metrics}).write(entry.folder)
 
 
+@app.command()
+def report(out: Annotated[Path, typer.Option("--out", "-o", help="folder of the docs")] = Path("docs")) -> None:
+    """Write the docs' page of all models, with a sample sheet of each. Needs the data sets, as evaluate does."""
+    from models.metrics.report import write
+    from models.registry import Registry
+
+    try:
+        write(Registry(_settings().model_folders), out)
+    except FileNotFoundError as error:
+        _quit(str(error))
+
+
 def _fetch(url: str, fields: dict, files: dict[str, Path], out: Path) -> None:
     """Posts a form and writes the picture that comes back; an error ends the command with its words."""
     import json

@@ -1,0 +1,59 @@
+"""`easel report`: the page of the docs that shows every model, what it was trained on, and what it was measured at."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from models import checkpoint, pictures
+from models.card import Card
+from models.registry import Registry
+from models.training import data, recipe
+from models.training.preview import preview
+
+_HEAD = """# The models
+
+Made by `easel report`, from the cards in `models/zoo`. Every figure was measured by `easel evaluate` on images that
+were not trained on; `[name]` is the network whose features or verdicts were used, and `.floor` the same figure for
+real training images. Samples are drawn with seeds 0, 1, 2 …, none chosen.
+"""
+
+
+def write(registry: Registry, folder: Path) -> None:
+    """Writes `folder/models.md` and a sample sheet for each model beside it.
+
+    Raises:
+        FileNotFoundError: a data set that a sheet needs is missing.
+    """
+    (folder / "models").mkdir(parents=True, exist_ok=True)
+    sections = []
+    for entry in registry:
+        if entry.card.training is None:
+            continue
+        plan, _ = recipe.load(entry.card.training.recipe.removesuffix(".toml"))
+        sheet = preview(checkpoint.read(entry.folder, entry.card), data.load(plan.data.evaluation()))
+        if sheet is not None:
+            (folder / "models" / f"{entry.card.name}.png").write_bytes(pictures.encode(sheet))
+        sections.append(_section(entry.card, shown=sheet is not None))
+    (folder / "models.md").write_text(_HEAD + "\n".join(sections))
+
+
+def _section(card: Card, shown: bool) -> str:
+    training, weights = card.training, card.weights
+    made = f"{training.steps:,} steps, {training.images:,} images, {training.seconds / 60:.0f} min on {training.device}"
+    lines = [
+        f"\n## {card.name}\n",
+        f"{card.summary}. Family `{card.family}`; tasks: {', '.join(card.tasks) or 'none (it judges others)'}.\n",
+        f"- {weights.parameters:,} parameters, {weights.bytes / 1e6:.1f} MB; recipe `{training.recipe}`: {made}",
+        f"- data: {card.data.name}/{card.data.split}, {card.data.count:,} images; licence: {card.licence}",
+    ]
+    if card.limits:
+        lines.append(f"- limits: {card.limits}")
+    if card.metrics:
+        lines += ["", "| figure | value | images | against | judge |", "| --- | --- | --- | --- | --- |"]
+        lines += [
+            f"| {metric.name} | {metric.value:g} | {metric.count:,} | {metric.reference} | {metric.extractor or ''} |"
+            for metric in card.metrics
+        ]
+    if shown:
+        lines += ["", f"![samples of {card.name}](models/{card.name}.png)"]
+    return "\n".join(lines) + "\n"
