@@ -1,7 +1,8 @@
-"""Unconditional adversarial models: one game, whose network and loss a preset picks.
+"""Adversarial models that make images from noise: one game, whose networks, loss and conditioning a preset picks.
 
-`dcgan` is Radford et al. 2015 (arXiv 1511.06434) with the non-saturating loss of Goodfellow et al. 2014
-(arXiv 1406.2661).
+- `dcgan`: Radford et al. 2015 (arXiv 1511.06434), with the non-saturating loss of Goodfellow et al. 2014 (1406.2661)
+- `cgan`: Mirza and Osindero 2014 (arXiv 1411.1784): generator *and* discriminator see the label; convolutional networks
+  stand in for the paper's perceptrons
 """
 
 from typing import Literal
@@ -18,12 +19,14 @@ ADVERSARIAL: dict[str, type[Adversarial]] = {"non-saturating": NonSaturating, "l
 
 
 @register("dcgan")
+@register("cgan", classes=10)
 class GAN(Model):
-    """Noise to image."""
+    """Noise, and a class if the model has classes, to an image."""
 
     class Config(model.Config):
         size: int = 28
         channels: int = 1
+        classes: int = 0
         latent: int = 100
         width: int = 64
         adversarial: Literal["non-saturating", "least-squares"] = "non-saturating"
@@ -33,25 +36,29 @@ class GAN(Model):
         super().__init__()
         self.config = config
         self.latent_shape = (config.latent,)
-        self.generator = dcgan.Generator(config.latent, config.channels, config.size, config.width)
+        self.classes = config.classes
+        self.generator = dcgan.Generator(config.latent, config.channels, config.size, config.width, config.classes)
 
     def sample(self, latent: Tensor, labels: Tensor | None = None) -> Tensor:
-        return self.generator(latent)
+        return self.generator(latent, labels)
 
     def prepare_training(self) -> None:
         config = self.config
-        self.discriminator = dcgan.Discriminator(config.channels, config.size, config.width, dropout=config.dropout)
+        self.discriminator = dcgan.Discriminator(
+            config.channels, config.size, config.width, config.classes, config.dropout
+        )
         self.adversarial = ADVERSARIAL[config.adversarial]()
 
     def players(self) -> tuple[Player, ...]:
         return (Player("discriminator", (self.discriminator,)), Player("generator", (self.generator,)))
 
     def loss(self, player: str, batch: Batch) -> Losses:
-        real = batch["images"]
+        real, labels = batch["images"], batch["labels"] if self.classes else None
         latent = torch.randn(len(real), *self.latent_shape, device=real.device)
         if player == "generator":
-            return {"adversarial": self.adversarial.generator(self.discriminator(self.generator(latent)).float())}
+            judged = self.discriminator(self.generator(latent, labels), labels)
+            return {"adversarial": self.adversarial.generator(judged.float())}
         with torch.no_grad():
-            fake = self.generator(latent)
-        judged_real, judged_fake = self.discriminator(real).float(), self.discriminator(fake).float()
-        return {"adversarial": self.adversarial.discriminator(judged_real, judged_fake)}
+            fake = self.generator(latent, labels)
+        judged_real, judged_fake = self.discriminator(real, labels), self.discriminator(fake, labels)
+        return {"adversarial": self.adversarial.discriminator(judged_real.float(), judged_fake.float())}

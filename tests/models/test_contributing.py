@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+import models.families  # noqa: F401  (registered before the example's family comes and goes)
 from models import checkpoint, model
 from models.card import Task
 from models.training.recipe import Recipe
