@@ -71,6 +71,12 @@ class NotFound(Problem):
     status, code = 404, "not_found"
 
 
+class Conflict(Problem):
+    """Not in the state that it is in."""
+
+    status, code = 409, "conflict"
+
+
 class Gone(Problem):
     """There was something, and its time has passed."""
 
@@ -111,8 +117,8 @@ class Unavailable(Problem):
 
 
 _TITLES = {
-    400: "Bad Request", 404: "Not Found", 405: "Method Not Allowed", 410: "Gone", 413: "Content Too Large",
-    415: "Unsupported Media Type", 422: "Unprocessable Content", 500: "Internal Server Error",
+    400: "Bad Request", 404: "Not Found", 405: "Method Not Allowed", 409: "Conflict", 410: "Gone",
+    413: "Content Too Large", 415: "Unsupported Media Type", 422: "Unprocessable Content", 500: "Internal Server Error",
     503: "Service Unavailable",
 }  # fmt: skip
 

@@ -11,6 +11,7 @@ from models.pictures import MEDIA_TYPES
 _WORDS = {
     400: "the request cannot be read",
     404: "there is no such thing",
+    409: "it is not in a state for this",
     410: "it has expired",
     413: "too many bytes or pixels",
     415: "not a picture, or a body that is not read here",

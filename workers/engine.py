@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from threading import Event
 
 import numpy as np
 import torch
@@ -44,6 +45,12 @@ class Work:
     batch_size: int = 0
     load_ms: float = 0.0
     inference_ms: float = 0.0
+    canceled: Event = field(default_factory=Event)
+    """May be set at any time, from any thread: the work is left where it is."""
+
+
+Report = Callable[[Work, int, int], None]
+"""Called with a work, the steps that are done, and all steps, whenever a work of several steps moves on."""
 
 
 @dataclass
@@ -71,8 +78,10 @@ class Engine:
         self.memory_bytes = memory_bytes
         self.resident: OrderedDict[str, Resident] = OrderedDict()
 
-    def run(self, works: Sequence[Work]) -> None:
+    def run(self, works: Sequence[Work], report: Report = lambda work, done, total: None) -> None:
         """Runs orders of one model, filling in each work's pixels and times. Orders that can share a forward pass do.
+
+        A work that is canceled meanwhile ends without pixels if it was alone in its pass.
 
         Raises:
             PredictionError: the model cannot be loaded. Nothing was run.
@@ -87,7 +96,7 @@ class Engine:
                 work.rows = self.prepare(loaded, work)
             groups[(work.order.task, work.rows.key)].append(work)
         for group in groups.values():
-            self._forward(loaded, group)
+            self._forward(loaded, group, report)
 
     def prepare(self, loaded: Resident, work: Work) -> Rows:
         """An order as rows of a forward pass.
@@ -155,13 +164,19 @@ class Engine:
             found[torch.cat(parts).numpy().tobytes()].append(size)
         return tuple(max(found.values(), key=lambda sizes: (len(sizes), sizes[-1])))
 
-    def _forward(self, loaded: Resident, group: list[Work]) -> None:
+    def _forward(self, loaded: Resident, group: list[Work], report: Report) -> None:
         """Joins the group's rows, runs them in batches of the exact sizes, and hands each work its images."""
         task, rows = group[0].order.task, _joined([work.rows for work in group])
         sizes = loaded.sizes[task]
         started = time.monotonic()
         images, total = [], len(rows)
-        for start in range(0, total, sizes[-1]):
+        starts = range(0, total, sizes[-1])
+        for done, start in enumerate(starts):
+            if all(work.canceled.is_set() for work in group):
+                return
+            if done:
+                for work in group:
+                    report(work, done, len(starts))
             count = min(sizes[-1], total - start)
             size = next(size for size in sizes if size >= count)
             # A short batch is filled up with its last row, whose copies are dropped again.

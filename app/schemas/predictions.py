@@ -37,6 +37,8 @@ class Urls(BaseModel):
     """Where to go from here."""
 
     get: str
+    cancel: str
+    events: str
 
 
 class Prediction(BaseModel):
@@ -85,5 +87,13 @@ class Prediction(BaseModel):
             started_at=snapshot.started_at,
             completed_at=snapshot.ended_at if ended else None,
             expires_at=snapshot.ended_at + timedelta(seconds=ttl_s) if ended and snapshot.ended_at else None,
-            urls=Urls(get=here),
+            urls=Urls(get=here, cancel=f"{here}/cancel", events=f"{here}/events"),
         )
+
+
+class PredictionList(BaseModel):
+    """A page of the history."""
+
+    object: Literal["list"] = "list"
+    data: list[Prediction]
+    next_cursor: str | None = Field(description="`cursor` of the next page; null on the last")
