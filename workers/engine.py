@@ -86,30 +86,29 @@ class Engine:
         Raises:
             PredictionError: the model cannot be loaded. Nothing was run.
         """
-        started = time.monotonic()
         loaded = self.load(works[0].order.model)
-        load_ms = (time.monotonic() - started) * 1000
         groups: dict[tuple, list[Work]] = defaultdict(list)
         for work in works:
-            work.load_ms = load_ms
             if work.rows is None:
-                work.rows = self.prepare(loaded, work)
+                self.prepare(work)
             groups[(work.order.task, work.rows.key)].append(work)
         for group in groups.values():
             self._forward(loaded, group, report)
 
-    def prepare(self, loaded: Resident, work: Work) -> Rows:
-        """An order as rows of a forward pass.
+    def prepare(self, work: Work) -> None:
+        """Turns an order into rows of a forward pass; loads its model if it is not in memory.
 
         Raises:
-            PredictionError: the order does not fit the model's card (the API checks this first).
+            PredictionError: the order does not fit the model's card (the API checks this first), or no model.
         """
-        order = work.order
+        order, started = work.order, time.monotonic()
+        loaded = self.load(order.model)
+        work.load_ms = (time.monotonic() - started) * 1000
         try:
             inputs = input_model(loaded.card, order.task).model_validate(order.input)
         except (KeyError, ValueError) as error:
             raise PredictionError("invalid_input", f"{order.model} does not take this input: {error}") from error
-        return OPERATIONS[order.task].prepare(loaded.model, inputs, work.pictures)
+        work.rows = OPERATIONS[order.task].prepare(loaded.model, inputs, work.pictures)
 
     def load(self, name: str) -> Resident:
         """The model, from memory or from disk; others are dropped first if the budget asks for it.

@@ -54,8 +54,14 @@ HEARTBEAT_S = 3
 """Between two heartbeats of a running batch."""
 HEARTBEAT_TTL_S = 15
 """Without a heartbeat for so long, a worker counts as dead and its jobs run elsewhere."""
+COMMIT_S = 60
+"""How long answers are kept while Redis cannot be reached."""
 IDLE_S = 2
 """Longest sleep of an idle worker; a ring of the doorbell ends it at once."""
+
+
+class CommitLost(Exception):
+    """Redis was away for so long that answers could not be handed over."""
 
 
 @dataclass
@@ -127,22 +133,26 @@ class BatchWorker(SimpleWorker):
                 time.sleep(1)
 
     def _take(self) -> tuple[Job, Queue] | None:
-        queues = self._ordered_queues
-        taken = self._taker.take([queue.key for queue in queues], [self._max_batch[queue.name] for queue in queues])
-        if taken is None:
-            return None
-        queue = queues[taken[0]]
-        # The next model of the same priority goes first next time.
-        self._ordered_queues = sorted(queues[taken[0] + 1 :] + queues[: taken[0] + 1], key=_priority_of)
-        self._batch = []
-        for job_id, fields in taken[1]:
-            if not fields:
-                self._taker.discard(queue.key, job_id)
-                continue
-            job = Job(job_id, connection=self.connection, serializer=self.serializer)
-            job.restore(fields)
-            self._batch.append(job)
-        return (self._batch[0], queue) if self._batch else None
+        """A batch from the first queue that has jobs whose hashes have not expired."""
+        while True:
+            queues = self._ordered_queues
+            taken = self._taker.take([queue.key for queue in queues], [self._max_batch[queue.name] for queue in queues])
+            if taken is None:
+                return None
+            place, found = taken
+            # The next model of the same priority goes first next time.
+            self._ordered_queues = sorted(queues[place + 1 :] + queues[: place + 1], key=_priority_of)
+            self._batch = [self._restored(job_id, fields) for job_id, fields in found if fields]
+            for job_id, fields in found:
+                if not fields:
+                    self._taker.discard(queues[place].key, job_id)
+            if self._batch:
+                return self._batch[0], queues[place]
+
+    def _restored(self, job_id: str, fields: dict[bytes, bytes]) -> Job:
+        job = Job(job_id, connection=self.connection, serializer=self.serializer)
+        job.restore(fields)
+        return job
 
     def _wait_idle(self) -> None:
         self._finish_pending()
@@ -158,7 +168,10 @@ class BatchWorker(SimpleWorker):
         began = time.monotonic()
         tasks = self._prepare(self._batch)
         ready = [task for task in tasks if not task.canceled.is_set() and self._order(task, queue)]
-        done = ready if not ready or self._run(ready) else [task for task in ready if self._run_alone(task, queue)]
+        if len(ready) > 1 and self._run(ready):
+            done = ready
+        else:
+            done = [task for task in ready if self._run_alone(task, queue)]
         done += [task for task in tasks if task.canceled.is_set() and task not in done]
         self._note_pace(queue, (time.monotonic() - began) / len(tasks))
         self._finish_pending()
@@ -200,7 +213,7 @@ class BatchWorker(SimpleWorker):
             if uploads := task.work.order.uploads:
                 blobs = self.connection.mget([upload_key(upload) for upload in uploads])
                 task.work.pictures = predict.unpack(self.engine.registry[task.work.order.model].card, blobs)
-            task.work.rows = self.engine.prepare(self.engine.load(task.work.order.model), task.work)
+            self.engine.prepare(task.work)
         except Exception:
             self._fail(task, queue)
             return False
@@ -254,21 +267,38 @@ class BatchWorker(SimpleWorker):
                 self._fail(task, queue)
                 continue
             task.job._result, task.blobs = answer.model_dump(mode="json"), blobs
-        with self.connection.pipeline() as pipeline:
-            for task in tasks:
-                if task.canceled.is_set():
-                    task.blobs = None
-                    self._cancel(task, pipeline)
-                elif task.blobs is not None:
-                    predict.store(pipeline, task.job.id, task.blobs, self.settings.result_ttl_s)
-                    self._succeed(task, pipeline)
-            if self._pace:
-                pipeline.hset(PACE, mapping=self._pace)
-            pipeline.execute()
+        self._commit(tasks)
         for task in tasks:
             if self._in_hand.pop(task.job.id, None) is not None:
                 outcome = "canceled" if task.blobs is None else "succeeded"
                 log.info(f"prediction_{outcome}", prediction=task.job.id, queue=queue.name)
+
+    def _commit(self, tasks: list[Task]) -> None:
+        """Writes what became of the tasks; while Redis is away, again and again.
+
+        Raises:
+            CommitLost: Redis was away for `COMMIT_S`. The worker ends, and the jobs run elsewhere.
+        """
+        deadline = time.monotonic() + COMMIT_S
+        while True:
+            try:
+                with self.connection.pipeline() as pipeline:
+                    for task in tasks:
+                        if task.canceled.is_set():
+                            task.blobs = None
+                            self._cancel(task, pipeline)
+                        elif task.blobs is not None:
+                            predict.store(pipeline, task.job.id, task.blobs, self.settings.result_ttl_s)
+                            self._succeed(task, pipeline)
+                    if self._pace:
+                        pipeline.hset(PACE, mapping=self._pace)
+                    pipeline.execute()
+                return
+            except RedisError as error:
+                if time.monotonic() > deadline:
+                    raise CommitLost from error
+                log.warning("redis_unreachable", error=str(error))
+                time.sleep(1)
 
     def _succeed(self, task: Task, pipeline) -> None:
         """What rq's `handle_job_success` does for a job without dependents, in the caller's transaction."""
