@@ -41,6 +41,8 @@ class Work:
     rows: Rows | None = None
     pixels: np.ndarray | None = None
     """uint8 [N, H, W, C] once it is done."""
+    weights: str = ""
+    """sha256 of the weights that made the pixels."""
     batch_size: int = 0
     load_ms: float = 0.0
     inference_ms: float = 0.0
@@ -82,7 +84,7 @@ class Engine:
         load_ms = (time.monotonic() - started) * 1000
         groups: dict[tuple, list[Work]] = defaultdict(list)
         for work in works:
-            work.load_ms = load_ms
+            work.load_ms, work.weights = load_ms, loaded.card.weights.sha256
             if work.rows is None:
                 work.rows = self.prepare(loaded, work)
             groups[(work.order.task, work.rows.key)].append(work)

@@ -36,7 +36,7 @@ async def create(
     media_type = answers.preferred(request, answers.JSON)
     if media_type == answers.JSON:
         found = await predictions.create(asked, files, wait_s)
-        response = answers.as_json(found, store.ttl_s)
+        response = answers.as_json(found, store.ttl_s, await answers.embedded(found, store))
         if wait_s:
             response.headers["Preference-Applied"] = f"wait={wait_s:g}"
         return response
@@ -49,7 +49,8 @@ async def create(
 )
 async def read(prediction_id: str, predictions: PredictionsDep, store: StoreDep) -> Prediction:
     """Status, images, metrics or error of one prediction."""
-    return Prediction.of(await predictions.get(prediction_id), store.ttl_s)
+    found = await predictions.get(prediction_id)
+    return Prediction.of(found, store.ttl_s, await answers.embedded(found, store))
 
 
 @router.get(
@@ -66,7 +67,7 @@ async def image(
     if found.status is not Status.SUCCEEDED or not 0 <= index < len(found.answer.images):
         raise NotFound("this prediction has no such image", code="image_not_found")
     record = found.answer.images[index]
-    headers = {"ETag": f'"{record.sha256}-{format}"', "Cache-Control": f"private, max-age={store.ttl_s}, immutable"}
+    headers = answers.cacheable(f"{record.sha256}-{format}", store.ttl_s)
     if headers["ETag"] in request.headers.get("if-none-match", ""):
         return Response(None, 304, headers)
     blob = await store.image(prediction_id, index)
