@@ -28,7 +28,7 @@ app = typer.Typer(
 
 Server = Annotated[str, typer.Option("--server", envvar="EASEL_SERVER", help="address of a running Easel")]
 Out = Annotated[
-    Path, typer.Option("--out", "-o", help="file to write; its suffix (.png, .jpg, .webp) picks the format")
+    Path, typer.Option("--out", "-o", help="file to write; its suffix (.png, .jpg, .webp, .avif) picks the format")
 ]
 LOCAL = "http://127.0.0.1:8000"
 
@@ -285,8 +285,9 @@ def _make_again(server: str, made: Provenance) -> bytes:
 
 def _fetch(url: str, fields: dict, files: dict[str, Path], out: Path) -> None:
     """Posts a form and writes the picture that comes back; an error ends the command with its words."""
-    import mimetypes
     from uuid import uuid4
+
+    from models.pictures import MEDIA_TYPES
 
     boundary = uuid4().hex
     parts = [
@@ -299,7 +300,7 @@ def _fetch(url: str, fields: dict, files: dict[str, Path], out: Path) -> None:
     body = b"".join(parts) + f"--{boundary}--\r\n".encode()
     headers = {
         "Content-Type": f"multipart/form-data; boundary={boundary}",
-        "Accept": mimetypes.guess_type(out)[0] or "image/png",
+        "Accept": MEDIA_TYPES.get(out.suffix[1:].lower().replace("jpeg", "jpg"), "image/png"),
     }
     data, told = _ask(url, body, headers)
     out.write_bytes(data)

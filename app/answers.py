@@ -30,11 +30,8 @@ _FORMATS: dict[str, Format] = {media_type: format for format, media_type in MEDI
 _FAILURES: dict[str, type[Problem]] = {"upload_expired": Gone, "model_unusable": Unavailable, "timeout": Unavailable}
 
 
-def preferred(request: Request, default: str, also: Collection[str] = ()) -> str:
-    """The media type that `Accept` ranks first among those we make; `default` for `*/*` or nothing we know.
-
-    `also` are types that the route makes beside images, JSON and zip.
-    """
+def preferred(request: Request, default: str, makes: Collection[str] = (*_FORMATS, JSON, ZIP)) -> str:
+    """The media type that `Accept` ranks first among those the route makes; `default` for `*/*` or nothing we know."""
     offers: list[tuple[float, str]] = []
     for part in request.headers.get("accept", "").split(","):
         media_type, *parameters = (piece.strip().lower() for piece in part.split(";"))
@@ -44,7 +41,7 @@ def preferred(request: Request, default: str, also: Collection[str] = ()) -> str
         except ValueError:
             continue
     for quality, media_type in sorted(offers, key=lambda offer: -offer[0]):
-        if quality > 0 and (media_type in _FORMATS or media_type in (JSON, ZIP, *also)):
+        if quality > 0 and media_type in makes:
             return media_type
         if quality > 0 and media_type in ("*/*", "image/*"):
             return default if media_type == "*/*" or default in _FORMATS else MEDIA_TYPES["png"]

@@ -8,6 +8,7 @@ from app.errors import PROBLEM_JSON, ProblemBody
 from app.schemas.images import ErrorEnvelope, ImagesRequest
 from app.schemas.predictions import PredictionRequest
 from models.pictures import MEDIA_TYPES
+from workers.jobs import Output
 
 _WORDS = {
     400: "the request cannot be read",
@@ -80,10 +81,7 @@ def _short_body(properties: dict[str, Any], **more: Any) -> dict[str, Any]:
     }
 
 
-_OUTPUT_FIELDS = {
-    "format": {"type": "string", "enum": list(MEDIA_TYPES)},
-    "quality": {"type": "integer", "minimum": 1, "maximum": 100},
-}
+_OUTPUT_FIELDS = Output.model_json_schema()["properties"]
 
 SAMPLE_BODY = _short_body(
     {

@@ -19,6 +19,7 @@ from models.pictures import Animated
 router = APIRouter(prefix="/v1", tags=["short forms"])
 
 _ANIMATED: dict[str, Animated] = {media_type: format for format, media_type in answers.ANIMATED.items()}
+_MAKES = (*_ANIMATED, "image/png", answers.ZIP, answers.JSON)
 
 
 class Playback(BaseModel):
@@ -55,7 +56,7 @@ async def interpolate(
     playback = Playback.taken(body.fields)
     asked = short(body.fields, card.name, task=predictions.task(card, Task.INTERPOLATE))
     default = answers.ZIP if asked.output.archive else answers.ANIMATED["webp"]
-    media_type = answers.preferred(request, default, also=_ANIMATED)
+    media_type = answers.preferred(request, default, makes=_MAKES)
     found = await predictions.create(asked, body.files, settings.max_wait_s)
     if media_type == answers.JSON:
         return answers.as_json(found, store.ttl_s, await answers.embedded(found, store))

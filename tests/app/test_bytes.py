@@ -169,6 +169,7 @@ def test_replay_says_when_the_pixels_differ(client, easel, tmp_path):
         ({"weights": "0" * 64}, "only the same weights make the same picture"),
         ({"model": "nope"}, "there is no model 'nope'"),
         ({"input": {"image": PICTURE_DIGEST + "0" * 64}}, "made from other pictures"),
+        ({"input": {"images": [PICTURE_DIGEST + "0" * 64] * 2}}, "made from other pictures"),
         ({"input": {"label": 3}}, "does not take this input"),
     ],
 )
@@ -179,6 +180,14 @@ def test_replay_refuses_what_cannot_be_made_again(client, easel, tmp_path, chang
     assert done.returncode == 1
     assert words in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(("suffix", "format"), [("png", "PNG"), ("jpeg", "JPEG"), ("webp", "WEBP"), ("avif", "AVIF")])
+def test_the_suffix_of_a_file_picks_its_format(easel, tmp_path, suffix, format):
+    out = tmp_path / f"out.{suffix}"
+    command = [sys.executable, "-m", "cli", "sample", "toy-dcgan", "-o", str(out), "--server", easel.url]
+    subprocess.run(command, check=True, capture_output=True)
+    assert Image.open(out).format == format
 
 
 def test_replay_refuses_pictures_that_say_nothing(easel, tmp_path):

@@ -48,6 +48,13 @@ def test_a_gif_comes_when_asked_for_at_the_speed_asked_for(client):
     assert len(frames_of(answer.content)) == 4
 
 
+def test_a_browser_that_takes_avif_first_still_gets_the_animation(client):
+    accept = "text/html,image/avif,image/webp,image/apng,*/*;q=0.8"
+    answer = client.post(ROUTE, data={"seeds": "1,2", "frames": 3}, headers={"Accept": accept})
+    assert answer.headers["content-type"] == "image/webp"
+    assert len(frames_of(answer.content)) == 3
+
+
 def test_with_loop_the_walk_goes_there_and_back(client):
     data = client.post(ROUTE, data={"seeds": "1,2", "frames": 4, "loop": "true"}).content
     there = exact_frames(client, seeds="1,2", frames=4)
