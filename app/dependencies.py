@@ -60,7 +60,8 @@ def _asking(request: Request) -> Asking:
         if media_type != answers.JSON:
             found = await predictions.create(asked, files, wait_s or settings.max_wait_s, naming)
             return await answers.as_bytes(found, predictions.store, media_type)
-        response = answers.as_json(await predictions.create(asked, files, wait_s, naming), settings.result_ttl_s)
+        found = await predictions.create(asked, files, wait_s, naming)
+        response = answers.as_json(found, settings.result_ttl_s, await answers.embedded(found, predictions.store))
         if wait_s:
             response.headers["Preference-Applied"] = f"wait={wait_s:g}"
         return response

@@ -42,6 +42,8 @@ class Work:
     rows: Rows | None = None
     pixels: np.ndarray | None = None
     """uint8 [N, H, W, C] once it is done."""
+    weights: str = ""
+    """sha256 of the weights that made the pixels."""
     batch_size: int = 0
     load_ms: float = 0.0
     inference_ms: float = 0.0
@@ -103,7 +105,7 @@ class Engine:
         """
         order, started = work.order, time.monotonic()
         loaded = self.load(order.model)
-        work.load_ms = (time.monotonic() - started) * 1000
+        work.load_ms, work.weights = (time.monotonic() - started) * 1000, loaded.card.weights.sha256
         try:
             inputs = input_model(loaded.card, order.task).model_validate(order.input)
         except (KeyError, ValueError) as error:

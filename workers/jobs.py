@@ -87,7 +87,11 @@ class Output(_Value):
     """How the images are to be encoded."""
 
     format: Format = Field("png", description="file format of the images")
-    quality: int = Field(90, ge=1, le=100, description="for jpg and webp")
+    quality: int = Field(90, ge=1, le=100, description="for jpg, webp and avif")
+    grid: bool = Field(False, description="name all images as one sheet, `urls.grid`")
+    archive: bool = Field(False, description="name all images as one zip, `urls.archive`")
+    metadata: bool = Field(True, description="write into each png what made it (`easel replay` reads it)")
+    b64_json: bool = Field(False, description="put each image, in base64, into the answer too")
 
 
 class Order(_Value):

@@ -66,7 +66,8 @@ async def read_all(
 @router.get("/{prediction_id}", responses=problems(404, 503), summary="A prediction as it stands")
 async def read(prediction_id: str, predictions: PredictionsDep, store: StoreDep) -> Prediction:
     """Status, images, metrics or error of one prediction."""
-    return Prediction.of(await predictions.get(prediction_id), store.ttl_s)
+    found = await predictions.get(prediction_id)
+    return Prediction.of(found, store.ttl_s, await answers.embedded(found, store))
 
 
 @router.post("/{prediction_id}/cancel", responses=problems(404, 503), summary="Cancel")
@@ -119,7 +120,7 @@ async def image(
     if found.status is not Status.SUCCEEDED or not 0 <= index < len(found.answer.images):
         raise NotFound("this prediction has no such image", code="image_not_found")
     record = found.answer.images[index]
-    headers = {"ETag": f'"{record.sha256}-{format}"', "Cache-Control": f"private, max-age={store.ttl_s}, immutable"}
+    headers = answers.cacheable(f"{record.sha256}-{format}", store.ttl_s)
     if headers["ETag"] in request.headers.get("if-none-match", ""):
         return Response(None, 304, headers)
     blob = await store.image(prediction_id, index)
