@@ -187,7 +187,8 @@ def test_the_suffix_of_a_file_picks_its_format(easel, tmp_path, suffix, format):
     out = tmp_path / f"out.{suffix}"
     command = [sys.executable, "-m", "cli", "sample", "toy-dcgan", "-o", str(out), "--server", easel.url]
     subprocess.run(command, check=True, capture_output=True)
-    assert Image.open(out).format == format
+    with Image.open(out) as picture:
+        assert picture.format == format
 
 
 def test_replay_refuses_pictures_that_say_nothing(easel, tmp_path):
