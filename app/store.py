@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from datetime import UTC, datetime
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from app.schemas.uploads import Upload
 from core import logs
-from workers import jobs
-from workers.jobs import Order, Priority, Snapshot, Status
+from workers import jobs, webhooks
+from workers.jobs import Order, Priority, Snapshot, Status, Webhook
 
 log = logs.get(__name__)
 
@@ -60,7 +62,7 @@ class Store:
         asked, count = self._alive
         if time.monotonic() - asked < 1:
             return count
-        keys = list(await self.redis.smembers("rq:workers"))
+        keys = list(await self.redis.sdiff("rq:workers", webhooks.DELIVERERS))
         async with self.redis.pipeline(transaction=False) as pipeline:
             for key in keys:
                 pipeline.hmget(key, "last_heartbeat", "death")
@@ -70,21 +72,27 @@ class Store:
         return count
 
     async def enqueue(
-        self, prediction: str, order: Order, priority: Priority, timeout_s: int, uploads: dict[str, bytes]
+        self,
+        prediction: str,
+        order: Order,
+        priority: Priority,
+        timeout_s: int,
+        pictures: dict[str, bytes],
+        webhook: Webhook | None = None,
     ) -> Snapshot:
         """Puts a prediction and its pictures into Redis, as one transaction; answers with it as it then stands."""
-        fields = jobs.new_job(prediction, order, priority, timeout_s, self.ttl_s)
+        fields = jobs.new_job(prediction, order, priority, timeout_s, self.ttl_s, webhook)
         key = jobs.queue_key(order.model, priority)
         async with self.redis.pipeline(transaction=True) as pipeline:
-            for upload, pixels in uploads.items():
-                pipeline.set(jobs.upload_key(upload), pixels, ex=self.ttl_s)
+            for picture, pixels in pictures.items():
+                pipeline.set(jobs.picture_key(picture), pixels, ex=self.ttl_s)
             pipeline.hset(jobs.job_key(prediction), mapping=fields)
             pipeline.sadd("rq:queues", key)
             pipeline.rpush(key, prediction)
             pipeline.lpush(jobs.DOORBELL, b"")
             pipeline.ltrim(jobs.DOORBELL, 0, 15)
             await pipeline.execute()
-        return Snapshot(prediction, order, Status.QUEUED, None, None, datetime.now(UTC), None, None)
+        return Snapshot(prediction, order, Status.QUEUED, None, None, datetime.now(UTC), None, None, webhook)
 
     async def snapshot(self, prediction: str) -> Snapshot | None:
         """A prediction as it stands, or None if there is none of that id (any more)."""
@@ -106,6 +114,32 @@ class Store:
     async def images(self, prediction: str, count: int) -> list[bytes | None]:
         """The encoded bytes of all images."""
         return await self.redis.mget([jobs.image_key(prediction, index) for index in range(count)])
+
+    async def attempts(self, prediction: str) -> list[bytes]:
+        """What came of each try at delivering the prediction's webhook, oldest first."""
+        return await self.redis.lrange(webhooks.attempts_key(prediction), 0, -1)
+
+    async def put_upload(self, upload: Upload, chunks: AsyncIterator[bytes]) -> None:
+        """Keeps an uploaded file, written chunk by chunk. It exists once its record does, which is written last."""
+        key = _file_key(upload.id)
+        await self.redis.set(key, b"", ex=self.ttl_s)
+        async for chunk in chunks:
+            await self.redis.append(key, chunk)
+        await self.redis.set(_record_key(upload.id), upload.model_dump_json(), ex=self.ttl_s)
+
+    async def upload(self, upload: str) -> Upload | None:
+        """The record of an uploaded file, or None if there is none of that id (any more)."""
+        record = await self.redis.get(_record_key(upload))
+        return None if record is None else Upload.model_validate_json(record)
+
+    async def uploaded(self, upload: str) -> bytes | None:
+        """An uploaded file's bytes as they came, or None if there is none of that id (any more)."""
+        record, data = await self.redis.mget([_record_key(upload), _file_key(upload)])
+        return None if record is None else data
+
+    async def delete_upload(self, upload: str) -> bool:
+        """Forgets an uploaded file; False if there was none. Predictions that took it keep their own copy."""
+        return await self.redis.delete(_record_key(upload), _file_key(upload)) > 0
 
     def waiter(self, prediction: str) -> Waiter:
         """To be made before the prediction is enqueued, so that no end is missed."""
@@ -163,6 +197,14 @@ class Waiter:
             found = await self.store.snapshot(self.prediction)
             if found is None or found.status in jobs.ENDED or left <= 0:
                 return found
+
+
+def _record_key(upload: str) -> str:
+    return f"easel:upload:{upload}"
+
+
+def _file_key(upload: str) -> str:
+    return f"easel:upload:{upload}:file"
 
 
 def _is_alive(heartbeat: bytes | None, death: bytes | None) -> bool:

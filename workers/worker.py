@@ -32,7 +32,8 @@ from models.registry import Registry
 from workers import predict, results
 from workers.batching import Taker
 from workers.engine import Engine, PredictionError, Work
-from workers.jobs import DOORBELL, FINISHED, Failure, Priority, order_of, queue_name, upload_key
+from workers.jobs import DOORBELL, FINISHED, Failure, Priority, order_of, picture_key, queue_name
+from workers.webhooks import AnnouncedJob
 
 log = logs.get(__name__)
 
@@ -60,6 +61,7 @@ class BatchWorker(SimpleWorker):
 
     log_result_lifespan = False
     log_job_description = False
+    job_class = AnnouncedJob
 
     def __init__(self, engine: Engine, connection: Redis, settings: Settings):
         self.engine = engine
@@ -122,7 +124,7 @@ class BatchWorker(SimpleWorker):
             if not fields:
                 self._taker.discard(queue.key, job_id)
                 continue
-            job = Job(job_id, connection=self.connection, serializer=self.serializer)
+            job = self.job_class(job_id, connection=self.connection, serializer=self.serializer)
             job.restore(fields)
             self._batch.append(job)
         return (self._batch[0], queue) if self._batch else None
@@ -168,8 +170,8 @@ class BatchWorker(SimpleWorker):
         """Reads the job's order and fetches its pictures; a job that has none fails alone."""
         try:
             task.work = Work(order_of(task.job), [])
-            if uploads := task.work.order.uploads:
-                blobs = self.connection.mget([upload_key(upload) for upload in uploads])
+            if pictures := task.work.order.pictures:
+                blobs = self.connection.mget([picture_key(picture) for picture in pictures])
                 task.work.pictures = predict.unpack(self.engine.registry[task.work.order.model].card, blobs)
             task.work.rows = self.engine.prepare(self.engine.load(task.work.order.model), task.work)
         except Exception:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from models.card import ModelName, Task
-from workers.jobs import ENDED, Failure, Output, Priority, Snapshot, Status, Timing
+from workers.jobs import ENDED, Event, Failure, Output, Priority, Snapshot, Status, Timing
 
 
 class PredictionRequest(BaseModel):
@@ -21,6 +21,8 @@ class PredictionRequest(BaseModel):
     input: dict[str, Any] = Field(default_factory=dict)
     output: Output = Output()
     priority: Priority = Priority.NORMAL
+    webhook: str | None = Field(None, description="URL that is told when the prediction has ended")
+    webhook_events_filter: tuple[Event, ...] = Field(tuple(Event), description="the ends that are told; all if absent")
 
 
 class OutputImage(BaseModel):
