@@ -35,6 +35,8 @@ SECRET_KEY = "easel:webhook:secret"
 _GONE = 410
 _MAINTENANCE_S = 30
 """Between two looks for deliveries whose process died."""
+_WORKER_TTL_S = 30
+"""rq beats 15 s sooner than this when idle, which `deploy/worker_health.py` looks for."""
 
 
 class NotDelivered(Exception):
@@ -100,7 +102,13 @@ class Deliverer(SimpleWorker):
     log_job_description = False
 
     def __init__(self, connection: Redis):
-        super().__init__([QUEUE], connection=connection, serializer=JSONSerializer, maintenance_interval=_MAINTENANCE_S)
+        super().__init__(
+            [QUEUE],
+            connection=connection,
+            serializer=JSONSerializer,
+            worker_ttl=_WORKER_TTL_S,
+            maintenance_interval=_MAINTENANCE_S,
+        )
         self._stopped = threading.Event()
         self._scheduler = RQScheduler([QUEUE], connection, logging_level="WARNING", serializer=JSONSerializer)
 

@@ -11,7 +11,7 @@ import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from socket import SOCK_STREAM
 from urllib.parse import urlsplit
 
@@ -57,6 +57,8 @@ class Reply:
 
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+_GLOBAL_UNICAST = IPv6Network("2000::/3")
+"""All of IPv6 that is assigned to the public internet (RFC 4291, 2.4). Mapped and NAT64 forms lie outside it."""
 
 
 async def resolve(url: str, allow_private: bool = False) -> Target:
@@ -111,11 +113,9 @@ def is_public(address: IPv4Address | IPv6Address) -> bool:
 
     IPv6 forms that carry an IPv4 address (mapped, 6to4, Teredo, NAT64) are not: they would lead to it unjudged.
     """
-    if address.is_multicast or address.is_reserved or address.is_unspecified:
+    if isinstance(address, IPv6Address) and (address not in _GLOBAL_UNICAST or address.sixtofour or address.teredo):
         return False
-    if isinstance(address, IPv6Address) and (address.ipv4_mapped or address.sixtofour or address.teredo):
-        return False
-    return address.is_global
+    return address.is_global and not address.is_multicast and not address.is_reserved
 
 
 def _parts(url: str) -> tuple[str, str, int, str]:
