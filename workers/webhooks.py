@@ -7,6 +7,7 @@ input or output itself.
 from __future__ import annotations
 
 import random
+from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
@@ -21,6 +22,7 @@ from workers import jobs
 from workers.jobs import ENDED, EVENTS, Snapshot
 
 QUEUE = "webhooks"
+QUEUE_KEY = Queue.redis_queue_namespace_prefix + QUEUE
 FUNCTION = "app.deliveries.deliver"
 
 DELIVERERS = WORKERS_BY_QUEUE_KEY % QUEUE
@@ -35,6 +37,14 @@ FAILURE_TTL_S = 86_400
 """How long rq remembers what was given up, so that an operator can requeue it."""
 
 SNAPSHOT = TypeAdapter(Snapshot)
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """A delivery to be queued: what RPUSH and HSET take, for a caller whose transaction is a script."""
+
+    id: str
+    fields: dict[str, Any]
 
 
 class AnnouncedJob(Job):
@@ -59,17 +69,27 @@ class AnnouncedJob(Job):
 def announce(pipeline: Any, ended: Snapshot) -> None:
     """Queues the delivery that an ended prediction asked for, if it did, in the caller's transaction.
 
-    `pipeline` may be of redis or of redis.asyncio. The delivery carries all that it will say, so it outlives the
-    prediction, and its id is the same however often the same end is announced.
+    `pipeline` may be of redis or of redis.asyncio.
+    """
+    if job := delivery(ended):
+        pipeline.hset(jobs.job_key(job.id), mapping=job.fields)
+        pipeline.sadd("rq:queues", QUEUE_KEY)
+        pipeline.rpush(QUEUE_KEY, job.id)
+
+
+def delivery(ended: Snapshot) -> Delivery | None:
+    """The rq job that tells of an end, or None if nobody asked to be told.
+
+    It carries all that it will say, so it outlives the prediction; its id is the same however often the same end is
+    announced.
     """
     webhook = ended.webhook
     if webhook is None or ended.status not in ENDED or EVENTS[ended.status] not in webhook.events:
-        return
-    delivery = f"msg_{ended.id}_{ended.status.value}"
+        return None
     job = Job.create(
         FUNCTION,
         kwargs={"at": (ended.ended_at or now()).isoformat(), "ended": SNAPSHOT.dump_python(ended, mode="json")},
-        id=delivery,
+        id=f"msg_{ended.id}_{ended.status.value}",
         origin=QUEUE,
         description=f"{ended.status.value} {ended.id}",
         timeout=TIMEOUT_S,
@@ -80,10 +100,7 @@ def announce(pipeline: Any, ended: Snapshot) -> None:
         connection=_NO_CONNECTION,
     )
     job.enqueued_at = job.created_at
-    key = Queue.redis_queue_namespace_prefix + QUEUE
-    pipeline.hset(jobs.job_key(delivery), mapping={**job.to_dict(), "status": JobStatus.QUEUED.value})
-    pipeline.sadd("rq:queues", key)
-    pipeline.rpush(key, delivery)
+    return Delivery(job.id, {**job.to_dict(), "status": JobStatus.QUEUED.value})
 
 
 def attempts_key(prediction: str) -> str:
