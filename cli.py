@@ -40,7 +40,7 @@ def main() -> None:
 
 @app.command()
 def up() -> None:
-    """Start everything on this machine: Redis (unless EASEL_REDIS_URL names one), the API, and the workers."""
+    """Start everything: Redis (unless EASEL_REDIS_URL names one), the API, the workers, the webhooks' deliverer."""
     from core import logs
     from core.supervisor import Supervisor
 
@@ -85,6 +85,34 @@ def worker() -> None:
     from workers.worker import run
 
     run(settings)
+
+
+@app.command()
+def deliver() -> None:
+    """Run the process that delivers webhooks alone. Needs EASEL_REDIS_URL."""
+    settings = _settings()
+    _require_redis(settings)
+    from app.deliveries import run
+
+    run(settings)
+
+
+@app.command()
+def webhook_secret() -> None:
+    """Show what webhooks are signed with, for whoever receives them. Keep it as you would a password."""
+    from redis import Redis
+    from redis.exceptions import RedisError
+
+    from app.deliveries import secret
+    from core.embedded_redis import EmbeddedRedis
+
+    settings = _settings()
+    url = settings.redis_url or EmbeddedRedis(settings.data_dir / "redis").url
+    try:
+        with Redis.from_url(url) as connection:
+            print(secret(connection, settings))
+    except RedisError as error:
+        _quit(f"Redis cannot be reached: {error}; it runs while `easel up` does")
 
 
 @app.command()

@@ -13,7 +13,7 @@ from app import errors
 from app.metrics import Metrics
 from app.middleware import LimitBody, Observe
 from app.predictions import Predictions
-from app.routes import bundles, images, interpolate, models, operations, predictions, short
+from app.routes import bundles, deliveries, images, interpolate, models, operations, predictions, short, uploads
 from app.store import Store
 from core import logs
 from core.settings import Settings, get_settings
@@ -50,6 +50,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     errors.install(app)
     app.add_middleware(LimitBody, max_bytes=int(settings.max_upload_mb * 2**20))
     app.add_middleware(Observe, metrics=metrics)
-    for module in (predictions, bundles, short, interpolate, images, models, operations):
+    for module in (predictions, bundles, deliveries, uploads, short, interpolate, images, models, operations):
         app.include_router(module.router)
     return app

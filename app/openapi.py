@@ -75,6 +75,19 @@ PREDICTION_BODY = {
 }
 
 
+UPLOAD_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {"type": "object", "required": ["file"], "properties": {"file": _PICTURE}}
+            },
+            **{kind: {"schema": _PICTURE} for kind in MEDIA_TYPES.values()},
+        },
+    }
+}
+
+
 def _short_body(properties: dict[str, Any], **more: Any) -> dict[str, Any]:
     schema = {"type": "object", "properties": properties, **more}
     return {

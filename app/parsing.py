@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from tempfile import SpooledTemporaryFile
+from typing import Any, BinaryIO
 
 import orjson
 from pydantic import ValidationError
-from starlette.datastructures import UploadFile
+from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException
 from starlette.requests import Request
@@ -22,6 +25,8 @@ MAX_FIELDS = 32
 OUTPUT_FIELDS = tuple(Output.model_fields)
 LISTS = ("seeds",)
 """Inputs that the short forms take repeatedly, or as several values separated by commas."""
+_IN_MEMORY = 2**20
+"""Bytes of a form's field, and of a file before it is moved to disk."""
 
 
 @dataclass
@@ -39,7 +44,7 @@ async def read_body(request: Request) -> Body:
         Malformed: it is not what its content type says.
         UnsupportedMedia: a content type that is not read here.
     """
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    kind = _content_type(request)
     if kind in ("multipart/form-data", "application/x-www-form-urlencoded"):
         return await _read_form(request)
     data = await request.body()
@@ -90,6 +95,32 @@ def short(fields: dict[str, Any], model: str, **fixed: Any) -> PredictionRequest
     return validated({**outer, "input": fields})
 
 
+@asynccontextmanager
+async def read_file(request: Request) -> AsyncIterator[BinaryIO]:
+    """The one file that a body is, or that a form holds. What exceeds `_IN_MEMORY` lies on disk until it is closed.
+
+    Raises:
+        Malformed: the form cannot be read, or does not hold one file.
+        UnsupportedMedia: the body is neither a picture nor a form.
+    """
+    kind = _content_type(request)
+    if kind == "multipart/form-data":
+        async with _form(request) as form:
+            files = [value for _, value in form.multi_items() if isinstance(value, UploadFile)]
+            if len(files) != 1:
+                raise Malformed(f"an upload is one file; the form holds {len(files)}")
+            yield files[0].file
+    elif kind.startswith("image/"):
+        with SpooledTemporaryFile(_IN_MEMORY) as file:
+            async for chunk in request.stream():
+                await asyncio.to_thread(file.write, chunk)
+            yield file
+    else:
+        raise UnsupportedMedia(
+            f"cannot read {kind or 'a body without a content type'}; send a picture, or multipart/form-data with one"
+        )
+
+
 def validated(fields: Mapping[str, Any]) -> PredictionRequest:
     """The fields as a prediction request.
 
@@ -104,20 +135,33 @@ def validated(fields: Mapping[str, Any]) -> PredictionRequest:
 
 async def _read_form(request: Request) -> Body:
     body = Body()
+    async with _form(request) as form:
+        for name, value in form.multi_items():
+            if isinstance(value, UploadFile):
+                body.files.setdefault(name, []).append(await value.read())
+            elif name in LISTS:
+                body.fields.setdefault(name, []).append(value)
+            else:
+                body.fields[name] = value
+    return body
+
+
+@asynccontextmanager
+async def _form(request: Request) -> AsyncIterator[FormData]:
     try:
-        async with request.form(max_files=MAX_FILES, max_fields=MAX_FIELDS, max_part_size=2**20) as form:
-            for name, value in form.multi_items():
-                if isinstance(value, UploadFile):
-                    body.files.setdefault(name, []).append(await value.read())
-                elif name in LISTS:
-                    body.fields.setdefault(name, []).append(value)
-                else:
-                    body.fields[name] = value
+        form = await request.form(max_files=MAX_FILES, max_fields=MAX_FIELDS, max_part_size=_IN_MEMORY)
     except (MultiPartException, HTTPException) as error:
         raise Malformed(
             f"the form cannot be read: {getattr(error, 'message', None) or getattr(error, 'detail', '')}"
         ) from None
-    return body
+    try:
+        yield form
+    finally:
+        await form.close()
+
+
+def _content_type(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 def _listed(value: Any) -> Any:

@@ -16,14 +16,15 @@ from pydantic import ValidationError
 from app.errors import Conflict, FieldError, Invalid, NotFound, Unavailable, field_errors
 from app.metrics import Metrics
 from app.schemas.predictions import PredictionRequest
+from app.sources import Source, Sources
 from app.store import Earlier, NewJob, QueueFull, Store
-from app.uploads import from_data_uri, pointers, to_pixels
-from core import logs
+from app.uploads import pointers, to_pixels
+from core import guard, logs
 from core.settings import Settings
 from models.card import Card, Task
 from models.inputs import input_model
 from models.registry import Registry
-from workers.jobs import ENDED, PICTURE_PREFIX, Order, Snapshot, Status
+from workers.jobs import ENDED, PICTURE_PREFIX, Order, Snapshot, Status, Webhook
 
 log = logs.get(__name__)
 
@@ -80,6 +81,7 @@ class Predictions:
         self.store = store
         self.settings = settings
         self.metrics = metrics
+        self.sources = Sources(store, settings)
 
     def card(self, model: str) -> Card:
         """Raises `NotFound` for a model that is not served."""
@@ -114,9 +116,10 @@ class Predictions:
         values, pictures = self._validated(card, task, request.input, files)
         if not await self.store.workers():
             raise Unavailable("no worker is running", code="no_worker", retry_after_s=5)
-        uploads = {
-            upload: await to_pixels(data, card.image, self.settings.max_pixels, at)
-            for upload, (at, data) in pictures.items()
+        webhook = await self._webhook(request)
+        pixels = {
+            picture: await to_pixels(await self.sources.read(source, at), card.image, self.settings.max_pixels, at)
+            for picture, (at, source) in pictures.items()
         }
         naming = naming or Naming()
         job = NewJob(
@@ -125,12 +128,13 @@ class Predictions:
             priority=request.priority,
             timeout_s=card.serving.timeout_s,
             max_queue=self.settings.max_queue,
+            webhook=webhook,
             digest=_digest(request, files) if naming.key else "",
             idempotency=naming.key,
         )
         structlog.contextvars.bind_contextvars(prediction=job.id)
         with self.store.waiter(job.id) as waiter:
-            found = await self._enqueue(job, uploads)
+            found = await self._enqueue(job, pixels)
             if isinstance(found, Snapshot) and wait_s > 0:
                 found = await waiter.ended(wait_s)
         if isinstance(found, Earlier):
@@ -139,10 +143,10 @@ class Predictions:
             self.metrics.ended(card.name, task, found.status)
         return found
 
-    async def _enqueue(self, job: NewJob, uploads: dict[str, bytes]) -> Snapshot | Earlier:
+    async def _enqueue(self, job: NewJob, pictures: dict[str, bytes]) -> Snapshot | Earlier:
         """Raises `Unavailable` when the queue is full, `Invalid` when another request had the same name."""
         try:
-            found = await self.store.enqueue(job, uploads)
+            found = await self.store.enqueue(job, pictures)
         except QueueFull:
             model = job.order.model
             pace = await self.store.pace(model) or 1
@@ -237,13 +241,13 @@ class Predictions:
 
     def _validated(
         self, card: Card, task: Task, given: dict[str, Any], files: Files
-    ) -> tuple[dict, dict[str, tuple[str, bytes]]]:
-        """The input as the card's schema has it, and the bytes of each picture by its upload id.
+    ) -> tuple[dict, dict[str, tuple[str, Source]]]:
+        """The input as the card's schema has it, and where each picture comes from, by the picture's id.
 
-        A missing seed is drawn. Pictures may be files or data: URIs; in the input they become `upload:<id>`.
+        A missing seed is drawn. In the input the pictures become `picture:<id>`.
         """
         given = dict(given)
-        pictures: dict[str, tuple[str, bytes]] = {}
+        pictures: dict[str, tuple[str, Source]] = {}
         for name in PICTURES:
             sources: list[Any] = list(files.get(name, []))
             if sources and name in given:
@@ -258,15 +262,11 @@ class Predictions:
                 raise Invalid("one picture is taken as `image`", errors=[one])
             references = []
             for at, source in zip(pointers(name, sources), sources, strict=True):
-                if isinstance(source, str):
-                    source = from_data_uri(source, at)
-                if not isinstance(source, bytes):
-                    raise Invalid(
-                        "a picture is a file or a data: URI", errors=[FieldError(pointer=at, detail="not a string")]
-                    )
-                upload = uuid4().hex
-                pictures[upload] = at, source
-                references.append(PICTURE_PREFIX + upload)
+                if not isinstance(source, bytes | str):
+                    raise Invalid("a picture is a file or a string", errors=[FieldError(pointer=at, detail="neither")])
+                picture = uuid4().hex
+                pictures[picture] = at, source
+                references.append(PICTURE_PREFIX + picture)
             given[name] = references if name == "images" else references[0]
         if unknown := set(files) - set(PICTURES):
             raise Invalid(f"files are taken as {' or '.join(PICTURES)}, not as {', '.join(sorted(unknown))}")
@@ -279,6 +279,21 @@ class Predictions:
         if "seed" in values and values["seed"] is None:
             values["seed"] = secrets.randbelow(2**32)
         return values, pictures
+
+    async def _webhook(self, request: PredictionRequest) -> Webhook | None:
+        """Whom to tell of the end. Raises `Invalid` for an address that is not called."""
+        if request.webhook is None:
+            return None
+        try:
+            await guard.resolve(request.webhook, self.settings.webhook_allow_private)
+        except guard.Refused as error:
+            detail = str(error)
+            raise Invalid(
+                "this webhook is not called",
+                code="webhook_refused",
+                errors=[FieldError(pointer="/webhook", detail=detail)],
+            ) from None
+        return Webhook(url=request.webhook, events=request.webhook_events_filter)
 
 
 def _digest(request: PredictionRequest, files: Files) -> str:

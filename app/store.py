@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
+from collections.abc import AsyncIterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from redis.asyncio import Redis
@@ -15,9 +16,10 @@ from rq.queue import Queue
 from rq.registry import CanceledJobRegistry, FailedJobRegistry, FinishedJobRegistry
 from rq.utils import utcformat
 
+from app.schemas.uploads import Upload
 from core import logs
-from workers import jobs, scripts
-from workers.jobs import Order, Priority, Snapshot, Status
+from workers import jobs, scripts, webhooks
+from workers.jobs import Order, Priority, Snapshot, Status, Webhook
 
 log = logs.get(__name__)
 
@@ -38,6 +40,7 @@ class NewJob:
     priority: Priority
     timeout_s: int
     max_queue: int
+    webhook: Webhook | None = None
     digest: str = ""
     idempotency: str | None = None
 
@@ -88,7 +91,7 @@ class Store:
         asked, count = self._alive
         if time.monotonic() - asked < 1:
             return count
-        keys = list(await self.redis.smembers("rq:workers"))
+        keys = list(await self.redis.sdiff("rq:workers", webhooks.DELIVERERS))
         async with self.redis.pipeline(transaction=False) as pipeline:
             for key in keys:
                 pipeline.hmget(key, "last_heartbeat", "death")
@@ -97,22 +100,22 @@ class Store:
         self._alive = (time.monotonic(), count)
         return count
 
-    async def enqueue(self, job: NewJob, uploads: dict[str, bytes]) -> Snapshot | Earlier:
+    async def enqueue(self, job: NewJob, pictures: dict[str, bytes]) -> Snapshot | Earlier:
         """Puts a prediction and its pictures into Redis, unless its id or its idempotency key was used before.
 
         Raises:
             QueueFull: as many wait in its queue as may.
         """
         order, now = job.order, datetime.now(UTC)
-        fields = jobs.new_job(job.id, order, job.priority, job.timeout_s, self.ttl_s)
+        fields = jobs.new_job(job.id, order, job.priority, job.timeout_s, self.ttl_s, job.webhook)
         queue = jobs.queue_key(order.model, job.priority)
         idempotency = jobs.idempotency_key(job.idempotency) if job.idempotency else ""
         keys = [jobs.job_key(job.id), queue, "rq:queues", jobs.DOORBELL, jobs.history_key(), idempotency]
         args = [job.id, job.max_queue, self.ttl_s, int(now.timestamp() * 1000), job.digest]
         args += [part for pair in fields.items() for part in pair]
         async with self.redis.pipeline(transaction=True) as pipeline:
-            for upload, pixels in uploads.items():
-                pipeline.set(jobs.upload_key(upload), pixels, ex=self.ttl_s)
+            for picture, pixels in pictures.items():
+                pipeline.set(jobs.picture_key(picture), pixels, ex=self.ttl_s)
             await self._enqueue(keys, args, client=pipeline)
             outcome = (await pipeline.execute())[-1]
         if outcome[0] == b"full":
@@ -120,7 +123,7 @@ class Store:
         if outcome[0] == b"exists":
             return Earlier(outcome[1].decode(), outcome[2].decode())
         name = jobs.queue_name(order.model, job.priority)
-        return Snapshot(job.id, name, order, Status.QUEUED, None, None, now, None, None)
+        return Snapshot(job.id, name, order, Status.QUEUED, None, None, now, None, None, job.webhook)
 
     async def snapshot(self, prediction: str) -> Snapshot | None:
         """A prediction as it stands, or None if there is none of that id (any more)."""
@@ -156,7 +159,10 @@ class Store:
             registry,
             jobs.cancel_key(found.id),
         ]
-        outcome = await self._cancel(keys, [found.id, self.ttl_s, int(now.timestamp()), utcformat(now)])
+        delivery = webhooks.delivery(replace(found, status=Status.CANCELED, ended_at=now))
+        args = [found.id, self.ttl_s, int(now.timestamp()), utcformat(now), delivery.id if delivery else ""]
+        args += [part for pair in (delivery.fields if delivery else {}).items() for part in pair]
+        outcome = await self._cancel([*keys, webhooks.QUEUE_KEY], args)
         if outcome is None:
             return None
         await self.redis.publish(jobs.FINISHED if outcome == b"canceled" else jobs.CANCEL, found.id)
@@ -170,7 +176,8 @@ class Store:
         ]
         keys = [jobs.job_key(found.id), jobs.results_key(found.id), jobs.history_key(), *registries]
         images = [jobs.image_key(found.id, index) for index in range(len(found.answer.images) if found.answer else 0)]
-        images += [jobs.upload_key(upload) for upload in found.order.uploads] + [jobs.events_key(found.id)]
+        images += [jobs.picture_key(picture) for picture in found.order.pictures]
+        images += [jobs.events_key(found.id), webhooks.attempts_key(found.id)]
         return await self._purge(keys, [found.id, *images]) != 0
 
     async def position(self, found: Snapshot) -> int | None:
@@ -194,6 +201,32 @@ class Store:
     async def images(self, prediction: str, count: int) -> list[bytes | None]:
         """The encoded bytes of all images."""
         return await self.redis.mget([jobs.image_key(prediction, index) for index in range(count)])
+
+    async def attempts(self, prediction: str) -> list[bytes]:
+        """What came of each try at delivering the prediction's webhook, oldest first."""
+        return await self.redis.lrange(webhooks.attempts_key(prediction), 0, -1)
+
+    async def put_upload(self, upload: Upload, chunks: AsyncIterator[bytes]) -> None:
+        """Keeps an uploaded file, written chunk by chunk. It exists once its record does, which is written last."""
+        key = _file_key(upload.id)
+        await self.redis.set(key, b"", ex=self.ttl_s)
+        async for chunk in chunks:
+            await self.redis.append(key, chunk)
+        await self.redis.set(_record_key(upload.id), upload.model_dump_json(), ex=self.ttl_s)
+
+    async def upload(self, upload: str) -> Upload | None:
+        """The record of an uploaded file, or None if there is none of that id (any more)."""
+        record = await self.redis.get(_record_key(upload))
+        return None if record is None else Upload.model_validate_json(record)
+
+    async def uploaded(self, upload: str) -> bytes | None:
+        """An uploaded file's bytes as they came, or None if there is none of that id (any more)."""
+        record, data = await self.redis.mget([_record_key(upload), _file_key(upload)])
+        return None if record is None else data
+
+    async def delete_upload(self, upload: str) -> bool:
+        """Forgets an uploaded file; False if there was none. Predictions that took it keep their own copy."""
+        return await self.redis.delete(_record_key(upload), _file_key(upload)) > 0
 
     def waiter(self, prediction: str) -> Waiter:
         """To be made before the prediction is enqueued, so that no end is missed."""
@@ -264,6 +297,14 @@ def _read(prediction: str, fields: dict, results: list, cancel: bytes | None) ->
         return jobs.snapshot(prediction, fields, results, cancel)
     except ValueError:
         return None  # somebody else's rq job
+
+
+def _record_key(upload: str) -> str:
+    return f"easel:upload:{upload}"
+
+
+def _file_key(upload: str) -> str:
+    return f"easel:upload:{upload}:file"
 
 
 def _is_alive(heartbeat: bytes | None, death: bytes | None) -> bool:

@@ -1,19 +1,26 @@
-"""Pictures that came with a request: decoded to the pixels the model takes, a few at a time, off the event loop."""
+"""Pictures as files: decoded to the pixels the model takes or inspected to be kept, a few at a time, off the loop."""
 
 from __future__ import annotations
 
 import asyncio
 import base64
 import binascii
-from collections.abc import Sequence
+import hashlib
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import BinaryIO
 from urllib.parse import unquote_to_bytes
+from uuid import uuid4
 
 from app.errors import FieldError, Invalid, Problem, TooLarge, UnsupportedMedia
+from app.schemas.uploads import Upload
 from models.card import ImageFormat
-from models.pictures import BadPicture, decode
+from models.pictures import BadPicture, decode, inspect
 
 _DECODING = asyncio.Semaphore(2)
 """Decoded pictures are large: this many at once bound the memory that uploads can take."""
+
+_CHUNK_BYTES = 2**18
 
 _PROBLEMS: dict[str, type[Problem]] = {"not_an_image": UnsupportedMedia, "truncated": Invalid, "too_large": TooLarge}
 
@@ -47,10 +54,43 @@ def from_data_uri(value: str, pointer: str) -> bytes:
             raise ValueError
         return base64.b64decode(data, validate=True) if head.endswith(";base64") else unquote_to_bytes(data)
     except (ValueError, binascii.Error):
-        detail = "not a data: URI; send data:image/png;base64,… or a multipart file"
+        detail = "not a data: URI or upload:<id>; send data:image/png;base64,… or a multipart file"
         raise Invalid(detail, errors=[FieldError(pointer=pointer, detail=detail)]) from None
 
 
 def pointers(name: str, values: Sequence[object]) -> list[str]:
     """Where each picture of an input stands in the request."""
     return [f"/input/{name}"] if name == "image" else [f"/input/{name}/{index}" for index in range(len(values))]
+
+
+async def record(file: BinaryIO, max_pixels: int, ttl_s: int) -> Upload:
+    """What is to be known of an uploaded file, under a new id. The file is read from its start, a piece at a time.
+
+    Raises:
+        Problem: 415 not a picture, 413 too many pixels, 422 broken.
+    """
+    async with _DECODING:
+        try:
+            width, height, media_type = await asyncio.to_thread(inspect, file, max_pixels)
+        except BadPicture as error:
+            raise _PROBLEMS[error.reason](str(error), code=error.reason) from None
+    file.seek(0)
+    digest = await asyncio.to_thread(hashlib.file_digest, file, "sha256")
+    created = datetime.now(UTC)
+    return Upload(
+        id=uuid4().hex,
+        bytes=file.tell(),
+        width=width,
+        height=height,
+        media_type=media_type,
+        sha256=digest.hexdigest(),
+        created_at=created,
+        expires_at=created + timedelta(seconds=ttl_s),
+    )
+
+
+async def chunks_of(file: BinaryIO) -> AsyncIterator[bytes]:
+    """The file from its start, a piece at a time, read off the event loop."""
+    file.seek(0)
+    while chunk := await asyncio.to_thread(file.read, _CHUNK_BYTES):
+        yield chunk

@@ -1,1 +1,1 @@
-"""What every process needs before it can do its work: settings and logs. Imports none of the other packages."""
+"""What every process needs before it can do its work: settings, logs, a guarded way out. Imports none of the others."""

@@ -44,6 +44,15 @@ class Settings(BaseSettings):
     max_wait_s: float = Field(
         60, gt=0, description="longest wait that `Prefer: wait` or a request for bytes may ask for"
     )
+    webhook_secret: str | None = Field(
+        None,
+        pattern=r"^whsec_[A-Za-z0-9+/]{32,88}={0,2}$",
+        description="what webhooks are signed with; without it one is drawn, which `easel webhook-secret` shows",
+    )
+    webhook_allow_private: bool = Field(
+        False, description="webhooks and fetched pictures may go to private addresses, and to any port"
+    )
+    fetch_images: bool = Field(False, description="an input picture may be an http(s) URL, which the API fetches")
     result_ttl_s: int = Field(3600, gt=0, description="how long results, images and uploads are kept")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
     log_format: Literal["auto", "json", "console"] = Field(

@@ -1,4 +1,4 @@
-"""`easel up`: Redis, the API and the workers as child processes that start, live and stop together."""
+"""`easel up`: Redis, the API, the workers and the deliverer as child processes that start, live and stop together."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class _Child:
 
 
 class Supervisor:
-    """Starts everything, restarts what dies, and stops all of it in order: API, workers, Redis."""
+    """Starts everything, restarts what dies, and stops it in order: API, workers, deliverer, Redis."""
 
     def __init__(self, settings: Settings):
         self.settings = settings
@@ -40,6 +40,7 @@ class Supervisor:
         run = [sys.executable, "-m", "cli"]
         self.children = [_Child("api", [*run, "api"])]
         self.children += [_Child(f"worker-{number}", [*run, "worker"]) for number in range(1, settings.workers + 1)]
+        self.children.append(_Child("deliverer", [*run, "deliver"]))
         self._stopping = False
 
     def run(self, announce) -> None:
@@ -79,7 +80,7 @@ class Supervisor:
                 child.process = subprocess.Popen(child.command, env=environment, start_new_session=True)
 
     def _stop(self) -> None:
-        for group in ("api", "worker"):
+        for group in ("api", "worker", "deliverer"):
             running = [child.process for child in self.children if child.name.startswith(group) and child.process]
             for process in running:
                 process.terminate()

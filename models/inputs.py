@@ -55,7 +55,7 @@ def _one_of(allowed: tuple[str, ...]) -> Callable[[str], str]:
     return check
 
 
-_PICTURE = "a picture: a file part of a multipart request, or a data: URI in JSON"
+_PICTURE = "a picture: a file part of a multipart request, or in JSON a data: URI or upload:<id>"
 
 FIELDS: dict[str, FieldMaker] = {
     "n": lambda card: (int, Field(1, ge=1, le=MAX_IMAGES, description="how many images")),

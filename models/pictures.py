@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Mapping, Sequence
-from typing import Literal
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import BinaryIO, Literal
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -46,18 +47,46 @@ def decode(data: bytes, wanted: ImageFormat, max_pixels: int) -> np.ndarray:
     Raises:
         BadPicture: not a picture, broken, or larger than `max_pixels`.
     """
+    picture = _open(io.BytesIO(data), max_pixels)
+    with _breakage_told():
+        # JPEG can be decoded at a fraction of its size, which bounds time and memory for photographs.
+        picture.draft(None, (wanted.width * 2, wanted.height * 2))
+        picture = ImageOps.exif_transpose(picture)
+        picture = _opaque(picture).convert(wanted.mode)
+    fitted = ImageOps.fit(picture, (wanted.width, wanted.height), Image.Resampling.BICUBIC)
+    return np.asarray(fitted).reshape(wanted.height, wanted.width, wanted.channels)
+
+
+def inspect(file: BinaryIO, max_pixels: int) -> tuple[int, int, str]:
+    """Width, height and media type of an uploaded picture that is whole and of a kind that `decode` takes.
+
+    Raises:
+        BadPicture: not a picture, broken, or larger than `max_pixels`.
+    """
+    picture = _open(file, max_pixels)
+    width, height = picture.size
+    with _breakage_told():
+        picture.draft(None, (1, 1))
+        picture.load()
+    return width, height, Image.MIME[picture.format]
+
+
+def _open(file: BinaryIO, max_pixels: int) -> Image.Image:
     try:
-        picture = Image.open(io.BytesIO(data), formats=READABLE)
+        picture = Image.open(file, formats=READABLE)
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError):
         raise BadPicture("not_an_image", f"not a picture in a known format ({', '.join(READABLE)})") from None
     width, height = picture.size
     if width * height > max_pixels:
         raise BadPicture("too_large", f"{width} x {height} pixels exceed the limit of {max_pixels:,} pixels")
+    return picture
+
+
+@contextmanager
+def _breakage_told() -> Iterator[None]:
+    """Whatever a decoder raises over a broken file is a `BadPicture`."""
     try:
-        # JPEG can be decoded at a fraction of its size, which bounds time and memory for photographs.
-        picture.draft(None, (wanted.width * 2, wanted.height * 2))
-        picture = ImageOps.exif_transpose(picture)
-        picture = _opaque(picture).convert(wanted.mode)
+        yield
     except (
         OSError,
         SyntaxError,
@@ -69,8 +98,6 @@ def decode(data: bytes, wanted: ImageFormat, max_pixels: int) -> np.ndarray:
         AttributeError,
     ) as error:
         raise BadPicture("truncated", f"the picture is broken or truncated: {error}") from None
-    fitted = ImageOps.fit(picture, (wanted.width, wanted.height), Image.Resampling.BICUBIC)
-    return np.asarray(fitted).reshape(wanted.height, wanted.width, wanted.channels)
 
 
 def _opaque(picture: Image.Image) -> Image.Image:

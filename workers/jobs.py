@@ -40,8 +40,8 @@ PROGRESS = "easel:progress"
 PACE = "easel:pace"
 """Hash of seconds that a prediction takes lately, by model: what waiting times are reckoned from."""
 
-PICTURE_PREFIX = "upload:"
-"""In a job's input, a picture is named `upload:<id>`; its pixels lie under `upload_key(id)`."""
+PICTURE_PREFIX = "picture:"
+"""In a job's input, a picture is named `picture:<id>`; its pixels lie under `picture_key(id)`."""
 
 
 class Priority(StrEnum):
@@ -64,6 +64,17 @@ class Status(StrEnum):
 
 
 ENDED = frozenset({Status.SUCCEEDED, Status.FAILED, Status.CANCELED})
+
+
+class Event(StrEnum):
+    """The ends that a webhook can be told of."""
+
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELED = "canceled"
+
+
+EVENTS = {Status.SUCCEEDED: Event.COMPLETED, Status.FAILED: Event.FAILED, Status.CANCELED: Event.CANCELED}
 
 _STATUS = {
     JobStatus.CREATED: Status.QUEUED,
@@ -95,7 +106,7 @@ class Output(_Value):
 
 
 class Order(_Value):
-    """What is asked of a worker. `input` has passed the card's schema; pictures in it are `upload:<id>`."""
+    """What is asked of a worker. `input` has passed the card's schema; pictures in it are `picture:<id>`."""
 
     model: str
     task: Task
@@ -103,10 +114,17 @@ class Order(_Value):
     output: Output = Output()
 
     @property
-    def uploads(self) -> list[str]:
-        """Ids of the uploaded pictures, in the order in which the input names them."""
+    def pictures(self) -> list[str]:
+        """Ids of the pictures, in the order in which the input names them."""
         named = [self.input.get("image"), *(self.input.get("images") or [])]
         return [value.removeprefix(PICTURE_PREFIX) for value in named if value]
+
+
+class Webhook(_Value):
+    """Whom to tell of a prediction's end. Kept in the job's meta."""
+
+    url: str
+    events: tuple[Event, ...] = tuple(Event)
 
 
 class Image(_Value):
@@ -158,6 +176,7 @@ class Snapshot:
     created_at: datetime
     started_at: datetime | None
     ended_at: datetime | None
+    webhook: Webhook | None = None
 
 
 def queue_name(model: str, priority: Priority) -> str:
@@ -175,9 +194,9 @@ def image_key(prediction: str, index: int) -> str:
     return f"easel:image:{prediction}:{index}"
 
 
-def upload_key(upload: str) -> str:
-    """Where the pixels of an upload lie: uint8 height x width x channels, of the size in the model's card."""
-    return f"easel:upload:{upload}"
+def picture_key(picture: str) -> str:
+    """Where the pixels of a picture lie: uint8 height x width x channels, of the size in the model's card."""
+    return f"easel:picture:{picture}"
 
 
 def cancel_key(prediction: str) -> str:
@@ -210,7 +229,9 @@ def results_key(prediction: str) -> str:
     return Result.get_key(prediction)
 
 
-def new_job(prediction: str, order: Order, priority: Priority, timeout_s: int, ttl_s: int) -> dict[str, Any]:
+def new_job(
+    prediction: str, order: Order, priority: Priority, timeout_s: int, ttl_s: int, webhook: Webhook | None = None
+) -> dict[str, Any]:
     """The fields of the rq job hash for an order, ready for HSET.
 
     A job whose worker dies is run once more (`Retry`); one that raises is not, since it would raise again.
@@ -225,6 +246,7 @@ def new_job(prediction: str, order: Order, priority: Priority, timeout_s: int, t
         result_ttl=ttl_s,
         failure_ttl=ttl_s,
         retry=Retry(max=1),
+        meta={"webhook": webhook.model_dump(mode="json")} if webhook else None,
         serializer=JSONSerializer,
         connection=_NO_CONNECTION,
     )
@@ -245,25 +267,30 @@ def snapshot(
     """
     job = Job(prediction, connection=_NO_CONNECTION, serializer=JSONSerializer)
     job.restore(dict(fields))
-    status = _STATUS[job._status]
-    if cancel is not None and status in (Status.QUEUED, Status.PROCESSING):
-        status = Status.CANCELING
     answer = None
-    if status is Status.SUCCEEDED and results:
+    if _STATUS[job._status] is Status.SUCCEEDED and results:
         entry, payload = results[0]
-        result = Result.restore(prediction, entry.decode(), dict(payload), _NO_CONNECTION, JSONSerializer)
-        answer = Answer.model_validate(result.return_value)
-    failure = job.meta.get("failure")
+        answer = Result.restore(prediction, entry.decode(), dict(payload), _NO_CONNECTION, JSONSerializer).return_value
+    return snapshot_of(job, answer, canceling=cancel is not None)
+
+
+def snapshot_of(job: Job, answer: Any, canceling: bool = False) -> Snapshot:
+    """A prediction from its job and, once it has succeeded, what the job returned."""
+    status = _STATUS[job._status]
+    if canceling and status in (Status.QUEUED, Status.PROCESSING):
+        status = Status.CANCELING
+    failure, webhook = job.meta.get("failure"), job.meta.get("webhook")
     return Snapshot(
-        id=prediction,
+        id=job.id,
         queue=job.origin,
         order=order_of(job),
         status=status,
-        answer=answer,
+        answer=Answer.model_validate(answer) if answer and status is Status.SUCCEEDED else None,
         failure=Failure.model_validate(failure) if failure and status is Status.FAILED else None,
         created_at=job.created_at,
         started_at=job.started_at,
         ended_at=job.ended_at,
+        webhook=Webhook.model_validate(webhook) if webhook else None,
     )
 
 

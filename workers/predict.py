@@ -13,7 +13,7 @@ from models.card import Card
 from models.registry import Registry
 from workers import results
 from workers.engine import Engine, PredictionError, Work
-from workers.jobs import Order, image_key, upload_key
+from workers.jobs import Order, image_key, picture_key
 
 _engine: Engine | None = None
 
@@ -37,7 +37,9 @@ def predict(**order: Any) -> dict[str, Any]:
     job = get_current_job()
     work = Work(Order.model_validate(order), [])
     card = engine().load(work.order.model).card
-    blobs = job.connection.mget([upload_key(upload) for upload in work.order.uploads]) if work.order.uploads else []
+    blobs = (
+        job.connection.mget([picture_key(picture) for picture in work.order.pictures]) if work.order.pictures else []
+    )
     work.pictures = unpack(card, blobs)
     engine().run([work])
     answer, images = results.encode(work, job.enqueued_at, job.started_at)
@@ -46,10 +48,10 @@ def predict(**order: Any) -> dict[str, Any]:
 
 
 def unpack(card: Card, blobs: list[bytes | None]) -> list[np.ndarray]:
-    """Stored uploads as pixels of the card's size.
+    """Stored pictures as pixels of the card's size.
 
     Raises:
-        PredictionError: an upload has expired, or is not of that size.
+        PredictionError: a picture has expired, or is not of that size.
     """
     shape = (card.image.height, card.image.width, card.image.channels)
     if None in blobs:

@@ -69,8 +69,8 @@ def _told(work: Work) -> dict[str, Any]:
     `n` and `seed` go, since each image has its own seed; a picture becomes the sha256 of its pixels.
     """
     digests = {
-        PICTURE_PREFIX + upload: PICTURE_DIGEST + hashlib.sha256(picture).hexdigest()
-        for upload, picture in zip(work.order.uploads, work.pictures, strict=True)
+        PICTURE_PREFIX + name: PICTURE_DIGEST + hashlib.sha256(pixels).hexdigest()
+        for name, pixels in zip(work.order.pictures, work.pictures, strict=True)
     }
 
     def told(value: Any) -> Any:

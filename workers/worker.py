@@ -44,9 +44,11 @@ from workers.jobs import (
     cancel_key,
     events_key,
     order_of,
+    picture_key,
     queue_name,
-    upload_key,
+    snapshot_of,
 )
+from workers.webhooks import AnnouncedJob, announce
 
 log = logs.get(__name__)
 
@@ -81,6 +83,7 @@ class BatchWorker(SimpleWorker):
 
     log_result_lifespan = False
     log_job_description = False
+    job_class = AnnouncedJob
 
     def __init__(self, engine: Engine, connection: Redis, settings: Settings):
         self.engine = engine
@@ -150,7 +153,7 @@ class BatchWorker(SimpleWorker):
                 return self._batch[0], queues[place]
 
     def _restored(self, job_id: str, fields: dict[bytes, bytes]) -> Job:
-        job = Job(job_id, connection=self.connection, serializer=self.serializer)
+        job = self.job_class(job_id, connection=self.connection, serializer=self.serializer)
         job.restore(fields)
         return job
 
@@ -210,8 +213,8 @@ class BatchWorker(SimpleWorker):
         """Reads the job's order and fetches its pictures; a job that has none fails alone."""
         try:
             task.work = Work(order_of(task.job), [], canceled=task.canceled)
-            if uploads := task.work.order.uploads:
-                blobs = self.connection.mget([upload_key(upload) for upload in uploads])
+            if pictures := task.work.order.pictures:
+                blobs = self.connection.mget([picture_key(picture) for picture in pictures])
                 task.work.pictures = predict.unpack(self.engine.registry[task.work.order.model].card, blobs)
             self.engine.prepare(task.work)
         except Exception:
@@ -323,6 +326,7 @@ class BatchWorker(SimpleWorker):
         """What rq's `Job.cancel` does for a job that was running, in the caller's transaction."""
         job, ttl = task.job, self.settings.result_ttl_s
         job.set_status(JobStatus.CANCELED, pipeline=pipeline)
+        announce(pipeline, snapshot_of(job, None))
         pipeline.hset(job.key, "ended_at", utcformat(job.ended_at))
         self.cleanup_execution(job, pipeline=pipeline, execution=task.execution)
         CanceledJobRegistry(job.origin, self.connection, serializer=self.serializer).add(job, ttl, pipeline=pipeline)

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.schemas import is_none
 from models.card import ModelName, Task
-from workers.jobs import ENDED, Failure, Output, Priority, Snapshot, Status, Timing
+from workers.jobs import ENDED, Event, Failure, Output, Priority, Snapshot, Status, Timing
 
 
 class PredictionRequest(BaseModel):
@@ -23,6 +23,8 @@ class PredictionRequest(BaseModel):
     input: dict[str, Any] = Field(default_factory=dict)
     output: Output = Output()
     priority: Priority = Priority.NORMAL
+    webhook: str | None = Field(None, description="URL that is told when the prediction has ended")
+    webhook_events_filter: tuple[Event, ...] = Field(tuple(Event), description="the ends that are told; all if absent")
 
 
 class OutputImage(BaseModel):

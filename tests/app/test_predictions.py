@@ -136,7 +136,7 @@ def test_a_multipart_prediction_and_a_data_uri_are_the_same_request(client):
     uri = "data:image/png;base64," + base64.b64encode(picture).decode()
     by_uri = create(client, "toy-pix2pix", image=uri)
     assert by_file.json()["output"][0]["sha256"] == by_uri.json()["output"][0]["sha256"]
-    assert by_uri.json()["input"]["image"].startswith("upload:")
+    assert by_uri.json()["input"]["image"].startswith("picture:")
 
 
 def test_a_vae_reconstructs_and_interpolates(client):

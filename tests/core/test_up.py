@@ -132,7 +132,20 @@ def test_errors_are_told_in_words(easel, tmp_path):
 
 
 def test_every_command_has_help():
-    for command in ("", "up", "api", "worker", "models", "sample", "translate", "train", "evaluate", "report"):
+    for command in (
+        "",
+        "up",
+        "api",
+        "worker",
+        "deliver",
+        "webhook-secret",
+        "models",
+        "sample",
+        "translate",
+        "train",
+        "evaluate",
+        "report",
+    ):
         done = cli(*command.split(), "--help")
         assert done.returncode == 0
         assert len(done.stdout) > 200

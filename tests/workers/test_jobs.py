@@ -37,6 +37,6 @@ def test_a_job_hash_round_trips_through_rq(redis):
     assert (found.status, found.order) == (Status.QUEUED, wanted)
 
 
-def test_uploads_are_named_in_the_order_of_the_input():
-    wanted = Order(model="m", task=Task.INTERPOLATE, input={"images": ["upload:a", "upload:b"], "seeds": None})
-    assert wanted.uploads == ["a", "b"]
+def test_pictures_are_named_in_the_order_of_the_input():
+    wanted = Order(model="m", task=Task.INTERPOLATE, input={"images": ["picture:a", "picture:b"], "seeds": None})
+    assert wanted.pictures == ["a", "b"]

@@ -140,8 +140,8 @@ def test_a_damaged_model_fails_its_own_predictions_and_the_worker_lives(redis, r
     assert snapshot(redis, "good").status is Status.SUCCEEDED
 
 
-def test_an_expired_upload_is_told(redis, batch_worker):
-    enqueue(redis, "late", Order(model="toy-pix2pix", task=Task.TRANSLATE, input={"image": "upload:gone"}))
+def test_an_expired_picture_is_told(redis, batch_worker):
+    enqueue(redis, "late", Order(model="toy-pix2pix", task=Task.TRANSLATE, input={"image": "picture:gone"}))
     batch_worker.work(burst=True)
     assert snapshot(redis, "late").failure.code == "upload_expired"
 

@@ -1,0 +1,317 @@
+"""Webhooks with a real Redis and a real receiver: what is told, when, how it is signed, and what stops it."""
+
+import asyncio
+import json
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from redis import Redis
+from rq.job import Job
+from rq.queue import Queue
+from rq.registry import FailedJobRegistry, ScheduledJobRegistry
+from rq.serializers import JSONSerializer
+from standardwebhooks import Webhook as Signer
+from standardwebhooks import WebhookVerificationError
+
+from app.deliveries import Deliverer, secret
+from app.schemas.predictions import Prediction
+from app.store import Store
+from core.settings import Settings, get_settings
+from models.card import Task
+from models.registry import Registry
+from tests.receiver import listening
+from workers import jobs, webhooks
+from workers.engine import Engine
+from workers.jobs import Event, Order, Priority, Status, Webhook
+from workers.worker import BatchWorker
+
+SECRET = "whsec_" + "A" * 43 + "="
+
+
+@pytest.fixture
+def receiver():
+    with listening() as opened:
+        yield opened
+
+
+@pytest.fixture
+def settings(redis, redis_url, toy_zoo, monkeypatch):
+    given = {"REDIS_URL": redis_url, "MODELS": toy_zoo, "THREADS": 1, "WEBHOOK_ALLOW_PRIVATE": True}
+    for name, value in {**given, "WEBHOOK_SECRET": SECRET}.items():
+        monkeypatch.setenv(f"EASEL_{name}", str(value))
+    get_settings.cache_clear()
+    yield get_settings()
+    get_settings.cache_clear()
+
+
+@pytest.fixture
+def batch_worker(redis, settings):
+    engine = Engine(Registry(settings.models), "cpu", 1)
+    return BatchWorker(engine, Redis.from_url(settings.redis, socket_timeout=15), settings)
+
+
+@pytest.fixture
+def deliver(settings):
+    """Makes all deliveries that are queued."""
+    return lambda: Deliverer(Redis.from_url(settings.redis)).work(burst=True, logging_level="WARNING")
+
+
+def enqueue(redis, prediction, webhook, **fields):
+    wanted = Order(model="toy-dcgan", task=Task.SAMPLE, input={"n": 1, "seed": 1, **fields})
+    redis.hset(jobs.job_key(prediction), mapping=jobs.new_job(prediction, wanted, Priority.NORMAL, 60, 100, webhook))
+    redis.sadd("rq:queues", jobs.queue_key("toy-dcgan", Priority.NORMAL))
+    redis.rpush(jobs.queue_key("toy-dcgan", Priority.NORMAL), prediction)
+
+
+def told(redis, prediction, settings):
+    """The prediction as GET answers it."""
+    results = redis.xrevrange(jobs.results_key(prediction), count=1)
+    found = jobs.snapshot(prediction, redis.hgetall(jobs.job_key(prediction)), results)
+    return Prediction.of(found, settings.result_ttl_s).model_dump(mode="json")
+
+
+def attempts(redis, prediction):
+    return [json.loads(line) for line in redis.lrange(webhooks.attempts_key(prediction), 0, -1)]
+
+
+def waiting(redis):
+    return Queue(webhooks.QUEUE, redis, serializer=JSONSerializer).get_job_ids()
+
+
+def scheduled(redis):
+    return ScheduledJobRegistry(webhooks.QUEUE, redis, serializer=JSONSerializer).get_job_ids()
+
+
+def test_a_success_is_told_as_get_tells_it_and_the_signature_holds(redis, batch_worker, deliver, receiver, settings):
+    enqueue(redis, "p", Webhook(url=f"{receiver.url}/hook"))
+    batch_worker.work(burst=True)
+    deliver()
+    (received,) = receiver.received
+    notice = Signer(SECRET).verify(received.body, received.headers)
+    assert received.path == "/hook"
+    assert received.headers["content-type"] == "application/json"
+    assert notice["type"] == "prediction.succeeded"
+    assert notice["data"] == told(redis, "p", settings)
+    assert notice["data"]["output"][0]["sha256"]
+    assert notice["timestamp"] == notice["data"]["completed_at"]
+    (attempt,) = attempts(redis, "p")
+    assert (attempt["id"], attempt["status"], attempt["error"]) == (received.headers["webhook-id"], 200, None)
+    assert 0 < redis.ttl(webhooks.attempts_key("p")) <= settings.result_ttl_s
+    assert not scheduled(redis)
+
+
+def test_a_failure_is_told_with_its_error(redis, batch_worker, deliver, receiver, settings):
+    enqueue(redis, "p", Webhook(url=receiver.url), n="many")
+    batch_worker.work(burst=True)
+    deliver()
+    notice = json.loads(receiver.received[0].body)
+    assert notice["type"] == "prediction.failed"
+    assert notice["data"]["error"]["code"] == "invalid_input"
+    assert notice["data"] == told(redis, "p", settings)
+
+
+def test_a_prediction_whose_workers_died_is_told(redis, batch_worker, deliver, receiver):
+    enqueue(redis, "p", Webhook(url=receiver.url))
+    batch_worker._take()
+    batch_worker._prepare(batch_worker._batch)
+    redis.hset(jobs.job_key("p"), "retries_left", 0)
+    started = f"rq:wip:{jobs.queue_name('toy-dcgan', Priority.NORMAL)}"
+    redis.zadd(started, dict.fromkeys(redis.zrange(started, 0, -1), 1))
+    batch_worker.clean_registries()
+    deliver()
+    notice = json.loads(receiver.received[0].body)
+    assert (notice["type"], notice["data"]["error"]["code"]) == ("prediction.failed", "worker_lost")
+
+
+def test_a_cancellation_can_be_announced_from_outside_the_worker(redis, batch_worker, deliver, receiver):
+    enqueue(redis, "p", Webhook(url=receiver.url))
+    found = jobs.snapshot("p", redis.hgetall(jobs.job_key("p")), [])
+    with redis.pipeline() as pipeline:
+        webhooks.announce(pipeline, replace(found, status=Status.CANCELED))
+        assert not waiting(redis)
+        pipeline.execute()
+    deliver()
+    assert json.loads(receiver.received[0].body)["type"] == "prediction.canceled"
+
+
+def test_an_end_and_its_announcement_are_one_transaction(redis, batch_worker, receiver):
+    enqueue(redis, "p", Webhook(url=receiver.url))
+    batch_worker._take()
+    (task,) = batch_worker._prepare(batch_worker._batch)
+    for end, state in (
+        (lambda pipeline: task.job._handle_failure("boom", pipeline), b"failed"),
+        (lambda pipeline: batch_worker._succeed(task, pipeline), b"finished"),
+    ):
+        task.job.ended_at = task.job.started_at
+        with redis.pipeline() as pipeline:
+            task.job.set_status(state.decode(), pipeline=pipeline)
+            end(pipeline)
+            assert redis.hget(jobs.job_key("p"), "status") != state
+            assert not waiting(redis)
+            pipeline.execute()
+        assert redis.hget(jobs.job_key("p"), "status") == state
+        assert len(waiting(redis)) == 1
+        redis.delete("rq:queue:webhooks")
+
+
+def test_only_the_events_asked_for_are_told(redis, batch_worker, deliver, receiver):
+    enqueue(redis, "good", Webhook(url=receiver.url, events=(Event.FAILED,)))
+    enqueue(redis, "bad", Webhook(url=receiver.url, events=(Event.FAILED,)), n="many")
+    enqueue(redis, "silent", None)
+    batch_worker.work(burst=True)
+    deliver()
+    assert [json.loads(received.body)["data"]["id"] for received in receiver.received] == ["bad"]
+
+
+def test_a_tampered_or_replayed_message_does_not_verify(redis, batch_worker, deliver, receiver):
+    enqueue(redis, "p", Webhook(url=receiver.url))
+    batch_worker.work(burst=True)
+    deliver()
+    (received,) = receiver.received
+    verifier = Signer(SECRET)
+    verifier.verify(received.body, received.headers)
+    with pytest.raises(WebhookVerificationError):
+        verifier.verify(received.body.replace(b"succeeded", b"failed"), received.headers)
+    with pytest.raises(WebhookVerificationError):
+        verifier.verify(received.body, received.headers | {"webhook-id": "msg_other"})
+    with pytest.raises(WebhookVerificationError):
+        later = str(int(received.headers["webhook-timestamp"]) + 60)
+        verifier.verify(received.body, received.headers | {"webhook-timestamp": later})
+    with pytest.raises(WebhookVerificationError):
+        Signer("whsec_" + "B" * 43 + "=").verify(received.body, received.headers)
+    old = datetime.now(UTC) - timedelta(minutes=6)
+    signature = verifier.sign(received.headers["webhook-id"], old, received.body.decode())
+    stale = {"webhook-timestamp": str(int(old.timestamp())), "webhook-signature": signature}
+    with pytest.raises(WebhookVerificationError, match="too old"):
+        verifier.verify(received.body, received.headers | stale)
+
+
+def test_after_a_500_it_is_tried_again_by_the_running_process(
+    redis, batch_worker, receiver, settings, monkeypatch, tmp_path
+):
+    monkeypatch.setattr(webhooks, "RETRY_AFTER_S", (1, 1))
+    receiver.statuses = [500, 200]
+    enqueue(redis, "p", Webhook(url=receiver.url))
+    batch_worker.work(burst=True)
+    with (tmp_path / "log").open("w") as sink:
+        process = subprocess.Popen([sys.executable, "-m", "cli", "deliver"], stdout=sink, stderr=sink)
+    try:
+        first, second = receiver.wait_for(2)
+        deadline = time.monotonic() + 5
+        while len(attempts(redis, "p")) < 2 and time.monotonic() < deadline:
+            time.sleep(0.05)
+    finally:
+        process.terminate()
+        assert process.wait(15) == 0
+    assert first.body == second.body
+    assert first.headers["webhook-id"] == second.headers["webhook-id"]
+    Signer(SECRET).verify(second.body, second.headers)
+    assert [attempt["status"] for attempt in attempts(redis, "p")] == [500, 200]
+    assert attempts(redis, "p")[0]["error"] == "the receiver answered with 500"
+
+
+def test_tries_are_spread_and_end(redis, batch_worker, deliver, receiver, monkeypatch):
+    receiver.statuses = [503]
+    for name in ("p", "q", "r"):
+        enqueue(redis, name, Webhook(url=receiver.url))
+    batch_worker.work(burst=True)
+    found = [Job.fetch(delivery, redis, JSONSerializer) for delivery in waiting(redis)]
+    for waits in zip(webhooks.RETRY_AFTER_S, *(job.retry_intervals for job in found), strict=True):
+        assert all(waits[0] <= wait <= 1.2 * waits[0] for wait in waits[1:])
+    assert len({tuple(job.retry_intervals) for job in found}) == 3
+    queue = Queue(webhooks.QUEUE, redis, serializer=JSONSerializer)
+    for _ in range(len(webhooks.RETRY_AFTER_S)):
+        deliver()
+        assert len(scheduled(redis)) == 3
+        for delivery in scheduled(redis):
+            queue.scheduled_job_registry.remove(delivery)
+            queue.enqueue_job(Job.fetch(delivery, redis, JSONSerializer))
+    deliver()
+    assert not scheduled(redis)
+    assert len(attempts(redis, "p")) == len(webhooks.RETRY_AFTER_S) + 1
+    assert len(FailedJobRegistry(webhooks.QUEUE, redis, serializer=JSONSerializer).get_job_ids()) == 3
+
+
+def test_410_stops_it(redis, batch_worker, deliver, receiver):
+    receiver.statuses = [410]
+    enqueue(redis, "p", Webhook(url=receiver.url))
+    batch_worker.work(burst=True)
+    deliver()
+    assert not scheduled(redis)
+    assert attempts(redis, "p")[0]["status"] == 410
+
+
+def test_a_redirect_is_not_followed_and_counts_as_not_delivered(redis, batch_worker, deliver, receiver):
+    with listening() as elsewhere:
+        receiver.statuses, receiver.headers = [307], {"Location": elsewhere.url}
+        enqueue(redis, "p", Webhook(url=receiver.url))
+        batch_worker.work(burst=True)
+        deliver()
+        assert not elsewhere.received
+    assert attempts(redis, "p")[0]["error"] == "redirects are not followed"
+    assert len(scheduled(redis)) == 1
+
+
+def test_a_private_address_is_refused_at_delivery_too(redis, batch_worker, deliver, receiver, monkeypatch):
+    monkeypatch.setenv("EASEL_WEBHOOK_ALLOW_PRIVATE", "false")
+    get_settings.cache_clear()
+    enqueue(redis, "port", Webhook(url=receiver.url))
+    enqueue(redis, "address", Webhook(url="http://127.0.0.1/"))
+    batch_worker.work(burst=True)
+    deliver()
+    assert not receiver.received
+    assert "port" in attempts(redis, "port")[0]["error"]
+    assert "public" in attempts(redis, "address")[0]["error"]
+
+
+def test_a_delivery_outlives_its_prediction(redis, batch_worker, deliver, receiver):
+    enqueue(redis, "p", Webhook(url=receiver.url))
+    batch_worker.work(burst=True)
+    redis.delete(jobs.job_key("p"), jobs.results_key("p"))
+    deliver()
+    assert json.loads(receiver.received[0].body)["data"]["output"]
+
+
+def test_a_deliverer_does_not_count_as_a_worker(redis, settings):
+    deliverer = Deliverer(Redis.from_url(settings.redis))
+    deliverer.register_birth()
+
+    async def count():
+        store = Store(settings.redis, 60)
+        try:
+            return await store.workers()
+        finally:
+            await store.close()
+
+    try:
+        assert asyncio.run(count()) == 0
+    finally:
+        deliverer.teardown()
+
+
+def test_the_secret_is_the_setting_or_drawn_once(redis, redis_url, settings):
+    assert secret(redis, settings) == SECRET
+    without = Settings(redis_url=redis_url, webhook_secret=None)
+    drawn = secret(redis, without)
+    assert drawn.startswith("whsec_")
+    assert drawn == secret(redis, without) != SECRET
+    Signer(drawn)
+
+
+def test_the_command_shows_the_secret(redis, settings, monkeypatch):
+    monkeypatch.delenv("EASEL_WEBHOOK_SECRET")
+    shown = [
+        subprocess.run([sys.executable, "-m", "cli", "webhook-secret"], capture_output=True, text=True).stdout.strip()
+        for _ in range(2)
+    ]
+    assert shown[0] == shown[1] == redis.get("easel:webhook:secret").decode()
+
+
+def test_the_deliverer_is_light():
+    code = "import sys, app.deliveries; print({'torch', 'fastapi', 'uvicorn'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
