@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
 
 import typer
 
 if TYPE_CHECKING:
+    from app.keys import Keys
     from core.settings import Settings
+
+Found = TypeVar("Found")
 
 app = typer.Typer(
     name="easel",
@@ -22,10 +26,17 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 
+keys = typer.Typer(
+    no_args_is_help=True,
+    help="Make, list and revoke API keys, in the Redis that EASEL_REDIS_URL names or else in that of `easel up`.",
+)
+app.add_typer(keys, name="keys")
+
 Server = Annotated[str, typer.Option("--server", envvar="EASEL_SERVER", help="address of a running Easel")]
 Out = Annotated[
     Path, typer.Option("--out", "-o", help="file to write; its suffix (.png, .jpg, .webp) picks the format")
 ]
+Token = Annotated[str | None, typer.Option("--key", envvar="EASEL_KEY", help="an API key, where one is needed")]
 LOCAL = "http://127.0.0.1:8000"
 
 
@@ -48,7 +59,7 @@ def up() -> None:
         print(f"\nEasel is ready: {address} (try {address}/docs). Ctrl-C stops it.\n", flush=True)
 
     try:
-        Supervisor(settings).run(announce)
+        Supervisor(settings).run(lambda url: _require_key(settings, url), announce)
     except RuntimeError as error:
         _quit(str(error))
 
@@ -60,6 +71,10 @@ def api() -> None:
 
     settings = _settings()
     _require_redis(settings)
+    try:
+        _require_key(settings, settings.redis)
+    except RuntimeError as error:
+        _quit(str(error))
     uvicorn.run(
         "app.main:create_app",
         factory=True,
@@ -113,10 +128,12 @@ def sample(
     label: Annotated[str | None, typer.Option(help="class name or index, for conditional models")] = None,
     truncation: Annotated[float | None, typer.Option(help="lower is more typical and less varied")] = None,
     server: Server = LOCAL,
+    key: Token = None,
 ) -> None:
     """Ask a running Easel for pictures from noise: easel sample mnist-cgan --label 7 -o seven.png"""
     fields = {"n": n, "seed": seed, "label": label, "truncation": truncation}
-    _fetch(f"{server}/v1/sample/{model}", {name: value for name, value in fields.items() if value is not None}, {}, out)
+    given = {name: value for name, value in fields.items() if value is not None}
+    _fetch(f"{server}/v1/sample/{model}", given, {}, out, key)
 
 
 @app.command()
@@ -126,10 +143,11 @@ def translate(
     out: Out = Path("out.png"),
     direction: Annotated[str | None, typer.Option(help="AtoB or BtoA; the model's first if absent")] = None,
     server: Server = LOCAL,
+    key: Token = None,
 ) -> None:
     """Ask a running Easel to translate a picture: easel translate horse2zebra-cyclegan horse.jpg -o zebra.png"""
     fields = {} if direction is None else {"direction": direction}
-    _fetch(f"{server}/v1/translate/{model}", fields, {"image": image}, out)
+    _fetch(f"{server}/v1/translate/{model}", fields, {"image": image}, out, key)
 
 
 @app.command()
@@ -231,7 +249,102 @@ def report(out: Annotated[Path, typer.Option("--out", "-o", help="folder of the 
         _quit(str(error))
 
 
-def _fetch(url: str, fields: dict, files: dict[str, Path], out: Path) -> None:
+@keys.command("create")
+def create_key(
+    name: Annotated[str, typer.Argument(help="whom or what the key is for")],
+    scope: Annotated[
+        list[str] | None,
+        typer.Option(help="predict: ask for pictures; read: models, queues and metrics; admin: all. Can be repeated"),
+    ] = None,
+    rate: Annotated[str | None, typer.Option(help="requests for predictions, for example 60/minute")] = None,
+    outstanding: Annotated[int | None, typer.Option(help="predictions that may be unfinished")] = None,
+    daily: Annotated[int | None, typer.Option(help="images in 24 hours")] = None,
+) -> None:
+    """Make a key and print its token, this once: easel keys create gallery --rate 60/minute"""
+    from pydantic import ValidationError
+
+    try:
+        key, token = _with_keys(lambda kept: kept.create(name, scope or ["predict"], rate, outstanding, daily))
+    except ValidationError as error:
+        _quit("\n".join(f"{item['loc'][0]}: {item['msg']}" for item in error.errors()))
+    typer.echo(f"{key.id} ({', '.join(sorted(key.scopes))}) for {key.name}. The token is shown only now:", err=True)
+    print(token)
+
+
+@keys.command("list")
+def list_keys() -> None:
+    """List the keys. A limit that is not shown is the default of the settings."""
+    from rich.console import Console
+    from rich.table import Column, Table
+
+    table = Table(Column("id", no_wrap=True), "name", "scopes", "rate", "outstanding", "daily", "created")
+    for key in _with_keys(lambda kept: kept.all()):
+        limits = [str(limit or "") for limit in (key.rate, key.outstanding, key.daily)]
+        table.add_row(key.id, key.name, ", ".join(sorted(key.scopes)), *limits, f"{key.created_at:%Y-%m-%d %H:%M}")
+    Console().print(table)
+
+
+@keys.command("revoke")
+def revoke_key(id: Annotated[str, typer.Argument(help="as `easel keys list` shows it")]) -> None:
+    """Revoke a key, from the next request on. What it made stays until it expires, for admins to see."""
+    if not _with_keys(lambda kept: kept.revoke(id)):
+        _quit(f"there is no key {id}; `easel keys list` shows those there are")
+    print(f"{id} is revoked")
+
+
+def _with_keys(act: Callable[[Keys], Awaitable[Found]]) -> Found:
+    """What `act` makes of the keys; without a Redis to find them in, the end of the command."""
+    from contextlib import nullcontext
+
+    from redis.exceptions import RedisError
+
+    from core.embedded_redis import EmbeddedRedis
+
+    settings = _settings()
+    place = nullcontext(settings.redis_url) if settings.redis_url else EmbeddedRedis(settings.redis_folder).visited()
+    try:
+        with place as url:
+            return _ask_keys(url, act)
+    except (RuntimeError, RedisError) as error:
+        _quit(str(error))
+
+
+def _ask_keys(url: str, act: Callable[[Keys], Awaitable[Found]]) -> Found:
+    import asyncio
+
+    from app.keys import Keys
+
+    async def run() -> Found:
+        async with Keys.at(url) as kept:
+            return await act(kept)
+
+    return asyncio.run(run())
+
+
+def _require_key(settings: Settings, redis_url: str) -> None:
+    """Keeps a command from serving a network on which nobody could ask for anything.
+
+    A Redis that does not answer yet is no obstacle: until it does, nobody gets in either.
+
+    Raises:
+        RuntimeError: requests would need a key, and there is none.
+    """
+    from redis.exceptions import RedisError
+
+    if settings.open_access or settings.on_loopback:
+        return
+    try:
+        if _ask_keys(redis_url, lambda kept: kept.any()):
+            return
+    except RedisError:
+        return
+    raise RuntimeError(
+        f"{settings.host} can be reached from other machines, so requests need an API key, and there is none: make one "
+        "with `easel keys create NAME`, or set EASEL_AUTH=open to let everybody in"
+    )
+
+
+def _fetch(url: str, fields: dict, files: dict[str, Path], out: Path, key: str | None) -> None:
     """Posts a form and writes the picture that comes back; an error ends the command with its words."""
     import json
     import mimetypes
@@ -252,6 +365,8 @@ def _fetch(url: str, fields: dict, files: dict[str, Path], out: Path) -> None:
         "Content-Type": f"multipart/form-data; boundary={boundary}",
         "Accept": mimetypes.guess_type(out)[0] or "image/png",
     }
+    if key:
+        headers["Authorization"] = f"Bearer {key}"
     try:
         with urllib.request.urlopen(urllib.request.Request(url, body, headers), timeout=120) as answer:
             out.write_bytes(answer.read())

@@ -6,16 +6,43 @@ import re
 from typing import Annotated
 
 from fastapi import Depends, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from app.access import Caller
+from app.keys import Scope
 from app.metrics import Metrics
 from app.predictions import Predictions
 from app.store import Store
 from core.settings import Settings
 from models.registry import Registry
 
+_bearer = HTTPBearer(
+    auto_error=False,
+    scheme_name="key",
+    description="An API key, made with `easel keys create`. Where access is open, as on loopback, none is needed.",
+)
 
-def _predictions(request: Request) -> Predictions:
-    return request.app.state.predictions
+
+async def _caller(request: Request, bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]) -> Caller:
+    return await request.app.state.access.caller(bearer and bearer.credentials, request.state.headers)
+
+
+CallerDep = Annotated[Caller, Depends(_caller)]
+
+
+async def may_use(request: Request, caller: CallerDep) -> None:
+    """For all of `/v1`: to look needs `read` or `predict`, anything else `predict`."""
+    looks = request.method in ("GET", "HEAD")
+    caller.require(*(Scope.READ, Scope.PREDICT) if looks else (Scope.PREDICT,))
+
+
+async def may_read(caller: CallerDep) -> None:
+    """For what tells about everybody's use."""
+    caller.require(Scope.READ)
+
+
+def _predictions(request: Request, caller: CallerDep) -> Predictions:
+    return request.app.state.predictions.of(caller)
 
 
 def _store(request: Request) -> Store:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import secrets
+from copy import copy
 from typing import Any
 from uuid import uuid4
 
 import structlog
 from pydantic import ValidationError
 
+from app.access import Caller
 from app.errors import FieldError, Invalid, NotFound, ServerError, Unavailable, field_errors
 from app.metrics import Metrics
 from app.schemas.predictions import PredictionRequest
@@ -37,6 +39,13 @@ class Predictions:
         self.store = store
         self.settings = settings
         self.metrics = metrics
+        self.caller = Caller()
+
+    def of(self, caller: Caller) -> Predictions:
+        """The same for one caller: what it makes is its own, and it finds what it may see."""
+        bound = copy(self)
+        bound.caller = caller
+        return bound
 
     def card(self, model: str) -> Card:
         """Raises `NotFound` for a model that is not served."""
@@ -60,8 +69,10 @@ class Predictions:
         """Enqueues a prediction and waits up to `wait_s` for its end.
 
         Raises:
-            Problem: the request is wrong (nothing was enqueued), or the system cannot take it now.
+            Problem: the request is wrong or over the caller's limits, or the system cannot take it now. In either
+                case nothing was enqueued.
         """
+        await self.caller.count_request()
         card = self.card(request.model)
         task = self.task(card, request.task) if request.task else next(iter(card.tasks))
         values, pictures = self._validated(card, task, request.input, files)
@@ -70,9 +81,10 @@ class Predictions:
             upload: await to_pixels(data, card.image, self.settings.max_pixels, at)
             for upload, (at, data) in pictures.items()
         }
-        order = Order(model=card.name, task=task, input=values, output=request.output)
+        order = Order(model=card.name, task=task, input=values, output=request.output, owner=self.caller.owner)
         prediction = uuid4().hex
         structlog.contextvars.bind_contextvars(prediction=prediction)
+        await self.caller.claim(prediction, order.count)
         with self.store.waiter(prediction) as waiter:
             found = await self.store.enqueue(prediction, order, request.priority, card.serving.timeout_s, uploads)
             self.metrics.accepted(card.name, task)
@@ -86,9 +98,9 @@ class Predictions:
         return found
 
     async def get(self, prediction: str) -> Snapshot:
-        """Raises `NotFound` for an id that is unknown or has expired."""
+        """Raises `NotFound` for an id that is unknown, has expired or is another caller's."""
         found = await self.store.snapshot(prediction) if len(prediction) == 32 and prediction.isalnum() else None
-        if found is None:
+        if found is None or not self.caller.sees(found.order.owner):
             raise NotFound(
                 "there is no prediction of this id; results are kept for a limited time", code="prediction_not_found"
             )
