@@ -64,7 +64,7 @@ def as_key(guarded, make_key):
 
 def cli(*arguments, **environment):
     command = [sys.executable, "-m", "cli", *arguments]
-    return subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True)
+    return subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True, timeout=60)
 
 
 def sample(client, **fields):
