@@ -11,8 +11,12 @@ from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from email.message import Message
+
     from app.keys import Keys
     from core.settings import Settings
+    from models.provenance import Provenance
 
 Found = TypeVar("Found")
 
@@ -34,7 +38,7 @@ app.add_typer(keys, name="keys")
 
 Server = Annotated[str, typer.Option("--server", envvar="EASEL_SERVER", help="address of a running Easel")]
 Out = Annotated[
-    Path, typer.Option("--out", "-o", help="file to write; its suffix (.png, .jpg, .webp) picks the format")
+    Path, typer.Option("--out", "-o", help="file to write; its suffix (.png, .jpg, .webp, .avif) picks the format")
 ]
 Token = Annotated[str | None, typer.Option("--key", envvar="EASEL_KEY", help="an API key, where one is needed")]
 LOCAL = "http://127.0.0.1:8000"
@@ -148,6 +152,35 @@ def translate(
     """Ask a running Easel to translate a picture: easel translate horse2zebra-cyclegan horse.jpg -o zebra.png"""
     fields = {} if direction is None else {"direction": direction}
     _fetch(f"{server}/v1/translate/{model}", fields, {"image": image}, out, key)
+
+
+@app.command()
+def replay(
+    image: Annotated[Path, typer.Argument(help="a PNG that Easel made", exists=True, dir_okay=False)],
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="where the new PNG goes; nowhere if absent")] = None,
+    server: Server = LOCAL,
+    key: Token = None,
+) -> None:
+    """Make a picture again from what it says made it, and compare: easel replay digit.png
+
+    Ends with status 1 if the pixels differ.
+    """
+    from models.pictures import difference
+    from models.provenance import NoProvenance, Provenance
+
+    try:
+        made = Provenance.read(image.read_bytes())
+    except NoProvenance as error:
+        _quit(f"{image}: {error}")
+    if made.had_pictures:
+        _quit(f"{image} was made from other pictures, which it does not hold; ask {made.model} again with those")
+    again = _make_again(server, made, key)
+    if out is not None:
+        out.write_bytes(again)
+    told = difference(image.read_bytes(), again)
+    if told is not None:
+        _quit(f"{made.model} made a picture that is not the same: {told}")
+    print(f"{made.model} made the same picture again: the pixels are identical")
 
 
 @app.command()
@@ -344,13 +377,31 @@ def _require_key(settings: Settings, redis_url: str) -> None:
     )
 
 
+def _make_again(server: str, made: Provenance, key: str | None) -> bytes:
+    """The image that `made` tells of, made anew by the server; ends the command if the server cannot."""
+    import json
+
+    card = json.loads(_ask(f"{server}/v1/models/{made.model}", key=key)[0])["card"]
+    if card["weights"]["sha256"] != made.weights:
+        _quit(
+            f"the picture was made by {made.model} with the weights {made.weights[:12]}…, "
+            f"and {server} serves {card['weights']['sha256'][:12]}…; only the same weights make the same picture"
+        )
+    drawn = {} if made.seed is None else {"seed": made.seed}
+    order = {"model": made.model, "task": made.task, "input": {**made.input, **drawn}}
+    headers = {"Content-Type": "application/json", "Prefer": "wait"}
+    prediction = json.loads(_ask(f"{server}/v1/predictions", json.dumps(order).encode(), headers, key)[0])
+    if prediction["status"] != "succeeded":
+        reason = (prediction["error"] or {}).get("detail", prediction["status"])
+        _quit(f"{made.model} did not make it: {reason}")
+    return _ask(server + prediction["output"][made.index]["url"], key=key)[0]
+
+
 def _fetch(url: str, fields: dict, files: dict[str, Path], out: Path, key: str | None) -> None:
     """Posts a form and writes the picture that comes back; an error ends the command with its words."""
-    import json
-    import mimetypes
-    import urllib.error
-    import urllib.request
     from uuid import uuid4
+
+    from models.pictures import MEDIA_TYPES
 
     boundary = uuid4().hex
     parts = [
@@ -363,21 +414,33 @@ def _fetch(url: str, fields: dict, files: dict[str, Path], out: Path, key: str |
     body = b"".join(parts) + f"--{boundary}--\r\n".encode()
     headers = {
         "Content-Type": f"multipart/form-data; boundary={boundary}",
-        "Accept": mimetypes.guess_type(out)[0] or "image/png",
+        "Accept": MEDIA_TYPES.get(out.suffix[1:].lower().replace("jpeg", "jpg"), "image/png"),
     }
-    if key:
-        headers["Authorization"] = f"Bearer {key}"
+    data, told = _ask(url, body, headers, key)
+    out.write_bytes(data)
+    seed = told.get("X-Seed")
+    print(f"{out}" + (f" (seed {seed})" if seed else ""))
+
+
+def _ask(
+    url: str, body: bytes | None = None, headers: Mapping[str, str] | None = None, key: str | None = None
+) -> tuple[bytes, Message]:
+    """The body and the headers of an answer; GET without a body. An error ends the command with its words."""
+    import json
+    import urllib.error
+    import urllib.request
+
+    identity = {"Authorization": f"Bearer {key}"} if key else {}
+    request = urllib.request.Request(url, body, {**(headers or {}), **identity})
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, body, headers), timeout=120) as answer:
-            out.write_bytes(answer.read())
-            seed = answer.headers.get("X-Seed")
+        with urllib.request.urlopen(request, timeout=120) as answer:
+            return answer.read(), answer.headers
     except urllib.error.HTTPError as error:
         problem = json.loads(error.read() or b"{}")
         details = "".join(f"\n  {item['pointer']}: {item['detail']}" for item in problem.get("errors", []))
         _quit(f"{problem.get('detail', error.reason)}{details}")
     except OSError as error:
         _quit(f"no Easel answers at {url}: {error}; start one with `easel up`")
-    print(f"{out}" + (f" (seed {seed})" if seed else ""))
 
 
 def _settings() -> Settings:

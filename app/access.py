@@ -41,10 +41,18 @@ class Caller:
         if self.key is not None:
             self.headers.update(await self.limits.request(self.key))
 
-    async def claim(self, prediction: str, images: int) -> None:
-        """Counts a prediction that is about to be enqueued. Raises `TooMany` beyond the key's cap or quota."""
+    async def claim(self, prediction: str, images: int) -> bool:
+        """Counts a prediction that is about to be enqueued; False if it was underway already.
+
+        Raises:
+            TooMany: beyond the key's cap or quota.
+        """
+        return self.key is None or await self.limits.claim(self.key, prediction, images)
+
+    async def release(self, prediction: str | None, images: int) -> None:
+        """Takes a claim back: the images, and the prediction if one is named."""
         if self.key is not None:
-            await self.limits.claim(self.key, prediction, images)
+            await self.limits.release(self.key, prediction, images)
 
 
 class Access:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
 import io
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from fastapi.responses import JSONResponse
@@ -17,18 +19,19 @@ from app.errors import Gone, Problem, ServerError, Unavailable
 from app.schemas.predictions import Prediction
 from app.store import Store
 from models import pictures
-from models.pictures import MEDIA_TYPES, Format
+from models.pictures import MEDIA_TYPES, Animated, Format
 from workers.jobs import ENDED, Failure, Snapshot, Status
 
 ZIP = "application/zip"
 JSON = "application/json"
+ANIMATED: dict[Animated, str] = {"webp": "image/webp", "gif": "image/gif"}
 _FORMATS: dict[str, Format] = {media_type: format for format, media_type in MEDIA_TYPES.items()}
 
 _FAILURES: dict[str, type[Problem]] = {"upload_expired": Gone, "model_unusable": Unavailable, "timeout": Unavailable}
 
 
-def preferred(request: Request, default: str) -> str:
-    """The media type that `Accept` ranks first among those we make; `default` for `*/*` or nothing we know."""
+def preferred(request: Request, default: str, makes: Collection[str] = (*_FORMATS, JSON, ZIP)) -> str:
+    """The media type that `Accept` ranks first among those the route makes; `default` for `*/*` or nothing we know."""
     offers: list[tuple[float, str]] = []
     for part in request.headers.get("accept", "").split(","):
         media_type, *parameters = (piece.strip().lower() for piece in part.split(";"))
@@ -38,7 +41,7 @@ def preferred(request: Request, default: str) -> str:
         except ValueError:
             continue
     for quality, media_type in sorted(offers, key=lambda offer: -offer[0]):
-        if quality > 0 and (media_type in _FORMATS or media_type in (JSON, ZIP)):
+        if quality > 0 and media_type in makes:
             return media_type
         if quality > 0 and media_type in ("*/*", "image/*"):
             return default if media_type == "*/*" or default in _FORMATS else MEDIA_TYPES["png"]
@@ -50,9 +53,19 @@ def format_of(media_type: str) -> Format | None:
     return _FORMATS.get(media_type)
 
 
-def as_json(found: Snapshot, ttl_s: int) -> JSONResponse:
-    """201 for a prediction that has ended, 202 for one that has not; `Location` names it either way."""
-    prediction = Prediction.of(found, ttl_s)
+async def embedded(found: Snapshot, store: Store) -> list[str | None]:
+    """The images in base64, if the order asked for them in the answer; None for each that has expired."""
+    if found.answer is None or not found.order.output.b64_json:
+        return []
+    return [blob and base64.b64encode(blob).decode() for blob in await store.images(found.id, len(found.answer.images))]
+
+
+def as_json(found: Snapshot, ttl_s: int, b64: Sequence[str | None] = ()) -> JSONResponse:
+    """201 for a prediction that has ended, 202 for one that has not; `Location` names it either way.
+
+    `b64` is what `embedded` says.
+    """
+    prediction = Prediction.of(found, ttl_s, b64)
     headers = {"Location": prediction.urls.get}
     return JSONResponse(prediction.model_dump(mode="json"), 201 if found.status in ENDED else 202, headers)
 
@@ -67,52 +80,96 @@ async def as_bytes(found: Snapshot, store: Store, media_type: str) -> Response:
     """
     if found.status not in ENDED:
         return as_json(found, store.ttl_s)
-    if found.status is not Status.SUCCEEDED:
-        raise _problem_of(found.failure)
-    images = found.answer.images
-    blobs = await store.images(found.id, len(images))
-    if None in blobs:
-        raise Gone("the images have expired")
+    blobs = await blobs_of(found, store)
     format = format_of(media_type)
     if media_type == ZIP:
-        names = [
-            f"{index:03d}" + (f"-seed{image.seed}" if image.seed is not None else "")
-            for index, image in enumerate(images)
-        ]
-        data = await asyncio.to_thread(
-            archive, [f"{name}.{image.format}" for name, image in zip(names, images, strict=True)], blobs
-        )
+        data = await asyncio.to_thread(archive, found, blobs)
     elif len(blobs) > 1:
-        data = await asyncio.to_thread(
-            lambda: pictures.encode(pictures.grid([_pixels(blob) for blob in blobs]), format)
-        )
+        data = await asyncio.to_thread(sheet, blobs, format)
     else:
         data = blobs[0]
-        if format != images[0].format:
+        if format != found.answer.images[0].format:
             data = await asyncio.to_thread(transcode, data, format)
-    timing = found.answer.timing
+    return Response(data, 200, told(found), media_type)
+
+
+async def as_animation(found: Snapshot, store: Store, format: Animated, fps: float, back: bool) -> Response:
+    """The images of an ended prediction as the frames of an animation; with `back` it returns the way it came.
+
+    A prediction that has not ended in time is answered with itself, as 202.
+
+    Raises:
+        Problem: it failed, or its images have expired.
+    """
+    if found.status not in ENDED:
+        return as_json(found, store.ttl_s)
+    blobs = await blobs_of(found, store)
+    if back:
+        blobs = [*blobs, *blobs[-2:0:-1]]
+    data = await asyncio.to_thread(_animation, blobs, format, fps, found.order.output.quality)
+    return Response(data, 200, told(found), ANIMATED[format])
+
+
+async def blobs_of(found: Snapshot, store: Store) -> list[bytes]:
+    """The encoded images of an ended prediction.
+
+    Raises:
+        Problem: it failed, or its images have expired.
+    """
+    if found.status is not Status.SUCCEEDED:
+        raise _problem_of(found.failure)
+    blobs = await store.images(found.id, len(found.answer.images))
+    if None in blobs:
+        raise Gone("the images have expired")
+    return blobs
+
+
+def told(found: Snapshot) -> dict[str, str]:
+    """The headers that say how an answer of bytes came about."""
+    timing, seed = found.answer.timing, found.answer.images[0].seed
     headers = {
         "Content-Location": f"/v1/predictions/{found.id}",
         "Server-Timing": f"queue;dur={timing.queue_ms}, load;dur={timing.load_ms}, "
         f"inference;dur={timing.inference_ms}, encode;dur={timing.encode_ms}",
     }
-    if images[0].seed is not None:
-        headers["X-Seed"] = str(images[0].seed)
-    return Response(data, 200, headers, media_type)
+    return headers if seed is None else headers | {"X-Seed": str(seed)}
 
 
-def archive(names: Sequence[str], blobs: Sequence[bytes]) -> bytes:
-    """A zip of image files, stored as they are: they are compressed already."""
+def cacheable(tag: str, ttl_s: int) -> dict[str, str]:
+    """The headers of bytes that never change while they last."""
+    return {"ETag": f'"{tag}"', "Cache-Control": f"private, max-age={ttl_s}, immutable"}
+
+
+def tag_of(found: Snapshot) -> str:
+    """A tag for whatever is made of all images of a succeeded prediction."""
+    return hashlib.sha256("".join(image.sha256 for image in found.answer.images).encode()).hexdigest()
+
+
+def archive(found: Snapshot, blobs: Sequence[bytes]) -> bytes:
+    """A zip of a succeeded prediction's image files, stored as they are: they are compressed already.
+
+    Its entries bear no date, so that the same images make the same bytes.
+    """
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as opened:
-        for name, blob in zip(names, blobs, strict=True):
-            opened.writestr(name, blob)
+        for index, (image, blob) in enumerate(zip(found.answer.images, blobs, strict=True)):
+            seed = "" if image.seed is None else f"-seed{image.seed}"
+            opened.writestr(zipfile.ZipInfo(f"{index:03d}{seed}.{image.format}"), blob)
     return buffer.getvalue()
+
+
+def sheet(blobs: Sequence[bytes], format: Format = "png") -> bytes:
+    """Our own encoded images as one grid."""
+    return pictures.encode(pictures.grid([_pixels(blob) for blob in blobs]), format)
 
 
 def transcode(blob: bytes, format: Format) -> bytes:
     """One of our own encoded images in another format."""
     return pictures.encode(_pixels(blob), format)
+
+
+def _animation(blobs: Sequence[bytes], format: Animated, fps: float, quality: int) -> bytes:
+    return pictures.animate([_pixels(blob) for blob in blobs], format, fps, quality)
 
 
 def _pixels(blob: bytes) -> np.ndarray:

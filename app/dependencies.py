@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from starlette.responses import Response
 
+from app import answers
 from app.access import Caller
 from app.keys import Scope
 from app.metrics import Metrics
-from app.predictions import Predictions
+from app.parsing import read_prediction
+from app.predictions import Naming, Predictions
 from app.store import Store
 from core.settings import Settings
 from models.registry import Registry
@@ -70,9 +74,31 @@ def _wait(request: Request) -> float:
     return min(float(asked[1]), limit) if asked[1] else limit
 
 
+Asking = Callable[[Request, Naming], Awaitable[Response]]
+
+
+def _asking(request: Request, predictions: PredictionsDep) -> Asking:
+    """How a prediction is asked for: read, created, waited for as `Prefer` and `Accept` say, and answered."""
+    settings, wait_s = _settings(request), _wait(request)
+
+    async def ask(request: Request, naming: Naming) -> Response:
+        asked, files = await read_prediction(request)
+        media_type = answers.preferred(request, answers.JSON)
+        if media_type != answers.JSON:
+            found = await predictions.create(asked, files, wait_s or settings.max_wait_s, naming)
+            return await answers.as_bytes(found, predictions.store, media_type)
+        found = await predictions.create(asked, files, wait_s, naming)
+        response = answers.as_json(found, settings.result_ttl_s, await answers.embedded(found, predictions.store))
+        if wait_s:
+            response.headers["Preference-Applied"] = f"wait={wait_s:g}"
+        return response
+
+    return ask
+
+
 PredictionsDep = Annotated[Predictions, Depends(_predictions)]
 StoreDep = Annotated[Store, Depends(_store)]
 RegistryDep = Annotated[Registry, Depends(_registry)]
 SettingsDep = Annotated[Settings, Depends(_settings)]
 MetricsDep = Annotated[Metrics, Depends(_metrics)]
-WaitDep = Annotated[float, Depends(_wait)]
+AskingDep = Annotated[Asking, Depends(_asking)]

@@ -12,11 +12,14 @@ from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from app.schemas.images import ErrorBody, ErrorEnvelope
 from core import logs
 
 log = logs.get(__name__)
 
 PROBLEM_JSON = "application/problem+json"
+OPENAI_ROUTES = "/v1/images/"
+"""Under this, errors have OpenAI's shape."""
 
 
 class FieldError(BaseModel):
@@ -86,6 +89,12 @@ class NotFound(Problem):
     status, code = 404, "not_found"
 
 
+class Conflict(Problem):
+    """Not in the state that it is in."""
+
+    status, code = 409, "conflict"
+
+
 class Gone(Problem):
     """There was something, and its time has passed."""
 
@@ -108,6 +117,12 @@ class Invalid(Problem):
     """Well-formed, but not what the schema says."""
 
     status, code = 422, "invalid_input"
+
+
+class Unsupported(Problem):
+    """Asked in a way that is right elsewhere: OpenAI's API takes it, and this service or this model cannot serve it."""
+
+    status, code = 400, "unsupported_value"
 
 
 class TooMany(Problem):
@@ -137,9 +152,13 @@ class Unavailable(Problem):
 
 _TITLES = {
     400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed",
-    410: "Gone", 413: "Content Too Large", 415: "Unsupported Media Type", 422: "Unprocessable Content",
+    409: "Conflict", 410: "Gone", 413: "Content Too Large", 415: "Unsupported Media Type", 422: "Unprocessable Content",
     429: "Too Many Requests", 500: "Internal Server Error", 503: "Service Unavailable",
 }  # fmt: skip
+
+
+_OPENAI_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
+_OPENAI_PARAMS = {"model_not_found": "model", "task_not_offered": "model"}
 
 
 def rate_headers(limit: int, remaining: int, reset_s: int) -> dict[str, str]:
@@ -161,7 +180,9 @@ def field_errors(errors: list[dict[str, Any]], prefix: tuple[str, ...] = ()) -> 
 
 
 def render(request: Request, problem: Problem) -> JSONResponse:
-    """The problem as a response."""
+    """The problem as a response: problem+json, or what OpenAI's SDKs read."""
+    if request.scope["path"].startswith(OPENAI_ROUTES):
+        return JSONResponse(_envelope(problem).model_dump(), problem.status, problem.headers)
     body = ProblemBody(
         title=_TITLES.get(problem.status, "Error"),
         status=problem.status,
@@ -171,6 +192,16 @@ def render(request: Request, problem: Problem) -> JSONResponse:
         errors=problem.errors,
     )
     return JSONResponse(body.model_dump(), problem.status, problem.headers, PROBLEM_JSON)
+
+
+def _envelope(problem: Problem) -> ErrorEnvelope:
+    kind = _OPENAI_TYPES.get(problem.status, "server_error" if problem.status >= 500 else "invalid_request_error")
+    param = _OPENAI_PARAMS.get(problem.code)
+    message = problem.detail
+    if problem.errors:
+        param = problem.errors[0].pointer.removeprefix("/input/").strip("/").split("/")[0]
+        message += "".join(f"; {param}: {error.detail}" for error in problem.errors[:1] if error.detail != message)
+    return ErrorEnvelope(error=ErrorBody(message=message, type=kind, param=param, code=problem.code))
 
 
 def install(app: FastAPI) -> None:

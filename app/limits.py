@@ -29,14 +29,14 @@ class Limits:
         self.redis = redis
         self.settings = settings
         # The URL is for show: the pool is the one that the store uses.
-        storage = RedisStorage(
+        self._storage = RedisStorage(
             "async+redis://",
             implementation="redispy",
             connection_pool=redis.connection_pool,
             key_prefix="easel:limits",
         )
-        self._rates = MovingWindowRateLimiter(storage)
-        self._quotas = FixedWindowRateLimiter(storage)
+        self._rates = MovingWindowRateLimiter(self._storage)
+        self._quotas = FixedWindowRateLimiter(self._storage)
 
     async def request(self, key: Key) -> dict[str, str]:
         """Counts one request; answers with the `RateLimit-*` headers. What is refused is not counted.
@@ -53,33 +53,48 @@ class Limits:
             raise TooMany(f"this key may send {told} requests", code="rate_limited", limit=rate.amount, reset_s=reset_s)
         return rate_headers(rate.amount, stats.remaining, reset_s)
 
-    async def claim(self, key: Key, prediction: str, images: int) -> None:
+    async def claim(self, key: Key, prediction: str, images: int) -> bool:
         """Counts a prediction that is about to be enqueued, as unfinished and in images.
+
+        False if it was unfinished before, which happens to one that is asked for again under its id.
 
         Raises:
             TooMany: too many of the key's predictions have not ended, or the images exceed what its day has left.
         """
-        await self._claim_place(key, prediction)
+        new = await self._claim_place(key, prediction)
         try:
             await self._claim_images(key, images)
         except TooMany:
-            await self.redis.zrem(_place(key), prediction)
+            if new:
+                await self.redis.zrem(_place(key), prediction)
             raise
+        return new
 
-    async def _claim_place(self, key: Key, prediction: str) -> None:
+    async def release(self, key: Key, prediction: str | None, images: int) -> None:
+        """Takes a claim back: the images, and the prediction if one is named."""
+        quota = self._quota(key)
+        await self._storage.incr(quota.key_for("images", key.id), quota.get_expiry(), -images)
+        if prediction is not None:
+            await self.redis.zrem(_place(key), prediction)
+
+    def _quota(self, key: Key) -> RateLimitItemPerDay:
+        return RateLimitItemPerDay(key.daily or self.settings.key_daily)
+
+    async def _claim_place(self, key: Key, prediction: str) -> bool:
         """Adds the prediction before it counts, so that of requests at the same time none slips past the cap."""
         cap = key.outstanding or self.settings.key_outstanding
         async with self.redis.pipeline(transaction=True) as pipeline:
-            pipeline.zadd(_place(key), {prediction: time.time()})
+            pipeline.zadd(_place(key), {prediction: time.time()}, nx=True)
             pipeline.expire(_place(key), _FORGET_S)
             pipeline.zcard(_place(key))
-            *_, count = await pipeline.execute()
+            new, _, count = await pipeline.execute()
         if count <= cap:
-            return
+            return bool(new)
         ages = await self._unfinished(key)
         if len(ages) <= cap:
-            return
-        await self.redis.zrem(_place(key), prediction)
+            return bool(new)
+        if new:
+            await self.redis.zrem(_place(key), prediction)
         # Little's law: with N underway and a mean age of W/2, one of them ends every W/N seconds.
         reset_s = min(_seconds(2 * sum(ages) / len(ages) ** 2), 60)
         raise TooMany(
@@ -107,7 +122,7 @@ class Limits:
         return [age for id, age in claims.items() if id not in over]
 
     async def _claim_images(self, key: Key, images: int) -> None:
-        quota = RateLimitItemPerDay(key.daily or self.settings.key_daily)
+        quota = self._quota(key)
         # The test keeps what is refused from being counted; the hit alone decides between requests at the same time.
         if await self._quotas.test(quota, "images", key.id, cost=images) and await self._quotas.hit(
             quota, "images", key.id, cost=images

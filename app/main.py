@@ -17,7 +17,7 @@ from app.metrics import Metrics
 from app.middleware import CORS, LimitBody, Observe
 from app.openapi import problems
 from app.predictions import Predictions
-from app.routes import models, operations, predictions, short
+from app.routes import bundles, images, interpolate, models, operations, predictions, short
 from app.store import Store
 from core import logs
 from core.settings import Settings, get_settings
@@ -56,7 +56,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(LimitBody, max_bytes=int(settings.max_upload_mb * 2**20))
     app.add_middleware(CORSMiddleware, allow_origins=settings.cors_origins, **CORS)
     app.add_middleware(Observe, metrics=metrics)
-    for module in (predictions, short, models):
+    for module in (predictions, bundles, short, interpolate, images, models):
         app.include_router(module.router, dependencies=[Depends(may_use)], responses=problems(401, 403))
     app.include_router(operations.router)
     return app

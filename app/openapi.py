@@ -5,14 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from app.errors import PROBLEM_JSON, ProblemBody
+from app.schemas.images import ErrorEnvelope, ImagesRequest
 from app.schemas.predictions import PredictionRequest
 from models.pictures import MEDIA_TYPES
+from workers.jobs import Output
 
 _WORDS = {
     400: "the request cannot be read",
     401: "no API key, or one that is unknown or revoked",
     403: "the API key lacks the scope",
     404: "there is no such thing",
+    409: "it is not in a state for this",
     410: "it has expired",
     413: "too many bytes or pixels",
     415: "not a picture, or a body that is not read here",
@@ -29,6 +32,11 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
         status: {"description": _WORDS[status], "model": ProblemBody, "content": {PROBLEM_JSON: {"schema": schema}}}
         for status in statuses
     }
+
+
+def envelopes(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The error responses of a route under /v1/images."""
+    return {status: {"description": _WORDS[status], "model": ErrorEnvelope} for status in statuses}
 
 
 _PICTURE = {"type": "string", "format": "binary"}
@@ -77,10 +85,7 @@ def _short_body(properties: dict[str, Any], **more: Any) -> dict[str, Any]:
     }
 
 
-_OUTPUT_FIELDS = {
-    "format": {"type": "string", "enum": list(MEDIA_TYPES)},
-    "quality": {"type": "integer", "minimum": 1, "maximum": 100},
-}
+_OUTPUT_FIELDS = Output.model_json_schema()["properties"]
 
 SAMPLE_BODY = _short_body(
     {
@@ -104,3 +109,33 @@ IMAGE_RESPONSES: dict[int | str, dict[str, Any]] = {
     202: {"description": "not ended in time; `Location` names the prediction", "content": {"application/json": {}}},
     **problems(400, 404, 410, 413, 415, 422, 429, 503),
 }
+
+INTERPOLATE_BODY = _short_body(
+    {
+        "seeds": {"type": "string", "description": "two or more, separated by commas or repeated", "example": "1,2,3"},
+        "images": {"type": "array", "items": _PICTURE, "description": "instead of seeds: the pictures to pass through"},
+        "frames": {"type": "integer", "minimum": 2, "maximum": 64, "example": 24},
+        "fps": {"type": "number", "minimum": 1, "maximum": 30, "default": 8},
+        "loop": {"type": "boolean", "default": False, "description": "there and back again"},
+        **_OUTPUT_FIELDS,
+    }
+)
+
+INTERPOLATE_RESPONSES: dict[int | str, dict[str, Any]] = {
+    **IMAGE_RESPONSES,
+    200: {
+        "description": "the animation, or the frames",
+        "content": {kind: {"schema": _PICTURE} for kind in ("image/webp", "image/gif", "image/png", "application/zip")},
+    },
+}
+
+
+def _images_body(kind: str, **more: Any) -> dict[str, Any]:
+    schema = ImagesRequest.model_json_schema()
+    schema["properties"] |= more
+    schema["required"] = ["model", *more]
+    return {"requestBody": {"required": True, "content": {kind: {"schema": schema}}}}
+
+
+GENERATION_BODY = _images_body("application/json")
+EDIT_BODY = VARIATION_BODY = _images_body("multipart/form-data", image=_PICTURE)

@@ -15,10 +15,13 @@ from starlette.requests import Request
 
 from app.errors import Invalid, Malformed, UnsupportedMedia, field_errors
 from app.schemas.predictions import PredictionRequest
+from workers.jobs import Output
 
 MAX_FILES = 8
 MAX_FIELDS = 32
-OUTPUT_FIELDS = ("format", "quality")
+OUTPUT_FIELDS = tuple(Output.model_fields)
+LISTS = ("seeds",)
+"""Inputs that the short forms take repeatedly, or as several values separated by commas."""
 
 
 @dataclass
@@ -62,13 +65,29 @@ async def read_prediction(request: Request) -> tuple[PredictionRequest, dict[str
 
 async def read_short(request: Request, model: str, **fixed: Any) -> tuple[PredictionRequest, dict[str, list[bytes]]]:
     """A prediction from the short form: input fields from query, form or JSON, all at one level."""
+    body = await read_fields(request)
+    return short(body.fields, model, **fixed), body.files
+
+
+async def read_fields(request: Request) -> Body:
+    """The body, with the fields of the query beside its own."""
     body = await read_body(request)
-    fields = {**request.query_params, **body.fields}
+    query = request.query_params
+    lists = {name: query.getlist(name) for name in LISTS if name in query}
+    body.fields = {**query, **lists, **body.fields}
+    for name in LISTS:
+        if name in body.fields:
+            body.fields[name] = _listed(body.fields[name])
+    return body
+
+
+def short(fields: dict[str, Any], model: str, **fixed: Any) -> PredictionRequest:
+    """A prediction from fields at one level. Takes out of `fields` what is no input."""
     outer: dict[str, Any] = {"model": model, **fixed}
     if "priority" in fields:
         outer["priority"] = fields.pop("priority")
     outer["output"] = {name: fields.pop(name) for name in OUTPUT_FIELDS if name in fields}
-    return validated({**outer, "input": fields}), body.files
+    return validated({**outer, "input": fields})
 
 
 def validated(fields: Mapping[str, Any]) -> PredictionRequest:
@@ -90,6 +109,8 @@ async def _read_form(request: Request) -> Body:
             for name, value in form.multi_items():
                 if isinstance(value, UploadFile):
                     body.files.setdefault(name, []).append(await value.read())
+                elif name in LISTS:
+                    body.fields.setdefault(name, []).append(value)
                 else:
                     body.fields[name] = value
     except (MultiPartException, HTTPException) as error:
@@ -97,6 +118,11 @@ async def _read_form(request: Request) -> Body:
             f"the form cannot be read: {getattr(error, 'message', None) or getattr(error, 'detail', '')}"
         ) from None
     return body
+
+
+def _listed(value: Any) -> Any:
+    parts = value if isinstance(value, list) else [value]
+    return [item for part in parts for item in (part.split(",") if isinstance(part, str) else [part])]
 
 
 def _json_object(data: bytes, what: str) -> dict[str, Any]:

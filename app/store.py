@@ -6,13 +6,17 @@ import asyncio
 import time
 from collections import defaultdict
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
+from rq.queue import Queue
+from rq.registry import CanceledJobRegistry, FailedJobRegistry, FinishedJobRegistry
+from rq.utils import utcformat
 
 from core import logs
-from workers import jobs
+from workers import jobs, scripts
 from workers.jobs import Order, Priority, Snapshot, Status
 
 log = logs.get(__name__)
@@ -21,12 +25,40 @@ _HEARTBEAT_AGE_S = 20
 """A worker that was not heard of for longer does not count as alive."""
 
 
+class QueueFull(Exception):
+    """As many predictions wait as may."""
+
+
+@dataclass(frozen=True)
+class NewJob:
+    """A prediction to enqueue. `idempotency` names the request, if the caller did; `digest` is of its content."""
+
+    id: str
+    order: Order
+    priority: Priority
+    timeout_s: int
+    max_queue: int
+    digest: str = ""
+    idempotency: str | None = None
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """The prediction that an id or an idempotency key stands for already, and its request's digest."""
+
+    id: str
+    digest: str
+
+
 class Store:
     """Predictions in Redis, and one subscription per process that wakes whoever waits for one of them."""
 
     def __init__(self, url: str, ttl_s: int):
         self.ttl_s = ttl_s
         self.redis = Redis.from_url(url, socket_timeout=10, socket_connect_timeout=2, health_check_interval=30)
+        self._enqueue = self.redis.register_script(scripts.ENQUEUE)
+        self._cancel = self.redis.register_script(scripts.CANCEL)
+        self._purge = self.redis.register_script(scripts.PURGE)
         self._waiting: dict[str, set[asyncio.Event]] = defaultdict(set)
         self._reader: asyncio.Task[None] | None = None
         self._alive = (0.0, 0)
@@ -42,10 +74,6 @@ class Store:
             with suppress(asyncio.CancelledError):
                 await self._reader
         await self.redis.aclose()
-
-    async def depth(self, model: str, priority: Priority) -> int:
-        """How many predictions wait in one queue."""
-        return await self.redis.llen(jobs.queue_key(model, priority))
 
     async def depths(self, models: list[str]) -> dict[tuple[str, Priority], int]:
         """How many predictions wait in each queue."""
@@ -69,35 +97,95 @@ class Store:
         self._alive = (time.monotonic(), count)
         return count
 
-    async def enqueue(
-        self, prediction: str, order: Order, priority: Priority, timeout_s: int, uploads: dict[str, bytes]
-    ) -> Snapshot:
-        """Puts a prediction and its pictures into Redis, as one transaction; answers with it as it then stands."""
-        fields = jobs.new_job(prediction, order, priority, timeout_s, self.ttl_s)
-        key = jobs.queue_key(order.model, priority)
+    async def enqueue(self, job: NewJob, uploads: dict[str, bytes]) -> Snapshot | Earlier:
+        """Puts a prediction and its pictures into Redis, unless its id or its idempotency key was used before.
+
+        Raises:
+            QueueFull: as many wait in its queue as may.
+        """
+        order, now = job.order, datetime.now(UTC)
+        fields = jobs.new_job(job.id, order, job.priority, job.timeout_s, self.ttl_s)
+        queue = jobs.queue_key(order.model, job.priority)
+        idempotency = jobs.idempotency_key(job.idempotency) if job.idempotency else ""
+        keys = [jobs.job_key(job.id), queue, "rq:queues", jobs.DOORBELL, jobs.history_key(), idempotency]
+        args = [job.id, job.max_queue, self.ttl_s, int(now.timestamp() * 1000), job.digest]
+        args += [part for pair in fields.items() for part in pair]
         async with self.redis.pipeline(transaction=True) as pipeline:
             for upload, pixels in uploads.items():
                 pipeline.set(jobs.upload_key(upload), pixels, ex=self.ttl_s)
-            pipeline.hset(jobs.job_key(prediction), mapping=fields)
-            pipeline.sadd("rq:queues", key)
-            pipeline.rpush(key, prediction)
-            pipeline.lpush(jobs.DOORBELL, b"")
-            pipeline.ltrim(jobs.DOORBELL, 0, 15)
-            await pipeline.execute()
-        return Snapshot(prediction, order, Status.QUEUED, None, None, datetime.now(UTC), None, None)
+            await self._enqueue(keys, args, client=pipeline)
+            outcome = (await pipeline.execute())[-1]
+        if outcome[0] == b"full":
+            raise QueueFull
+        if outcome[0] == b"exists":
+            return Earlier(outcome[1].decode(), outcome[2].decode())
+        name = jobs.queue_name(order.model, job.priority)
+        return Snapshot(job.id, name, order, Status.QUEUED, None, None, now, None, None)
 
     async def snapshot(self, prediction: str) -> Snapshot | None:
         """A prediction as it stands, or None if there is none of that id (any more)."""
+        return (await self.snapshots([prediction]))[0]
+
+    async def snapshots(self, predictions: list[str]) -> list[Snapshot | None]:
+        """Several predictions, each as `snapshot` tells it."""
         async with self.redis.pipeline(transaction=True) as pipeline:
-            pipeline.hgetall(jobs.job_key(prediction))
-            pipeline.xrevrange(jobs.results_key(prediction), count=1)
-            fields, results = await pipeline.execute()
-        if not fields:
+            for prediction in predictions:
+                pipeline.hgetall(jobs.job_key(prediction))
+                pipeline.xrevrange(jobs.results_key(prediction), count=1)
+                pipeline.get(jobs.cancel_key(prediction))
+            replies = await pipeline.execute()
+        return [_read(name, *replies[3 * place : 3 * place + 3]) for place, name in enumerate(predictions)]
+
+    async def history(self, after: str | None, count: int) -> list[str]:
+        """Up to `count` ids of predictions, newest first, from the one made before `after` on; none if that is gone."""
+        start = 0
+        if after is not None:
+            rank = await self.redis.zrevrank(jobs.history_key(), after)
+            if rank is None:
+                return []
+            start = rank + 1
+        return [name.decode() for name in await self.redis.zrevrange(jobs.history_key(), start, start + count - 1)]
+
+    async def cancel(self, found: Snapshot) -> str | None:
+        """Cancels a waiting prediction at once, or tells the worker that holds it; says which (`scripts.CANCEL`)."""
+        now = datetime.now(UTC)
+        registry = CanceledJobRegistry.key_template.format(found.queue)
+        keys = [
+            jobs.job_key(found.id),
+            Queue.redis_queue_namespace_prefix + found.queue,
+            registry,
+            jobs.cancel_key(found.id),
+        ]
+        outcome = await self._cancel(keys, [found.id, self.ttl_s, int(now.timestamp()), utcformat(now)])
+        if outcome is None:
             return None
-        try:
-            return jobs.snapshot(prediction, fields, results)
-        except ValueError:
-            return None  # somebody else's rq job
+        await self.redis.publish(jobs.FINISHED if outcome == b"canceled" else jobs.CANCEL, found.id)
+        return outcome.decode()
+
+    async def purge(self, found: Snapshot) -> bool:
+        """Forgets an ended prediction and its bytes; False if it has not ended."""
+        registries = [
+            kind.key_template.format(found.queue)
+            for kind in (FinishedJobRegistry, FailedJobRegistry, CanceledJobRegistry)
+        ]
+        keys = [jobs.job_key(found.id), jobs.results_key(found.id), jobs.history_key(), *registries]
+        images = [jobs.image_key(found.id, index) for index in range(len(found.answer.images) if found.answer else 0)]
+        images += [jobs.upload_key(upload) for upload in found.order.uploads] + [jobs.events_key(found.id)]
+        return await self._purge(keys, [found.id, *images]) != 0
+
+    async def position(self, found: Snapshot) -> int | None:
+        """How many predictions of its queue are before this one; None once it waits no more."""
+        return await self.redis.lpos(Queue.redis_queue_namespace_prefix + found.queue, found.id)
+
+    async def pace(self, model: str) -> float | None:
+        """Seconds that a prediction of this model takes lately; None if none was made yet."""
+        value = await self.redis.hget(jobs.PACE, model)
+        return None if value is None else float(value)
+
+    async def events(self, prediction: str, after: str) -> list[tuple[str, dict[str, int]]]:
+        """The progress reported since the event `after` (a stream id): id and fields of each."""
+        found = await self.redis.xrange(jobs.events_key(prediction), f"({after}" if after else "-")
+        return [(name.decode(), {key.decode(): int(value) for key, value in fields.items()}) for name, fields in found]
 
     async def image(self, prediction: str, index: int) -> bytes | None:
         """The encoded bytes of one image, or None once they have expired."""
@@ -116,7 +204,7 @@ class Store:
         while True:
             try:
                 async with self.redis.pubsub(ignore_subscribe_messages=True) as pubsub:
-                    await pubsub.subscribe(jobs.FINISHED)
+                    await pubsub.subscribe(jobs.FINISHED, jobs.PROGRESS)
                     self._wake(*self._waiting)
                     while True:
                         # The timeout is short of the socket's own, so that a quiet hour is no error.
@@ -150,6 +238,12 @@ class Waiter:
         if not events:
             del self.store._waiting[self.prediction]
 
+    async def changed(self, timeout_s: float) -> None:
+        """Returns when something was said of the prediction, or after `timeout_s`."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.event.wait(), timeout_s)
+        self.event.clear()
+
     async def ended(self, timeout_s: float) -> Snapshot | None:
         """The prediction once it has ended, or as it stands after `timeout_s`; None if there is none."""
         deadline = time.monotonic() + timeout_s
@@ -157,12 +251,19 @@ class Waiter:
             # An hour-long wait would still look every few seconds: a message can be lost, a prediction cannot.
             left = min(deadline - time.monotonic(), 5)
             if left > 0:
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self.event.wait(), left)
-                self.event.clear()
+                await self.changed(left)
             found = await self.store.snapshot(self.prediction)
             if found is None or found.status in jobs.ENDED or left <= 0:
                 return found
+
+
+def _read(prediction: str, fields: dict, results: list, cancel: bytes | None) -> Snapshot | None:
+    if not fields:
+        return None
+    try:
+        return jobs.snapshot(prediction, fields, results, cancel)
+    except ValueError:
+        return None  # somebody else's rq job
 
 
 def _is_alive(heartbeat: bytes | None, death: bytes | None) -> bool:

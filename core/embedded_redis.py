@@ -35,6 +35,11 @@ class EmbeddedRedis:
         """What `EASEL_REDIS_URL` would be."""
         return f"unix://{self.socket}"
 
+    @property
+    def alive(self) -> bool:
+        """Whether the server that was started still runs."""
+        return self.process is not None and self.process.poll() is None
+
     def start(self) -> None:
         """Starts the server and waits until it has read its data.
 

@@ -33,7 +33,7 @@ class _Child:
 
 
 class Supervisor:
-    """Starts everything, restarts an API or worker that dies, and stops all of it in order: API, workers, Redis."""
+    """Starts everything, restarts what dies, and stops all of it in order: API, workers, Redis."""
 
     def __init__(self, settings: Settings):
         self.settings = settings
@@ -70,6 +70,9 @@ class Supervisor:
             self._stop()
 
     def _tend(self, environment: dict[str, str]) -> None:
+        if self.redis is not None and not self.redis.alive:
+            log.error("process_died", process="redis")
+            self.redis.start()
         for child in self.children:
             if child.process is not None and child.process.poll() is not None:
                 log.error("process_died", process=child.name, status=child.process.returncode)

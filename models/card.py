@@ -25,6 +25,7 @@ class Task(StrEnum):
     TRANSLATE = "translate"
     RECONSTRUCT = "reconstruct"
     INTERPOLATE = "interpolate"
+    VARY = "vary"
 
 
 class _Record(BaseModel):

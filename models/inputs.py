@@ -96,6 +96,16 @@ FIELDS: dict[str, FieldMaker] = {
         Field(None, min_length=2, max_length=8, description=f"the pictures to pass through, each {_PICTURE}"),
     ),
     "direction": _direction,
+    "strength": lambda card: (
+        float,
+        Field(
+            0.5,
+            ge=0,
+            le=1,
+            allow_inf_nan=False,
+            description="how far to go from the picture: 0 is its reconstruction, 1 adds noise as wide as all codes",
+        ),
+    ),
 }
 
 

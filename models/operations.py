@@ -139,7 +139,17 @@ class Reconstruct(Operation):
         return model.decode(model.encode(tensors["images"]))
 
 
-class Interpolate(Operation):
+class Decode(Operation):
+    """Codes to images; a task says where its codes come from."""
+
+    def probe(self, model: Model, card: Card, count: int) -> Rows:
+        return Rows({"codes": noise.normal(range(count), model.latent_shape)})
+
+    def apply(self, model: Model, tensors: dict[str, Tensor], **options: Any) -> Tensor:
+        return model.decode(tensors["codes"])
+
+
+class Interpolate(Decode):
     """Images along a path of codes: spherical between seeds (their codes are normal), straight between pictures."""
 
     task = Task.INTERPOLATE
@@ -154,15 +164,24 @@ class Interpolate(Operation):
             stops, between = noise.normal(inputs.seeds, model.latent_shape), slerp
         return Rows({"codes": path(stops, inputs.frames, between)}, seeds=(None,) * inputs.frames)
 
-    def probe(self, model: Model, card: Card, count: int) -> Rows:
-        return Rows({"codes": noise.normal(range(count), model.latent_shape)})
 
-    def apply(self, model: Model, tensors: dict[str, Tensor], **options: Any) -> Tensor:
-        return model.decode(tensors["codes"])
+class Vary(Decode):
+    """Images around one picture: its code, and noise from each image's seed, times the strength."""
+
+    task = Task.VARY
+
+    def inputs(self, model: Model) -> tuple[str, ...]:
+        return ("image", "n", "seed", "strength") if _has_codes(model) else ()
+
+    def prepare(self, model: Model, inputs: BaseModel, pictures: Sequence[np.ndarray]) -> Rows:
+        seeds = tuple(inputs.seed + index for index in range(inputs.n))
+        codes = _encode(model, pictures) + inputs.strength * noise.normal(seeds, model.latent_shape)
+        return Rows({"codes": codes}, seeds=seeds)
 
 
 OPERATIONS: dict[Task, Operation] = {
-    operation.task: operation for operation in (Sample(), Conditional(), Translate(), Reconstruct(), Interpolate())
+    operation.task: operation
+    for operation in (Sample(), Conditional(), Translate(), Reconstruct(), Interpolate(), Vary())
 }
 
 

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL.PngImagePlugin import PngInfo
 
 from models.card import ImageFormat
 
-Format = Literal["png", "jpg", "webp"]
-MEDIA_TYPES: dict[Format, str] = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp"}
+Format = Literal["png", "jpg", "webp", "avif"]
+MEDIA_TYPES: dict[Format, str] = {
+    "png": "image/png",
+    "jpg": "image/jpeg",
+    "webp": "image/webp",
+    "avif": "image/avif",
+}
+Animated = Literal["webp", "gif"]
 Image.MAX_IMAGE_PIXELS = None  # `decode` judges sizes itself, by the limit that it is given
 
 READABLE = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
@@ -81,17 +88,54 @@ def _opaque(picture: Image.Image) -> Image.Image:
     return picture.convert("RGB")
 
 
-def encode(pixels: np.ndarray, format: Format = "png", quality: int = 90) -> bytes:
-    """uint8 [H, W, 1 or 3] -> bytes of an image file. `quality` (1 to 100) counts for jpg and webp."""
-    picture = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
+def encode(
+    pixels: np.ndarray, format: Format = "png", quality: int = 90, texts: Mapping[str, str] | None = None
+) -> bytes:
+    """uint8 [H, W, 1 or 3] -> bytes of an image file, the same bytes for the same arguments.
+
+    `quality` (1 to 100) counts for jpg, webp and avif; `texts` become text chunks of a png, and are left out elsewhere.
+    """
+    picture = _image(pixels)
     buffer = io.BytesIO()
     if format == "png":
-        picture.save(buffer, "PNG", compress_level=1)
+        chunks = PngInfo()
+        for keyword, text in (texts or {}).items():
+            chunks.add_text(keyword, text)
+        picture.save(buffer, "PNG", compress_level=1, pnginfo=chunks)
     elif format == "jpg":
         picture.save(buffer, "JPEG", quality=quality)
-    else:
+    elif format == "webp":
         picture.save(buffer, "WEBP", quality=quality, method=2)
+    else:
+        picture.save(buffer, "AVIF", quality=quality, speed=8, max_threads=1)
     return buffer.getvalue()
+
+
+def animate(frames: Sequence[np.ndarray], format: Animated = "webp", fps: float = 8, quality: int = 90) -> bytes:
+    """uint8 [H, W, 1 or 3] each -> bytes of an animation without end. Equal neighbours are stored as one longer frame.
+
+    A GIF counts time in hundredths of a second and has 256 colours; `quality` (1 to 100) counts for webp.
+    """
+    first, *rest = [_image(pixels) for pixels in frames]
+    buffer = io.BytesIO()
+    options = {"quality": quality, "method": 2} if format == "webp" else {}
+    first.save(buffer, format.upper(), save_all=True, append_images=rest, duration=round(1000 / fps), loop=0, **options)
+    return buffer.getvalue()
+
+
+def _image(pixels: np.ndarray) -> Image.Image:
+    return Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
+
+
+def difference(one: bytes, other: bytes) -> str | None:
+    """How two image files differ in their pixels, in words; None if they do not."""
+    first, second = (np.asarray(Image.open(io.BytesIO(data))).astype(int) for data in (one, other))
+    if first.shape != second.shape:
+        return f"it is {second.shape[1]} x {second.shape[0]} pixels, not {first.shape[1]} x {first.shape[0]}"
+    apart = np.abs(first - second)
+    if not apart.any():
+        return None
+    return f"{np.count_nonzero(apart):,} of {apart.size:,} values differ, by up to {apart.max()} of 255"
 
 
 def grid(pictures: Sequence[np.ndarray], columns: int | None = None, gap: int = 2) -> np.ndarray:

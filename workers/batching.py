@@ -7,37 +7,7 @@ from collections.abc import Sequence
 from redis import Redis
 from rq.intermediate_queue import IntermediateQueue
 
-# KEYS: queue lists, best first. ARGV: how many jobs may be taken from each.
-# Takes from the first queue that has jobs; answers its place in KEYS, then id and hash of each job.
-_TAKE = """
-for place, queue in ipairs(KEYS) do
-    if redis.call('EXISTS', queue) == 1 then
-        local taken = {place}
-        for _ = 1, tonumber(ARGV[place]) do
-            local id = redis.call('LMOVE', queue, queue .. ':intermediate', 'LEFT', 'RIGHT')
-            if not id then break end
-            taken[#taken + 1] = id
-            taken[#taken + 1] = redis.call('HGETALL', 'rq:job:' .. id)
-        end
-        return taken
-    end
-end
-return false
-"""
-
-# KEYS: a queue list. ARGV: ids of jobs. Puts back, at the queue's front, those that are still only taken: in the
-# intermediate list and not begun.
-_PUT_BACK = """
-local count = 0
-for _, id in ipairs(ARGV) do
-    if redis.call('HGET', 'rq:job:' .. id, 'status') == 'queued'
-        and redis.call('LREM', KEYS[1] .. ':intermediate', 1, id) == 1 then
-        redis.call('LPUSH', KEYS[1], id)
-        count = count + 1
-    end
-end
-return count
-"""
+from workers import scripts
 
 Taken = tuple[int, list[tuple[str, dict[bytes, bytes]]]]
 
@@ -47,8 +17,8 @@ class Taker:
 
     def __init__(self, connection: Redis):
         self.connection = connection
-        self._take = connection.register_script(_TAKE)
-        self._put_back = connection.register_script(_PUT_BACK)
+        self._take = connection.register_script(scripts.TAKE)
+        self._put_back = connection.register_script(scripts.PUT_BACK)
         self._lingering: set[str] = set()
 
     def take(self, queue_keys: Sequence[str], limits: Sequence[int]) -> Taken | None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from threading import Event
 
 import numpy as np
 import torch
@@ -41,9 +42,17 @@ class Work:
     rows: Rows | None = None
     pixels: np.ndarray | None = None
     """uint8 [N, H, W, C] once it is done."""
+    weights: str = ""
+    """sha256 of the weights that made the pixels."""
     batch_size: int = 0
     load_ms: float = 0.0
     inference_ms: float = 0.0
+    canceled: Event = field(default_factory=Event)
+    """May be set at any time, from any thread: the work is left where it is."""
+
+
+Report = Callable[[Work, int, int], None]
+"""Called with a work, the steps that are done, and all steps, whenever a work of several steps moves on."""
 
 
 @dataclass
@@ -71,36 +80,37 @@ class Engine:
         self.memory_bytes = memory_bytes
         self.resident: OrderedDict[str, Resident] = OrderedDict()
 
-    def run(self, works: Sequence[Work]) -> None:
+    def run(self, works: Sequence[Work], report: Report = lambda work, done, total: None) -> None:
         """Runs orders of one model, filling in each work's pixels and times. Orders that can share a forward pass do.
+
+        A work that is canceled meanwhile ends without pixels if it was alone in its pass.
 
         Raises:
             PredictionError: the model cannot be loaded. Nothing was run.
         """
-        started = time.monotonic()
         loaded = self.load(works[0].order.model)
-        load_ms = (time.monotonic() - started) * 1000
         groups: dict[tuple, list[Work]] = defaultdict(list)
         for work in works:
-            work.load_ms = load_ms
             if work.rows is None:
-                work.rows = self.prepare(loaded, work)
+                self.prepare(work)
             groups[(work.order.task, work.rows.key)].append(work)
         for group in groups.values():
-            self._forward(loaded, group)
+            self._forward(loaded, group, report)
 
-    def prepare(self, loaded: Resident, work: Work) -> Rows:
-        """An order as rows of a forward pass.
+    def prepare(self, work: Work) -> None:
+        """Turns an order into rows of a forward pass; loads its model if it is not in memory.
 
         Raises:
-            PredictionError: the order does not fit the model's card (the API checks this first).
+            PredictionError: the order does not fit the model's card (the API checks this first), or no model.
         """
-        order = work.order
+        order, started = work.order, time.monotonic()
+        loaded = self.load(order.model)
+        work.load_ms, work.weights = (time.monotonic() - started) * 1000, loaded.card.weights.sha256
         try:
             inputs = input_model(loaded.card, order.task).model_validate(order.input)
         except (KeyError, ValueError) as error:
             raise PredictionError("invalid_input", f"{order.model} does not take this input: {error}") from error
-        return OPERATIONS[order.task].prepare(loaded.model, inputs, work.pictures)
+        work.rows = OPERATIONS[order.task].prepare(loaded.model, inputs, work.pictures)
 
     def load(self, name: str) -> Resident:
         """The model, from memory or from disk; others are dropped first if the budget asks for it.
@@ -155,13 +165,19 @@ class Engine:
             found[torch.cat(parts).numpy().tobytes()].append(size)
         return tuple(max(found.values(), key=lambda sizes: (len(sizes), sizes[-1])))
 
-    def _forward(self, loaded: Resident, group: list[Work]) -> None:
+    def _forward(self, loaded: Resident, group: list[Work], report: Report) -> None:
         """Joins the group's rows, runs them in batches of the exact sizes, and hands each work its images."""
         task, rows = group[0].order.task, _joined([work.rows for work in group])
         sizes = loaded.sizes[task]
         started = time.monotonic()
         images, total = [], len(rows)
-        for start in range(0, total, sizes[-1]):
+        starts = range(0, total, sizes[-1])
+        for done, start in enumerate(starts):
+            if all(work.canceled.is_set() for work in group):
+                return
+            if done:
+                for work in group:
+                    report(work, done, len(starts))
             count = min(sizes[-1], total - start)
             size = next(size for size in sizes if size >= count)
             # A short batch is filled up with its last row, whose copies are dropped again.

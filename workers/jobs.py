@@ -31,6 +31,15 @@ DOORBELL = "easel:doorbell"
 FINISHED = "easel:finished"
 """Channel on which a worker publishes the id of each prediction that has ended."""
 
+CANCEL = "easel:cancel"
+"""Channel on which the id of a prediction to be canceled is published, for the worker that may hold it."""
+
+PROGRESS = "easel:progress"
+"""Channel on which a worker publishes the id of a prediction that has new events."""
+
+PACE = "easel:pace"
+"""Hash of seconds that a prediction takes lately, by model: what waiting times are reckoned from."""
+
 PICTURE_PREFIX = "upload:"
 """In a job's input, a picture is named `upload:<id>`; its pixels lie under `upload_key(id)`."""
 
@@ -48,6 +57,7 @@ class Status(StrEnum):
 
     QUEUED = "queued"
     PROCESSING = "processing"
+    CANCELING = "canceling"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     CANCELED = "canceled"
@@ -77,7 +87,11 @@ class Output(_Value):
     """How the images are to be encoded."""
 
     format: Format = Field("png", description="file format of the images")
-    quality: int = Field(90, ge=1, le=100, description="for jpg and webp")
+    quality: int = Field(90, ge=1, le=100, description="for jpg, webp and avif")
+    grid: bool = Field(False, description="name all images as one sheet, `urls.grid`")
+    archive: bool = Field(False, description="name all images as one zip, `urls.archive`")
+    metadata: bool = Field(True, description="write into each png what made it (`easel replay` reads it)")
+    b64_json: bool = Field(False, description="put each image, in base64, into the answer too")
 
 
 class Order(_Value):
@@ -145,6 +159,7 @@ class Snapshot:
     """A prediction as its rq job tells it."""
 
     id: str
+    queue: str
     order: Order
     status: Status
     answer: Answer | None
@@ -172,6 +187,26 @@ def image_key(prediction: str, index: int) -> str:
 def upload_key(upload: str) -> str:
     """Where the pixels of an upload lie: uint8 height x width x channels, of the size in the model's card."""
     return f"easel:upload:{upload}"
+
+
+def cancel_key(prediction: str) -> str:
+    """Set while a prediction that a worker holds is to be canceled."""
+    return f"easel:cancel:{prediction}"
+
+
+def events_key(prediction: str) -> str:
+    """Stream of the progress that a worker reports, for whoever watches."""
+    return f"easel:events:{prediction}"
+
+
+def history_key() -> str:
+    """Sorted set of all predictions that are kept, by the time they were made, in ms since 1970."""
+    return "easel:history"
+
+
+def idempotency_key(key: str) -> str:
+    """Hash that holds the prediction made for an `Idempotency-Key`, and the digest of that request."""
+    return f"easel:idempotency:{key}"
 
 
 def job_key(prediction: str) -> str:
@@ -207,12 +242,21 @@ def new_job(prediction: str, order: Order, priority: Priority, timeout_s: int, t
 
 
 def snapshot(
-    prediction: str, fields: Mapping[bytes, bytes], results: list[tuple[bytes, Mapping[bytes, bytes]]]
+    prediction: str,
+    fields: Mapping[bytes, bytes],
+    results: list[tuple[bytes, Mapping[bytes, bytes]]],
+    cancel: bytes | None = None,
 ) -> Snapshot:
-    """A prediction from its job hash and the newest entry of its results stream (`XREVRANGE … COUNT 1`)."""
+    """A prediction from its job hash, the newest entry of its results stream, and its cancel flag.
+
+    Raises:
+        ValueError: the job is not one of ours.
+    """
     job = Job(prediction, connection=_NO_CONNECTION, serializer=JSONSerializer)
     job.restore(dict(fields))
     status = _STATUS[job._status]
+    if cancel is not None and status in (Status.QUEUED, Status.PROCESSING):
+        status = Status.CANCELING
     answer = None
     if status is Status.SUCCEEDED and results:
         entry, payload = results[0]
@@ -221,6 +265,7 @@ def snapshot(
     failure = job.meta.get("failure")
     return Snapshot(
         id=prediction,
+        queue=job.origin,
         order=order_of(job),
         status=status,
         answer=answer,

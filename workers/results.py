@@ -6,17 +6,22 @@ import hashlib
 import time
 from collections.abc import Iterator
 from datetime import datetime
+from typing import Any
 
 from models import pictures
+from models.provenance import CHUNK, PICTURE_DIGEST, Provenance
 from workers.engine import Work
-from workers.jobs import Answer, Image, Timing
+from workers.jobs import PICTURE_PREFIX, Answer, Image, Timing
 
 
 def encode(work: Work, enqueued_at: datetime, started_at: datetime) -> tuple[Answer, list[bytes]]:
     """The answer to a finished work, and the bytes of its images in the same order."""
     began = time.monotonic()
     output = work.order.output
-    blobs = [pictures.encode(pixels, output.format, output.quality) for pixels in work.pixels]
+    blobs = [
+        pictures.encode(pixels, output.format, output.quality, texts)
+        for pixels, texts in zip(work.pixels, _texts(work), strict=True)
+    ]
     encode_ms = (time.monotonic() - began) * 1000
     queue_ms = (started_at - enqueued_at).total_seconds() * 1000
     timing = Timing(
@@ -37,3 +42,42 @@ def _images(work: Work, blobs: list[bytes]) -> Iterator[Image]:
         yield Image(
             seed=seed, width=width, height=height, sha256=digest, bytes=len(blob), format=work.order.output.format
         )
+
+
+def _texts(work: Work) -> Iterator[dict[str, str]]:
+    """What is written into each image: its provenance, where the order's format has room for it and wants it."""
+    order, seeds = work.order, work.rows.seeds
+    if order.output.format != "png" or not order.output.metadata:
+        yield from ({} for _ in seeds)
+        return
+    told = _told(work)
+    for index, seed in enumerate(seeds):
+        made = Provenance(
+            model=order.model,
+            weights=work.weights,
+            task=order.task,
+            seed=seed,
+            index=index if seed is None else 0,
+            input=told,
+        )
+        yield {CHUNK: made.text}
+
+
+def _told(work: Work) -> dict[str, Any]:
+    """The input as an image may tell it: without what differs between requests for the same image.
+
+    `n` and `seed` go, since each image has its own seed; a picture becomes the sha256 of its pixels.
+    """
+    digests = {
+        PICTURE_PREFIX + upload: PICTURE_DIGEST + hashlib.sha256(picture).hexdigest()
+        for upload, picture in zip(work.order.uploads, work.pictures, strict=True)
+    }
+
+    def told(value: Any) -> Any:
+        if isinstance(value, list):
+            return [told(item) for item in value]
+        return digests.get(value, value) if isinstance(value, str) else value
+
+    return {
+        name: told(value) for name, value in work.order.input.items() if value is not None and name not in ("n", "seed")
+    }

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 
 from redis import Redis
@@ -20,9 +20,10 @@ from rq.executions import Execution
 from rq.job import Job, JobStatus
 from rq.job_lifecycle import call_exception_handlers
 from rq.queue import Queue
+from rq.registry import CanceledJobRegistry
 from rq.serializers import JSONSerializer
 from rq.timeouts import JobTimeoutException
-from rq.utils import now
+from rq.utils import now, utcformat
 from rq.worker import SimpleWorker
 from rq.worker.base import WorkerStatus
 
@@ -31,8 +32,21 @@ from core.settings import Settings
 from models.registry import Registry
 from workers import predict, results
 from workers.batching import Taker
-from workers.engine import Engine, PredictionError, Work
-from workers.jobs import DOORBELL, FINISHED, Failure, Priority, order_of, queue_name, upload_key
+from workers.engine import Engine, PredictionError, Report, Work
+from workers.jobs import (
+    CANCEL,
+    DOORBELL,
+    FINISHED,
+    PACE,
+    PROGRESS,
+    Failure,
+    Priority,
+    cancel_key,
+    events_key,
+    order_of,
+    queue_name,
+    upload_key,
+)
 
 log = logs.get(__name__)
 
@@ -40,8 +54,14 @@ HEARTBEAT_S = 3
 """Between two heartbeats of a running batch."""
 HEARTBEAT_TTL_S = 15
 """Without a heartbeat for so long, a worker counts as dead and its jobs run elsewhere."""
+COMMIT_S = 60
+"""How long answers are kept while Redis cannot be reached."""
 IDLE_S = 2
 """Longest sleep of an idle worker; a ring of the doorbell ends it at once."""
+
+
+class CommitLost(Exception):
+    """Redis was away for so long that answers could not be handed over."""
 
 
 @dataclass
@@ -51,6 +71,7 @@ class Task:
     job: Job
     execution: Execution
     work: Work | None = None
+    canceled: threading.Event = field(default_factory=threading.Event)
     blobs: list[bytes] | None = None
     """The encoded images, once there are any."""
 
@@ -80,6 +101,8 @@ class BatchWorker(SimpleWorker):
         }
         self._taker = Taker(connection)
         self._batch: list[Job] = []
+        self._in_hand: dict[str, Task] = {}
+        self._pace: dict[str, float] = {}
         self._finisher = ThreadPoolExecutor(1, "finisher")
         self._finishing: Future[None] | None = None
         self._stopped = threading.Event()
@@ -110,22 +133,26 @@ class BatchWorker(SimpleWorker):
                 time.sleep(1)
 
     def _take(self) -> tuple[Job, Queue] | None:
-        queues = self._ordered_queues
-        taken = self._taker.take([queue.key for queue in queues], [self._max_batch[queue.name] for queue in queues])
-        if taken is None:
-            return None
-        queue = queues[taken[0]]
-        # The next model of the same priority goes first next time.
-        self._ordered_queues = sorted(queues[taken[0] + 1 :] + queues[: taken[0] + 1], key=_priority_of)
-        self._batch = []
-        for job_id, fields in taken[1]:
-            if not fields:
-                self._taker.discard(queue.key, job_id)
-                continue
-            job = Job(job_id, connection=self.connection, serializer=self.serializer)
-            job.restore(fields)
-            self._batch.append(job)
-        return (self._batch[0], queue) if self._batch else None
+        """A batch from the first queue that has jobs whose hashes have not expired."""
+        while True:
+            queues = self._ordered_queues
+            taken = self._taker.take([queue.key for queue in queues], [self._max_batch[queue.name] for queue in queues])
+            if taken is None:
+                return None
+            place, found = taken
+            # The next model of the same priority goes first next time.
+            self._ordered_queues = sorted(queues[place + 1 :] + queues[: place + 1], key=_priority_of)
+            self._batch = [self._restored(job_id, fields) for job_id, fields in found if fields]
+            for job_id, fields in found:
+                if not fields:
+                    self._taker.discard(queues[place].key, job_id)
+            if self._batch:
+                return self._batch[0], queues[place]
+
+    def _restored(self, job_id: str, fields: dict[bytes, bytes]) -> Job:
+        job = Job(job_id, connection=self.connection, serializer=self.serializer)
+        job.restore(fields)
+        return job
 
     def _wait_idle(self) -> None:
         self._finish_pending()
@@ -138,14 +165,23 @@ class BatchWorker(SimpleWorker):
 
     def execute_job(self, job: Job, queue: Queue) -> None:
         """Runs the batch that `job` came with."""
+        began = time.monotonic()
         tasks = self._prepare(self._batch)
-        ready = [task for task in tasks if self._order(task, queue)]
-        if not ready:
-            return
-        done = ready if self._run(ready) else [task for task in ready if self._run_alone(task, queue)]
+        ready = [task for task in tasks if not task.canceled.is_set() and self._order(task, queue)]
+        if len(ready) > 1 and self._run(ready):
+            done = ready
+        else:
+            done = [task for task in ready if self._run_alone(task, queue)]
+        done += [task for task in tasks if task.canceled.is_set() and task not in done]
+        self._note_pace(queue, (time.monotonic() - began) / len(tasks))
         self._finish_pending()
         if done:
             self._finishing = self._finisher.submit(self._finish, done, queue)
+
+    def _note_pace(self, queue: Queue, seconds: float) -> None:
+        """Keeps a moving average of what a prediction of the queue's model takes."""
+        model = queue.name.rpartition(".")[0]
+        self._pace[model] = 0.8 * self._pace.get(model, seconds) + 0.2 * seconds
 
     def _prepare(self, jobs: list[Job]) -> list[Task]:
         """Marks all jobs as started and takes them out of the intermediate list, in one transaction."""
@@ -161,17 +197,23 @@ class BatchWorker(SimpleWorker):
                 pipeline.persist(job.key)
                 pipeline.lrem(Queue(job.origin, connection=self.connection).intermediate_queue_key, 1, job.id)
                 tasks.append(Task(job, execution))
-            pipeline.execute()
+            # Known before the flags are read, so that a cancel is either flagged already or heard of.
+            self._in_hand |= {task.job.id: task for task in tasks}
+            pipeline.mget([cancel_key(job.id) for job in jobs])
+            flags = pipeline.execute()[-1]
+        for task, flag in zip(tasks, flags, strict=True):
+            if flag is not None:
+                task.canceled.set()
         return tasks
 
     def _order(self, task: Task, queue: Queue) -> bool:
         """Reads the job's order and fetches its pictures; a job that has none fails alone."""
         try:
-            task.work = Work(order_of(task.job), [])
+            task.work = Work(order_of(task.job), [], canceled=task.canceled)
             if uploads := task.work.order.uploads:
                 blobs = self.connection.mget([upload_key(upload) for upload in uploads])
                 task.work.pictures = predict.unpack(self.engine.registry[task.work.order.model].card, blobs)
-            task.work.rows = self.engine.prepare(self.engine.load(task.work.order.model), task.work)
+            self.engine.prepare(task.work)
         except Exception:
             self._fail(task, queue)
             return False
@@ -182,7 +224,7 @@ class BatchWorker(SimpleWorker):
         timeout = max(task.job.timeout or self.queue_class.DEFAULT_TIMEOUT for task in tasks)
         try:
             with self.death_penalty_class(timeout, JobTimeoutException, job_id=tasks[0].job.id):
-                self.engine.run([task.work for task in tasks])
+                self.engine.run([task.work for task in tasks], self._reporter(tasks))
         except Exception as error:
             log.warning("batch_failed", jobs=len(tasks), error=repr(error))
             return False
@@ -191,32 +233,72 @@ class BatchWorker(SimpleWorker):
     def _run_alone(self, task: Task, queue: Queue) -> bool:
         try:
             with self.death_penalty_class(task.job.timeout, JobTimeoutException, job_id=task.job.id):
-                self.engine.run([task.work])
+                self.engine.run([task.work], self._reporter([task]))
         except Exception:
             self._fail(task, queue)
             return False
         return True
+
+    def _reporter(self, tasks: list[Task]) -> Report:
+        """Hands on the progress of works of several steps to whoever watches their predictions."""
+        ids = {id(task.work): task.job.id for task in tasks}
+
+        def report(work: Work, done: int, total: int) -> None:
+            prediction = ids[id(work)]
+            with self.connection.pipeline(transaction=False) as pipeline:
+                pipeline.xadd(events_key(prediction), {"step": done, "total": total}, maxlen=64)
+                pipeline.expire(events_key(prediction), self.settings.result_ttl_s)
+                pipeline.publish(PROGRESS, prediction)
+                pipeline.execute()
+
+        return report
 
     # Finishing
 
     def _finish(self, tasks: list[Task], queue: Queue) -> None:
         """Encodes all images and commits all answers in one transaction; runs in the finisher's thread."""
         for task in tasks:
+            task.job.ended_at = now()
+            if task.work is None or task.work.pixels is None:
+                continue
             try:
                 answer, blobs = results.encode(task.work, task.job.enqueued_at, task.job.started_at)
             except Exception:
                 self._fail(task, queue)
                 continue
-            task.job.ended_at = now()
             task.job._result, task.blobs = answer.model_dump(mode="json"), blobs
-        finished = [task for task in tasks if task.blobs is not None]
-        with self.connection.pipeline() as pipeline:
-            for task in finished:
-                predict.store(pipeline, task.job.id, task.blobs, self.settings.result_ttl_s)
-                self._succeed(task, pipeline)
-            pipeline.execute()
-        for task in finished:
-            log.info("prediction_succeeded", prediction=task.job.id, queue=queue.name, batch_size=task.work.batch_size)
+        self._commit(tasks)
+        for task in tasks:
+            if self._in_hand.pop(task.job.id, None) is not None:
+                outcome = "canceled" if task.blobs is None else "succeeded"
+                log.info(f"prediction_{outcome}", prediction=task.job.id, queue=queue.name)
+
+    def _commit(self, tasks: list[Task]) -> None:
+        """Writes what became of the tasks; while Redis is away, again and again.
+
+        Raises:
+            CommitLost: Redis was away for `COMMIT_S`. The worker ends, and the jobs run elsewhere.
+        """
+        deadline = time.monotonic() + COMMIT_S
+        while True:
+            try:
+                with self.connection.pipeline() as pipeline:
+                    for task in tasks:
+                        if task.canceled.is_set():
+                            task.blobs = None
+                            self._cancel(task, pipeline)
+                        elif task.blobs is not None:
+                            predict.store(pipeline, task.job.id, task.blobs, self.settings.result_ttl_s)
+                            self._succeed(task, pipeline)
+                    if self._pace:
+                        pipeline.hset(PACE, mapping=self._pace)
+                    pipeline.execute()
+                return
+            except RedisError as error:
+                if time.monotonic() > deadline:
+                    raise CommitLost from error
+                log.warning("redis_unreachable", error=str(error))
+                time.sleep(1)
 
     def _succeed(self, task: Task, pipeline) -> None:
         """What rq's `handle_job_success` does for a job without dependents, in the caller's transaction."""
@@ -237,12 +319,24 @@ class BatchWorker(SimpleWorker):
         self.cleanup_execution(job, pipeline=pipeline, execution=execution)
         pipeline.publish(FINISHED, job.id)
 
+    def _cancel(self, task: Task, pipeline) -> None:
+        """What rq's `Job.cancel` does for a job that was running, in the caller's transaction."""
+        job, ttl = task.job, self.settings.result_ttl_s
+        job.set_status(JobStatus.CANCELED, pipeline=pipeline)
+        pipeline.hset(job.key, "ended_at", utcformat(job.ended_at))
+        self.cleanup_execution(job, pipeline=pipeline, execution=task.execution)
+        CanceledJobRegistry(job.origin, self.connection, serializer=self.serializer).add(job, ttl, pipeline=pipeline)
+        job.cleanup(ttl, pipeline=pipeline, remove_from_queue=False)
+        pipeline.delete(cancel_key(job.id))
+        pipeline.publish(FINISHED, job.id)
+
     def handle_exception(self, job: Job, *exc_info) -> None:
         """Calls the exception handlers; ours (`_keep_failure`) logs what is worth a log line."""
         call_exception_handlers(self._exc_handlers, job, *exc_info)
 
     def _fail(self, task: Task, queue: Queue) -> None:
         """rq's own path for a job that raised. It is not run again: it would raise again."""
+        self._in_hand.pop(task.job.id, None)
         task.job.retries_left = 0
         self._finalize_failure(task.job, queue, task.execution, sys.exc_info())
 
@@ -274,6 +368,15 @@ class BatchWorker(SimpleWorker):
         super().run_maintenance_tasks()
         if count := self._taker.sweep([queue.key for queue in self.queues]):
             log.warning("jobs_put_back", jobs=count)
+
+    def subscribe(self) -> None:
+        """Listens for rq's commands, and for predictions that are to be canceled."""
+        super().subscribe()
+        self.pubsub.subscribe(**{CANCEL: self._note_cancel})
+
+    def _note_cancel(self, message: dict) -> None:
+        if task := self._in_hand.get(message["data"].decode()):
+            task.canceled.set()
 
     def _beat(self) -> None:
         """Keeps this worker's executions alive in rq's registries while the main thread computes."""

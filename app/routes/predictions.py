@@ -1,58 +1,112 @@
-"""/v1/predictions: create one, look at it, fetch its images."""
+"""/v1/predictions: create, look at, watch, cancel and delete them; fetch their images."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from typing import Annotated
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Header, Path, Query, Request
+from pydantic_core import to_json
+from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.responses import Response
 
 from app import answers
-from app.dependencies import PredictionsDep, SettingsDep, StoreDep, WaitDep
+from app.dependencies import AskingDep, PredictionsDep, StoreDep
 from app.errors import Gone, NotFound
 from app.openapi import PREDICTION_BODY, problems
-from app.parsing import read_prediction
-from app.schemas.predictions import Prediction
+from app.predictions import PREDICTION_ID, Filter, Naming
+from app.schemas.predictions import Prediction, PredictionList
 from models.pictures import MEDIA_TYPES, Format
 from workers.jobs import Status
 
 router = APIRouter(prefix="/v1/predictions", tags=["predictions"])
 
 
-@router.post(
-    "",
-    status_code=201,
-    response_model=Prediction,
-    responses={
+IdempotencyKey = Annotated[
+    str | None, Header(alias="Idempotency-Key", min_length=1, max_length=255, description="makes sending twice safe")
+]
+PredictionId = Annotated[str, Path(pattern=PREDICTION_ID.pattern, description="1 to 64 letters, digits, _ and -")]
+
+CREATED = {
+    "status_code": 201,
+    "response_model": Prediction,
+    "responses": {
         202: {"model": Prediction, "description": "not ended yet"},
         **problems(400, 404, 413, 415, 422, 429, 503),
     },
-    openapi_extra=PREDICTION_BODY,
-    summary="Ask for pictures",
-)
-async def create(
-    request: Request, predictions: PredictionsDep, store: StoreDep, settings: SettingsDep, wait_s: WaitDep
-) -> Response:
+    "openapi_extra": PREDICTION_BODY,
+}
+
+
+@router.post("", summary="Ask for pictures", **CREATED)
+async def create(request: Request, asking: AskingDep, idempotency_key: IdempotencyKey = None) -> Response:
     """Enqueues a prediction. `Prefer: wait=10` waits up to ten seconds for its end; `Accept: image/png` waits and
     answers with the picture itself (several as a grid), `Accept: application/zip` with the single files."""
-    asked, files = await read_prediction(request)
-    media_type = answers.preferred(request, answers.JSON)
-    if media_type == answers.JSON:
-        found = await predictions.create(asked, files, wait_s)
-        response = answers.as_json(found, store.ttl_s)
-        if wait_s:
-            response.headers["Preference-Applied"] = f"wait={wait_s:g}"
-        return response
-    found = await predictions.create(asked, files, wait_s or settings.max_wait_s)
-    return await answers.as_bytes(found, store, media_type)
+    return await asking(request, Naming(key=idempotency_key))
+
+
+@router.put("/{prediction_id}", summary="Ask for pictures under an id of your own", **CREATED)
+async def put(request: Request, prediction_id: PredictionId, asking: AskingDep) -> Response:
+    """The same as POST, idempotent by id: sent again, it answers with the prediction that the first one made."""
+    return await asking(request, Naming(id=prediction_id, key=f"put:{prediction_id}"))
+
+
+@router.get("", responses=problems(422, 503), summary="The history")
+async def read_all(
+    predictions: PredictionsDep,
+    store: StoreDep,
+    cursor: Annotated[str | None, Query(pattern=PREDICTION_ID.pattern)] = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    status: Status | None = None,
+    model: str | None = None,
+) -> PredictionList:
+    """Predictions that are still kept, newest first."""
+    page, following = await predictions.history(cursor, limit, Filter(status, model))
+    return PredictionList(data=[Prediction.of(found, store.ttl_s) for found in page], next_cursor=following)
+
+
+@router.get("/{prediction_id}", responses=problems(404, 503), summary="A prediction as it stands")
+async def read(prediction_id: str, predictions: PredictionsDep, store: StoreDep) -> Prediction:
+    """Status, images, metrics or error of one prediction."""
+    found = await predictions.get(prediction_id)
+    return Prediction.of(found, store.ttl_s, await answers.embedded(found, store))
+
+
+@router.post("/{prediction_id}/cancel", responses=problems(404, 503), summary="Cancel")
+async def cancel(prediction_id: str, predictions: PredictionsDep, store: StoreDep) -> Prediction:
+    """What waits never runs; what runs stops at its next step (`canceling` until then); what has ended stays."""
+    return Prediction.of(await predictions.cancel(prediction_id), store.ttl_s)
+
+
+@router.delete("/{prediction_id}", status_code=204, responses=problems(404, 409, 503), summary="Forget")
+async def delete(prediction_id: str, predictions: PredictionsDep) -> None:
+    """Deletes an ended prediction with all its bytes, before they expire by themselves."""
+    await predictions.purge(prediction_id)
 
 
 @router.get(
-    "/{prediction_id}", response_model=Prediction, responses=problems(404, 503), summary="A prediction as it stands"
+    "/{prediction_id}/events",
+    response_class=Response,
+    responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}, **problems(404, 503)},
+    summary="Watch",
 )
-async def read(prediction_id: str, predictions: PredictionsDep, store: StoreDep) -> Prediction:
-    """Status, images, metrics or error of one prediction."""
-    return Prediction.of(await predictions.get(prediction_id), store.ttl_s)
+async def events(
+    prediction_id: str,
+    predictions: PredictionsDep,
+    store: StoreDep,
+    last_event_id: Annotated[str | None, Header(pattern=r"^(\d{1,20}-\d{1,20})?$")] = None,
+) -> Response:
+    """Server-sent events: `queued` (position, eta_s), `started`, `progress` (step, total), and `completed` (the
+    prediction), after which the stream ends. `Last-Event-ID` replays the progress since then."""
+    await predictions.get(prediction_id)  # a 404 is an answer, not an event
+
+    async def stream() -> AsyncIterator[ServerSentEvent]:
+        async for event in predictions.events(prediction_id, last_event_id or ""):
+            data = event.data if isinstance(event.data, dict) else Prediction.of(event.data, store.ttl_s)
+            yield ServerSentEvent(to_json(data).decode(), event=event.name, id=event.id or None)
+
+    return EventSourceResponse(stream(), ping=15, headers={"X-Accel-Buffering": "no", "Cache-Control": "no-store"})
 
 
 @router.get(
@@ -69,7 +123,7 @@ async def image(
     if found.status is not Status.SUCCEEDED or not 0 <= index < len(found.answer.images):
         raise NotFound("this prediction has no such image", code="image_not_found")
     record = found.answer.images[index]
-    headers = {"ETag": f'"{record.sha256}-{format}"', "Cache-Control": f"private, max-age={store.ttl_s}, immutable"}
+    headers = answers.cacheable(f"{record.sha256}-{format}", store.ttl_s)
     if headers["ETag"] in request.headers.get("if-none-match", ""):
         return Response(None, 304, headers)
     blob = await store.image(prediction_id, index)

@@ -53,11 +53,11 @@ async def _answer(
 ) -> Response:
     card = predictions.card(model)
     asked, files = await read_short(request, card.name, task=predictions.task(card, *tasks))
-    media_type = answers.preferred(request, "image/png")
+    media_type = answers.preferred(request, answers.ZIP if asked.output.archive else "image/png")
     format = answers.format_of(media_type)
     if format and "format" not in asked.output.model_fields_set:
         asked = asked.model_copy(update={"output": asked.output.model_copy(update={"format": format})})
     found = await predictions.create(asked, files, settings.max_wait_s)
     if media_type == answers.JSON:
-        return answers.as_json(found, store.ttl_s)
+        return answers.as_json(found, store.ttl_s, await answers.embedded(found, store))
     return await answers.as_bytes(found, store, media_type)

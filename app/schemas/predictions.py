@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.schemas import is_none
 from models.card import ModelName, Task
 from workers.jobs import ENDED, Failure, Output, Priority, Snapshot, Status, Timing
 
@@ -31,12 +33,19 @@ class OutputImage(BaseModel):
     width: int
     height: int
     sha256: str
+    b64_json: str | None = Field(
+        None, exclude_if=is_none, description="the file's bytes, with `output.b64_json`; absent once they have expired"
+    )
 
 
 class Urls(BaseModel):
     """Where to go from here."""
 
     get: str
+    cancel: str
+    events: str
+    grid: str | None = Field(None, exclude_if=is_none, description="all images on one sheet, with `output.grid`")
+    archive: str | None = Field(None, exclude_if=is_none, description="all images in one zip, with `output.archive`")
 
 
 class Prediction(BaseModel):
@@ -58,8 +67,8 @@ class Prediction(BaseModel):
     urls: Urls
 
     @classmethod
-    def of(cls, snapshot: Snapshot, ttl_s: int) -> Prediction:
-        """The prediction as the API tells it; links are relative to the server's root."""
+    def of(cls, snapshot: Snapshot, ttl_s: int, b64: Sequence[str | None] = ()) -> Prediction:
+        """The prediction as the API tells it; links are relative to the server's root. `b64` are the images' bytes."""
         here = f"/v1/predictions/{snapshot.id}"
         order, answer, ended = snapshot.order, snapshot.answer, snapshot.status in ENDED
         images = answer and [
@@ -69,6 +78,7 @@ class Prediction(BaseModel):
                 width=image.width,
                 height=image.height,
                 sha256=image.sha256,
+                b64_json=b64[index] if b64 else None,
             )
             for index, image in enumerate(answer.images)
         ]
@@ -85,5 +95,19 @@ class Prediction(BaseModel):
             started_at=snapshot.started_at,
             completed_at=snapshot.ended_at if ended else None,
             expires_at=snapshot.ended_at + timedelta(seconds=ttl_s) if ended and snapshot.ended_at else None,
-            urls=Urls(get=here),
+            urls=Urls(
+                get=here,
+                cancel=f"{here}/cancel",
+                events=f"{here}/events",
+                grid=f"{here}/grid.png" if images and order.output.grid else None,
+                archive=f"{here}/archive.zip" if images and order.output.archive else None,
+            ),
         )
+
+
+class PredictionList(BaseModel):
+    """A page of the history."""
+
+    object: Literal["list"] = "list"
+    data: list[Prediction]
+    next_cursor: str | None = Field(description="`cursor` of the next page; null on the last")

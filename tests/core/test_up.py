@@ -10,6 +10,7 @@ import time
 
 import httpx
 
+from tests.app.test_life import stopped_worker
 from tests.conftest import png
 
 
@@ -53,6 +54,24 @@ def test_a_worker_that_dies_is_started_again(start_easel):
     subprocess.run(["pkill", "-KILL", "-P", str(easel.process.pid), "-f", "cli worker"], check=True)
     answer = httpx.post(f"{easel.url}/v1/sample/toy-dcgan?seed=1", timeout=60)
     assert answer.status_code == 200
+
+
+def test_a_redis_that_dies_is_started_again_and_what_was_queued_is_answered(start_easel, tmp_path):
+    easel = start_easel(data_dir=tmp_path)
+    with stopped_worker(easel):
+        queued = httpx.post(f"{easel.url}/v1/predictions", json={"model": "toy-dcgan"})
+        time.sleep(1.5)  # the append-only file is written every second
+        subprocess.run(["pkill", "-KILL", "-P", str(easel.process.pid), "redis-server"], check=True)
+    for _ in range(400):
+        answer = httpx.get(easel.url + queued.headers["location"])
+        assert answer.status_code in (200, 503)
+        if answer.status_code == 503:
+            assert int(answer.headers["retry-after"]) > 0
+        elif answer.json()["status"] == "succeeded":
+            break
+        time.sleep(0.1)
+    assert answer.json()["status"] == "succeeded"
+    assert httpx.post(f"{easel.url}/v1/sample/toy-dcgan", timeout=30).status_code == 200
 
 
 def test_sigterm_stops_it_too(start_easel):

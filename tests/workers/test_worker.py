@@ -154,9 +154,9 @@ def test_higher_priority_goes_first_and_no_model_starves(redis, batch_worker, mo
     order_of_batches = []
     run = batch_worker.engine.run
 
-    def note(works):
+    def note(works, report):
         order_of_batches.append(works[0].order.model)
-        run(works)
+        run(works, report)
 
     monkeypatch.setattr(batch_worker.engine, "run", note)
     batch_worker.work(burst=True)
@@ -180,9 +180,9 @@ def _run_worker(redis_url, folder, slow_s):
     engine = Engine(Registry([folder]), "cpu", 1)
     run = engine.run
 
-    def slow(works):
+    def slow(works, report):
         time.sleep(slow_s)
-        run(works)
+        run(works, report)
 
     engine.run = slow
     BatchWorker(engine, Redis.from_url(redis_url, socket_timeout=15), settings).work()
@@ -261,3 +261,32 @@ def test_sigterm_finishes_the_batch_and_takes_no_more(redis, spawn):
     process.join(10)
     statuses = [redis.hget(jobs.job_key(f"p{index}"), "status") for index in range(8)]
     assert statuses == [b"finished"] * 4 + [b"queued"] * 4
+
+
+def test_a_cancel_before_the_worker_begins_is_heeded(redis, batch_worker):
+    for name in ("keep", "drop"):
+        enqueue(redis, name, order())
+    redis.set(jobs.cancel_key("drop"), 1)
+    batch_worker.work(burst=True)
+    assert snapshot(redis, "keep").status is Status.SUCCEEDED
+    assert redis.hget(jobs.job_key("drop"), "status") == b"canceled"
+    assert redis.get(jobs.image_key("drop", 0)) is None
+    assert redis.zcard(f"rq:wip:{jobs.queue_name('toy-dcgan', Priority.NORMAL)}") == 0
+
+
+def test_a_running_prediction_stops_between_steps_when_it_is_canceled(redis, batch_worker, monkeypatch):
+    enqueue(redis, "long", order(n=64))
+    apply, passes = batch_worker.engine._apply, []
+    batch_worker.engine.load("toy-dcgan")
+
+    def cancel_after_the_first(*given):
+        passes.append(1)
+        redis.publish(jobs.CANCEL, "long")
+        wait_until(lambda: batch_worker._in_hand["long"].canceled.is_set())
+        return apply(*given)
+
+    monkeypatch.setattr(batch_worker.engine, "_apply", cancel_after_the_first)
+    batch_worker.work(burst=True)
+    assert len(passes) == 1, "four passes would make 64 images"
+    assert redis.hget(jobs.job_key("long"), "status") == b"canceled"
+    assert redis.ttl(jobs.job_key("long")) > 0

@@ -1,0 +1,59 @@
+"""/v1/predictions/{id}/grid.png and archive.zip: all images of a prediction at once."""
+
+from __future__ import annotations
+
+import asyncio
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from app import answers
+from app.dependencies import PredictionsDep, StoreDep
+from app.errors import NotFound
+from app.openapi import problems
+from app.predictions import Predictions
+from workers.jobs import Snapshot, Status
+
+router = APIRouter(prefix="/v1/predictions", tags=["predictions"])
+
+
+@router.get(
+    "/{prediction_id}/grid.png",
+    response_class=Response,
+    responses={200: {"content": {"image/png": {}}}, 304: {}, **problems(404, 410, 503)},
+    summary="All images of a prediction on one sheet",
+)
+async def grid(prediction_id: str, request: Request, predictions: PredictionsDep, store: StoreDep) -> Response:
+    """As square as can be, row by row. `ETag` and `If-None-Match` save the transfer."""
+    found = await _succeeded(predictions, prediction_id)
+    headers = answers.cacheable(f"{answers.tag_of(found)}-grid", store.ttl_s)
+    if headers["ETag"] in request.headers.get("if-none-match", ""):
+        return Response(None, 304, headers)
+    data = await asyncio.to_thread(answers.sheet, await answers.blobs_of(found, store))
+    return Response(data, 200, headers, "image/png")
+
+
+@router.get(
+    "/{prediction_id}/archive.zip",
+    response_class=Response,
+    responses={200: {"content": {answers.ZIP: {}}}, 304: {}, **problems(404, 410, 503)},
+    summary="All images of a prediction in one zip",
+)
+async def archive(prediction_id: str, request: Request, predictions: PredictionsDep, store: StoreDep) -> Response:
+    """The image files as they are, named by place and seed. `ETag` and `If-None-Match` save the transfer."""
+    found = await _succeeded(predictions, prediction_id)
+    headers = answers.cacheable(f"{answers.tag_of(found)}-zip", store.ttl_s)
+    if headers["ETag"] in request.headers.get("if-none-match", ""):
+        return Response(None, 304, headers)
+    data = await asyncio.to_thread(answers.archive, found, await answers.blobs_of(found, store))
+    return Response(
+        data, 200, {**headers, "Content-Disposition": f'attachment; filename="{found.id}.zip"'}, answers.ZIP
+    )
+
+
+async def _succeeded(predictions: Predictions, prediction_id: str) -> Snapshot:
+    """Raises `NotFound` for a prediction that has no images (yet)."""
+    found = await predictions.get(prediction_id)
+    if found.status is not Status.SUCCEEDED:
+        raise NotFound("this prediction has no images", code="image_not_found")
+    return found

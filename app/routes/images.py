@@ -1,0 +1,98 @@
+"""/v1/images: OpenAI's images API, so that its SDKs work unchanged with `base_url` set to this server's /v1."""
+
+from __future__ import annotations
+
+import base64
+
+from fastapi import APIRouter, Request, Response
+from pydantic import ValidationError
+
+from app import answers, facade
+from app.dependencies import PredictionsDep, SettingsDep, StoreDep
+from app.errors import Invalid, Unavailable, field_errors
+from app.openapi import EDIT_BODY, GENERATION_BODY, VARIATION_BODY, envelopes
+from app.parsing import read_body
+from app.predictions import Predictions
+from app.schemas.images import ImageItem, ImagesRequest, ImagesResponse
+from app.schemas.predictions import Prediction
+from app.store import Store
+from core.settings import Settings
+from models.card import Task
+from workers.jobs import ENDED, Snapshot
+
+router = APIRouter(
+    prefix="/v1/images", tags=["OpenAI"], responses=envelopes(400, 401, 403, 404, 410, 413, 415, 422, 429, 503)
+)
+
+
+@router.post("/generations", openapi_extra=GENERATION_BODY, summary="Pictures, as OpenAI's SDKs ask for them")
+async def generations(
+    request: Request, response: Response, predictions: PredictionsDep, store: StoreDep, settings: SettingsDep
+) -> ImagesResponse:
+    """To a conditional model the prompt must name one class, as a word of its own; others take any prompt. Further
+    inputs (`seed`, `truncation`) may be sent as `extra_body`."""
+    return await _answer((Task.CONDITIONAL, Task.SAMPLE), request, response, predictions, store, settings)
+
+
+@router.post("/edits", openapi_extra=EDIT_BODY, summary="A picture translated")
+async def edits(
+    request: Request, response: Response, predictions: PredictionsDep, store: StoreDep, settings: SettingsDep
+) -> ImagesResponse:
+    """The prompt may name the direction (`AtoB`) or the domain to translate to ("turn it into a zebra")."""
+    return await _answer((Task.TRANSLATE,), request, response, predictions, store, settings)
+
+
+@router.post("/variations", openapi_extra=VARIATION_BODY, summary="Pictures like a picture")
+async def variations(
+    request: Request, response: Response, predictions: PredictionsDep, store: StoreDep, settings: SettingsDep
+) -> ImagesResponse:
+    """For models with the task `vary`. `strength` (0 to 1) may be sent as `extra_body`."""
+    return await _answer((Task.VARY,), request, response, predictions, store, settings)
+
+
+async def _answer(
+    tasks: tuple[Task, ...],
+    request: Request,
+    response: Response,
+    predictions: Predictions,
+    store: Store,
+    settings: Settings,
+) -> ImagesResponse:
+    asked, files = await _read(request)
+    card = predictions.card(asked.model)
+    order = facade.prediction_of(card, predictions.task(card, *tasks), asked)
+    found = await predictions.create(order, files, settings.max_wait_s)
+    if found.status not in ENDED:
+        raise Unavailable(f"the pictures were not made within {settings.max_wait_s:g} s", code="timeout")
+    blobs = await answers.blobs_of(found, store)
+    response.headers.update(answers.told(found))
+    return ImagesResponse(
+        created=int(found.created_at.timestamp()),
+        data=_items(found, blobs, asked.response_format, str(request.base_url).rstrip("/")),
+        output_format=asked.output_format or "png",
+        size=f"{card.image.width}x{card.image.height}",
+    )
+
+
+async def _read(request: Request) -> tuple[ImagesRequest, dict[str, list[bytes]]]:
+    """The request, and its picture. SDKs name one picture `image`, and each of several `image[]`."""
+    body = await read_body(request)
+    if listed := body.files.pop("image[]", []):
+        body.files.setdefault("image", []).extend(listed)
+    try:
+        return ImagesRequest.model_validate(body.fields), body.files
+    except ValidationError as error:
+        raise Invalid("the request does not fit the schema", errors=field_errors(error.errors())) from None
+
+
+def _items(found: Snapshot, blobs: list[bytes], form: str | None, root: str) -> list[ImageItem]:
+    """One item per image. Old clients read `url` and new ones `b64_json`: who names neither gets both."""
+    outputs = Prediction.of(found, 0).output
+    return [
+        ImageItem(
+            url=root + image.url if form != "b64_json" else None,
+            b64_json=base64.b64encode(blob).decode() if form != "url" else None,
+            seed=image.seed,
+        )
+        for image, blob in zip(outputs, blobs, strict=True)
+    ]

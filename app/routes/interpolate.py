@@ -1,0 +1,65 @@
+"""/v1/interpolate: a walk between latents or pictures, as an animation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, Field, ValidationError
+from starlette.responses import Response
+
+from app import answers
+from app.dependencies import PredictionsDep, SettingsDep, StoreDep
+from app.errors import Invalid, field_errors
+from app.openapi import INTERPOLATE_BODY, INTERPOLATE_RESPONSES
+from app.parsing import read_fields, short
+from models.card import Task
+from models.pictures import Animated
+
+router = APIRouter(prefix="/v1", tags=["short forms"])
+
+_ANIMATED: dict[str, Animated] = {media_type: format for format, media_type in answers.ANIMATED.items()}
+_MAKES = (*_ANIMATED, "image/png", answers.ZIP, answers.JSON)
+
+
+class Playback(BaseModel):
+    """How frames are shown."""
+
+    fps: float = Field(8, ge=1, le=30, allow_inf_nan=False)
+    loop: bool = False
+
+    @classmethod
+    def taken(cls, fields: dict[str, Any]) -> Playback:
+        """Takes its own out of the fields of a request. Raises `Invalid`."""
+        given = {name: fields.pop(name) for name in cls.model_fields if name in fields}
+        try:
+            return cls.model_validate(given)
+        except ValidationError as error:
+            raise Invalid("the request does not fit the schema", errors=field_errors(error.errors())) from None
+
+
+@router.post(
+    "/interpolate/{model}",
+    response_class=Response,
+    responses=INTERPOLATE_RESPONSES,
+    openapi_extra=INTERPOLATE_BODY,
+    summary="An animation from one picture to another",
+)
+async def interpolate(
+    model: str, request: Request, predictions: PredictionsDep, store: StoreDep, settings: SettingsDep
+) -> Response:
+    """`curl -F seeds=1,2,3 -F frames=24 -F loop=true -o walk.webp localhost:8000/v1/interpolate/mnist-vae`, or with
+    pictures: `-F images=@a.png -F images=@b.png`. WebP unless `Accept` asks for `image/gif`, the frames as
+    `application/zip` (or as a grid, `image/png`), or the prediction as `application/json`."""
+    card = predictions.card(model)
+    body = await read_fields(request)
+    playback = Playback.taken(body.fields)
+    asked = short(body.fields, card.name, task=predictions.task(card, Task.INTERPOLATE))
+    default = answers.ZIP if asked.output.archive else answers.ANIMATED["webp"]
+    media_type = answers.preferred(request, default, makes=_MAKES)
+    found = await predictions.create(asked, body.files, settings.max_wait_s)
+    if media_type == answers.JSON:
+        return answers.as_json(found, store.ttl_s, await answers.embedded(found, store))
+    if media_type in _ANIMATED:
+        return await answers.as_animation(found, store, _ANIMATED[media_type], playback.fps, playback.loop)
+    return await answers.as_bytes(found, store, media_type)

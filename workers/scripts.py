@@ -1,0 +1,94 @@
+"""The steps that must happen as one, as Lua scripts in Redis. They keep rq's own keys as rq itself would."""
+
+# KEYS: job, queue, rq's set of queues, doorbell, history, idempotency or ''.
+# ARGV: id, queue limit, ttl, now in ms, digest of the request, then fields and values of the job hash.
+# Answers {'created'}, {'full'}, or {'exists', id, digest} for a job of this id or a request of this idempotency key.
+ENQUEUE = """
+local job, queue, queues, doorbell, history, idempotency = unpack(KEYS)
+local id, limit, ttl, now, digest = unpack(ARGV)
+if idempotency ~= '' then
+    local earlier = redis.call('HMGET', idempotency, 'id', 'digest')
+    if earlier[1] then return {'exists', earlier[1], earlier[2]} end
+end
+if redis.call('EXISTS', job) == 1 then return {'exists', id, ''} end
+if redis.call('LLEN', queue) >= tonumber(limit) then return {'full'} end
+redis.call('HSET', job, unpack(ARGV, 6))
+redis.call('SADD', queues, queue)
+redis.call('RPUSH', queue, id)
+redis.call('LPUSH', doorbell, '')
+redis.call('LTRIM', doorbell, 0, 15)
+redis.call('ZREMRANGEBYSCORE', history, '-inf', now - ttl * 1000)
+redis.call('ZADD', history, now, id)
+redis.call('EXPIRE', history, ttl)
+if idempotency ~= '' then
+    redis.call('HSET', idempotency, 'id', id, 'digest', digest)
+    redis.call('EXPIRE', idempotency, ttl)
+end
+return {'created'}
+"""
+
+# KEYS: queue lists, best first. ARGV: how many jobs may be taken from each.
+# Takes from the first queue that has jobs; answers its place in KEYS, then id and hash of each job. What is taken rests
+# in rq's intermediate list until it is begun.
+TAKE = """
+for place, queue in ipairs(KEYS) do
+    if redis.call('EXISTS', queue) == 1 then
+        local taken = {place}
+        for _ = 1, tonumber(ARGV[place]) do
+            local id = redis.call('LMOVE', queue, queue .. ':intermediate', 'LEFT', 'RIGHT')
+            if not id then break end
+            taken[#taken + 1] = id
+            taken[#taken + 1] = redis.call('HGETALL', 'rq:job:' .. id)
+        end
+        return taken
+    end
+end
+return false
+"""
+
+# KEYS: a queue list. ARGV: ids of jobs. Puts back, at the queue's front, those that are still only taken: in the
+# intermediate list and not begun.
+PUT_BACK = """
+local count = 0
+for _, id in ipairs(ARGV) do
+    if redis.call('HGET', 'rq:job:' .. id, 'status') == 'queued'
+        and redis.call('LREM', KEYS[1] .. ':intermediate', 1, id) == 1 then
+        redis.call('LPUSH', KEYS[1], id)
+        count = count + 1
+    end
+end
+return count
+"""
+
+# KEYS: job, queue, rq's canceled registry, cancel flag. ARGV: id, ttl, now in s, now as rq writes it.
+# A job that still waits is canceled here and now. One that a worker holds gets a flag, which the worker heeds between
+# steps and before it commits. Answers 'canceled', 'canceling', 'ended', or false if there is no such job.
+CANCEL = """
+local job, queue, registry, flag = unpack(KEYS)
+local id, ttl, now, ended_at = unpack(ARGV)
+local status = redis.call('HGET', job, 'status')
+if not status then return false end
+if status == 'queued' and redis.call('LREM', queue, 1, id) == 1 then
+    redis.call('HSET', job, 'status', 'canceled', 'ended_at', ended_at)
+    redis.call('EXPIRE', job, ttl)
+    redis.call('ZADD', registry, now + ttl, id)
+    return 'canceled'
+end
+if status == 'queued' or status == 'started' then
+    redis.call('SET', flag, '1', 'EX', ttl)
+    return 'canceling'
+end
+return 'ended'
+"""
+
+# KEYS: job, results, history, then rq's registries of ended jobs. ARGV: id, then keys of images.
+# Forgets an ended job and its bytes. Answers 1, 0 if it has not ended, or false if there is no such job.
+PURGE = """
+local status = redis.call('HGET', KEYS[1], 'status')
+if not status then return false end
+if status == 'queued' or status == 'started' then return 0 end
+redis.call('DEL', KEYS[1], KEYS[2], unpack(ARGV, 2))
+redis.call('ZREM', KEYS[3], ARGV[1])
+for place = 4, #KEYS do redis.call('ZREM', KEYS[place], ARGV[1]) end
+return 1
+"""
