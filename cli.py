@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
 
 import typer
 
@@ -13,8 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from email.message import Message
 
+    from app.keys import Keys
     from core.settings import Settings
     from models.provenance import Provenance
+
+Found = TypeVar("Found")
 
 app = typer.Typer(
     name="easel",
@@ -26,10 +30,17 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 
+keys = typer.Typer(
+    no_args_is_help=True,
+    help="Make, list and revoke API keys, in the Redis that EASEL_REDIS_URL names or else in that of `easel up`.",
+)
+app.add_typer(keys, name="keys")
+
 Server = Annotated[str, typer.Option("--server", envvar="EASEL_SERVER", help="address of a running Easel")]
 Out = Annotated[
     Path, typer.Option("--out", "-o", help="file to write; its suffix (.png, .jpg, .webp, .avif) picks the format")
 ]
+Token = Annotated[str | None, typer.Option("--key", envvar="EASEL_KEY", help="an API key, where one is needed")]
 LOCAL = "http://127.0.0.1:8000"
 
 
@@ -52,7 +63,7 @@ def up() -> None:
         print(f"\nEasel is ready: {address} (try {address}/docs). Ctrl-C stops it.\n", flush=True)
 
     try:
-        Supervisor(settings).run(announce)
+        Supervisor(settings).run(lambda url: _require_key(settings, url), announce)
     except RuntimeError as error:
         _quit(str(error))
 
@@ -64,6 +75,10 @@ def api() -> None:
 
     settings = _settings()
     _require_redis(settings)
+    try:
+        _require_key(settings, settings.redis)
+    except RuntimeError as error:
+        _quit(str(error))
     uvicorn.run(
         "app.main:create_app",
         factory=True,
@@ -145,10 +160,12 @@ def sample(
     label: Annotated[str | None, typer.Option(help="class name or index, for conditional models")] = None,
     truncation: Annotated[float | None, typer.Option(help="lower is more typical and less varied")] = None,
     server: Server = LOCAL,
+    key: Token = None,
 ) -> None:
     """Ask a running Easel for pictures from noise: easel sample mnist-cgan --label 7 -o seven.png"""
     fields = {"n": n, "seed": seed, "label": label, "truncation": truncation}
-    _fetch(f"{server}/v1/sample/{model}", {name: value for name, value in fields.items() if value is not None}, {}, out)
+    given = {name: value for name, value in fields.items() if value is not None}
+    _fetch(f"{server}/v1/sample/{model}", given, {}, out, key)
 
 
 @app.command()
@@ -158,10 +175,11 @@ def translate(
     out: Out = Path("out.png"),
     direction: Annotated[str | None, typer.Option(help="AtoB or BtoA; the model's first if absent")] = None,
     server: Server = LOCAL,
+    key: Token = None,
 ) -> None:
     """Ask a running Easel to translate a picture: easel translate horse2zebra-cyclegan horse.jpg -o zebra.png"""
     fields = {} if direction is None else {"direction": direction}
-    _fetch(f"{server}/v1/translate/{model}", fields, {"image": image}, out)
+    _fetch(f"{server}/v1/translate/{model}", fields, {"image": image}, out, key)
 
 
 @app.command()
@@ -169,6 +187,7 @@ def replay(
     image: Annotated[Path, typer.Argument(help="a PNG that Easel made", exists=True, dir_okay=False)],
     out: Annotated[Path | None, typer.Option("--out", "-o", help="where the new PNG goes; nowhere if absent")] = None,
     server: Server = LOCAL,
+    key: Token = None,
 ) -> None:
     """Make a picture again from what it says made it, and compare: easel replay digit.png
 
@@ -183,7 +202,7 @@ def replay(
         _quit(f"{image}: {error}")
     if made.had_pictures:
         _quit(f"{image} was made from other pictures, which it does not hold; ask {made.model} again with those")
-    again = _make_again(server, made)
+    again = _make_again(server, made, key)
     if out is not None:
         out.write_bytes(again)
     told = difference(image.read_bytes(), again)
@@ -291,11 +310,106 @@ def report(out: Annotated[Path, typer.Option("--out", "-o", help="folder of the 
         _quit(str(error))
 
 
-def _make_again(server: str, made: Provenance) -> bytes:
+@keys.command("create")
+def create_key(
+    name: Annotated[str, typer.Argument(help="whom or what the key is for")],
+    scope: Annotated[
+        list[str] | None,
+        typer.Option(help="predict: ask for pictures; read: models, queues and metrics; admin: all. Can be repeated"),
+    ] = None,
+    rate: Annotated[str | None, typer.Option(help="requests for predictions, for example 60/minute")] = None,
+    outstanding: Annotated[int | None, typer.Option(help="predictions that may be unfinished")] = None,
+    daily: Annotated[int | None, typer.Option(help="images in 24 hours")] = None,
+) -> None:
+    """Make a key and print its token, this once: easel keys create gallery --rate 60/minute"""
+    from pydantic import ValidationError
+
+    try:
+        key, token = _with_keys(lambda kept: kept.create(name, scope or ["predict"], rate, outstanding, daily))
+    except ValidationError as error:
+        _quit("\n".join(f"{item['loc'][0]}: {item['msg']}" for item in error.errors()))
+    typer.echo(f"{key.id} ({', '.join(sorted(key.scopes))}) for {key.name}. The token is shown only now:", err=True)
+    print(token)
+
+
+@keys.command("list")
+def list_keys() -> None:
+    """List the keys. A limit that is not shown is the default of the settings."""
+    from rich.console import Console
+    from rich.table import Column, Table
+
+    table = Table(Column("id", no_wrap=True), "name", "scopes", "rate", "outstanding", "daily", "created")
+    for key in _with_keys(lambda kept: kept.all()):
+        limits = [str(limit or "") for limit in (key.rate, key.outstanding, key.daily)]
+        table.add_row(key.id, key.name, ", ".join(sorted(key.scopes)), *limits, f"{key.created_at:%Y-%m-%d %H:%M}")
+    Console().print(table)
+
+
+@keys.command("revoke")
+def revoke_key(id: Annotated[str, typer.Argument(help="as `easel keys list` shows it")]) -> None:
+    """Revoke a key, from the next request on. What it made stays until it expires, for admins to see."""
+    if not _with_keys(lambda kept: kept.revoke(id)):
+        _quit(f"there is no key {id}; `easel keys list` shows those there are")
+    print(f"{id} is revoked")
+
+
+def _with_keys(act: Callable[[Keys], Awaitable[Found]]) -> Found:
+    """What `act` makes of the keys; without a Redis to find them in, the end of the command."""
+    from contextlib import nullcontext
+
+    from redis.exceptions import RedisError
+
+    from core.embedded_redis import EmbeddedRedis
+
+    settings = _settings()
+    place = nullcontext(settings.redis_url) if settings.redis_url else EmbeddedRedis(settings.redis_folder).visited()
+    try:
+        with place as url:
+            return _ask_keys(url, act)
+    except (RuntimeError, RedisError) as error:
+        _quit(str(error))
+
+
+def _ask_keys(url: str, act: Callable[[Keys], Awaitable[Found]]) -> Found:
+    import asyncio
+
+    from app.keys import Keys
+
+    async def run() -> Found:
+        async with Keys.at(url) as kept:
+            return await act(kept)
+
+    return asyncio.run(run())
+
+
+def _require_key(settings: Settings, redis_url: str) -> None:
+    """Keeps a command from serving a network on which nobody could ask for anything.
+
+    A Redis that does not answer yet is no obstacle: until it does, nobody gets in either.
+
+    Raises:
+        RuntimeError: requests would need a key, and there is none.
+    """
+    from redis.exceptions import RedisError
+
+    if settings.open_access or settings.on_loopback:
+        return
+    try:
+        if _ask_keys(redis_url, lambda kept: kept.any()):
+            return
+    except RedisError:
+        return
+    raise RuntimeError(
+        f"{settings.host} can be reached from other machines, so requests need an API key, and there is none: make one "
+        "with `easel keys create NAME`, or set EASEL_AUTH=open to let everybody in"
+    )
+
+
+def _make_again(server: str, made: Provenance, key: str | None) -> bytes:
     """The image that `made` tells of, made anew by the server; ends the command if the server cannot."""
     import json
 
-    card = json.loads(_ask(f"{server}/v1/models/{made.model}")[0])["card"]
+    card = json.loads(_ask(f"{server}/v1/models/{made.model}", key=key)[0])["card"]
     if card["weights"]["sha256"] != made.weights:
         _quit(
             f"the picture was made by {made.model} with the weights {made.weights[:12]}…, "
@@ -304,14 +418,14 @@ def _make_again(server: str, made: Provenance) -> bytes:
     drawn = {} if made.seed is None else {"seed": made.seed}
     order = {"model": made.model, "task": made.task, "input": {**made.input, **drawn}}
     headers = {"Content-Type": "application/json", "Prefer": "wait"}
-    prediction = json.loads(_ask(f"{server}/v1/predictions", json.dumps(order).encode(), headers)[0])
+    prediction = json.loads(_ask(f"{server}/v1/predictions", json.dumps(order).encode(), headers, key)[0])
     if prediction["status"] != "succeeded":
         reason = (prediction["error"] or {}).get("detail", prediction["status"])
         _quit(f"{made.model} did not make it: {reason}")
-    return _ask(server + prediction["output"][made.index]["url"])[0]
+    return _ask(server + prediction["output"][made.index]["url"], key=key)[0]
 
 
-def _fetch(url: str, fields: dict, files: dict[str, Path], out: Path) -> None:
+def _fetch(url: str, fields: dict, files: dict[str, Path], out: Path, key: str | None) -> None:
     """Posts a form and writes the picture that comes back; an error ends the command with its words."""
     from uuid import uuid4
 
@@ -330,20 +444,24 @@ def _fetch(url: str, fields: dict, files: dict[str, Path], out: Path) -> None:
         "Content-Type": f"multipart/form-data; boundary={boundary}",
         "Accept": MEDIA_TYPES.get(out.suffix[1:].lower().replace("jpeg", "jpg"), "image/png"),
     }
-    data, told = _ask(url, body, headers)
+    data, told = _ask(url, body, headers, key)
     out.write_bytes(data)
     seed = told.get("X-Seed")
     print(f"{out}" + (f" (seed {seed})" if seed else ""))
 
 
-def _ask(url: str, body: bytes | None = None, headers: Mapping[str, str] | None = None) -> tuple[bytes, Message]:
+def _ask(
+    url: str, body: bytes | None = None, headers: Mapping[str, str] | None = None, key: str | None = None
+) -> tuple[bytes, Message]:
     """The body and the headers of an answer; GET without a body. An error ends the command with its words."""
     import json
     import urllib.error
     import urllib.request
 
+    identity = {"Authorization": f"Bearer {key}"} if key else {}
+    request = urllib.request.Request(url, body, {**(headers or {}), **identity})
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, body, headers or {}), timeout=120) as answer:
+        with urllib.request.urlopen(request, timeout=120) as answer:
             return answer.read(), answer.headers
     except urllib.error.HTTPError as error:
         problem = json.loads(error.read() or b"{}")

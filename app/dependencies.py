@@ -7,9 +7,12 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 from fastapi import Depends, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.responses import Response
 
 from app import answers
+from app.access import Caller
+from app.keys import Scope
 from app.metrics import Metrics
 from app.parsing import read_prediction
 from app.predictions import Naming, Predictions
@@ -17,9 +20,33 @@ from app.store import Store
 from core.settings import Settings
 from models.registry import Registry
 
+_bearer = HTTPBearer(
+    auto_error=False,
+    scheme_name="key",
+    description="An API key, made with `easel keys create`. Where access is open, as on loopback, none is needed.",
+)
 
-def _predictions(request: Request) -> Predictions:
-    return request.app.state.predictions
+
+async def _caller(request: Request, bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]) -> Caller:
+    return await request.app.state.access.caller(bearer and bearer.credentials, request.state.headers)
+
+
+CallerDep = Annotated[Caller, Depends(_caller)]
+
+
+async def may_use(request: Request, caller: CallerDep) -> None:
+    """For all of `/v1`: to look needs `read` or `predict`, anything else `predict`."""
+    looks = request.method in ("GET", "HEAD")
+    caller.require(*(Scope.READ, Scope.PREDICT) if looks else (Scope.PREDICT,))
+
+
+async def may_read(caller: CallerDep) -> None:
+    """For what tells about everybody's use."""
+    caller.require(Scope.READ)
+
+
+def _predictions(request: Request, caller: CallerDep) -> Predictions:
+    return request.app.state.predictions.of(caller)
 
 
 def _store(request: Request) -> Store:
@@ -50,9 +77,9 @@ def _wait(request: Request) -> float:
 Asking = Callable[[Request, Naming], Awaitable[Response]]
 
 
-def _asking(request: Request) -> Asking:
+def _asking(request: Request, predictions: PredictionsDep) -> Asking:
     """How a prediction is asked for: read, created, waited for as `Prefer` and `Accept` say, and answered."""
-    predictions, settings, wait_s = _predictions(request), _settings(request), _wait(request)
+    settings, wait_s = _settings(request), _wait(request)
 
     async def ask(request: Request, naming: Naming) -> Response:
         asked, files = await read_prediction(request)

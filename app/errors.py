@@ -68,6 +68,21 @@ class Malformed(Problem):
     status, code = 400, "malformed_request"
 
 
+class Unauthorized(Problem):
+    """Nobody that is known here sent this (RFC 6750)."""
+
+    status, code = 401, "unauthorized"
+
+    def __init__(self, detail: str):
+        super().__init__(detail, headers={"WWW-Authenticate": "Bearer"})
+
+
+class Forbidden(Problem):
+    """Known, but not allowed to."""
+
+    status, code = 403, "missing_scope"
+
+
 class NotFound(Problem):
     """There is nothing of that name."""
 
@@ -110,6 +125,16 @@ class Unsupported(Problem):
     status, code = 400, "unsupported_value"
 
 
+class TooMany(Problem):
+    """The caller is over a limit of its own; `Retry-After` says when it is within it again."""
+
+    status, code = 429, "rate_limited"
+
+    def __init__(self, detail: str, *, code: str, limit: int, remaining: int = 0, reset_s: int):
+        headers = {"Retry-After": str(reset_s), **rate_headers(limit, remaining, reset_s)}
+        super().__init__(detail, code=code, headers=headers)
+
+
 class ServerError(Problem):
     """The fault is on this side."""
 
@@ -126,14 +151,19 @@ class Unavailable(Problem):
 
 
 _TITLES = {
-    400: "Bad Request", 404: "Not Found", 405: "Method Not Allowed", 409: "Conflict", 410: "Gone",
-    413: "Content Too Large", 415: "Unsupported Media Type", 422: "Unprocessable Content", 500: "Internal Server Error",
-    503: "Service Unavailable",
+    400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed",
+    409: "Conflict", 410: "Gone", 413: "Content Too Large", 415: "Unsupported Media Type", 422: "Unprocessable Content",
+    429: "Too Many Requests", 500: "Internal Server Error", 503: "Service Unavailable",
 }  # fmt: skip
 
 
 _OPENAI_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 _OPENAI_PARAMS = {"model_not_found": "model", "task_not_offered": "model"}
+
+
+def rate_headers(limit: int, remaining: int, reset_s: int) -> dict[str, str]:
+    """How much a limit allows, how much of it is left, and in how many seconds there is more."""
+    return {"RateLimit-Limit": str(limit), "RateLimit-Remaining": str(remaining), "RateLimit-Reset": str(reset_s)}
 
 
 def field_errors(errors: list[dict[str, Any]], prefix: tuple[str, ...] = ()) -> list[FieldError]:

@@ -6,12 +6,16 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi_offline import FastAPIOffline
+from starlette.middleware.cors import CORSMiddleware
 
 from app import errors
+from app.access import Access
+from app.dependencies import may_use
 from app.metrics import Metrics
-from app.middleware import LimitBody, Observe
+from app.middleware import CORS, LimitBody, Observe
+from app.openapi import problems
 from app.predictions import Predictions
 from app.routes import bundles, deliveries, images, interpolate, models, operations, predictions, short, uploads
 from app.store import Store
@@ -33,6 +37,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         store = Store(settings.redis, settings.result_ttl_s)
+        app.state.access = Access(store.redis, settings)
         app.state.predictions = Predictions(registry, store, settings, metrics)
         await store.open()
         log.info("api_ready", models=[entry.card.name for entry in registry.served()])
@@ -49,7 +54,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     errors.install(app)
     app.add_middleware(LimitBody, max_bytes=int(settings.max_upload_mb * 2**20))
+    app.add_middleware(CORSMiddleware, allow_origins=settings.cors_origins, **CORS)
     app.add_middleware(Observe, metrics=metrics)
-    for module in (predictions, bundles, deliveries, uploads, short, interpolate, images, models, operations):
-        app.include_router(module.router)
+    for module in (predictions, bundles, deliveries, uploads, short, interpolate, images, models):
+        app.include_router(module.router, dependencies=[Depends(may_use)], responses=problems(401, 403))
+    app.include_router(operations.router)
     return app

@@ -17,11 +17,27 @@ from core import logs
 
 log = logs.get("app.requests")
 
+CORS = {
+    "allow_methods": ("GET", "POST", "PUT", "DELETE"),
+    "allow_headers": (
+        "Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "Last-Event-ID", "Prefer", "X-Request-Id",
+        "traceparent",
+    ),
+    "expose_headers": (
+        "Content-Location", "ETag", "Location", "Preference-Applied", "RateLimit-Limit", "RateLimit-Remaining",
+        "RateLimit-Reset", "Retry-After", "Server-Timing", "X-Request-Id", "X-Seed",
+    ),
+}  # fmt: skip
+"""What pages of the allowed origins may send and read. No credentials: a key travels in a header, never in a cookie."""
+
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
 class Observe:
-    """Gives each request an id (the caller's `X-Request-Id` if that is plain), binds it to the logs, and counts it."""
+    """Gives each request an id (the caller's `X-Request-Id` if that is plain), binds it to the logs, and counts it.
+
+    The answer carries what is put into `request.state.headers`, unless it says otherwise itself.
+    """
 
     def __init__(self, app: ASGIApp, metrics: Metrics):
         self.app = app
@@ -33,7 +49,8 @@ class Observe:
             return
         given = Headers(scope=scope).get("x-request-id", "")
         request_id = given if _REQUEST_ID.fullmatch(given) else uuid4().hex
-        scope.setdefault("state", {})["request_id"] = request_id
+        added: dict[str, str] = {}
+        scope.setdefault("state", {}).update(request_id=request_id, headers=added)
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request=request_id)
         started, status = time.perf_counter(), 500
@@ -45,6 +62,8 @@ class Observe:
                 headers = MutableHeaders(scope=message)
                 headers["X-Request-Id"] = request_id
                 headers["X-Content-Type-Options"] = "nosniff"
+                for name, value in added.items():
+                    headers.setdefault(name, value)
             await send(message)
 
         try:

@@ -12,12 +12,15 @@ from workers.jobs import Output
 
 _WORDS = {
     400: "the request cannot be read",
+    401: "no API key, or one that is unknown or revoked",
+    403: "the API key lacks the scope",
     404: "there is no such thing",
     409: "it is not in a state for this",
     410: "it has expired",
     413: "too many bytes or pixels",
     415: "not a picture, or a body that is not read here",
     422: "the request does not fit the model's schema",
+    429: "the API key is over its rate, its cap or its quota; `Retry-After` says when to come back",
     503: "no worker, a full queue, or no Redis; `Retry-After` says when to come back",
 }
 
@@ -117,7 +120,7 @@ IMAGE_RESPONSES: dict[int | str, dict[str, Any]] = {
     },
     201: {"description": "the prediction, for `Accept: application/json`", "content": {"application/json": {}}},
     202: {"description": "not ended in time; `Location` names the prediction", "content": {"application/json": {}}},
-    **problems(400, 404, 410, 413, 415, 422, 503),
+    **problems(400, 404, 410, 413, 415, 422, 429, 503),
 }
 
 INTERPOLATE_BODY = _short_body(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import AsyncIterator
+from copy import copy
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -13,6 +14,7 @@ from uuid import uuid4
 import structlog
 from pydantic import ValidationError
 
+from app.access import Caller
 from app.errors import Conflict, FieldError, Invalid, NotFound, Unavailable, field_errors
 from app.metrics import Metrics
 from app.schemas.predictions import PredictionRequest
@@ -82,6 +84,13 @@ class Predictions:
         self.settings = settings
         self.metrics = metrics
         self.sources = Sources(store, settings)
+        self.caller = Caller()
+
+    def of(self, caller: Caller) -> Predictions:
+        """The same for one caller: what it makes is its own, and it finds what it may see."""
+        bound = copy(self)
+        bound.caller = caller
+        return bound
 
     def card(self, model: str) -> Card:
         """Raises `NotFound` for a model that is not served."""
@@ -109,8 +118,10 @@ class Predictions:
         A request that was named before, by id or idempotency key, is answered with the prediction that it made then.
 
         Raises:
-            Problem: the request is wrong (nothing was enqueued), or the system cannot take it now.
+            Problem: the request is wrong or over the caller's limits, or the system cannot take it now. In either
+                case nothing was enqueued.
         """
+        await self.caller.count_request()
         card = self.card(request.model)
         task = self.task(card, request.task) if request.task else next(iter(card.tasks))
         values, pictures = self._validated(card, task, request.input, files)
@@ -124,23 +135,34 @@ class Predictions:
         naming = naming or Naming()
         job = NewJob(
             id=naming.id or uuid4().hex,
-            order=Order(model=card.name, task=task, input=values, output=request.output),
+            order=Order(model=card.name, task=task, input=values, output=request.output, owner=self.caller.owner),
             priority=request.priority,
             timeout_s=card.serving.timeout_s,
             max_queue=self.settings.max_queue,
             webhook=webhook,
             digest=_digest(request, files) if naming.key else "",
-            idempotency=naming.key,
+            idempotency=naming.key and self.caller.owner + naming.key,
         )
         structlog.contextvars.bind_contextvars(prediction=job.id)
         with self.store.waiter(job.id) as waiter:
-            found = await self._enqueue(job, pixels)
+            found = await self._claim_and_enqueue(job, pixels)
             if isinstance(found, Snapshot) and wait_s > 0:
                 found = await waiter.ended(wait_s)
         if isinstance(found, Earlier):
             found = await self.wait(found.id, wait_s)
         if found.status in ENDED:
             self.metrics.ended(card.name, task, found.status)
+        return found
+
+    async def _claim_and_enqueue(self, job: NewJob, pictures: dict[str, bytes]) -> Snapshot | Earlier:
+        """`_enqueue`, counted against the caller unless it makes no new prediction."""
+        new = await self.caller.claim(job.id, job.order.count)
+        found = None
+        try:
+            found = await self._enqueue(job, pictures)
+        finally:
+            if not isinstance(found, Snapshot):
+                await self.caller.release(job.id if new else None, job.order.count)
         return found
 
     async def _enqueue(self, job: NewJob, pictures: dict[str, bytes]) -> Snapshot | Earlier:
@@ -164,9 +186,9 @@ class Predictions:
         return found
 
     async def get(self, prediction: str) -> Snapshot:
-        """Raises `NotFound` for an id that is unknown or has expired."""
+        """Raises `NotFound` for an id that is unknown, has expired or is another caller's."""
         found = await self.store.snapshot(prediction) if PREDICTION_ID.fullmatch(prediction) else None
-        if found is None:
+        if found is None or not self.caller.sees(found.order.owner):
             raise NotFound(
                 "there is no prediction of this id; results are kept for a limited time", code="prediction_not_found"
             )
@@ -190,7 +212,7 @@ class Predictions:
             ids = await self.store.history(cursor, SCAN)
             for name, found in zip(ids, await self.store.snapshots(ids) if ids else [], strict=True):
                 cursor = name
-                if found is not None and wanted.fits(found):
+                if found is not None and self.caller.sees(found.order.owner) and wanted.fits(found):
                     page.append(found)
                 if len(page) == limit:
                     return page, cursor

@@ -6,6 +6,8 @@ import shutil
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 
@@ -85,6 +87,25 @@ class EmbeddedRedis:
         if self.process is not None:
             self.process.terminate()
             self.process.wait(30)
+
+    @contextmanager
+    def visited(self) -> Iterator[str]:
+        """The server's URL for as long as it takes: of the one that runs, or else of one that is run meanwhile.
+
+        Raises:
+            RuntimeError: no server ever kept its data here, or it does not come up.
+        """
+        if not self.folder.is_dir():
+            raise RuntimeError(
+                f"no Easel has run on {self.folder}; run `easel up` once, or say with EASEL_DATA_DIR where one has, "
+                "or with EASEL_REDIS_URL which Redis is used"
+            )
+        if not self._answers():
+            self.start()
+        try:
+            yield self.url
+        finally:
+            self.stop()
 
     def _answers(self) -> bool:
         try:

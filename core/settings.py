@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from functools import lru_cache
 from pathlib import Path
@@ -11,6 +12,9 @@ from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 SHIPPED_MODELS = Path(__file__).parent.parent / "models" / "zoo"
+
+Rate = Annotated[str, Field(pattern=r"^[1-9]\d{0,5}/(second|minute|hour|day)$")]
+"""So many per time: `60/minute`."""
 
 
 class Settings(BaseSettings):
@@ -22,6 +26,15 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="address the API listens on")
     port: int = Field(8000, ge=1, le=65535, description="port the API listens on")
+    auth: Literal["auto", "required", "open"] = Field(
+        "auto", description="whether requests need an API key; auto: they do unless EASEL_HOST is a loopback address"
+    )
+    key_rate: Rate = Field("600/minute", description="requests for predictions that a key may send")
+    key_outstanding: int = Field(100, ge=1, description="predictions of a key that may be unfinished")
+    key_daily: int = Field(10_000, ge=1, description="images that a key may ask for in 24 hours")
+    cors_origins: Annotated[tuple[Annotated[str, Field(pattern=r"^https?://[^/*\s]+$")], ...], NoDecode] = Field(
+        (), description="origins whose pages may call the API, separated by ','"
+    )
     redis_url: str | None = Field(
         None, pattern=r"^(rediss?|unix)://.", description="Redis to use; without it `easel up` starts its own"
     )
@@ -64,7 +77,7 @@ class Settings(BaseSettings):
     def _split_paths(cls, value: object) -> object:
         return tuple(part for part in value.split(":") if part) if isinstance(value, str) else value
 
-    @field_validator("preload", mode="before")
+    @field_validator("preload", "cors_origins", mode="before")
     @classmethod
     def _split_names(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
@@ -75,9 +88,27 @@ class Settings(BaseSettings):
         return (*self.models, SHIPPED_MODELS)
 
     @property
+    def on_loopback(self) -> bool:
+        """Whether only this machine can reach the API."""
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
+
+    @property
+    def open_access(self) -> bool:
+        """Whether requests need no API key."""
+        return self.auth == "open" or (self.auth == "auto" and self.on_loopback)
+
+    @property
     def worker_threads(self) -> int:
         """CPU threads that one worker computes with."""
         return self.threads or max(1, len(os.sched_getaffinity(0)) // self.workers)
+
+    @property
+    def redis_folder(self) -> Path:
+        """Where the embedded Redis keeps its data."""
+        return self.data_dir / "redis"
 
     @property
     def redis(self) -> str:

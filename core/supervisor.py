@@ -10,6 +10,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from core import logs
@@ -36,15 +37,16 @@ class Supervisor:
 
     def __init__(self, settings: Settings):
         self.settings = settings
-        self.redis = None if settings.redis_url else EmbeddedRedis(settings.data_dir / "redis")
+        self.redis = None if settings.redis_url else EmbeddedRedis(settings.redis_folder)
         run = [sys.executable, "-m", "cli"]
         self.children = [_Child("api", [*run, "api"])]
         self.children += [_Child(f"worker-{number}", [*run, "worker"]) for number in range(1, settings.workers + 1)]
         self.children.append(_Child("deliverer", [*run, "deliver"]))
         self._stopping = False
 
-    def run(self, announce) -> None:
-        """Runs until SIGINT or SIGTERM. Calls `announce()` once the first prediction could be made.
+    def run(self, check: Callable[[str], None], announce: Callable[[], None]) -> None:
+        """Runs until SIGINT or SIGTERM. Calls `check(redis_url)` before API and workers are started, which may raise
+        to prevent it, and `announce()` once the first prediction could be made.
 
         Raises:
             RuntimeError: the port is taken, or Redis does not start.
@@ -57,6 +59,7 @@ class Supervisor:
             self.redis.start()
             environment["EASEL_REDIS_URL"] = self.redis.url
         try:
+            check(environment.get("EASEL_REDIS_URL") or self.settings.redis)
             announced = False
             while not self._stopping:
                 self._tend(environment)

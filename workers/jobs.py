@@ -106,12 +106,21 @@ class Output(_Value):
 
 
 class Order(_Value):
-    """What is asked of a worker. `input` has passed the card's schema; pictures in it are `picture:<id>`."""
+    """What is asked of a worker. `input` has passed the card's schema; pictures in it are `picture:<id>`.
+
+    `owner` is the id of the API key that asked, empty where none was needed.
+    """
 
     model: str
     task: Task
     input: dict[str, Any]
     output: Output = Output()
+    owner: str = ""
+
+    @property
+    def count(self) -> int:
+        """How many images it makes."""
+        return self.input.get("n") or self.input.get("frames") or 1
 
     @property
     def pictures(self) -> list[str]:
@@ -292,6 +301,11 @@ def snapshot_of(job: Job, answer: Any, canceling: bool = False) -> Snapshot:
         ended_at=job.ended_at,
         webhook=Webhook.model_validate(webhook) if webhook else None,
     )
+
+
+def has_ended(status: bytes) -> bool:
+    """Whether the `status` of a job hash is one that no job leaves again."""
+    return _STATUS[JobStatus(status.decode())] in ENDED
 
 
 def order_of(job: Job) -> Order:

@@ -20,7 +20,9 @@ from core.settings import Settings
 from models.card import Task
 from workers.jobs import ENDED, Snapshot
 
-router = APIRouter(prefix="/v1/images", tags=["OpenAI"], responses=envelopes(400, 404, 410, 413, 415, 422, 503))
+router = APIRouter(
+    prefix="/v1/images", tags=["OpenAI"], responses=envelopes(400, 401, 403, 404, 410, 413, 415, 422, 429, 503)
+)
 
 
 @router.post("/generations", openapi_extra=GENERATION_BODY, summary="Pictures, as OpenAI's SDKs ask for them")

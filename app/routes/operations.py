@@ -5,11 +5,11 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 from pydantic import BaseModel
 from starlette.responses import RedirectResponse, Response
 
-from app.dependencies import MetricsDep, RegistryDep, StoreDep
+from app.dependencies import MetricsDep, RegistryDep, StoreDep, may_read
 from app.errors import Unavailable
 from app.openapi import problems
 
@@ -54,7 +54,8 @@ async def read_version() -> Version:
 @router.get(
     "/metrics",
     response_class=Response,
-    responses={200: {"content": {"text/plain": {}}}, **problems(503)},
+    dependencies=[Depends(may_read)],
+    responses={200: {"content": {"text/plain": {}}}, **problems(401, 403, 503)},
     summary="For Prometheus",
 )
 async def metrics(metrics: MetricsDep, store: StoreDep, registry: RegistryDep) -> Response:

@@ -31,7 +31,10 @@ PredictionId = Annotated[str, Path(pattern=PREDICTION_ID.pattern, description="1
 CREATED = {
     "status_code": 201,
     "response_model": Prediction,
-    "responses": {202: {"model": Prediction, "description": "not ended yet"}, **problems(400, 404, 413, 415, 422, 503)},
+    "responses": {
+        202: {"model": Prediction, "description": "not ended yet"},
+        **problems(400, 404, 413, 415, 422, 429, 503),
+    },
     "openapi_extra": PREDICTION_BODY,
 }
 

@@ -1,0 +1,462 @@
+"""Who may ask, for what, how much, and from which pages."""
+
+import asyncio
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import httpx
+import pytest
+from redis import Redis
+
+from app.errors import TooMany
+from app.keys import KEYS, Keys
+from app.limits import Limits
+from core.embedded_redis import EmbeddedRedis
+from core.settings import Settings
+from tests.conftest import png
+from workers import jobs
+
+PAGE = "https://art.example.com"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("guarded")
+
+
+@pytest.fixture(scope="module")
+def guarded(start_easel, folder):
+    """An Easel that asks for keys."""
+    return start_easel(data_dir=folder, auth="required", cors_origins=PAGE)
+
+
+@pytest.fixture(scope="module")
+def make_key(guarded, folder):
+    """Makes a key; answers with its id and token."""
+
+    async def make(*scopes, **limits):
+        async with Keys.at(EmbeddedRedis(folder / "redis").url) as keys:
+            key, token = await keys.create("test", scopes or ["predict"], **limits)
+            return key.id, token
+
+    return lambda *scopes, **limits: asyncio.run(make(*scopes, **limits))
+
+
+@pytest.fixture(scope="module")
+def as_key(guarded, make_key):
+    """A client with a key of its own."""
+    opened = []
+
+    def client(*scopes, token=None, **limits):
+        token = token or make_key(*scopes, **limits)[1]
+        headers = {"Authorization": f"Bearer {token}"}
+        opened.append(httpx.Client(base_url=guarded.url, headers=headers, timeout=30))
+        return opened[-1]
+
+    yield client
+    for one in opened:
+        one.close()
+
+
+def cli(*arguments, **environment):
+    command = [sys.executable, "-m", "cli", *arguments]
+    return subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True, timeout=60)
+
+
+def sample(client, **fields):
+    return client.post("/v1/sample/toy-dcgan", data=fields)
+
+
+def test_a_missing_an_unknown_and_a_revoked_key_get_the_same_401(guarded, folder, make_key):
+    id, token = make_key()
+    known = {"Authorization": f"Bearer {token}"}
+    assert httpx.get(f"{guarded.url}/v1/models", headers=known).status_code == 200
+    revoked = cli("keys", "revoke", id, EASEL_DATA_DIR=str(folder))
+    assert revoked.returncode == 0, revoked.stderr
+    other_id, other = make_key()
+    wrong = [
+        {},
+        known,
+        {"Authorization": f"Bearer {other[:-1]}{'A' if other[-1] != 'A' else 'B'}"},
+        {"Authorization": f"Bearer ek_{other_id}_"},
+        {"Authorization": b"Bearer \xe9"},
+        {"Authorization": f"Basic {other}"},
+    ]
+    answers = [httpx.get(f"{guarded.url}/v1/models", headers=headers) for headers in wrong]
+    assert {answer.status_code for answer in answers} == {401}
+    assert {answer.headers["www-authenticate"] for answer in answers} == {"Bearer"}
+    assert len({str(answer.json() | {"request_id": ""}) for answer in answers}) == 1
+    assert answers[0].json()["code"] == "unauthorized"
+    assert answers[0].headers["content-type"] == "application/problem+json"
+
+
+def test_every_route_of_v1_needs_a_key_and_says_so(guarded):
+    document = httpx.get(f"{guarded.url}/openapi.json").json()
+    assert document["components"]["securitySchemes"]["key"]["scheme"] == "bearer"
+    for path, methods in document["paths"].items():
+        for method, told in methods.items():
+            if path.startswith("/v1") or path == "/metrics":
+                url = guarded.url + re.sub(r"{\w+}", "0", path)
+                assert httpx.request(method, url).status_code == 401, (method, path)
+                assert told["security"] == [{"key": []}]
+                assert {"401", "403"} <= set(told["responses"])
+    for path in ("/v1/predictions", "/v1/sample/{model}", "/v1/translate/{model}"):
+        assert "429" in document["paths"][path]["post"]["responses"]
+
+
+def test_health_and_documentation_stay_open(guarded):
+    for path in ("/livez", "/readyz", "/version", "/docs", "/openapi.json"):
+        assert httpx.get(guarded.url + path).status_code == 200, path
+
+
+def test_a_key_does_what_its_scopes_say(as_key):
+    tried = {
+        "look": lambda client: client.get("/v1/models"),
+        "ask": sample,
+        "measure": lambda client: client.get("/metrics"),
+    }
+    allowed = {
+        "read": {"look", "measure"},
+        "predict": {"look", "ask"},
+        "admin": {"look", "ask", "measure"},
+    }
+    for scope, can in allowed.items():
+        client = as_key(scope)
+        for name, act in tried.items():
+            answer = act(client)
+            assert answer.status_code == (200 if name in can else 403), (scope, name)
+            assert name in can or answer.json()["code"] == "missing_scope"
+
+
+def test_a_prediction_is_its_owners_and_admins_and_for_others_does_not_exist(as_key):
+    owner, other, reader, admin = as_key(), as_key(), as_key("read"), as_key("admin")
+    made = owner.post("/v1/predictions", json={"model": "toy-dcgan"}, headers={"Prefer": "wait=20"}).json()
+    here, image = made["urls"]["get"], made["output"][0]["url"]
+    unknown = other.get("/v1/predictions/" + "0" * 32).json() | {"request_id": ""}
+    for client, status in ((owner, 200), (admin, 200), (other, 404), (reader, 404)):
+        for path in (here, image):
+            answer = client.get(path)
+            assert answer.status_code == status
+            assert status == 200 or answer.json() | {"request_id": ""} == unknown
+
+
+def test_the_history_shows_a_key_its_own_and_an_admin_all(as_key):
+    clients = [as_key(), as_key()]
+    made = [client.post("/v1/predictions", json={"model": "toy-dcgan"}).json()["id"] for client in clients]
+    seen = [{found["id"] for found in client.get("/v1/predictions").json()["data"]} for client in clients]
+    assert seen == [{id} for id in made]
+    assert set(made) <= {found["id"] for found in as_key("admin").get("/v1/predictions").json()["data"]}
+
+
+def test_nobody_cancels_deletes_watches_or_overwrites_what_is_anothers(as_key):
+    owner, other = as_key(), as_key()
+    made = owner.post("/v1/predictions", json={"model": "toy-dcgan"}, headers={"Prefer": "wait=20"}).json()
+    here = made["urls"]["get"]
+    for method, path in (("POST", "/cancel"), ("DELETE", ""), ("GET", "/events"), ("GET", "/archive.zip")):
+        assert other.request(method, here + path).status_code == 404, path
+    assert other.put(here, json={"model": "toy-dcgan"}).status_code == 422
+    assert owner.get(here).json() == made
+
+
+def test_an_idempotency_key_is_its_callers_and_what_is_sent_again_is_not_counted_again(as_key):
+    one, other = as_key(daily=1, outstanding=1), as_key()
+    asks = {"json": {"model": "toy-dcgan"}, "headers": {"Idempotency-Key": "order-1", "Prefer": "wait=20"}}
+    first = one.post("/v1/predictions", **asks)
+    assert first.status_code == 201
+    assert other.post("/v1/predictions", **asks).json()["id"] != first.json()["id"]
+    two = as_key(daily=2, outstanding=1)
+    made = {two.post("/v1/predictions", **asks).json()["id"] for _ in range(4)}
+    assert len(made) == 1
+    assert sample(two).status_code == 200
+
+
+def test_what_was_made_in_the_open_is_not_for_every_key_to_see(guarded, folder, as_key):
+    """It belongs to nobody: `owner` is empty."""
+    with Redis.from_url(EmbeddedRedis(folder / "redis").url) as redis:
+        order = jobs.Order(model="toy-dcgan", task="sample", input={"n": 1, "seed": 1})
+        redis.hset(jobs.job_key("f" * 32), mapping=jobs.new_job("f" * 32, order, jobs.Priority.LOW, 60, 60))
+    assert as_key().get("/v1/predictions/" + "f" * 32).status_code == 404
+    assert as_key("admin").get("/v1/predictions/" + "f" * 32).status_code == 200
+
+
+def test_beyond_its_rate_a_key_gets_429_and_is_served_again_after_retry_after(as_key):
+    client = as_key(rate="2/second")
+
+    def ask():  # what is counted is the request, so one that fails fast will do
+        return client.post("/v1/predictions", json={"model": "nope"})
+
+    first, second, third = ask(), ask(), ask()
+    assert [answer.status_code for answer in (first, second, third)] == [404, 404, 429]
+    assert [answer.headers["ratelimit-remaining"] for answer in (first, second, third)] == ["1", "0", "0"]
+    assert third.json()["code"] == "rate_limited"
+    assert third.headers["retry-after"] == third.headers["ratelimit-reset"] == "1"
+    time.sleep(1)
+    assert ask().status_code == 404
+
+
+def test_retry_after_counts_down_and_no_other_key_is_touched(as_key):
+    client = as_key(rate="1/minute")
+    served = sample(client)
+    assert served.status_code == 200
+    assert (served.headers["ratelimit-limit"], served.headers["ratelimit-remaining"]) == ("1", "0")
+    time.sleep(1.1)
+    refused = sample(client)
+    assert refused.status_code == 429
+    assert 40 <= int(refused.headers["retry-after"]) <= 59
+    assert sample(as_key(rate="1/minute")).status_code == 200
+    assert client.get("/v1/models").status_code == 200
+
+
+def test_a_days_images_are_counted_and_what_is_refused_is_not(as_key):
+    client = as_key(daily=10)
+    assert sample(client, n=4).status_code == 200
+    walk = {"model": "toy-vae", "task": "interpolate", "input": {"seeds": [1, 2], "frames": 5}}
+    assert client.post("/v1/predictions", json=walk).status_code == 202
+    refused = sample(client, n=2)
+    assert refused.status_code == 429
+    assert refused.json()["code"] == "quota_exceeded"
+    assert (refused.headers["ratelimit-limit"], refused.headers["ratelimit-remaining"]) == ("10", "1")
+    assert 86_000 < int(refused.headers["retry-after"]) <= 86_400
+    assert sample(client, n=1).status_code == 200
+    assert sample(client, n=1).status_code == 429
+
+
+def test_more_than_a_whole_day_allows_is_not_to_be_tried_again_at_once(as_key):
+    refused = sample(as_key(daily=3), n=4)
+    assert refused.status_code == 429
+    assert int(refused.headers["retry-after"]) == 86_400
+
+
+def test_the_unfinished_predictions_of_a_key_are_capped_until_they_end(guarded, as_key):
+    client = as_key(outstanding=2, daily=4)
+    find = ["pgrep", "-P", str(guarded.process.pid), "-f", "cli worker"]
+    (worker,) = map(int, subprocess.run(find, capture_output=True, text=True).stdout.split())
+    os.kill(worker, signal.SIGSTOP)
+    try:
+        answers = [client.post("/v1/predictions", json={"model": "toy-dcgan"}) for _ in range(3)]
+        others = as_key().post("/v1/predictions", json={"model": "toy-dcgan"})
+    finally:
+        os.kill(worker, signal.SIGCONT)
+    assert [answer.status_code for answer in answers] == [202, 202, 429]
+    assert others.status_code == 202
+    assert answers[2].json()["code"] == "too_many_outstanding"
+    assert 1 <= int(answers[2].headers["retry-after"]) <= 60
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        if (again := sample(client)).status_code == 200:
+            break
+        time.sleep(0.1)
+    assert again.status_code == 200
+    assert sample(client).status_code == 200, "the refused prediction was counted as images"
+
+
+def with_limits(redis_url, act, **limits):
+    """Runs `act(limits, key)` on a Redis, with a key that has these limits."""
+
+    async def run():
+        async with Keys.at(redis_url) as keys:
+            key, _ = await keys.create("test", ["predict"], **limits)
+            return await act(Limits(keys.redis, Settings()), key)
+
+    return asyncio.run(run())
+
+
+def test_of_requests_at_the_same_time_none_slips_past_cap_or_quota(redis, redis_url):
+    async def act(limits, key):
+        claims = [limits.claim(key, f"{index:032}", 1) for index in range(30)]
+        outcomes = await asyncio.gather(*claims, return_exceptions=True)
+        assert not [outcome for outcome in outcomes if not isinstance(outcome, bool | TooMany)]
+        return outcomes.count(True)
+
+    assert with_limits(redis_url, act, outstanding=7, daily=1000) == 7
+    assert with_limits(redis_url, act, outstanding=1000, daily=7) == 7
+
+
+def test_what_the_quota_refuses_takes_no_place(redis, redis_url):
+    async def act(limits, key):
+        with pytest.raises(TooMany):
+            await limits.claim(key, "a", 2)
+        await limits.claim(key, "b", 1)
+
+    with_limits(redis_url, act, outstanding=1, daily=1)
+
+
+@pytest.mark.parametrize("status", ["finished", "failed", "canceled", "stopped"])
+def test_an_end_that_nobody_reported_frees_its_place(redis, redis_url, status):
+    """A worker or an API that died cannot count down."""
+
+    async def act(limits, key):
+        await limits.claim(key, "a", 1)
+        for unfinished in ("queued", "started"):
+            redis.hset(jobs.job_key("a"), "status", unfinished)
+            with pytest.raises(TooMany):
+                await limits.claim(key, f"while-{unfinished}", 1)
+        redis.hset(jobs.job_key("a"), "status", status)
+        await limits.claim(key, "b", 1)
+
+    with_limits(redis_url, act, outstanding=1)
+
+
+def test_a_claim_whose_job_never_came_or_has_expired_is_forgotten_after_a_while(redis, redis_url, monkeypatch):
+    async def act(limits, key):
+        await limits.claim(key, "a", 1)
+        with pytest.raises(TooMany):
+            await limits.claim(key, "b", 1)
+        monkeypatch.setattr("app.limits._ENQUEUE_S", 0)
+        await limits.claim(key, "b", 1)
+
+    with_limits(redis_url, act, outstanding=1)
+
+
+def test_keys_without_limits_of_their_own_have_those_of_the_settings(redis, redis_url):
+    async def act(limits, key):
+        headers = await limits.request(key)
+        return headers["RateLimit-Limit"]
+
+    assert with_limits(redis_url, act) == Settings().key_rate.partition("/")[0]
+    assert with_limits(redis_url, act, rate="3/hour") == "3"
+
+
+def test_in_the_open_no_key_is_asked_for_or_looked_at_and_no_limit_applies(client):
+    for headers in ({}, {"Authorization": "Bearer whatever-an-sdk-insists-on"}):
+        answer = client.post("/v1/sample/toy-dcgan", headers=headers)
+        assert answer.status_code == 200
+        assert "ratelimit-limit" not in answer.headers
+
+
+def test_keys_are_made_listed_and_revoked_and_only_a_hash_is_kept(guarded, folder):
+    where = {"EASEL_DATA_DIR": str(folder), "COLUMNS": "200"}
+    limits = ("--rate", "60/minute", "--outstanding", "9", "--daily", "77")
+    made = cli("keys", "create", "gallery", "--scope", "predict", "--scope", "read", *limits, **where)
+    assert made.returncode == 0, made.stderr
+    token = made.stdout.strip()
+    assert re.fullmatch(r"ek_[0-9a-f]{12}_[\w-]{43}", token)
+    headers = {"Authorization": f"Bearer {token}"}
+    assert httpx.get(f"{guarded.url}/metrics", headers=headers).status_code == 200
+    listed = cli("keys", "list", **where).stdout
+    (row,) = [line for line in listed.splitlines() if "gallery" in line]
+    assert all(told in row for told in (token.split("_")[1], "predict, read", "60/minute", "9", "77"))
+    with Redis.from_url(EmbeddedRedis(folder / "redis").url) as redis:
+        kept = str(redis.hgetall(KEYS))
+    for told in (listed, kept):
+        assert token not in told
+        assert token.split("_", 2)[2] not in told
+    assert cli("keys", "revoke", token.split("_")[1], **where).returncode == 0
+    assert httpx.get(f"{guarded.url}/metrics", headers=headers).status_code == 401
+    again = cli("keys", "revoke", token.split("_")[1], **where)
+    assert again.returncode == 1
+    assert "easel keys list" in again.stderr
+
+
+def test_the_keys_command_tells_what_is_wrong_in_words(tmp_path, folder, guarded):
+    lost = cli("keys", "list", EASEL_DATA_DIR=str(tmp_path / "nowhere"))
+    gone = cli("keys", "list", EASEL_REDIS_URL="redis://127.0.0.1:9")
+    rate = cli("keys", "create", "a", "--rate", "60/fortnight", EASEL_DATA_DIR=str(folder))
+    scope = cli("keys", "create", "a", "--scope", "all", EASEL_DATA_DIR=str(folder))
+    for done, word in ((lost, "EASEL_DATA_DIR"), (gone, "127.0.0.1:9"), (rate, "rate"), (scope, "scopes")):
+        assert done.returncode == 1
+        assert word in done.stderr
+        assert "Traceback" not in done.stderr
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_the_sample_and_translate_commands_take_a_key(guarded, make_key, tmp_path):
+    out, picture = tmp_path / "out.png", tmp_path / "in.png"
+    picture.write_bytes(png())
+    for command in (("sample", "toy-dcgan"), ("translate", "toy-pix2pix", str(picture))):
+        asked = (*command, "-o", str(out), "--server", guarded.url)
+        assert "Authorization" in cli(*asked).stderr
+        assert cli(*asked, EASEL_KEY=make_key()[1]).returncode == 0
+
+
+def test_on_a_network_easel_starts_only_with_a_key_which_outlives_it(start_easel, tmp_path):
+    where = {"EASEL_DATA_DIR": str(tmp_path), "EASEL_HOST": "0.0.0.0", "EASEL_PORT": "18765"}
+    refused = cli("up", **where)
+    assert refused.returncode == 1
+    assert "easel keys create" in refused.stderr
+    assert "EASEL_AUTH=open" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    made = cli("keys", "create", "first", EASEL_DATA_DIR=str(tmp_path))
+    assert made.returncode == 0, made.stderr
+
+    easel = start_easel(data_dir=tmp_path, host="0.0.0.0")
+    headers = {"Authorization": f"Bearer {made.stdout.strip()}"}
+    assert httpx.get(f"{easel.url}/v1/models").status_code == 401
+    assert httpx.get(f"{easel.url}/v1/models", headers=headers).status_code == 200
+    easel.stop()
+
+
+def test_the_api_alone_refuses_a_network_without_a_key_too(redis, redis_url):
+    refused = cli("api", EASEL_HOST="0.0.0.0", EASEL_PORT="18766", EASEL_REDIS_URL=redis_url)
+    assert refused.returncode == 1
+    assert "easel keys create" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("host", "auth", "is_open"),
+    [
+        ("127.0.0.1", "auto", True),
+        ("127.8.8.8", "auto", True),
+        ("::1", "auto", True),
+        ("localhost", "auto", True),
+        ("0.0.0.0", "auto", False),
+        ("::", "auto", False),
+        ("192.168.1.4", "auto", False),
+        ("art.example.com", "auto", False),
+        ("127.0.0.1", "required", False),
+        ("0.0.0.0", "open", True),
+    ],
+)
+def test_access_is_open_on_loopback_unless_said_otherwise(host, auth, is_open):
+    assert Settings(host=host, auth=auth).open_access is is_open
+
+
+def preflight(url, origin):
+    asks = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization, prefer"}
+    return httpx.options(f"{url}/v1/predictions", headers={"Origin": origin, **asks})
+
+
+def test_a_preflight_is_answered_without_a_key_for_the_named_origins_alone(guarded, easel):
+    allowed = preflight(guarded.url, PAGE)
+    assert allowed.status_code == 200
+    assert allowed.headers["access-control-allow-origin"] == PAGE
+    assert "POST" in allowed.headers["access-control-allow-methods"]
+    assert {"authorization", "prefer"} <= set(allowed.headers["access-control-allow-headers"].lower().split(", "))
+    for url, origin in ((guarded.url, "https://evil.example.com"), (guarded.url, "null"), (easel.url, PAGE)):
+        refused = preflight(url, origin)
+        assert refused.status_code == 400
+        assert "access-control-allow-origin" not in refused.headers
+
+
+def test_a_page_of_a_named_origin_may_read_answers_and_their_headers(guarded, as_key):
+    answer = as_key().post("/v1/sample/toy-dcgan", headers={"Origin": PAGE})
+    assert answer.headers["access-control-allow-origin"] == PAGE
+    exposed = set(answer.headers["access-control-expose-headers"].lower().split(", "))
+    assert {
+        "location", "retry-after", "ratelimit-limit", "ratelimit-remaining", "ratelimit-reset", "x-request-id",
+        "x-seed", "server-timing", "content-location", "preference-applied", "etag",
+    } <= exposed  # fmt: skip
+    assert httpx.get(f"{guarded.url}/v1/models", headers={"Origin": PAGE}).headers["access-control-allow-origin"]
+    elsewhere = as_key().get("/v1/models", headers={"Origin": "https://evil.example.com"})
+    assert "access-control-allow-origin" not in elsewhere.headers
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("CORS_ORIGINS", "*"),
+        ("CORS_ORIGINS", "https://*.example.com"),
+        ("CORS_ORIGINS", "https://a.example.com/"),
+        ("KEY_RATE", "many"),
+        ("KEY_RATE", "0/minute"),
+        ("AUTH", "maybe"),
+    ],
+)
+def test_settings_that_would_not_do_what_they_say_are_refused(monkeypatch, name, value):
+    monkeypatch.setenv(f"EASEL_{name}", value)
+    with pytest.raises(ValueError, match=name.lower()):
+        Settings()
