@@ -272,7 +272,8 @@ def train(
 @app.command()
 def evaluate(
     model: Annotated[str, typer.Argument(help="a model of the zoo, for example mnist-cgan")],
-    write: Annotated[bool, typer.Option("--write", help="write the figures into the model's card")] = False,
+    write: Annotated[bool, typer.Option("--write", help="write figures and today's tasks into the card")] = False,
+    limits: Annotated[str | None, typer.Option(help="what the model does badly, as you saw it, for the card")] = None,
 ) -> None:
     """Measure a model on data that it was not trained on. Data is read from the folder that EASEL_DATASETS names."""
     from rich.console import Console
@@ -284,18 +285,19 @@ def evaluate(
 
     registry = Registry(_settings().model_folders)
     try:
-        metrics = measure(model, registry)
+        card = measure(model, registry)
     except KeyError as error:
         _quit(f"there is no model {error}")
     except (FileNotFoundError, NothingToMeasure) as error:
         _quit(str(error))
     table = Table("figure", "value", "images", "against", "judge")
-    for metric in metrics:
+    for metric in card.metrics:
         table.add_row(metric.name, f"{metric.value:g}", str(metric.count), metric.reference, metric.extractor or "")
     Console().print(table)
     if write:
-        entry = registry[model]
-        entry.card.model_copy(update={"metrics": metrics}).write(entry.folder)
+        if limits is not None:
+            card = card.model_copy(update={"limits": limits})
+        card.write(registry[model].folder)
 
 
 @app.command()

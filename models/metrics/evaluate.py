@@ -13,6 +13,7 @@ from models.card import Card, Metric, Task
 from models.metrics.fidelity import psnr
 from models.metrics.frechet import frechet_distance
 from models.model import Model
+from models.operations import tasks_of
 from models.registry import Registry
 from models.training import data, recipe
 
@@ -29,8 +30,8 @@ class NothingToMeasure(ValueError):
     """A model for which no figure is defined."""
 
 
-def evaluate(name: str, registry: Registry) -> tuple[Metric, ...]:
-    """All figures that are defined for the model.
+def evaluate(name: str, registry: Registry) -> Card:
+    """The model's card with all figures that are defined for it, and with the tasks that its family offers today.
 
     Raises:
         KeyError: no such model, or its judge is missing.
@@ -47,7 +48,7 @@ def evaluate(name: str, registry: Registry) -> tuple[Metric, ...]:
         found = [metric for measure in _MEASURES for metric in measure(model, about)]
     if not found:
         raise NothingToMeasure(f"no figure is defined for what {name} does")
-    return tuple(found)
+    return card.model_copy(update={"metrics": tuple(found), "tasks": tasks_of(model)})
 
 
 class _About:

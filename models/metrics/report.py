@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+from PIL import Image
+
 from models import checkpoint, pictures
 from models.card import Card
 from models.registry import Registry
 from models.training import data, recipe
 from models.training.preview import preview
+
+_COLUMNS = 8
+_SIDE = 96
 
 _HEAD = """# The models
 
@@ -19,13 +25,13 @@ real training images. Samples are drawn with seeds 0, 1, 2 …, none chosen.
 
 
 def write(registry: Registry, folder: Path) -> None:
-    """Writes `folder/models.md` and a sample sheet for each model beside it.
+    """Writes `folder/models.md`, a sample sheet for each model beside it, and `overview.png` with the first of each.
 
     Raises:
         FileNotFoundError: a data set that a sheet needs is missing.
     """
     (folder / "models").mkdir(parents=True, exist_ok=True)
-    sections = []
+    sections, cells = [], []
     for entry in registry:
         if entry.card.training is None:
             continue
@@ -33,8 +39,24 @@ def write(registry: Registry, folder: Path) -> None:
         sheet = preview(checkpoint.read(entry.folder, entry.card), data.load(plan.data.evaluation()))
         if sheet is not None:
             (folder / "models" / f"{entry.card.name}.png").write_bytes(pictures.encode(sheet))
+            cells += _highlights(entry.card, sheet)
         sections.append(_section(entry.card, shown=sheet is not None))
+    (folder / "models" / "overview.png").write_bytes(pictures.encode(pictures.grid(cells, columns=_COLUMNS)))
     (folder / "models.md").write_text(_HEAD + "\n".join(sections))
+
+
+def _highlights(card: Card, sheet: np.ndarray) -> list[np.ndarray]:
+    """One row of the overview: the sheet's first samples, or its first inputs each beside what was made of it."""
+    side, step = card.image.height, card.image.height + 2
+
+    def cell(row: int, column: int) -> np.ndarray:
+        pixels = sheet[row * step : row * step + side, column * step : column * step + side]
+        picture = Image.fromarray(pixels.squeeze()).convert("RGB")
+        return np.asarray(picture.resize((_SIDE, _SIDE), Image.Resampling.LANCZOS))
+
+    if not card.directions:
+        return [cell(0, column) for column in range(_COLUMNS)]
+    return [cell(row, column) for row in range(_COLUMNS // 2) for column in (0, 1)]
 
 
 def _section(card: Card, shown: bool) -> str:

@@ -44,7 +44,6 @@ class Recipe(_Section):
 
     name: ModelName
     summary: str
-    limits: str = ""
     licence: str
     family: str
     seed: int = 0

@@ -201,7 +201,6 @@ class Trainer:
             weights=weights,
             serving=recipe.serving,
             licence=recipe.licence,
-            limits=recipe.limits,
         )
         card.write(folder)
         return card

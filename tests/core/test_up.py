@@ -21,7 +21,9 @@ def processes_of(folder):
 
 def test_ctrl_c_stops_everything_and_a_second_start_finds_what_the_first_left(start_easel, tmp_path):
     first = start_easel(data_dir=tmp_path)
-    made = httpx.post(f"{first.url}/v1/sample/toy-dcgan?seed=1", headers={"Accept": "application/json"}).json()
+    made = httpx.post(
+        f"{first.url}/v1/sample/toy-dcgan?seed=1", headers={"Accept": "application/json"}, timeout=60
+    ).json()
     picture = httpx.get(first.url + made["output"][0]["url"]).content
     assert processes_of(tmp_path)
     assert first.stop() == 0
@@ -59,7 +61,7 @@ def test_a_worker_that_dies_is_started_again(start_easel):
 def test_a_redis_that_dies_is_started_again_and_what_was_queued_is_answered(start_easel, tmp_path):
     easel = start_easel(data_dir=tmp_path)
     with stopped_worker(easel):
-        queued = httpx.post(f"{easel.url}/v1/predictions", json={"model": "toy-dcgan"})
+        queued = httpx.post(f"{easel.url}/v1/predictions", json={"model": "toy-dcgan"}, timeout=60)
         time.sleep(1.5)  # the append-only file is written every second
         subprocess.run(["pkill", "-KILL", "-P", str(easel.process.pid), "redis-server"], check=True)
     for _ in range(400):
@@ -91,7 +93,7 @@ def test_a_taken_port_is_said_in_words(tmp_path):
 
 def test_logs_are_json_lines_with_request_and_prediction_ids(start_easel):
     easel = start_easel()
-    httpx.post(f"{easel.url}/v1/sample/toy-dcgan", headers={"X-Request-Id": "find-me"})
+    httpx.post(f"{easel.url}/v1/sample/toy-dcgan", headers={"X-Request-Id": "find-me"}, timeout=60)
     easel.stop()
     lines = [json.loads(line) for line in easel.log.read_text().splitlines() if line.startswith("{")]
     (request,) = [line for line in lines if line["event"] == "request" and line.get("request") == "find-me"]
