@@ -1,6 +1,8 @@
 VENV ?= .venv
 PYTHON ?= python3.11
 BIN = $(VENV)/bin
+CONFORM_PORT ?= 8765
+SHELL = /bin/bash
 
 .DEFAULT_GOAL := help
 
@@ -23,10 +25,18 @@ test: install ## the whole suite, against a real redis-server
 	$(BIN)/ruff format --check .
 	$(BIN)/pytest
 
+conform: install ## at least 2,000 generated requests against the OpenAPI document (schemathesis)
+	$(PYTHON) -m venv .easel/conform && .easel/conform/bin/pip install --quiet schemathesis==4.32.5
+	EASEL_PORT=$(CONFORM_PORT) EASEL_DATA_DIR=.easel/conform-data $(BIN)/easel up & \
+	trap 'kill -INT %1; wait' EXIT; \
+	until curl -sf localhost:$(CONFORM_PORT)/readyz > /dev/null; do sleep 0.5; done; \
+	.easel/conform/bin/st run http://127.0.0.1:$(CONFORM_PORT)/openapi.json --max-examples 60 --request-timeout 20 \
+		--checks not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance
+
 train: install ## train a model: make train RECIPE=mnist-dcgan
 	$(BIN)/easel train $(RECIPE)
 
 clean: ## forget the environment and the embedded Redis's data
 	rm -rf $(VENV) .easel
 
-.PHONY: help install serve test train clean
+.PHONY: help install serve test conform train clean

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
+from typing import Any
 
 from fastapi import Depends, FastAPI
 from fastapi_offline import FastAPIOffline
@@ -15,7 +16,7 @@ from app.access import Access
 from app.dependencies import may_use
 from app.metrics import Metrics
 from app.middleware import CORS, LimitBody, Observe
-from app.openapi import problems
+from app.openapi import components, problems
 from app.predictions import Predictions
 from app.routes import bundles, deliveries, images, interpolate, models, operations, predictions, short, uploads
 from app.store import Store
@@ -57,6 +58,16 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(CORSMiddleware, allow_origins=settings.cors_origins, **CORS)
     app.add_middleware(Observe, metrics=metrics)
     for module in (predictions, bundles, deliveries, uploads, short, interpolate, images, models):
-        app.include_router(module.router, dependencies=[Depends(may_use)], responses=problems(401, 403))
+        app.include_router(module.router, dependencies=[Depends(may_use)], responses=problems(401, 403, 422))
     app.include_router(operations.router)
+    app.openapi = lambda: _documented(app)
     return app
+
+
+def _documented(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI document, with the schemas that FastAPI does not see."""
+    if app.openapi_schema is None:
+        FastAPI.openapi(app)
+        schemas = app.openapi_schema["components"]["schemas"]
+        schemas |= {name: schema for name, schema in components().items() if name not in schemas}
+    return app.openapi_schema

@@ -39,6 +39,15 @@ def envelopes(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"description": _WORDS[status], "model": ErrorEnvelope} for status in statuses}
 
 
+_REF = "#/components/schemas/{model}"
+
+
+def components() -> dict[str, Any]:
+    """The schemas of bodies that routes read by themselves, so that the document can refer to them."""
+    schema = PredictionRequest.model_json_schema(ref_template=_REF)
+    return {**schema.pop("$defs"), "PredictionRequest": schema}
+
+
 _PICTURE = {"type": "string", "format": "binary"}
 
 _PREDICTION_EXAMPLES = {
@@ -55,7 +64,7 @@ PREDICTION_BODY = {
         "required": True,
         "content": {
             "application/json": {
-                "schema": PredictionRequest.model_json_schema(ref_template="#/components/schemas/{model}"),
+                "schema": {"$ref": _REF.format(model="PredictionRequest")},
                 "examples": _PREDICTION_EXAMPLES,
             },
             "multipart/form-data": {

@@ -88,7 +88,7 @@ async def delete(prediction_id: str, predictions: PredictionsDep) -> None:
 @router.get(
     "/{prediction_id}/events",
     response_class=Response,
-    responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}, **problems(404, 503)},
+    responses={200: {"content": {"text/event-stream": {}}}, **problems(404, 503)},
     summary="Watch",
 )
 async def events(

@@ -1,5 +1,7 @@
 """What can be asked for, and how the service says that it is well."""
 
+import json
+import re
 import subprocess
 import time
 
@@ -77,3 +79,14 @@ def test_without_a_worker_requests_get_503_and_never_hang(start_easel, redis):
         assert int(answer.headers["retry-after"]) > 0
     finally:
         subprocess.run(["pkill", "-CONT", "-P", str(easel.process.pid), "-f", "cli worker"], check=True)
+
+
+def test_every_reference_in_openapi_leads_somewhere_and_every_422_is_a_problem(client):
+    document = client.get("/openapi.json").json()
+    references = set(re.findall(r'"\$ref": "#/components/schemas/(\w+)"', json.dumps(document)))
+    assert references <= set(document["components"]["schemas"])
+    for path, routes in document["paths"].items():
+        for route in routes.values():
+            kinds = set(route["responses"].get("422", {}).get("content", {"application/problem+json": {}}))
+            expected = "application/json" if path.startswith("/v1/images/") else "application/problem+json"
+            assert expected in kinds, path
