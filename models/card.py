@@ -96,7 +96,6 @@ class Serving(_Record):
     """How the worker treats this model."""
 
     max_batch: int = Field(32, ge=1, description="images in one forward pass")
-    max_wait_ms: float = Field(2.0, ge=0, description="longest wait for a batch to fill")
     timeout_s: int = Field(60, ge=1, description="a prediction that runs longer fails")
 
 

@@ -10,6 +10,7 @@ from models.card import CARD_FILE, WEIGHTS_FILE, Card
 from models.inputs import input_model
 from models.operations import OPERATIONS, tasks_of, to_pixels
 from models.registry import Registry
+from models.training import recipe
 
 REGISTRY = Registry([SHIPPED_MODELS])
 NAMES = [entry.card.name for entry in REGISTRY]
@@ -27,6 +28,7 @@ def test_a_card_is_complete(name):
     card = REGISTRY[name].card
     assert card.training is not None
     assert "dirty" not in card.training.commit
+    assert recipe.load(name)[1] == card.training.recipe_sha256, "the recipe is not the one it was trained by"
     assert card.data.sha256
     assert card.data.licence
     assert card.metrics
