@@ -7,7 +7,7 @@ import base64
 import hashlib
 import io
 import zipfile
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 
 import numpy as np
 from fastapi.responses import JSONResponse
@@ -135,9 +135,14 @@ def told(found: Snapshot) -> dict[str, str]:
     return headers if seed is None else headers | {"X-Seed": str(seed)}
 
 
-def cacheable(tag: str, ttl_s: int) -> dict[str, str]:
-    """The headers of bytes that never change while they last."""
-    return {"ETag": f'"{tag}"', "Cache-Control": f"private, max-age={ttl_s}, immutable"}
+async def unchanging(
+    request: Request, tag: str, ttl_s: int, media_type: str, make: Callable[[], Awaitable[bytes]]
+) -> Response:
+    """Bytes that never change while they last: made only if the caller does not have them (`If-None-Match`)."""
+    headers = {"ETag": f'"{tag}"', "Cache-Control": f"private, max-age={ttl_s}, immutable"}
+    if headers["ETag"] in request.headers.get("if-none-match", ""):
+        return Response(None, 304, headers)
+    return Response(await make(), 200, headers, media_type)
 
 
 def tag_of(found: Snapshot) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from types import SimpleNamespace
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 from rq.job import Job, JobStatus, Retry
@@ -314,8 +314,6 @@ def order_of(job: Job) -> Order:
         raise ValueError(f"a job of {job.func_name!r} is not ours to run")
     return Order.model_validate(job.kwargs)
 
-
-PriorityName = Literal["high", "normal", "low"]
 
 # rq's constructors insist on a connection that (de)serialising never touches.
 _NO_CONNECTION: Any = SimpleNamespace()

@@ -8,7 +8,7 @@ import numpy as np
 from redis import Redis
 from rq import get_current_job
 
-from core.settings import get_settings
+from core.settings import Settings, get_settings
 from models.card import Card
 from models.registry import Registry
 from workers import results
@@ -18,13 +18,17 @@ from workers.jobs import Order, image_key, picture_key
 _engine: Engine | None = None
 
 
+def engine_for(settings: Settings) -> Engine:
+    """A new engine with the models, the device and the memory that the settings name."""
+    registry = Registry(settings.model_folders)
+    return Engine(registry, settings.device, settings.worker_threads, settings.model_memory_mb * 2**20)
+
+
 def engine() -> Engine:
     """The engine of this process, made on first use."""
     global _engine
     if _engine is None:
-        settings = get_settings()
-        registry = Registry(settings.model_folders)
-        _engine = Engine(registry, settings.device, settings.worker_threads, settings.model_memory_mb * 2**20)
+        _engine = engine_for(get_settings())
     return _engine
 
 
@@ -37,22 +41,21 @@ def predict(**order: Any) -> dict[str, Any]:
     job = get_current_job()
     work = Work(Order.model_validate(order), [])
     card = engine().load(work.order.model).card
-    blobs = (
-        job.connection.mget([picture_key(picture) for picture in work.order.pictures]) if work.order.pictures else []
-    )
-    work.pictures = unpack(card, blobs)
+    if work.order.pictures:
+        work.pictures = pictures_of(job.connection, card, work.order)
     engine().run([work])
     answer, images = results.encode(work, job.enqueued_at, job.started_at)
     store(job.connection, job.id, images, get_settings().result_ttl_s)
     return answer.model_dump(mode="json")
 
 
-def unpack(card: Card, blobs: list[bytes | None]) -> list[np.ndarray]:
-    """Stored pictures as pixels of the card's size.
+def pictures_of(connection: Redis, card: Card, order: Order) -> list[np.ndarray]:
+    """The pictures that an order names (one at least), as pixels of the card's size.
 
     Raises:
         PredictionError: a picture has expired, or is not of that size.
     """
+    blobs = connection.mget([picture_key(picture) for picture in order.pictures])
     shape = (card.image.height, card.image.width, card.image.channels)
     if None in blobs:
         raise PredictionError(

@@ -29,7 +29,6 @@ from rq.worker.base import WorkerStatus
 
 from core import logs
 from core.settings import Settings
-from models.registry import Registry
 from workers import predict, results
 from workers.batching import Taker
 from workers.engine import Engine, PredictionError, Report, Work
@@ -44,7 +43,6 @@ from workers.jobs import (
     cancel_key,
     events_key,
     order_of,
-    picture_key,
     queue_name,
     snapshot_of,
 )
@@ -170,12 +168,17 @@ class BatchWorker(SimpleWorker):
         """Runs the batch that `job` came with."""
         began = time.monotonic()
         tasks = self._prepare(self._batch)
-        ready = [task for task in tasks if not task.canceled.is_set() and self._order(task, queue)]
+        done: list[Task] = []
+        ready: list[Task] = []
+        for task in tasks:
+            if task.canceled.is_set():
+                done.append(task)
+            elif self._order(task, queue):
+                ready.append(task)
         if len(ready) > 1 and self._run(ready):
-            done = ready
+            done += ready
         else:
-            done = [task for task in ready if self._run_alone(task, queue)]
-        done += [task for task in tasks if task.canceled.is_set() and task not in done]
+            done += [task for task in ready if self._run_alone(task, queue)]
         self._note_pace(queue, (time.monotonic() - began) / len(tasks))
         self._finish_pending()
         if done:
@@ -213,9 +216,9 @@ class BatchWorker(SimpleWorker):
         """Reads the job's order and fetches its pictures; a job that has none fails alone."""
         try:
             task.work = Work(order_of(task.job), [], canceled=task.canceled)
-            if pictures := task.work.order.pictures:
-                blobs = self.connection.mget([picture_key(picture) for picture in pictures])
-                task.work.pictures = predict.unpack(self.engine.registry[task.work.order.model].card, blobs)
+            if task.work.order.pictures:
+                card = self.engine.registry[task.work.order.model].card
+                task.work.pictures = predict.pictures_of(self.connection, card, task.work.order)
             self.engine.prepare(task.work)
         except Exception:
             self._fail(task, queue)
@@ -260,21 +263,25 @@ class BatchWorker(SimpleWorker):
 
     def _finish(self, tasks: list[Task], queue: Queue) -> None:
         """Encodes all images and commits all answers in one transaction; runs in the finisher's thread."""
-        for task in tasks:
-            task.job.ended_at = now()
-            if task.work is None or task.work.pixels is None:
-                continue
-            try:
-                answer, blobs = results.encode(task.work, task.job.enqueued_at, task.job.started_at)
-            except Exception:
-                self._fail(task, queue)
-                continue
-            task.job._result, task.blobs = answer.model_dump(mode="json"), blobs
+        tasks = [task for task in tasks if self._encode(task, queue)]
         self._commit(tasks)
         for task in tasks:
             if self._in_hand.pop(task.job.id, None) is not None:
                 outcome = "canceled" if task.blobs is None else "succeeded"
                 log.info(f"prediction_{outcome}", prediction=task.job.id, queue=queue.name)
+
+    def _encode(self, task: Task, queue: Queue) -> bool:
+        """Encodes the images of a task, if it made any; False if that failed the task."""
+        task.job.ended_at = now()
+        if task.work is None or task.work.pixels is None:
+            return True
+        try:
+            answer, blobs = results.encode(task.work, task.job.enqueued_at, task.job.started_at)
+        except Exception:
+            self._fail(task, queue)
+            return False
+        task.job._result, task.blobs = answer.model_dump(mode="json"), blobs
+        return True
 
     def _commit(self, tasks: list[Task]) -> None:
         """Writes what became of the tasks; while Redis is away, again and again.
@@ -430,10 +437,9 @@ def run(settings: Settings) -> None:
     """Runs a worker until it is told to stop. Models to preload are loaded before it takes its first job."""
     logs.configure(settings)
     connection = Redis.from_url(settings.redis, socket_timeout=IDLE_S + 10, health_check_interval=30)
-    registry = Registry(settings.model_folders)
-    for folder, reason in registry.broken.items():
+    engine = predict.engine_for(settings)
+    for folder, reason in engine.registry.broken.items():
         log.error("model_unreadable", folder=str(folder), reason=reason)
-    engine = Engine(registry, settings.device, settings.worker_threads, settings.model_memory_mb * 2**20)
     for name in settings.preload:
         engine.load(name)
     worker = BatchWorker(engine, connection, settings)

@@ -26,11 +26,11 @@ router = APIRouter(prefix="/v1/predictions", tags=["predictions"])
 async def grid(prediction_id: str, request: Request, predictions: PredictionsDep, store: StoreDep) -> Response:
     """As square as can be, row by row. `ETag` and `If-None-Match` save the transfer."""
     found = await _succeeded(predictions, prediction_id)
-    headers = answers.cacheable(f"{answers.tag_of(found)}-grid", store.ttl_s)
-    if headers["ETag"] in request.headers.get("if-none-match", ""):
-        return Response(None, 304, headers)
-    data = await asyncio.to_thread(answers.sheet, await answers.blobs_of(found, store))
-    return Response(data, 200, headers, "image/png")
+
+    async def make() -> bytes:
+        return await asyncio.to_thread(answers.sheet, await answers.blobs_of(found, store))
+
+    return await answers.unchanging(request, f"{answers.tag_of(found)}-grid", store.ttl_s, "image/png", make)
 
 
 @router.get(
@@ -42,13 +42,14 @@ async def grid(prediction_id: str, request: Request, predictions: PredictionsDep
 async def archive(prediction_id: str, request: Request, predictions: PredictionsDep, store: StoreDep) -> Response:
     """The image files as they are, named by place and seed. `ETag` and `If-None-Match` save the transfer."""
     found = await _succeeded(predictions, prediction_id)
-    headers = answers.cacheable(f"{answers.tag_of(found)}-zip", store.ttl_s)
-    if headers["ETag"] in request.headers.get("if-none-match", ""):
-        return Response(None, 304, headers)
-    data = await asyncio.to_thread(answers.archive, found, await answers.blobs_of(found, store))
-    return Response(
-        data, 200, {**headers, "Content-Disposition": f'attachment; filename="{found.id}.zip"'}, answers.ZIP
-    )
+
+    async def make() -> bytes:
+        return await asyncio.to_thread(answers.archive, found, await answers.blobs_of(found, store))
+
+    response = await answers.unchanging(request, f"{answers.tag_of(found)}-zip", store.ttl_s, answers.ZIP, make)
+    if response.status_code == 200:
+        response.headers["Content-Disposition"] = f'attachment; filename="{found.id}.zip"'
+    return response
 
 
 async def _succeeded(predictions: Predictions, prediction_id: str) -> Snapshot:

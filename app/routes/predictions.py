@@ -123,12 +123,11 @@ async def image(
     if found.status is not Status.SUCCEEDED or not 0 <= index < len(found.answer.images):
         raise NotFound("this prediction has no such image", code="image_not_found")
     record = found.answer.images[index]
-    headers = answers.cacheable(f"{record.sha256}-{format}", store.ttl_s)
-    if headers["ETag"] in request.headers.get("if-none-match", ""):
-        return Response(None, 304, headers)
-    blob = await store.image(prediction_id, index)
-    if blob is None:
-        raise Gone("the image has expired")
-    if format != record.format:
-        blob = await asyncio.to_thread(answers.transcode, blob, format)
-    return Response(blob, 200, headers, MEDIA_TYPES[format])
+
+    async def make() -> bytes:
+        blob = await store.image(prediction_id, index)
+        if blob is None:
+            raise Gone("the image has expired")
+        return blob if format == record.format else await asyncio.to_thread(answers.transcode, blob, format)
+
+    return await answers.unchanging(request, f"{record.sha256}-{format}", store.ttl_s, MEDIA_TYPES[format], make)
