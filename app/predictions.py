@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import secrets
 from collections.abc import AsyncIterator
@@ -237,7 +238,7 @@ class Predictions:
         """What happens to a prediction from now to its end, and the progress since the event `after`.
 
         Yields `queued` (position, eta_s) whenever the position changes, `started` once, each `progress` (step, total),
-        and `completed` with the prediction, which is the last.
+        a `preview` (image, a data URI) after it where the model has one, and `completed` with the prediction, the last.
         """
         told: object = None
         with self.store.waiter(prediction) as waiter:
@@ -253,9 +254,11 @@ class Predictions:
                 elif told is not Status.PROCESSING:
                     told = Status.PROCESSING
                     yield Event("started", after, {"started_at": found.started_at and found.started_at.isoformat()})
-                for name, fields in await self.store.events(prediction, after):
-                    after = name
-                    yield Event("progress", after, fields)
+                for progress in await self.store.events(prediction, after):
+                    after = progress.id
+                    yield Event("progress", after, {"step": progress.step, "total": progress.total})
+                    if progress.preview:
+                        yield Event("preview", after, {"image": _data_uri(progress.preview)})
                 if found.status in ENDED:
                     yield Event("completed", after, found)
                     return
@@ -325,3 +328,7 @@ def _digest(request: PredictionRequest, files: Files) -> str:
         for data in files[name]:
             digest.update(f"{name} {len(data)} ".encode() + data)
     return digest.hexdigest()
+
+
+def _data_uri(png: bytes) -> str:
+    return "data:image/png;base64," + base64.b64encode(png).decode()

@@ -189,10 +189,10 @@ class Store:
         value = await self.redis.hget(jobs.PACE, model)
         return None if value is None else float(value)
 
-    async def events(self, prediction: str, after: str) -> list[tuple[str, dict[str, int]]]:
-        """The progress reported since the event `after` (a stream id): id and fields of each."""
+    async def events(self, prediction: str, after: str) -> list[jobs.Progress]:
+        """The progress reported since the event `after` (a stream id)."""
         found = await self.redis.xrange(jobs.events_key(prediction), f"({after}" if after else "-")
-        return [(name.decode(), {key.decode(): int(value) for key, value in fields.items()}) for name, fields in found]
+        return [jobs.Progress.of(name, fields) for name, fields in found]
 
     async def image(self, prediction: str, index: int) -> bytes | None:
         """The encoded bytes of one image, or None once they have expired."""

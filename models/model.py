@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -17,6 +17,20 @@ Batch = Mapping[str, Tensor]
 
 Losses = dict[str, Tensor]
 """Named scalar terms; the trainer minimises their sum."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """How far a result of many network passes has come."""
+
+    done: int
+    total: int
+    images: Tensor
+    """[N, C, H, W] in [-1, 1], as they stand; of the last step, the result."""
+
+
+Steps = Iterator[Step]
+"""What a method returns whose result takes many passes: a `Step` after each, to be watched and stopped by."""
 
 
 class Config(BaseModel):
@@ -47,7 +61,7 @@ class Model(nn.Module):
     - `encode(images)` and `decode(codes)`: images -> codes [N, *latent_shape] -> images
     - `translate(images, direction)`: images -> images
 
-    Images are [N, C, H, W] float in [-1, 1].
+    Images are [N, C, H, W] float in [-1, 1]. A method that needs many passes returns `Steps` instead of images.
     """
 
     Config: ClassVar[type[Config]]

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from models import noise
 from models.card import Card, Task
-from models.model import Model
+from models.model import Model, Step, Steps
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,8 @@ class Operation(ABC):
         """`count` rows of typical input, to warm a model up and to measure it."""
 
     @abstractmethod
-    def apply(self, model: Model, tensors: dict[str, Tensor], **options: Any) -> Tensor:
-        """Rows to images [N, C, H, W] in [-1, 1]."""
+    def apply(self, model: Model, tensors: dict[str, Tensor], **options: Any) -> Tensor | Steps:
+        """Rows to images [N, C, H, W] in [-1, 1], or the steps that lead there."""
 
 
 class Sample(Operation):
@@ -177,6 +177,11 @@ class Vary(Decode):
         seeds = tuple(inputs.seed + index for index in range(inputs.n))
         codes = _encode(model, pictures) + inputs.strength * noise.normal(seeds, model.latent_shape)
         return Rows({"codes": codes}, seeds=seeds)
+
+
+def steps_of(result: Tensor | Steps) -> Steps:
+    """What `Operation.apply` returned, as steps: images that took one pass are one step."""
+    return iter([Step(1, 1, result)]) if isinstance(result, Tensor) else result
 
 
 OPERATIONS: dict[Task, Operation] = {

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import time
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from threading import Event
 
@@ -16,8 +18,8 @@ from core import logs
 from models import checkpoint
 from models.card import Card, Task
 from models.inputs import input_model
-from models.model import Model
-from models.operations import OPERATIONS, Rows, to_pixels
+from models.model import Model, Step
+from models.operations import OPERATIONS, Rows, steps_of, to_pixels
 from models.registry import Registry
 from workers.jobs import Order
 
@@ -51,8 +53,22 @@ class Work:
     """May be set at any time, from any thread: the work is left where it is."""
 
 
-Report = Callable[[Work, int, int], None]
-"""Called with a work, the steps that are done, and all steps, whenever a work of several steps moves on."""
+@dataclass(frozen=True)
+class Progress:
+    """How far a work of several steps has come."""
+
+    done: int
+    total: int
+    preview: np.ndarray | None = None
+    """uint8 [N, H, W, C], the images in the making; None of what is made in one pass."""
+
+
+Report = Callable[[Work, Progress], None]
+"""Called whenever a work of several steps moves on, but of the steps of one pass no more than every `REPORT_S`."""
+
+REPORT_S = 0.25
+PROBE_STEPS = 3
+"""How many steps of a model that takes many are run to measure it."""
 
 
 @dataclass
@@ -80,7 +96,7 @@ class Engine:
         self.memory_bytes = memory_bytes
         self.resident: OrderedDict[str, Resident] = OrderedDict()
 
-    def run(self, works: Sequence[Work], report: Report = lambda work, done, total: None) -> None:
+    def run(self, works: Sequence[Work], report: Report = lambda work, progress: None) -> None:
         """Runs orders of one model, filling in each work's pixels and times. Orders that can share a forward pass do.
 
         A work that is canceled meanwhile ends without pixels if it was alone in its pass.
@@ -160,42 +176,72 @@ class Engine:
         found: dict[bytes, list[int]] = defaultdict(list)
         for size in ladder:
             parts = [
-                self._apply(loaded, task, probe, range(start, start + size)) for start in range(0, ladder[-1], size)
+                self._probed(loaded, task, probe, range(start, start + size)) for start in range(0, ladder[-1], size)
             ]
             found[torch.cat(parts).numpy().tobytes()].append(size)
         return tuple(max(found.values(), key=lambda sizes: (len(sizes), sizes[-1])))
 
+    @torch.inference_mode()
+    def _probed(self, loaded: Resident, task: Task, rows: Rows, indices: Sequence[int]) -> Tensor:
+        """The images after the first steps."""
+        for step in itertools.islice(self._steps(loaded, task, rows, indices), PROBE_STEPS):
+            images = step.images
+        return images
+
+    @torch.inference_mode()
     def _forward(self, loaded: Resident, group: list[Work], report: Report) -> None:
         """Joins the group's rows, runs them in batches of the exact sizes, and hands each work its images."""
         task, rows = group[0].order.task, _joined([work.rows for work in group])
         sizes = loaded.sizes[task]
+        watch = _Watch(group, report, passes=math.ceil(len(rows) / sizes[-1]))
         started = time.monotonic()
         images, total = [], len(rows)
-        starts = range(0, total, sizes[-1])
-        for done, start in enumerate(starts):
-            if all(work.canceled.is_set() for work in group):
-                return
-            if done:
-                for work in group:
-                    report(work, done, len(starts))
+        for start in range(0, total, sizes[-1]):
             count = min(sizes[-1], total - start)
             size = next(size for size in sizes if size >= count)
             # A short batch is filled up with its last row, whose copies are dropped again.
             indices = [min(start + offset, total - 1) for offset in range(size)]
-            images.append(self._apply(loaded, task, rows, indices)[:count])
+            for step in self._steps(loaded, task, rows, indices):
+                if all(work.canceled.is_set() for work in group):
+                    return
+                watch.step(step, start, count)
+            images.append(step.images[:count])
         pixels = to_pixels(torch.cat(images))
         elapsed = (time.monotonic() - started) * 1000
-        place = 0
-        for work in group:
-            work.pixels = pixels[place : place + len(work.rows)]
+        for work, (first, last) in zip(group, watch.places, strict=True):
+            work.pixels = pixels[first:last]
             work.inference_ms, work.batch_size = elapsed, total
-            place += len(work.rows)
 
-    def _apply(self, loaded: Resident, task: Task, rows: Rows, indices: Sequence[int]) -> Tensor:
+    def _steps(self, loaded: Resident, task: Task, rows: Rows, indices: Sequence[int]) -> Iterator[Step]:
+        """One batch on its way; each step's images are on the CPU."""
         chosen = torch.as_tensor(list(indices))
         tensors = {name: tensor[chosen].to(self.device) for name, tensor in rows.tensors.items()}
-        with torch.inference_mode():
-            return OPERATIONS[task].apply(loaded.model, tensors, **rows.options).float().cpu()
+        for step in steps_of(OPERATIONS[task].apply(loaded.model, tensors, **rows.options)):
+            yield Step(step.done, step.total, step.images.float().cpu())
+
+
+class _Watch:
+    """Tells the works of a group how far they are: `passes` batches, each of as many steps as the model takes."""
+
+    def __init__(self, group: list[Work], report: Report, passes: int):
+        ends = list(itertools.accumulate(len(work.rows) for work in group))
+        self.places = list(zip([0, *ends], ends, strict=False))
+        """First row and the row after the last, of each work."""
+        self.group, self.report, self.passes = group, report, passes
+        self._passed, self._reported = 0, time.monotonic()
+
+    def step(self, step: Step, start: int, count: int) -> None:
+        """Takes note of a step of the pass that makes `count` rows from `start` on."""
+        done, total = self._passed * step.total + step.done, self.passes * step.total
+        ended = step.done == step.total
+        self._passed += ended
+        if done == total or not (ended or time.monotonic() - self._reported > REPORT_S):
+            return
+        self._reported = time.monotonic()
+        for work, (first, last) in zip(self.group, self.places, strict=True):
+            rows = step.images[max(first - start, 0) : max(min(last - start, count), 0)]
+            seen = step.total > 1 and len(rows) > 0
+            self.report(work, Progress(done, total, to_pixels(rows) if seen else None))
 
 
 def _joined(parts: Sequence[Rows]) -> Rows:

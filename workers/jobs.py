@@ -188,6 +188,21 @@ class Snapshot:
     webhook: Webhook | None = None
 
 
+@dataclass(frozen=True)
+class Progress:
+    """One entry of a prediction's stream of events: the steps done of all, and a png of the images in the making."""
+
+    id: str
+    step: int
+    total: int
+    preview: bytes | None
+
+    @classmethod
+    def of(cls, entry: bytes, fields: Mapping[bytes, bytes]) -> Progress:
+        """From a stream's entry."""
+        return cls(entry.decode(), int(fields[b"step"]), int(fields[b"total"]), fields.get(b"preview"))
+
+
 def queue_name(model: str, priority: Priority) -> str:
     """Queues are per model and priority: what is drained together can be batched together."""
     return f"{model}.{priority.value}"

@@ -8,10 +8,15 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
+import numpy as np
+
 from models import pictures
 from models.provenance import CHUNK, PICTURE_DIGEST, Provenance
 from workers.engine import Work
 from workers.jobs import PICTURE_PREFIX, Answer, Image, Timing
+
+PREVIEWED = 4
+"""Most images of a prediction that a preview shows."""
 
 
 def encode(work: Work, enqueued_at: datetime, started_at: datetime) -> tuple[Answer, list[bytes]]:
@@ -33,6 +38,11 @@ def encode(work: Work, enqueued_at: datetime, started_at: datetime) -> tuple[Ans
         batch_size=work.batch_size,
     )
     return Answer(images=tuple(_images(work, blobs)), timing=timing), blobs
+
+
+def preview(images: np.ndarray) -> bytes:
+    """Images in the making, uint8 [N, H, W, C], as one small png: the first few, side by side."""
+    return pictures.encode(pictures.grid(images[:PREVIEWED]))
 
 
 def _images(work: Work, blobs: list[bytes]) -> Iterator[Image]:

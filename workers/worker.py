@@ -31,7 +31,7 @@ from core import logs
 from core.settings import Settings
 from workers import predict, results
 from workers.batching import Taker
-from workers.engine import Engine, PredictionError, Report, Work
+from workers.engine import Engine, PredictionError, Progress, Report, Work
 from workers.jobs import (
     CANCEL,
     DOORBELL,
@@ -249,10 +249,13 @@ class BatchWorker(SimpleWorker):
         """Hands on the progress of works of several steps to whoever watches their predictions."""
         ids = {id(task.work): task.job.id for task in tasks}
 
-        def report(work: Work, done: int, total: int) -> None:
+        def report(work: Work, progress: Progress) -> None:
             prediction = ids[id(work)]
+            fields = {"step": progress.done, "total": progress.total}
+            if progress.preview is not None:
+                fields["preview"] = results.preview(progress.preview)
             with self.connection.pipeline(transaction=False) as pipeline:
-                pipeline.xadd(events_key(prediction), {"step": done, "total": total}, maxlen=64)
+                pipeline.xadd(events_key(prediction), fields, maxlen=64)
                 pipeline.expire(events_key(prediction), self.settings.result_ttl_s)
                 pipeline.publish(PROGRESS, prediction)
                 pipeline.execute()

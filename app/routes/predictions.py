@@ -97,8 +97,9 @@ async def events(
     store: StoreDep,
     last_event_id: Annotated[str | None, Header(pattern=r"^(\d{1,20}-\d{1,20})?$")] = None,
 ) -> Response:
-    """Server-sent events: `queued` (position, eta_s), `started`, `progress` (step, total), and `completed` (the
-    prediction), after which the stream ends. `Last-Event-ID` replays the progress since then."""
+    """Server-sent events: `queued` (position, eta_s), `started`, `progress` (step, total), `preview` (image, a
+    png as data URI), and `completed` (the prediction), after which the stream ends. `Last-Event-ID` replays the
+    progress since then."""
     await predictions.get(prediction_id)  # a 404 is an answer, not an event
 
     async def stream() -> AsyncIterator[ServerSentEvent]:

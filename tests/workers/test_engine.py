@@ -2,9 +2,13 @@
 
 import numpy as np
 import pytest
+import torch
 
 from models.card import Task
+from models.families.gan import GAN
+from models.model import Step
 from models.registry import Registry
+from workers import engine as engines
 from workers.engine import Engine, PredictionError, Work
 from workers.jobs import Order
 
@@ -65,3 +69,43 @@ def test_an_unknown_model_is_told(engine):
     with pytest.raises(PredictionError, match="no model 'nope'") as caught:
         engine.run([sample("nope")])
     assert caught.value.code == "model_not_found"
+
+
+@pytest.fixture
+def stepwise(monkeypatch):
+    """toy-dcgan, as if it needed ten passes for its images, each of which is told of."""
+    whole = GAN.sample
+    passes = []
+
+    def sample(self, latent, labels=None):
+        for done in range(1, 11):
+            passes.append(len(latent))
+            yield Step(done, 10, whole(self, latent, labels) * (done / 10))
+
+    monkeypatch.setattr(GAN, "sample", sample)
+    monkeypatch.setattr(engines, "REPORT_S", -1)
+    return passes
+
+
+def test_steps_are_reported_with_previews_and_the_last_is_the_result(engine, stepwise):
+    works, told = [sample(n=2), sample(n=15, seed=5)], []
+    engine.run(works, lambda work, progress: told.append((work, progress)))
+    assert [progress.done for work, progress in told if work is works[1]] == [*range(1, 20)]
+    assert {progress.total for _, progress in told} == {20}
+    assert all(len(progress.preview) == 2 for work, progress in told[:18] if work is works[0])
+    assert told[0][1].preview.std() < works[0].pixels.std() > 0
+
+
+def test_a_canceled_work_stops_at_its_next_step(engine, stepwise):
+    work = sample()
+    engine.load("toy-dcgan")
+    stepwise.clear()
+    engine.run([work], lambda work, progress: work.canceled.set() if progress.done == 4 else None)
+    assert len(stepwise) == 5
+    assert work.pixels is None
+
+
+def test_probing_takes_few_steps(engine, stepwise):
+    engine.load("toy-dcgan")
+    assert stepwise.count(16) == engines.PROBE_STEPS
+    assert torch.is_inference_mode_enabled() is False

@@ -276,16 +276,16 @@ def test_a_cancel_before_the_worker_begins_is_heeded(redis, batch_worker):
 
 def test_a_running_prediction_stops_between_steps_when_it_is_canceled(redis, batch_worker, monkeypatch):
     enqueue(redis, "long", order(n=64))
-    apply, passes = batch_worker.engine._apply, []
+    steps, passes = batch_worker.engine._steps, []
     batch_worker.engine.load("toy-dcgan")
 
     def cancel_after_the_first(*given):
         passes.append(1)
         redis.publish(jobs.CANCEL, "long")
         wait_until(lambda: batch_worker._in_hand["long"].canceled.is_set())
-        return apply(*given)
+        return steps(*given)
 
-    monkeypatch.setattr(batch_worker.engine, "_apply", cancel_after_the_first)
+    monkeypatch.setattr(batch_worker.engine, "_steps", cancel_after_the_first)
     batch_worker.work(burst=True)
     assert len(passes) == 1, "four passes would make 64 images"
     assert redis.hget(jobs.job_key("long"), "status") == b"canceled"
