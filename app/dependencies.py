@@ -18,7 +18,7 @@ from app.parsing import read_prediction
 from app.predictions import Naming, Predictions
 from app.store import Store
 from core.settings import Settings
-from models.registry import Registry
+from models.registry import Entry, Registry
 
 _bearer = HTTPBearer(
     auto_error=False,
@@ -74,6 +74,11 @@ def _wait(request: Request) -> float:
     return min(float(asked[1]), limit) if asked[1] else limit
 
 
+def _entry(model: str, predictions: PredictionsDep) -> Entry:
+    """The model that the path names."""
+    return predictions.entry(model)
+
+
 Asking = Callable[[Request, Naming], Awaitable[Response]]
 
 
@@ -98,6 +103,7 @@ def _asking(request: Request, predictions: PredictionsDep) -> Asking:
 
 PredictionsDep = Annotated[Predictions, Depends(_predictions)]
 StoreDep = Annotated[Store, Depends(_store)]
+EntryDep = Annotated[Entry, Depends(_entry)]
 RegistryDep = Annotated[Registry, Depends(_registry)]
 SettingsDep = Annotated[Settings, Depends(_settings)]
 MetricsDep = Annotated[Metrics, Depends(_metrics)]

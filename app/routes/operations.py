@@ -7,7 +7,7 @@ from typing import Literal
 
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from app.dependencies import MetricsDep, RegistryDep, StoreDep, may_read
 from app.errors import Unavailable
@@ -64,9 +64,3 @@ async def metrics(metrics: MetricsDep, store: StoreDep, registry: RegistryDep) -
     return Response(
         metrics.exposition(depths, await store.workers()), media_type="text/plain; version=0.0.4; charset=utf-8"
     )
-
-
-@router.get("/", include_in_schema=False)
-async def root() -> Response:
-    """The interactive documentation."""
-    return RedirectResponse("/docs")
