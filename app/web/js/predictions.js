@@ -1,0 +1,84 @@
+// A prediction from the request to its end: made under an id of our own, watched, and canceled when nobody wants it.
+
+import { Problem, events, json } from "./api.js";
+import { randomId } from "./dom.js";
+
+/**
+ * @typedef {{model: string, task: string, input: Record<string, any>, output?: Record<string, any>}} Order
+ * @typedef {Record<string, import("./pictures.js").Picture[]>} Pictures by the name of the input
+ */
+
+const ENDED = ["succeeded", "failed", "canceled"];
+const PATIENCE_S = 1;
+
+/** @param {any} prediction */
+export function ended(prediction) {
+  return ENDED.includes(prediction.status);
+}
+
+/**
+ * Asks for a prediction and waits for its end. Aborting the signal cancels it on the server too.
+ * @param {Order} order
+ * @param {{pictures?: Pictures, signal?: AbortSignal, onEvent?: (name: string, data: any) => void}} [options]
+ * @returns {Promise<any>} a prediction that succeeded
+ * @throws {Problem} it was refused, or failed
+ */
+export async function predict(order, { pictures = {}, signal, onEvent = () => {} } = {}) {
+  const path = `/v1/predictions/${randomId()}`;
+  const abandon = () => cancel(path);
+  signal?.addEventListener("abort", abandon, { once: true });
+  try {
+    const init = { method: "PUT", ...body(order, pictures), signal };
+    init.headers = { ...init.headers, Prefer: `wait=${PATIENCE_S}` };
+    let prediction = await json(path, init);
+    if (!ended(prediction)) prediction = await follow(prediction, onEvent, signal);
+    return succeeded(prediction);
+  } finally {
+    signal?.removeEventListener("abort", abandon);
+  }
+}
+
+/**
+ * Watches a prediction to its end.
+ * @param {any} prediction
+ * @param {(name: string, data: any) => void} onEvent
+ * @param {AbortSignal} [signal]
+ */
+export async function follow(prediction, onEvent, signal) {
+  for await (const { name, data } of events(prediction.urls.events, signal)) {
+    if (name === "completed") return data;
+    onEvent(name, data);
+  }
+}
+
+/**
+ * Cancels a prediction, and once more if it was just on its way into the queue.
+ * @param {string} path
+ */
+export async function cancel(path, again = true) {
+  try {
+    return await json(`${path}/cancel`, { method: "POST", keepalive: true });
+  } catch (error) {
+    if (!again || error.status !== 404) return null;
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    return cancel(path, false);
+  }
+}
+
+/** JSON without pictures, multipart with them. */
+function body(order, pictures) {
+  const files = Object.entries(pictures).flatMap(([name, given]) => given.map((one) => [name, one]));
+  if (files.length === 0) {
+    return { body: JSON.stringify(order), headers: { "Content-Type": "application/json" } };
+  }
+  const form = new FormData();
+  form.append("request", JSON.stringify(order));
+  for (const [name, one] of files) form.append(name, one.blob, one.name);
+  return { body: form, headers: {} };
+}
+
+function succeeded(prediction) {
+  if (prediction.status === "succeeded") return prediction;
+  const { code, detail } = prediction.error ?? { code: "canceled", detail: "it was canceled" };
+  throw new Problem({ status: 200, code, detail });
+}
