@@ -29,7 +29,7 @@ DOORBELL = "easel:doorbell"
 """A list an enqueue pushes to and an idle worker blocks on. It has no data: a lost ring costs seconds, no job."""
 
 FINISHED = "easel:finished"
-"""Channel on which a worker publishes the id of each prediction that has ended."""
+"""Channel on which a worker publishes the ids of predictions that have ended, with spaces between."""
 
 CANCEL = "easel:cancel"
 """Channel on which the id of a prediction to be canceled is published, for the worker that may hold it."""

@@ -305,6 +305,8 @@ class BatchWorker(SimpleWorker):
                             self._succeed(task, pipeline)
                     if self._pace:
                         pipeline.hset(PACE, mapping=self._pace)
+                    if tasks:
+                        pipeline.publish(FINISHED, " ".join(task.job.id for task in tasks))
                     pipeline.execute()
                 return
             except RedisError as error:
@@ -330,7 +332,6 @@ class BatchWorker(SimpleWorker):
         )
         job.cleanup(ttl, pipeline=pipeline, remove_from_queue=False)
         self.cleanup_execution(job, pipeline=pipeline, execution=execution)
-        pipeline.publish(FINISHED, job.id)
 
     def _cancel(self, task: Task, pipeline) -> None:
         """What rq's `Job.cancel` does for a job that was running, in the caller's transaction."""
@@ -342,7 +343,6 @@ class BatchWorker(SimpleWorker):
         CanceledJobRegistry(job.origin, self.connection, serializer=self.serializer).add(job, ttl, pipeline=pipeline)
         job.cleanup(ttl, pipeline=pipeline, remove_from_queue=False)
         pipeline.delete(cancel_key(job.id))
-        pipeline.publish(FINISHED, job.id)
 
     def handle_exception(self, job: Job, *exc_info) -> None:
         """Calls the exception handlers; ours (`_keep_failure`) logs what is worth a log line."""
