@@ -76,7 +76,7 @@ def _wait(request: Request, limit: float) -> float:
     return min(float(asked[1]), limit) if asked[1] else limit
 
 
-def _entry(model: str, predictions: PredictionsDep) -> Entry:
+async def _entry(model: str, predictions: PredictionsDep) -> Entry:
     """The model that the path names."""
     return predictions.entry(model)
 

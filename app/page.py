@@ -42,7 +42,7 @@ class _Files(StaticFiles):
 def install(app: FastAPI) -> None:
     """Serves the page at `/` and its parts under `/web`."""
 
-    @app.get("/", include_in_schema=False)
+    @app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
     async def index() -> FileResponse:
         return FileResponse(_FOLDER / "index.html", headers=_FRESH)
 

@@ -64,6 +64,7 @@ export function counted(count, noun) {
 
 /** @param {string} name @returns {string} `style_seed` as `Style seed` */
 export function words(name) {
+  if (name === "n") return "Count";
   const spaced = name.replaceAll("_", " ");
   return spaced[0].toUpperCase() + spaced.slice(1);
 }

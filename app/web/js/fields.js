@@ -25,7 +25,7 @@ export function field(name, schema, context) {
   const id = `field-${name}`;
   const kind = KINDS.find(([fits]) => fits(inner))[1];
   const made = kind({ ...inner, nullable: inner !== schema, initial: schema.default, ...context }, id, name);
-  const optional = !context.required && schema.default === null;
+  const optional = made.pictures && !context.required;
   const hint = made.speaks ? null : h("p", { class: "hint", id: `${id}-hint` }, schema.description);
   const error = h("p", { class: "error", id: `${id}-error`, hidden: true });
   made.control.setAttribute("aria-describedby", hint ? `${id}-hint ${id}-error` : `${id}-error`);

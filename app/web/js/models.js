@@ -44,6 +44,10 @@ export function pixelClass(image) {
  */
 export function figure({ name, value }) {
   const [, what, judge, rest] = /^([^[]*)(?:\[(.*)\])?(.*)$/.exec(name);
-  const label = (what + rest).replaceAll("_", " ").replace("frechet", "Fréchet").replace(".", " ");
+  const label = (what + rest)
+    .replace(/[_.]/g, " ")
+    .replace(/psnr|ssim|fid|kid/, (name) => name.toUpperCase())
+    .replace("frechet", "Fréchet")
+    .replace(/(A|B)to(A|B)/, "$1 → $2");
   return { label: label.trim(), judge: judge ?? null, value: Number(value.toPrecision(4)).toLocaleString("en", { maximumFractionDigits: 4 }) };
 }

@@ -19,7 +19,7 @@ export function operations(signal) {
       figures.replaceChildren(...stats(told));
       tables.replaceChildren(...[queues(told.queues), workers(told.workers), stages(told.lately)].filter(Boolean));
     } catch (error) {
-      if (error.status !== 403) throw error; // a key that may only ask for pictures
+      if (![403, 404].includes(error.status)) throw error; // a key that may only ask for pictures
     }
   }
 

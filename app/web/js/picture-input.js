@@ -56,14 +56,16 @@ class PictureInput extends HTMLElement {
     this.#built = true;
     const many = this.hasAttribute("many");
     this.file = h("input", { type: "file", id: this.getAttribute("input-id"), accept: READABLE, multiple: many });
+    this.symbol = icon("picture");
     this.chosen = h("div", { class: "thumbs" });
     this.examples = h("div", { class: "thumbs", role: "group", "aria-label": "Examples", hidden: true });
     this.drop = h(
       "div",
       { class: "drop" },
-      icon("picture"),
-      h("span", {}, many ? "Drop or paste pictures here, or choose files" : "Drop or paste a picture here, or choose a file"),
+      this.symbol,
       this.file,
+      this.chosen,
+      h("span", {}, many ? "Drop or paste pictures here, or choose files" : "Drop or paste a picture here, or choose a file"),
     );
     this.file.addEventListener("change", () => this.#take(this.file.files));
     this.drop.addEventListener("dragover", (event) => {
@@ -77,7 +79,7 @@ class PictureInput extends HTMLElement {
       this.#take(event.dataTransfer.files);
     });
     this.classList.add("field");
-    this.append(this.drop, this.chosen, this.examples);
+    this.append(this.drop, this.examples);
     this.#render();
   }
 
@@ -94,6 +96,7 @@ class PictureInput extends HTMLElement {
 
   #render() {
     this.chosen.hidden = this.#pictures.length === 0;
+    this.symbol.toggleAttribute("hidden", this.#pictures.length > 0);
     this.chosen.replaceChildren(
       ...this.#pictures.map((one) =>
         h(

@@ -67,13 +67,9 @@ function card(one) {
       { class: "card-body" },
       h("h2", {}, h("a", { href: address(["models", one.id]) }, one.id)),
       h("p", { class: "hint" }, one.summary),
-      h(
-        "p",
-        { class: "wrap" },
-        h("span", { class: "tag" }, one.family),
-        one.data && h("span", { class: "tag" }, one.data),
-        h("span", { class: "tag" }, `${one.image.width} × ${one.image.height}`),
-      ),
+      h("p", { class: "wrap" }, one.tasks.map((task) => h("span", { class: "tag" }, verb(task)))),
+      h("p", { class: "hint" }, [one.family, one.data, `${one.image.width} × ${one.image.height}`].filter(Boolean).join(" · ")),
+      h("p", { class: "hint licence" }, `Licence: ${one.licence}`),
       h(
         "dl",
         { class: "figures" },

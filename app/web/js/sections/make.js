@@ -1,6 +1,7 @@
 // Make: any task of any model, by a form that its JSON Schema makes.
 
 import { announce, counted, h, randomSeed } from "../dom.js";
+import { modelChooser, pageHead } from "../model-chooser.js";
 import { allModels, model as readModel, pixelClass, verb } from "../models.js";
 import { carry, fetched, picture, takeCarried } from "../pictures.js";
 import { predict } from "../predictions.js";
@@ -16,7 +17,7 @@ const KEPT = 6;
 /** @param {HTMLElement} page @param {import("../router.js").Route} route @param {AbortSignal} signal */
 export async function show(page, route, signal) {
   const models = (await allModels()).filter((one) => one.tasks.some((task) => task !== "translate") || one.id === route.parts[0]);
-  page.append(head());
+  page.append(pageHead("Make", "Ask a model for pictures. The address above holds your request, so it can be shared."));
   if (!models.length) return page.append(h("p", { class: "lede" }, "This server has no model yet."));
   const found = await readModel(route.parts[0] ?? models[0].id);
   const task = found.inputs[route.parts[1]] ? route.parts[1] : found.tasks.find((one) => one !== "translate") ?? found.tasks[0];
@@ -31,7 +32,7 @@ export async function show(page, route, signal) {
   const panel = h(
     "form",
     { class: "panel", novalidate: true, "aria-label": "What to make" },
-    chooser(models, found),
+    modelChooser("make", models, found),
     found.tasks.length > 1 && tasks(found, task),
     form,
     h("div", { class: "actions" }, h("button", { class: "button primary" }, verb(task)), stop),
@@ -92,25 +93,6 @@ export async function show(page, route, signal) {
       run();
     }
   }
-}
-
-function head() {
-  return h("header", { class: "head" }, h("h1", {}, "Make"), h("p", { class: "lede" }, "Ask a model for pictures. The address above holds your request, so it can be shared."));
-}
-
-function chooser(models, found) {
-  const select = h(
-    "select",
-    { class: "select", id: "model", onchange: () => (location.hash = address(["make", select.value])) },
-    models.map((one) => h("option", { value: one.id, selected: one.id === found.id }, one.id)),
-  );
-  return h(
-    "div",
-    { class: "field" },
-    h("div", { class: "field-head" }, h("label", { for: "model" }, "Model"), h("a", { class: "hint", href: address(["models", found.id]) }, "About it")),
-    select,
-    h("p", { class: "hint" }, `${found.summary}.`),
-  );
 }
 
 function tasks(found, task) {

@@ -72,6 +72,8 @@ function facts(found) {
 }
 
 function figures(metrics) {
+  const judged = metrics.some((metric) => metric.extractor);
+  const columns = ["Figure", "Value", "Pictures", judged && "Judge"].filter(Boolean);
   return h(
     "section",
     {},
@@ -82,14 +84,14 @@ function figures(metrics) {
       h(
         "table",
         {},
-        h("thead", {}, h("tr", {}, ...["Figure", "Value", "Pictures", "Judge"].map((name, index) => h("th", { scope: "col", class: index === 1 || index === 2 ? "number" : null }, name)))),
-        h("tbody", {}, ...metrics.map(figureRow)),
+        h("thead", {}, h("tr", {}, columns.map((name, index) => h("th", { scope: "col", class: index === 1 || index === 2 ? "number" : null }, name)))),
+        h("tbody", {}, metrics.map((metric) => figureRow(metric, judged))),
       ),
     ),
   );
 }
 
-function figureRow(metric) {
+function figureRow(metric, judged) {
   const { label, judge, value } = figure(metric);
   return h(
     "tr",
@@ -97,7 +99,7 @@ function figureRow(metric) {
     h("td", {}, label),
     h("td", { class: "number" }, value),
     h("td", { class: "number" }, metric.count.toLocaleString("en")),
-    h("td", {}, judge ?? metric.extractor?.split("@")[0] ?? ""),
+    judged && h("td", {}, judge ?? metric.extractor?.split("@")[0] ?? ""),
   );
 }
 

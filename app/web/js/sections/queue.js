@@ -128,7 +128,7 @@ function content(prediction, row, look, forget) {
     h(
       "div",
       {},
-      h("h3", {}, h("a", { href: address(section, plain) }, `${model}, ${task}`)),
+      h("h3", {}, h("a", { href: address(section, plain) }, model), h("span", { class: "hint" }, ` ${task}`)),
       h("p", { class: "hint" }, Object.entries(plain).map(([name, value]) => `${name} ${value}`).join(", ")),
       ended(prediction)
         ? h("p", { class: error ? "error" : "hint" }, error?.detail ?? (metrics ? `${counted(output.length, "picture")} in ${duration(metrics.total_ms)}` : ""))

@@ -3,12 +3,13 @@
 import { announce, duration, h, icon } from "../dom.js";
 import { copyAs } from "../copy-as.js";
 import { heatMap } from "../heat-map.js";
+import { modelChooser, pageHead } from "../model-chooser.js";
 import { allModels, model as readModel, pixelClass } from "../models.js";
 import { download, fetched, picture, shownPicture, takeCarried } from "../pictures.js";
 import { predict } from "../predictions.js";
 import { problemView } from "../problem-view.js";
 import { waiting } from "../results.js";
-import { address, remember } from "../router.js";
+import { remember } from "../router.js";
 import { useAsInput } from "../use-as-input.js";
 import "../compare-slider.js";
 import "../schema-form.js";
@@ -18,7 +19,7 @@ const BACK = { AtoB: "BtoA", BtoA: "AtoB" };
 /** @param {HTMLElement} page @param {import("../router.js").Route} route @param {AbortSignal} signal */
 export async function show(page, route, signal) {
   const models = (await allModels()).filter((one) => one.tasks.includes("translate"));
-  page.append(head());
+  page.append(pageHead("Translate", "Turn a picture of one kind into another. Drag across the result to compare."));
   if (!models.length) return page.append(h("p", { class: "lede" }, "No model of this server translates pictures."));
   const found = await readModel(route.parts[0] ?? models[0].id);
   const schema = found.inputs.translate;
@@ -38,7 +39,7 @@ export async function show(page, route, signal) {
       h(
         "form",
         { class: "panel", "aria-label": "What to translate", onsubmit: (event) => event.preventDefault() },
-        chooser(models, found),
+        modelChooser("translate", models, found),
         directions.length > 1 && ways(),
         h("div", { class: "field" }, h("div", { class: "field-head" }, h("label", { for: "source" }, "Picture")), source, problems),
         form,
@@ -114,7 +115,7 @@ export async function show(page, route, signal) {
     const told = h("p", { class: "hint" }, "…");
     const tools = h("div", { class: "wrap" });
     slider.compare(shownPicture(given, { alt: `Before: ${given.name}`, class: pixelClass(size) }), null, named(direction));
-    stage.replaceChildren(h("section", { class: "result" }, slider, h("div", { class: "result-head" }, told, tools)));
+    stage.replaceChildren(h("section", { class: "result narrow" }, slider, h("div", { class: "result-head" }, told, tools)));
     try {
       const { order, prediction } = await ask(direction, given, (name, data) => {
         told.textContent = name === "queued" ? waiting(data) : name === "progress" ? `Step ${data.step} of ${data.total}` : "At work";
@@ -166,7 +167,7 @@ export async function show(page, route, signal) {
       captioned(places[1], "difference"),
     );
     figures.style.setProperty("--ratio", `${size.width} / ${size.height}`);
-    stage.append(h("section", { class: "result" }, h("div", { class: "result-head" }, h("h2", {}, "There and back again")), figures));
+    stage.append(h("section", { class: "result narrow" }, h("div", { class: "result-head" }, h("h2", {}, "There and back again")), figures));
     const { prediction } = await ask(BACK[direction], await fetched(made.url, aborted), () => {});
     const returned = await fetched(prediction.output[0].url, aborted);
     const { canvas, mean } = await heatMap(given.blob, returned.blob, size);
@@ -177,25 +178,6 @@ export async function show(page, route, signal) {
     places[1].replaceWith(canvas);
     figures.lastChild.querySelector("figcaption").textContent = `difference, ${(mean * 100).toFixed(1)} % on average`;
   }
-}
-
-function head() {
-  return h("header", { class: "head" }, h("h1", {}, "Translate"), h("p", { class: "lede" }, "Turn a picture of one kind into another. Drag across the result to compare."));
-}
-
-function chooser(models, found) {
-  const select = h(
-    "select",
-    { class: "select", id: "model", onchange: () => (location.hash = address(["translate", select.value])) },
-    models.map((one) => h("option", { value: one.id, selected: one.id === found.id }, one.id)),
-  );
-  return h(
-    "div",
-    { class: "field" },
-    h("div", { class: "field-head" }, h("label", { for: "model" }, "Model"), h("a", { class: "hint", href: address(["models", found.id]) }, "About it")),
-    select,
-    h("p", { class: "hint" }, `${found.summary}.`),
-  );
 }
 
 function variants(output, reveal) {
