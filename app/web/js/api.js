@@ -97,7 +97,10 @@ async function* messages(body) {
     const blocks = (rest + read.value.replaceAll("\r", "")).split("\n\n");
     rest = blocks.pop();
     for (const block of blocks) {
-      const fields = block.split("\n").map((line) => /^(\w+): ?(.*)$/.exec(line)).filter(Boolean);
+      const fields = block
+        .split("\n")
+        .map((line) => /^(\w+): ?(.*)$/.exec(line))
+        .filter(Boolean);
       const message = Object.fromEntries(fields.map(([, name, value]) => [name, value]));
       if (message.data) yield message;
     }

@@ -9,7 +9,13 @@ class CompareSlider extends HTMLElement {
    */
   compare(before, after, captions) {
     const at = this.querySelector("input")?.value ?? "50";
-    const input = h("input", { type: "range", min: 0, max: 100, value: at, "aria-label": `How much of ${captions[0]} is shown, in percent` });
+    const input = h("input", {
+      type: "range",
+      min: 0,
+      max: 100,
+      value: at,
+      "aria-label": `How much of ${captions[0]} is shown, in percent`,
+    });
     input.addEventListener("input", () => this.style.setProperty("--at", `${input.value}%`));
     this.style.setProperty("--at", `${at}%`);
     after?.classList.add("after");

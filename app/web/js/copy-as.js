@@ -46,14 +46,22 @@ export function copyAs(order, pictures) {
     h(
       "div",
       { class: "dialog-body" },
-      h("div", { class: "dialog-head" }, h("h2", { id: "copy-title" }, "The request just made"), iconButton("close", "Close", () => dialog.close())),
+      h(
+        "div",
+        { class: "dialog-head" },
+        h("h2", { id: "copy-title" }, "The request just made"),
+        iconButton("close", "Close", () => dialog.close()),
+      ),
       list,
       code,
       h(
         "div",
         { class: "wrap" },
         copy,
-        Object.values(pictures).flat().some((one) => !one.url) && h("p", { class: "hint" }, "Your picture is read from the folder that this runs in."),
+        Object.values(pictures)
+          .flat()
+          .some((one) => !one.url) &&
+          h("p", { class: "hint" }, "Your picture is read from the folder that this runs in."),
         heldKey() !== null && h("p", { class: "hint" }, "The key is read from EASEL_KEY."),
       ),
     ),

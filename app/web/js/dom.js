@@ -41,7 +41,11 @@ export function icon(name) {
  * @param {(event: Event) => void} onclick
  */
 export function iconButton(symbol, label, onclick) {
-  return h("button", { class: "icon-button", type: "button", "aria-label": label, title: label, onclick }, icon(symbol));
+  return h(
+    "button",
+    { class: "icon-button", type: "button", "aria-label": label, title: label, onclick },
+    icon(symbol),
+  );
 }
 
 /**

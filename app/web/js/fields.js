@@ -9,6 +9,9 @@ import "./picture-input.js";
  * @property {HTMLElement} control what an error is told beside
  * @property {() => any} get undefined where nothing was given
  * @property {(value: any) => void} set also takes what an address holds: text
+ * @property {HTMLElement} error where it is told what is wrong
+ * @property {boolean} pictures whether its value is pictures
+ * @property {boolean} rare whether few will want it
  */
 
 const MANY_CHOICES = 14;
@@ -32,9 +35,30 @@ export function field(name, schema, context) {
   const label = made.grouped
     ? h("legend", { class: "visually-hidden" }, words(name))
     : h("label", { for: id }, words(name));
-  const head = h("div", { class: "field-head" }, made.grouped ? h("span", { "aria-hidden": "true" }, words(name)) : label, optional && h("span", { class: "hint" }, "optional"));
-  const element = h(made.grouped ? "fieldset" : "div", { class: "field", "data-field": name }, made.grouped && label, head, made.body, hint, error);
-  return { element, control: made.control, get: made.get, set: made.set, pictures: made.pictures ?? false, error };
+  const head = h(
+    "div",
+    { class: "field-head" },
+    made.grouped ? h("span", { "aria-hidden": "true" }, words(name)) : label,
+    optional && h("span", { class: "hint" }, "optional"),
+  );
+  const element = h(
+    made.grouped ? "fieldset" : "div",
+    { class: "field", "data-field": name },
+    made.grouped && label,
+    head,
+    made.body,
+    hint,
+    error,
+  );
+  return {
+    element,
+    error,
+    control: made.control,
+    get: made.get,
+    set: made.set,
+    pictures: made.pictures ?? false,
+    rare: !context.required && (made.rare ?? false),
+  };
 }
 
 /** The schema of a value that may also be null, without the null. */
@@ -68,9 +92,13 @@ const KINDS = [
 function choiceField(schema, id, name) {
   const options = choicesOf(schema);
   const inputs = options.map((value) => h("input", { type: "radio", name: id, value }));
-  const body = h("div", { class: "choices" }, inputs.map((input) => h("label", { class: "choice" }, input, h("span", {}, input.value))));
+  const body = h(
+    "div",
+    { class: "choices" },
+    inputs.map((input) => h("label", { class: "choice" }, input, h("span", {}, input.value))),
+  );
   const set = (value) => inputs.forEach((input) => (input.checked = input.value === String(value ?? "")));
-  set(schema.initial ?? (schema.required ? schema.examples?.[0] ?? options[0] : undefined));
+  set(schema.initial ?? (schema.required ? (schema.examples?.[0] ?? options[0]) : undefined));
   const speaks = schema.anyOf !== undefined;
   return { body, control: body, grouped: true, speaks, set, get: () => inputs.find((input) => input.checked)?.value };
 }
@@ -78,8 +106,14 @@ function choiceField(schema, id, name) {
 function selectField(schema, id) {
   const options = choicesOf(schema).map((value) => h("option", { value }, value));
   const select = h("select", { class: "select", id }, !schema.required && h("option", { value: "" }, "any"), options);
-  select.value = schema.initial ?? (schema.required ? schema.examples?.[0] ?? options[0].value : "");
-  return { body: select, control: select, speaks: schema.anyOf !== undefined, get: () => select.value || undefined, set: (value) => (select.value = value) };
+  select.value = schema.initial ?? (schema.required ? (schema.examples?.[0] ?? options[0].value) : "");
+  return {
+    body: select,
+    control: select,
+    speaks: schema.anyOf !== undefined,
+    get: () => select.value || undefined,
+    set: (value) => (select.value = value),
+  };
 }
 
 function seedField(schema, id, name) {
@@ -89,7 +123,12 @@ function seedField(schema, id, name) {
     input.value = randomSeed();
     input.dispatchEvent(new Event("input", { bubbles: true }));
   });
-  return { body: h("div", { class: "row" }, input, dice), control: input, get: () => numeric(input), set: (value) => (input.value = value ?? "") };
+  return {
+    body: h("div", { class: "row" }, input, dice),
+    control: input,
+    get: () => numeric(input),
+    set: (value) => (input.value = value ?? ""),
+  };
 }
 
 function sliderField(schema, id, name) {
@@ -97,7 +136,14 @@ function sliderField(schema, id, name) {
   const step = schema.type === "integer" ? 1 : 10 ** Math.floor(Math.log10((high - low) / 10));
   const first = schema.exclusiveMinimum === undefined ? low : low + step;
   const last = schema.exclusiveMaximum === undefined ? high : high - step;
-  const slider = h("input", { type: "range", min: first, max: last, step, "aria-label": `${words(name)}, slider`, tabindex: "-1" });
+  const slider = h("input", {
+    type: "range",
+    min: first,
+    max: last,
+    step,
+    "aria-label": `${words(name)}, slider`,
+    tabindex: "-1",
+  });
   const input = numberInput(schema, id, schema.nullable ? "off" : "");
   const follow = () => {
     slider.classList.toggle("unset", input.value === "");
@@ -109,7 +155,7 @@ function sliderField(schema, id, name) {
   };
   slider.addEventListener("input", () => set(slider.value));
   input.addEventListener("input", follow);
-  set(schema.initial ?? (schema.required ? schema.examples?.[0] ?? first : undefined));
+  set(schema.initial ?? (schema.required ? (schema.examples?.[0] ?? first) : undefined));
   return { body: h("div", { class: "row" }, slider, input), control: input, get: () => numeric(input), set };
 }
 
@@ -133,11 +179,22 @@ function numeric(input) {
 function switchField(schema, id) {
   const input = h("input", { type: "checkbox", id });
   input.checked = schema.initial ?? false;
-  return { body: input, control: input, get: () => input.checked, set: (value) => (input.checked = String(value) === "true") };
+  return {
+    body: input,
+    control: input,
+    get: () => input.checked,
+    set: (value) => (input.checked = String(value) === "true"),
+  };
 }
 
 function listField(schema, id, name) {
-  const input = h("input", { class: "input grow", id, inputmode: "numeric", autocomplete: "off", placeholder: "1, 2, 3" });
+  const input = h("input", {
+    class: "input grow",
+    id,
+    inputmode: "numeric",
+    autocomplete: "off",
+    placeholder: "1, 2, 3",
+  });
   const seeds = schema.items.maximum > SEEDS_FROM;
   const draw = () => {
     input.value = Array.from({ length: schema.minItems ?? 2 }, () => randomSeed() % 100_000).join(", ");
@@ -145,12 +202,29 @@ function listField(schema, id, name) {
   };
   const dice = seeds && iconButton("dice", `Draw ${words(name).toLowerCase()}`, draw);
   if (schema.initial) input.value = schema.initial.join(", ");
-  const get = () => (input.value.trim() === "" ? undefined : input.value.split(/[\s,]+/).filter(Boolean).map(Number));
-  return { body: h("div", { class: "row" }, input, dice), control: input, get, set: (value) => (input.value = [value].flat().join(", ")) };
+  const get = () =>
+    input.value.trim() === ""
+      ? undefined
+      : input.value
+          .split(/[\s,]+/)
+          .filter(Boolean)
+          .map(Number);
+  return {
+    body: h("div", { class: "row" }, input, dice),
+    control: input,
+    rare: !seeds,
+    get,
+    set: (value) => (input.value = [value].flat().join(", ")),
+  };
 }
 
 function textField(schema, id) {
-  const input = h("input", { class: "input", id, value: schema.initial ?? "", placeholder: schema.examples?.[0] ?? "" });
+  const input = h("input", {
+    class: "input",
+    id,
+    value: schema.initial ?? "",
+    placeholder: schema.examples?.[0] ?? "",
+  });
   return { body: input, control: input, get: () => input.value || undefined, set: (value) => (input.value = value) };
 }
 
@@ -164,11 +238,24 @@ function jsonField(schema, id) {
       return input.value;
     }
   };
-  return { body: input, control: input, get, set: (value) => (input.value = typeof value === "string" ? value : JSON.stringify(value)) };
+  return {
+    body: input,
+    control: input,
+    rare: true,
+    get,
+    set: (value) => (input.value = typeof value === "string" ? value : JSON.stringify(value)),
+  };
 }
 
 function picturesField(schema, id, many) {
   const input = h("picture-input", { id: `${id}-pictures`, "input-id": id, many });
   input.offer(schema.pictures ?? []);
-  return { body: input, control: input.control, pictures: true, speaks: true, get: () => input.pictures, set: (given) => (input.pictures = given) };
+  return {
+    body: input,
+    control: input.control,
+    pictures: true,
+    speaks: true,
+    get: () => input.pictures,
+    set: (given) => (input.pictures = given),
+  };
 }

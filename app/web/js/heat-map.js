@@ -12,7 +12,11 @@ export async function heatMap(one, other, { width, height }) {
   const drawn = new ImageData(width, height);
   let sum = 0;
   for (let at = 0; at < drawn.data.length; at += 4) {
-    const apart = (Math.abs(first[at] - second[at]) + Math.abs(first[at + 1] - second[at + 1]) + Math.abs(first[at + 2] - second[at + 2])) / 765;
+    const apart =
+      (Math.abs(first[at] - second[at]) +
+        Math.abs(first[at + 1] - second[at + 1]) +
+        Math.abs(first[at + 2] - second[at + 2])) /
+      765;
     sum += apart;
     const heat = Math.min(1, apart * 3) * 3;
     drawn.data.set([heat * 255, (heat - 1) * 255, (heat - 2) * 255, 255], at);

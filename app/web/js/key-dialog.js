@@ -15,7 +15,13 @@ export function askForKey(first) {
 
 function ask(first) {
   const input = h("input", {
-    class: "input", name: "key", id: "key", required: true, autocomplete: "off", spellcheck: "false", placeholder: "ek_…",
+    class: "input",
+    name: "key",
+    id: "key",
+    required: true,
+    autocomplete: "off",
+    spellcheck: "false",
+    placeholder: "ek_…",
   });
   const dialog = h(
     "dialog",

@@ -9,7 +9,14 @@ class LatentPlane extends HTMLElement {
   at = { x: 0.5, y: 0.5 };
 
   connectedCallback() {
-    this.knob = h("div", { class: "knob", tabindex: "0", role: "slider", "aria-label": "Place in the plane: arrow keys move it", "aria-valuemin": 0, "aria-valuemax": 100 });
+    this.knob = h("div", {
+      class: "knob",
+      tabindex: "0",
+      role: "slider",
+      "aria-label": "Place in the plane: arrow keys move it",
+      "aria-valuemin": 0,
+      "aria-valuemax": 100,
+    });
     this.append(this.knob);
     this.addEventListener("pointerdown", (event) => {
       event.preventDefault();
@@ -19,7 +26,9 @@ class LatentPlane extends HTMLElement {
     });
     this.addEventListener("pointermove", (event) => this.hasPointerCapture(event.pointerId) && this.#follow(event));
     this.addEventListener("keydown", (event) => {
-      const step = { ArrowLeft: [-STEP, 0], ArrowRight: [STEP, 0], ArrowUp: [0, -STEP], ArrowDown: [0, STEP] }[event.key];
+      const step = { ArrowLeft: [-STEP, 0], ArrowRight: [STEP, 0], ArrowUp: [0, -STEP], ArrowDown: [0, STEP] }[
+        event.key
+      ];
       if (!step) return;
       event.preventDefault();
       this.#move(this.at.x + step[0], this.at.y + step[1]);
@@ -48,7 +57,10 @@ class LatentPlane extends HTMLElement {
     const { x, y } = this.at;
     Object.assign(this.knob.style, { left: `${x * 100}%`, top: `${y * 100}%` });
     this.knob.setAttribute("aria-valuenow", Math.round(x * 100));
-    this.knob.setAttribute("aria-valuetext", `${Math.round(x * 100)} percent across, ${Math.round(y * 100)} percent down`);
+    this.knob.setAttribute(
+      "aria-valuetext",
+      `${Math.round(x * 100)} percent across, ${Math.round(y * 100)} percent down`,
+    );
   }
 }
 

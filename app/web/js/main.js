@@ -55,4 +55,7 @@ function markCurrent(section) {
 
 addEventListener("hashchange", go);
 await go();
-document.getElementById("version").textContent = await json("/version").then((told) => `Easel ${told.version}`, () => "Easel");
+document.getElementById("version").textContent = await json("/version").then(
+  (told) => `Easel ${told.version}`,
+  () => "Easel",
+);

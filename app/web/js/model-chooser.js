@@ -17,7 +17,12 @@ export function modelChooser(section, models, found) {
   return h(
     "div",
     { class: "field" },
-    h("div", { class: "field-head" }, h("label", { for: "model" }, "Model"), h("a", { class: "hint", href: address(["models", found.id]) }, "About it")),
+    h(
+      "div",
+      { class: "field-head" },
+      h("label", { for: "model" }, "Model"),
+      h("a", { class: "hint", href: address(["models", found.id]) }, "About it"),
+    ),
     select,
     h("p", { class: "hint" }, `${found.summary}.`),
   );

@@ -24,8 +24,15 @@ export function model(id) {
 
 /** Each task as a verb, for those that have a word of their own. */
 const VERBS = {
-  sample: "Sample", conditional: "Sample a class", translate: "Translate", reconstruct: "Reconstruct",
-  interpolate: "Interpolate", vary: "Vary", inpaint: "Fill in", score: "Score", encode: "Encode",
+  sample: "Sample",
+  conditional: "Sample a class",
+  translate: "Translate",
+  reconstruct: "Reconstruct",
+  interpolate: "Interpolate",
+  vary: "Vary",
+  inpaint: "Fill in",
+  score: "Score",
+  encode: "Encode",
 };
 
 /** @param {string} task */
@@ -49,5 +56,9 @@ export function figure({ name, value }) {
     .replace(/psnr|ssim|fid|kid/, (name) => name.toUpperCase())
     .replace("frechet", "Fréchet")
     .replace(/(A|B)to(A|B)/, "$1 → $2");
-  return { label: label.trim(), judge: judge ?? null, value: Number(value.toPrecision(4)).toLocaleString("en", { maximumFractionDigits: 4 }) };
+  return {
+    label: label.trim(),
+    judge: judge ?? null,
+    value: Number(value.toPrecision(4)).toLocaleString("en", { maximumFractionDigits: 4 }),
+  };
 }

@@ -10,7 +10,13 @@ import { counted, duration, h } from "./dom.js";
 export function operations(signal) {
   const figures = h("dl", { class: "stats" });
   const tables = h("div", { class: "operations-tables" });
-  const corner = h("section", { class: "operations", "aria-labelledby": "operations", hidden: true }, h("h2", { id: "operations" }, "Operations"), figures, tables);
+  const corner = h(
+    "section",
+    { class: "operations", "aria-labelledby": "operations", hidden: true },
+    h("h2", { id: "operations" }, "Operations"),
+    figures,
+    tables,
+  );
 
   async function read() {
     try {
@@ -34,11 +40,24 @@ function stats({ depth, running, workers, lately }) {
     "pictures per second": lately.images_per_s,
     "pictures per batch": lately.batch_size ?? "–",
   };
-  return Object.entries(shown).map(([name, value]) => h("div", { class: "stat" }, h("dt", {}, name), h("dd", {}, value.toLocaleString("en", { maximumFractionDigits: 1 }))));
+  return Object.entries(shown).map(([name, value]) =>
+    h(
+      "div",
+      { class: "stat" },
+      h("dt", {}, name),
+      h("dd", {}, value.toLocaleString("en", { maximumFractionDigits: 1 })),
+    ),
+  );
 }
 
 function queues(rows) {
-  const cells = rows.map(({ model, priority, depth, running, pace_s }) => [model, priority, depth, running, pace_s === null ? "–" : duration(pace_s * 1000)]);
+  const cells = rows.map(({ model, priority, depth, running, pace_s }) => [
+    model,
+    priority,
+    depth,
+    running,
+    pace_s === null ? "–" : duration(pace_s * 1000),
+  ]);
   return rows.length && table("Queues", ["Model", "Priority", "Waiting", "Running", "Pace"], cells);
 }
 
@@ -56,11 +75,19 @@ function workers(rows) {
 
 function stages({ stages, window_s }) {
   const cells = Object.entries(stages).map(([name, { count, mean_ms }]) => [name, count, duration(mean_ms)]);
-  return cells.length && table(`Stages, the last ${counted(Math.round(window_s), "second")}`, ["Stage", "Times", "Takes"], cells);
+  return (
+    cells.length &&
+    table(`Stages, the last ${counted(Math.round(window_s), "second")}`, ["Stage", "Times", "Takes"], cells)
+  );
 }
 
 function table(caption, columns, rows) {
-  const cell = (value) => h("td", { class: typeof value === "number" ? "number" : null }, typeof value === "number" ? value.toLocaleString("en") : value);
+  const cell = (value) =>
+    h(
+      "td",
+      { class: typeof value === "number" ? "number" : null },
+      typeof value === "number" ? value.toLocaleString("en") : value,
+    );
   return h(
     "div",
     { class: "scroll-x", tabindex: "0", role: "region", "aria-label": caption },
@@ -68,8 +95,22 @@ function table(caption, columns, rows) {
       "table",
       {},
       h("caption", {}, caption),
-      h("thead", {}, h("tr", {}, columns.map((name, index) => h("th", { scope: "col", class: typeof rows[0][index] === "number" ? "number" : null }, name)))),
-      h("tbody", {}, rows.map((row) => h("tr", {}, row.map(cell)))),
+      h(
+        "thead",
+        {},
+        h(
+          "tr",
+          {},
+          columns.map((name, index) =>
+            h("th", { scope: "col", class: typeof rows[0][index] === "number" ? "number" : null }, name),
+          ),
+        ),
+      ),
+      h(
+        "tbody",
+        {},
+        rows.map((row) => h("tr", {}, row.map(cell))),
+      ),
     ),
   );
 }

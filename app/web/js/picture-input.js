@@ -44,7 +44,12 @@ class PictureInput extends HTMLElement {
       ...examples.map(({ url }, index) =>
         h(
           "button",
-          { class: "thumb", type: "button", "aria-label": `Take example ${index + 1}`, onclick: async () => this.#add([await fetched(url)]) },
+          {
+            class: "thumb",
+            type: "button",
+            "aria-label": `Take example ${index + 1}`,
+            onclick: async () => this.#add([await fetched(url)]),
+          },
           picture(url, ""),
         ),
       ),
@@ -65,7 +70,11 @@ class PictureInput extends HTMLElement {
       this.symbol,
       this.file,
       this.chosen,
-      h("span", {}, many ? "Drop or paste pictures here, or choose files" : "Drop or paste a picture here, or choose a file"),
+      h(
+        "span",
+        {},
+        many ? "Drop or paste pictures here, or choose files" : "Drop or paste a picture here, or choose a file",
+      ),
     );
     this.file.addEventListener("change", () => this.#take(this.file.files));
     this.drop.addEventListener("dragover", (event) => {

@@ -43,7 +43,15 @@ export function shownPicture(given, attributes = {}) {
  */
 export async function fetched(path, signal) {
   const blob = await (await request(path, { signal })).blob();
-  return { blob, name: path.split("/").slice(-3).filter((part) => !["images", "examples"].includes(part)).join("-"), url: path };
+  return {
+    blob,
+    name: path
+      .split("/")
+      .slice(-3)
+      .filter((part) => !["images", "examples"].includes(part))
+      .join("-"),
+    url: path,
+  };
 }
 
 /**

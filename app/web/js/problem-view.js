@@ -3,8 +3,16 @@
 import { counted, h } from "./dom.js";
 
 const TITLES = {
-  0: "No answer", 401: "A key is needed", 403: "Not allowed", 404: "Not found", 410: "Expired", 413: "Too large",
-  415: "Not a picture", 422: "That does not fit", 429: "Over your limit", 503: "Easel is busy",
+  0: "No answer",
+  401: "A key is needed",
+  403: "Not allowed",
+  404: "Not found",
+  410: "Expired",
+  413: "Too large",
+  415: "Not a picture",
+  422: "That does not fit",
+  429: "Over your limit",
+  503: "Easel is busy",
 };
 
 /**

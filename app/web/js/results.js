@@ -1,6 +1,6 @@
 // What came back: pictures as a grid, each with its seed and what can be done with it.
 
-import { counted, duration, h, icon, iconButton } from "./dom.js";
+import { counted, duration, h, icon, iconButton, words } from "./dom.js";
 import { pixelClass } from "./models.js";
 import { download, picture } from "./pictures.js";
 import { copyAs } from "./copy-as.js";
@@ -19,10 +19,25 @@ import { copyAs } from "./copy-as.js";
 export function placeholder(count, image) {
   const progress = h("progress", { hidden: true, "aria-label": "Progress" });
   const told = h("p", {}, "…");
-  const preview = h("img", { class: `preview-image ${pixelClass(image)}`, alt: "The picture as it stands", hidden: true });
-  const tiles = h("div", { class: tilesClass(count, image), "aria-hidden": "true" }, Array.from({ length: count }, () => h("div", { class: "tile" }, h("div", { class: "skeleton" }))));
+  const preview = h("img", {
+    class: `preview-image ${pixelClass(image)}`,
+    alt: "The picture as it stands",
+    hidden: true,
+  });
+  const tiles = h(
+    "div",
+    { class: tilesClass(count, image), "aria-hidden": "true" },
+    Array.from({ length: count }, () => h("div", { class: "tile" }, h("div", { class: "skeleton" }))),
+  );
   tiles.style.setProperty("--ratio", `${image.width} / ${image.height}`);
-  const element = h("section", { class: "result", "aria-busy": "true" }, h("div", { class: "result-head" }, told), progress, preview, tiles);
+  const element = h(
+    "section",
+    { class: "result", "aria-busy": "true" },
+    h("div", { class: "result-head" }, told),
+    progress,
+    preview,
+    tiles,
+  );
   /** @param {string} name @param {any} data of an event of the prediction */
   function onEvent(name, data) {
     if (name === "queued") told.textContent = waiting(data);
@@ -54,18 +69,49 @@ export function waiting({ position, eta_s }) {
  */
 export function result(prediction, order, pictures, image, actions) {
   const { output, metrics } = prediction;
-  const tiles = h("div", { class: tilesClass(output.length, image) }, output.map((one, index) => tile(prediction, one, index, actions)));
-  tiles.style.setProperty("--ratio", `${image.width} / ${image.height}`);
   return h(
     "section",
     { class: "result" },
     h(
       "div",
       { class: "result-head" },
-      h("div", {}, h("h2", {}, asked(prediction)), h("p", {}, measured(output.length, metrics))),
-      h("button", { class: "button small", type: "button", onclick: () => copyAs(order, pictures) }, icon("code"), "Copy as code"),
+      h("div", {}, h("h2", {}, asked(prediction)), h("p", {}, measured(output, metrics))),
+      h(
+        "button",
+        { class: "button small", type: "button", onclick: () => copyAs(order, pictures) },
+        icon("code"),
+        "Copy as code",
+      ),
     ),
-    tiles,
+    output.every((one) => one.url) ? grid(prediction, image, actions) : output.map(numbers),
+  );
+}
+
+function grid(prediction, image, actions) {
+  const { output } = prediction;
+  const tiles = h(
+    "div",
+    { class: tilesClass(output.length, image) },
+    output.map((one, index) => tile(prediction, one, index, actions)),
+  );
+  tiles.style.setProperty("--ratio", `${image.width} / ${image.height}`);
+  return tiles;
+}
+
+/** What a task answers that makes no pictures: named values, or a latent. */
+function numbers({ values, latent }) {
+  if (latent) return h("pre", { class: "code latent", tabindex: "0", "aria-label": "Latent" }, JSON.stringify(latent));
+  return h(
+    "dl",
+    { class: "stats" },
+    Object.entries(values ?? {}).map(([name, value]) =>
+      h(
+        "div",
+        { class: "stat" },
+        h("dt", {}, words(name)),
+        h("dd", {}, Number(value.toPrecision(5)).toLocaleString("en")),
+      ),
+    ),
   );
 }
 
@@ -78,9 +124,19 @@ function asked({ model, input }) {
   return label === undefined ? model : `${model}, ${label}`;
 }
 
-function measured(count, metrics) {
-  const batch = metrics.batch_size > 1 ? `batch of ${metrics.batch_size}` : "alone in its batch";
-  return `${counted(count, "picture")} in ${duration(metrics.total_ms)} (${duration(metrics.inference_ms)} in the model, ${batch})`;
+/**
+ * How long it took, in words.
+ * @param {{total_ms: number, load_ms: number, inference_ms: number}} metrics
+ */
+export function took({ total_ms, load_ms, inference_ms }) {
+  const loading = load_ms > 1 ? `${duration(load_ms)} to load it, ` : "";
+  return `${duration(total_ms)}: ${loading}${duration(inference_ms)} in the model`;
+}
+
+function measured(output, metrics) {
+  const made = output[0]?.url ? `${counted(output.length, "picture")} in ` : "";
+  const batch = metrics.batch_size > 1 ? `, batch of ${metrics.batch_size}` : "";
+  return `${made}${took(metrics)}${batch}`;
 }
 
 function tile(prediction, one, index, actions) {
@@ -92,7 +148,12 @@ function tile(prediction, one, index, actions) {
     { class: "tile" },
     h(
       "button",
-      { class: "open", type: "button", "aria-label": `Enlarge ${name}`, onclick: () => enlarge(prediction, one, file, actions) },
+      {
+        class: "open",
+        type: "button",
+        "aria-label": `Enlarge ${name}`,
+        onclick: () => enlarge(prediction, one, file, actions),
+      },
       picture(one.url, `${prediction.model}, ${name}`, size),
     ),
     h(
@@ -114,8 +175,13 @@ function tile(prediction, one, index, actions) {
 function enlarge(prediction, one, file, actions) {
   const { metrics } = prediction;
   const rows = {
-    Seed: one.seed, Size: `${one.width} × ${one.height}`, Batch: metrics.batch_size, Waited: duration(metrics.queue_ms),
-    "In the model": duration(metrics.inference_ms), "In all": duration(metrics.total_ms), SHA256: `${one.sha256.slice(0, 12)}…`,
+    Seed: one.seed,
+    Size: `${one.width} × ${one.height}`,
+    Batch: metrics.batch_size,
+    Waited: duration(metrics.queue_ms),
+    "In the model": duration(metrics.inference_ms),
+    "In all": duration(metrics.total_ms),
+    SHA256: `${one.sha256.slice(0, 12)}…`,
   };
   const facts = Object.entries(rows).filter(([, value]) => value !== null);
   const act = (action) => () => {
@@ -128,18 +194,44 @@ function enlarge(prediction, one, file, actions) {
     h(
       "div",
       { class: "dialog-body" },
-      h("div", { class: "dialog-head" }, h("h2", { id: "large-title" }, prediction.model), iconButton("close", "Close", () => dialog.close())),
+      h(
+        "div",
+        { class: "dialog-head" },
+        h("h2", { id: "large-title" }, prediction.model),
+        iconButton("close", "Close", () => dialog.close()),
+      ),
       h(
         "div",
         { class: "large-picture" },
         picture(one.url, `${prediction.model}, seed ${one.seed ?? "none"}`, { class: pixelClass(one) }),
-        h("dl", { class: "facts" }, facts.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, String(value))])),
+        h(
+          "dl",
+          { class: "facts" },
+          facts.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, String(value))]),
+        ),
         h(
           "div",
           { class: "wrap actions" },
-          h("button", { class: "button", type: "button", onclick: () => download(one.url, file) }, icon("download"), "Download"),
-          actions.useAsInput && h("button", { class: "button", type: "button", onclick: act(actions.useAsInput) }, icon("input"), "Use as input"),
-          actions.moreLikeThis && h("button", { class: "button", type: "button", onclick: act(actions.moreLikeThis) }, icon("more"), "More like this"),
+          h(
+            "button",
+            { class: "button", type: "button", onclick: () => download(one.url, file) },
+            icon("download"),
+            "Download",
+          ),
+          actions.useAsInput &&
+            h(
+              "button",
+              { class: "button", type: "button", onclick: act(actions.useAsInput) },
+              icon("input"),
+              "Use as input",
+            ),
+          actions.moreLikeThis &&
+            h(
+              "button",
+              { class: "button", type: "button", onclick: act(actions.moreLikeThis) },
+              icon("more"),
+              "More like this",
+            ),
         ),
       ),
     ),

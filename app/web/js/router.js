@@ -12,7 +12,11 @@ export function parse(hash) {
   if (hash !== "" && !hash.startsWith("#/")) return null;
   const [path, query = ""] = hash.slice(2).split("?");
   const [section, ...parts] = path.split("/").map(decodeURIComponent);
-  return { section: section || "models", parts: parts.filter(Boolean), query: Object.fromEntries(new URLSearchParams(query)) };
+  return {
+    section: section || "models",
+    parts: parts.filter(Boolean),
+    query: Object.fromEntries(new URLSearchParams(query)),
+  };
 }
 
 /**

@@ -22,7 +22,12 @@ class SchemaForm extends HTMLElement {
       if (known && !known.pictures) known.set(value);
     }
     this.whole = h("p", { class: "error", role: "alert", hidden: true });
-    this.replaceChildren(...Array.from(this.#fields.values(), (one) => one.element), this.whole);
+    const all = Array.from(this.#fields.values());
+    const [common, rare] = [all.filter((one) => !one.rare), all.filter((one) => one.rare)].map((some) =>
+      some.map((one) => one.element),
+    );
+    const more = h("details", { class: "more" }, h("summary", {}, "More inputs"), ...rare);
+    this.replaceChildren(...common, ...(rare.length ? [more] : []), this.whole);
   }
 
   /** @returns {Record<string, any>} what was given, without pictures */
@@ -37,7 +42,9 @@ class SchemaForm extends HTMLElement {
 
   /** Puts a picture into the first field that takes one. @param {import("./pictures.js").Picture} given */
   put(given) {
-    Array.from(this.#fields.values()).find((one) => one.pictures)?.set([given]);
+    Array.from(this.#fields.values())
+      .find((one) => one.pictures)
+      ?.set([given]);
   }
 
   /** @param {string} name @param {any} value */
@@ -58,7 +65,9 @@ class SchemaForm extends HTMLElement {
   showErrors(errors) {
     this.clearErrors();
     const rest = errors.filter(({ pointer, detail }) => !this.#showError(pointer, detail));
-    this.querySelector("[aria-invalid]")?.focus();
+    const first = this.querySelector("[aria-invalid]");
+    first?.closest("details")?.setAttribute("open", "");
+    first?.focus();
     return errors.length > 0 && rest.length === 0;
   }
 

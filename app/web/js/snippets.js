@@ -12,15 +12,23 @@ export function snippets(origin, order, pictures, guarded) {
   const request = { origin, order, files, guarded, out: `${order.model}.png` };
   const openai = openaiSdk(request);
   return {
-    curl: curl(request), Python: python(request), JavaScript: javascript(request), ...(openai && { "OpenAI SDK": openai }),
+    curl: curl(request),
+    Python: python(request),
+    JavaScript: javascript(request),
+    ...(openai && { "OpenAI SDK": openai }),
   };
 }
 
 function curl({ origin, order, files, guarded, out }) {
   const key = guarded ? '-H "Authorization: Bearer $EASEL_KEY" ' : "";
-  const fetches = files.filter((one) => one.url).map((one) => `curl -sS ${key}-o ${shell(one.name)} ${shell(origin + one.url)}\n`);
+  const fetches = files
+    .filter((one) => one.url)
+    .map((one) => `curl -sS ${key}-o ${shell(one.name)} ${shell(origin + one.url)}\n`);
   const sent = files.length
-    ? [`-F ${shell(`request=${JSON.stringify(order)}`)}`, ...files.map((one) => `-F ${shell(`${one.field}=@${one.name}`)}`)]
+    ? [
+        `-F ${shell(`request=${JSON.stringify(order)}`)}`,
+        ...files.map((one) => `-F ${shell(`${one.field}=@${one.name}`)}`),
+      ]
     : ["-H 'Content-Type: application/json'", `-d ${shell(JSON.stringify(order))}`];
   const lines = [`curl -sS ${origin}/v1/predictions ${key}-H 'Accept: image/png'`, ...sent, `-o ${shell(out)}`];
   return fetches.join("") + lines.join(" \\\n  ");
@@ -60,7 +68,9 @@ function literal(value) {
   if (typeof value === "boolean") return value ? "True" : "False";
   if (Array.isArray(value)) return `[${value.map(literal).join(", ")}]`;
   if (typeof value !== "object") return JSON.stringify(value);
-  return `{${Object.entries(value).map(([name, one]) => `${JSON.stringify(name)}: ${literal(one)}`).join(", ")}}`;
+  return `{${Object.entries(value)
+    .map(([name, one]) => `${JSON.stringify(name)}: ${literal(one)}`)
+    .join(", ")}}`;
 }
 
 function javascript({ origin, order, files, guarded, out }) {
@@ -72,7 +82,11 @@ function javascript({ origin, order, files, guarded, out }) {
   const local = files.some((one) => !one.url);
   const form = files.map((one) => `form.append("${one.field}", ${read(one)}, ${JSON.stringify(one.name)});\n`).join("");
   const body = files.length ? "form" : `JSON.stringify(${JSON.stringify(order)})`;
-  const headers = ['Accept: "image/png"', ...(files.length ? [] : ['"Content-Type": "application/json"']), ...(key ? [key] : [])];
+  const headers = [
+    'Accept: "image/png"',
+    ...(files.length ? [] : ['"Content-Type": "application/json"']),
+    ...(key ? [key] : []),
+  ];
   return `// Node 18 or newer, as a module (.mjs); in a browser leave the file out and use the blob.
 import { ${local ? "readFile, " : ""}writeFile } from "node:fs/promises";
 
@@ -89,7 +103,9 @@ await writeFile(${JSON.stringify(out)}, Buffer.from(await blob.arrayBuffer()));`
 /** OpenAI's API knows prompts: a class by its name, a translation by its direction. */
 function openaiSdk({ origin, order, files, guarded, out }) {
   const { n = 1, label, direction, ...rest } = order.input;
-  const method = { sample: "generate", conditional: "generate", translate: "edit", vary: "create_variation" }[order.task];
+  const method = { sample: "generate", conditional: "generate", translate: "edit", vary: "create_variation" }[
+    order.task
+  ];
   if (!method) return null;
   const [image] = files;
   if (method !== "generate" && !image) return null;
@@ -98,7 +114,7 @@ function openaiSdk({ origin, order, files, guarded, out }) {
   const bytes = image?.url
     ? `urllib.request.urlopen(urllib.request.Request(${literal(origin + image.url)}${headers})).read()`
     : image && `open(${literal(image.name)}, "rb").read()`;
-  const prompt = method === "generate" ? String(label ?? "anything") : direction ?? "";
+  const prompt = method === "generate" ? String(label ?? "anything") : (direction ?? "");
   const given = [
     `model=${literal(order.model)}`,
     method !== "create_variation" && `prompt=${literal(prompt)}`,

@@ -25,11 +25,22 @@ export async function useAsInput(image) {
     h(
       "div",
       { class: "dialog-body" },
-      h("div", { class: "dialog-head" }, h("h2", { id: "use-title" }, "Use this picture to…"), iconButton("close", "Close", () => dialog.close())),
+      h(
+        "div",
+        { class: "dialog-head" },
+        h("h2", { id: "use-title" }, "Use this picture to…"),
+        iconButton("close", "Close", () => dialog.close()),
+      ),
       h(
         "div",
         { class: "wrap" },
-        ways.map((way) => h("button", { class: "button", type: "button", onclick: () => go(way) }, `${verb(way.task)}: ${way.model.id}`)),
+        ways.map((way) =>
+          h(
+            "button",
+            { class: "button", type: "button", onclick: () => go(way) },
+            `${verb(way.task)}: ${way.model.id}`,
+          ),
+        ),
       ),
       ways.length === 0 && h("p", { class: "hint" }, "No model of this server takes a picture."),
     ),

@@ -1,6 +1,6 @@
 // Explore: what lies between pictures. Drag between four of them, walk around them, change one number of the latent.
 
-import { duration, h, icon, randomSeed } from "../dom.js";
+import { h, icon, randomSeed } from "../dom.js";
 import { copyAs } from "../copy-as.js";
 import { around, inPlane, withDimension } from "../latents.js";
 import { latest } from "../latest.js";
@@ -8,19 +8,26 @@ import { modelChooser, pageHead } from "../model-chooser.js";
 import { allModels, model as readModel, pixelClass } from "../models.js";
 import { predict } from "../predictions.js";
 import { problemView } from "../problem-view.js";
+import { took } from "../results.js";
 import { remember } from "../router.js";
 import "../latent-plane.js";
 import "../schema-form.js";
 
 const FRAMES = 32;
 const FRAMES_PER_SECOND = 12;
+const REST_MS = 120;
 const SPREAD = [-3, -2, -1, 0, 1, 2, 3];
 const OWN = ["n", "seed", "latent", "truncation"];
 
 /** @param {HTMLElement} page @param {import("../router.js").Route} route @param {AbortSignal} signal */
 export async function show(page, route, signal) {
   const models = (await allModels()).filter((one) => taskOf(one));
-  page.append(pageHead("Explore", "See what lies between pictures. Drag the knob: each place is a picture that the model makes at once."));
+  page.append(
+    pageHead(
+      "Explore",
+      "See what lies between pictures. Drag the knob: each place is a picture that the model makes at once.",
+    ),
+  );
   if (!models.length) return page.append(h("p", { class: "lede" }, "No model of this server takes a latent."));
   const found = await readModel(route.parts[0] ?? models[0].id);
   const task = taskOf(found);
@@ -29,8 +36,12 @@ export async function show(page, route, signal) {
   let seed = Number(route.query.seed ?? randomSeed());
   let corners = null;
   let here = null;
+  let resting = null;
   let stopPlaying = () => {};
-  signal.addEventListener("abort", () => stopPlaying());
+  signal.addEventListener("abort", () => {
+    stopPlaying();
+    clearTimeout(resting);
+  });
 
   const form = h("schema-form");
   form.load(found.inputs[task], route.query, { without: OWN });
@@ -61,11 +72,21 @@ export async function show(page, route, signal) {
       h(
         "div",
         { class: "stage" },
-        h("section", { class: "plane" }, plane, h("div", { class: "result" }, shown, h("div", { class: "result-head" }, told, copyButton()))),
+        h(
+          "section",
+          { class: "plane" },
+          plane,
+          h("div", { class: "result" }, shown, h("div", { class: "result-head" }, told, copyButton())),
+        ),
         h(
           "section",
           { class: "result" },
-          h("div", { class: "result-head" }, h("h2", {}, "Change one number of the latent"), h("div", { class: "row" }, h("label", { class: "hint", for: "dimension" }, "Dimension"), dimension)),
+          h(
+            "div",
+            { class: "result-head" },
+            h("h2", {}, "Change one number of the latent"),
+            h("div", { class: "row" }, h("label", { class: "hint", for: "dimension" }, "Dimension"), dimension),
+          ),
           strip,
         ),
       ),
@@ -73,20 +94,26 @@ export async function show(page, route, signal) {
   );
 
   const order = (input, output) => ({ model: found.id, task, input: { ...form.values, ...input }, output });
-  const drawLatent = (latent, options) => predict(order({ latent }, { b64_json: true, metadata: false }), { signal, ...options });
+  const drawLatent = (latent, options) =>
+    predict(order({ latent }, { b64_json: true, metadata: false }), { signal, ...options });
 
   const drag = latest(async (at, aborted) => {
     const prediction = await drawLatent(at, { signal: aborted });
     here = at;
     reveal(prediction.output[0]);
-    told.textContent = `${duration(prediction.metrics.total_ms)}, ${duration(prediction.metrics.inference_ms)} of it in the model`;
-    traverse(at);
+    told.textContent = took(prediction.metrics);
+    clearTimeout(resting);
+    resting = setTimeout(traverse, REST_MS, at);
   }, signal);
 
   const traverse = latest(async (latent, aborted) => {
     const places = SPREAD.map((value) => withDimension(latent, Number(dimension.value), value));
     const made = await Promise.all(places.map((one) => drawLatent(one, { signal: aborted })));
-    strip.replaceChildren(...made.map(({ output }, index) => h("figure", {}, image(output[0], `${SPREAD[index]}`), h("figcaption", {}, SPREAD[index]))));
+    strip.replaceChildren(
+      ...made.map(({ output }, index) =>
+        h("figure", {}, image(output[0], `${SPREAD[index]}`), h("figcaption", {}, SPREAD[index])),
+      ),
+    );
   }, signal);
 
   plane.addEventListener("input", () => {
@@ -108,7 +135,9 @@ export async function show(page, route, signal) {
     trouble.replaceChildren();
     form.clearErrors();
     try {
-      const prediction = await predict(order({ n: 4, seed }, { latents: true, b64_json: true, metadata: false }), { signal });
+      const prediction = await predict(order({ n: 4, seed }, { latents: true, b64_json: true, metadata: false }), {
+        signal,
+      });
       corners = prediction.output.map((one) => one.latent);
       plane.corners = prediction.output.map((one, index) => image(one, `Corner ${index + 1}`));
       dimension.max = corners[0].length - 1;

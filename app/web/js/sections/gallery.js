@@ -12,14 +12,22 @@ export async function show(page, route, signal) {
   const gallery = h("div", { class: "gallery" }, skeletons(6));
   const count = h("p", { class: "visually-hidden", role: "status" });
   const search = h("input", {
-    class: "input", type: "search", "aria-label": "Search the models", placeholder: "Search", value: route.query.q ?? "",
+    class: "input",
+    type: "search",
+    "aria-label": "Search the models",
+    placeholder: "Search",
+    value: route.query.q ?? "",
   });
   page.append(
     h(
       "header",
       { class: "head" },
       h("h1", {}, "Models"),
-      h("p", { class: "lede" }, "What this server can make. Choose a model, try it, then copy the request that made your picture."),
+      h(
+        "p",
+        { class: "lede" },
+        "What this server can make. Choose a model, try it, then copy the request that made your picture.",
+      ),
     ),
     h("div", { class: "filters" }, h("div", { class: "search" }, icon("search"), search), tasks),
     count,
@@ -67,8 +75,16 @@ function card(one) {
       { class: "card-body" },
       h("h2", {}, h("a", { href: address(["models", one.id]) }, one.id)),
       h("p", { class: "hint" }, one.summary),
-      h("p", { class: "wrap" }, one.tasks.map((task) => h("span", { class: "tag" }, verb(task)))),
-      h("p", { class: "hint" }, [one.family, one.data, `${one.image.width} × ${one.image.height}`].filter(Boolean).join(" · ")),
+      h(
+        "p",
+        { class: "wrap" },
+        one.tasks.map((task) => h("span", { class: "tag" }, verb(task))),
+      ),
+      h(
+        "p",
+        { class: "hint" },
+        [one.family, one.data, `${one.image.width} × ${one.image.height}`].filter(Boolean).join(" · "),
+      ),
       h("p", { class: "hint licence" }, `Licence: ${one.licence}`),
       h(
         "dl",
@@ -84,6 +100,11 @@ function card(one) {
 
 function skeletons(count) {
   return Array.from({ length: count }, () =>
-    h("div", { class: "card", "aria-hidden": "true" }, h("div", { class: "cover skeleton" }), h("div", { class: "card-body" })),
+    h(
+      "div",
+      { class: "card", "aria-hidden": "true" },
+      h("div", { class: "cover skeleton" }),
+      h("div", { class: "card-body" }),
+    ),
   );
 }

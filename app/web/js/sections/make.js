@@ -16,11 +16,15 @@ const KEPT = 6;
 
 /** @param {HTMLElement} page @param {import("../router.js").Route} route @param {AbortSignal} signal */
 export async function show(page, route, signal) {
-  const models = (await allModels()).filter((one) => one.tasks.some((task) => task !== "translate") || one.id === route.parts[0]);
+  const models = (await allModels()).filter(
+    (one) => one.tasks.some((task) => task !== "translate") || one.id === route.parts[0],
+  );
   page.append(pageHead("Make", "Ask a model for pictures. The address above holds your request, so it can be shared."));
   if (!models.length) return page.append(h("p", { class: "lede" }, "This server has no model yet."));
   const found = await readModel(route.parts[0] ?? models[0].id);
-  const task = found.inputs[route.parts[1]] ? route.parts[1] : found.tasks.find((one) => one !== "translate") ?? found.tasks[0];
+  const task = found.inputs[route.parts[1]]
+    ? route.parts[1]
+    : (found.tasks.find((one) => one !== "translate") ?? found.tasks[0]);
 
   const form = h("schema-form");
   form.load(found.inputs[task], { ...FIRST, ...route.query }, { pictures: found.examples });
@@ -64,7 +68,7 @@ export async function show(page, route, signal) {
       const made = seed === undefined ? order : { ...order, input: { ...values, seed } };
       waiting.element.replaceWith(result(prediction, made, pictures, found.image, { useAsInput, moreLikeThis }));
       remember(["make", found.id, task], made.input);
-      announce(`${counted(prediction.output.length, "picture")} made`);
+      announce(`${verb(task)}: ${counted(prediction.output.length, "result")}`);
     } catch (error) {
       if (mine.signal.aborted) waiting.element.remove();
       else if (form.showErrors(error.errors ?? [])) waiting.element.remove();
@@ -105,7 +109,14 @@ function tasks(found, task) {
     h(
       "div",
       { class: "choices", onchange: choose },
-      found.tasks.map((one) => h("label", { class: "choice" }, h("input", { type: "radio", name: "task", value: one, checked: one === task }), h("span", {}, verb(one)))),
+      found.tasks.map((one) =>
+        h(
+          "label",
+          { class: "choice" },
+          h("input", { type: "radio", name: "task", value: one, checked: one === task }),
+          h("span", {}, verb(one)),
+        ),
+      ),
     ),
   );
 }

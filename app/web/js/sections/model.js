@@ -16,7 +16,11 @@ export async function show(page, route) {
       h("p", { class: "hint" }, h("a", { href: "#/models" }, "All models")),
       h("h1", {}, found.id),
       h("p", { class: "lede" }, `${found.summary}.`),
-      h("div", { class: "wrap" }, found.tasks.map((task, index) => way(found, task, index === 0))),
+      h(
+        "div",
+        { class: "wrap" },
+        found.tasks.map((task, index) => way(found, task, index === 0)),
+      ),
     ),
     h(
       "div",
@@ -59,16 +63,30 @@ function facts(found) {
     Family: card.family,
     "Picture size": `${card.image.width} × ${card.image.height}, ${card.image.channels === 1 ? "grey" : "colour"}`,
     Classes: card.classes.length ? counted(card.classes.length, "class").replace("classs", "classes") : null,
-    Domains: Object.entries(card.domains).map(([name, told]) => `${name}: ${told}`).join(", ") || null,
+    Domains:
+      Object.entries(card.domains)
+        .map(([name, told]) => `${name}: ${told}`)
+        .join(", ") || null,
     Data: data && `${data.name}/${data.split}, ${counted(data.count, "picture")}`,
     "Licence of the data": data?.licence,
     "Licence of the model": card.licence,
     Weights: `${counted(weights.parameters, "parameter")}, ${(weights.bytes / 1e6).toFixed(1)} MB`,
-    Training: training && `${counted(training.steps, "step")} in ${Math.round(training.seconds / 60)} min on ${training.device}`,
+    Training:
+      training &&
+      `${counted(training.steps, "step")} in ${Math.round(training.seconds / 60)} min on ${training.device}`,
     Recipe: training && h("code", {}, training.recipe),
   };
   const shown = Object.entries(rows).filter(([, value]) => value);
-  return h("section", {}, h("h2", {}, "The card"), h("dl", { class: "facts" }, shown.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)])));
+  return h(
+    "section",
+    {},
+    h("h2", {}, "The card"),
+    h(
+      "dl",
+      { class: "facts" },
+      shown.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]),
+    ),
+  );
 }
 
 function figures(metrics) {
@@ -84,8 +102,22 @@ function figures(metrics) {
       h(
         "table",
         {},
-        h("thead", {}, h("tr", {}, columns.map((name, index) => h("th", { scope: "col", class: index === 1 || index === 2 ? "number" : null }, name)))),
-        h("tbody", {}, metrics.map((metric) => figureRow(metric, judged))),
+        h(
+          "thead",
+          {},
+          h(
+            "tr",
+            {},
+            columns.map((name, index) =>
+              h("th", { scope: "col", class: index === 1 || index === 2 ? "number" : null }, name),
+            ),
+          ),
+        ),
+        h(
+          "tbody",
+          {},
+          metrics.map((metric) => figureRow(metric, judged)),
+        ),
       ),
     ),
   );

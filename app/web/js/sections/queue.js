@@ -21,14 +21,23 @@ export async function show(page, route, signal) {
   const trouble = h("div", {});
   const models = await allModels();
   const status = filter("Status", STATUSES, route.query.status, look);
-  const model = filter("Model", models.map((one) => one.id), route.query.model, look);
+  const model = filter(
+    "Model",
+    models.map((one) => one.id),
+    route.query.model,
+    look,
+  );
   const [corner, readCorner] = operations(signal);
   page.append(
     h(
       "header",
       { class: "head" },
       h("h1", {}, "Queue"),
-      h("p", { class: "lede" }, "What was asked for, newest first, as long as the server keeps it. What still waits or runs can be canceled."),
+      h(
+        "p",
+        { class: "lede" },
+        "What was asked for, newest first, as long as the server keeps it. What still waits or runs can be canceled.",
+      ),
     ),
     h("div", { class: "filters" }, status.element, model.element),
     trouble,
@@ -54,7 +63,11 @@ export async function show(page, route, signal) {
         more.hidden = cursor === null;
       }
       list.hidden = rows.size === 0;
-      trouble.replaceChildren(...(rows.size ? [] : [h("p", { class: "hint" }, "Nothing here. What you make in this playground shows up at once.")]));
+      trouble.replaceChildren(
+        ...(rows.size
+          ? []
+          : [h("p", { class: "hint" }, "Nothing here. What you make in this playground shows up at once.")]),
+      );
       await readCorner();
     } catch (error) {
       if (!signal.aborted) trouble.replaceChildren(problemView(error, look));
@@ -96,7 +109,8 @@ export async function show(page, route, signal) {
         row.live.textContent = `Step ${data.step} of ${data.total}`;
         Object.assign(row.progress, { hidden: false, max: data.total, value: data.step });
       }
-      if (name === "preview") row.still?.replaceWith((row.still = h("img", { class: "still pixels", alt: "As it stands", src: data.image })));
+      if (name === "preview")
+        row.still?.replaceWith((row.still = h("img", { class: "still pixels", alt: "As it stands", src: data.image })));
     };
     follow(prediction, onEvent, signal).then(look, () => {});
   }
@@ -113,15 +127,29 @@ export async function show(page, route, signal) {
 
 function filter(name, options, chosen, onchange) {
   const id = `only-${name.toLowerCase()}`;
-  const select = h("select", { class: "select", id, onchange }, h("option", { value: "" }, `Any ${name.toLowerCase()}`), options.map((value) => h("option", { value }, value)));
+  const select = h(
+    "select",
+    { class: "select", id, onchange },
+    h("option", { value: "" }, `Any ${name.toLowerCase()}`),
+    options.map((value) => h("option", { value }, value)),
+  );
   select.value = chosen ?? "";
-  return { element: h("div", {}, h("label", { class: "visually-hidden", for: id }, name), select), get value() { return select.value || null; } };
+  return {
+    element: h("div", {}, h("label", { class: "visually-hidden", for: id }, name), select),
+    get value() {
+      return select.value || null;
+    },
+  };
 }
 
 function content(prediction, row, look, forget) {
   const { id, model, task, input, output, status, error, metrics } = prediction;
-  row.still = output?.length ? picture(output[0].url, "", { class: "still pixels" }) : h("div", { class: `still${ended(prediction) ? "" : " skeleton"}` });
-  const plain = Object.fromEntries(Object.entries(input).filter(([, value]) => value !== null && !String(value).includes("picture:")));
+  row.still = output?.length
+    ? picture(output[0].url, "", { class: "still pixels" })
+    : h("div", { class: `still${ended(prediction) ? "" : " skeleton"}` });
+  const plain = Object.fromEntries(
+    Object.entries(input).filter(([, value]) => value !== null && !String(value).includes("picture:")),
+  );
   const section = task === "translate" ? ["translate", model] : ["make", model, task];
   return [
     row.still,
@@ -129,9 +157,19 @@ function content(prediction, row, look, forget) {
       "div",
       {},
       h("h3", {}, h("a", { href: address(section, plain) }, model), h("span", { class: "hint" }, ` ${task}`)),
-      h("p", { class: "hint" }, Object.entries(plain).map(([name, value]) => `${name} ${value}`).join(", ")),
+      h(
+        "p",
+        { class: "hint" },
+        Object.entries(plain)
+          .map(([name, value]) => `${name} ${value}`)
+          .join(", "),
+      ),
       ended(prediction)
-        ? h("p", { class: error ? "error" : "hint" }, error?.detail ?? (metrics ? `${counted(output.length, "picture")} in ${duration(metrics.total_ms)}` : ""))
+        ? h(
+            "p",
+            { class: error ? "error" : "hint" },
+            error?.detail ?? (metrics ? `${counted(output.length, "picture")} in ${duration(metrics.total_ms)}` : ""),
+          )
         : row.live,
       row.progress,
     ),
@@ -140,8 +178,26 @@ function content(prediction, row, look, forget) {
       { class: "wrap" },
       h("span", { class: `status ${status}` }, status),
       ended(prediction)
-        ? h("button", { class: "button quiet small", type: "button", "aria-label": `Forget prediction ${id}`, onclick: () => request(`/v1/predictions/${id}`, { method: "DELETE" }).then(forget, look) }, "Forget")
-        : h("button", { class: "button small", type: "button", "aria-label": `Cancel prediction ${id}`, onclick: () => cancel(`/v1/predictions/${id}`).then(look) }, "Cancel"),
+        ? h(
+            "button",
+            {
+              class: "button quiet small",
+              type: "button",
+              "aria-label": `Forget prediction ${id}`,
+              onclick: () => request(`/v1/predictions/${id}`, { method: "DELETE" }).then(forget, look),
+            },
+            "Forget",
+          )
+        : h(
+            "button",
+            {
+              class: "button small",
+              type: "button",
+              "aria-label": `Cancel prediction ${id}`,
+              onclick: () => cancel(`/v1/predictions/${id}`).then(look),
+            },
+            "Cancel",
+          ),
     ),
   ];
 }

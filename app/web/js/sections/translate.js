@@ -1,6 +1,6 @@
 // Translate: a picture of one domain into the other, before and after in one place, and back again.
 
-import { announce, duration, h, icon } from "../dom.js";
+import { announce, h, icon } from "../dom.js";
 import { copyAs } from "../copy-as.js";
 import { heatMap } from "../heat-map.js";
 import { modelChooser, pageHead } from "../model-chooser.js";
@@ -8,7 +8,7 @@ import { allModels, model as readModel, pixelClass } from "../models.js";
 import { download, fetched, picture, shownPicture, takeCarried } from "../pictures.js";
 import { predict } from "../predictions.js";
 import { problemView } from "../problem-view.js";
-import { waiting } from "../results.js";
+import { took, waiting } from "../results.js";
 import { remember } from "../router.js";
 import { useAsInput } from "../use-as-input.js";
 import "../compare-slider.js";
@@ -41,7 +41,13 @@ export async function show(page, route, signal) {
         { class: "panel", "aria-label": "What to translate", onsubmit: (event) => event.preventDefault() },
         modelChooser("translate", models, found),
         directions.length > 1 && ways(),
-        h("div", { class: "field" }, h("div", { class: "field-head" }, h("label", { for: "source" }, "Picture")), source, problems),
+        h(
+          "div",
+          { class: "field" },
+          h("div", { class: "field-head" }, h("label", { for: "source" }, "Picture")),
+          source,
+          problems,
+        ),
         form,
       ),
       stage,
@@ -74,7 +80,14 @@ export async function show(page, route, signal) {
       h(
         "div",
         { class: "choices", onchange: choose },
-        directions.map((way) => h("label", { class: "choice" }, h("input", { type: "radio", name: "direction", value: way, checked: way === direction }), h("span", {}, named(way).join(" → ")))),
+        directions.map((way) =>
+          h(
+            "label",
+            { class: "choice" },
+            h("input", { type: "radio", name: "direction", value: way, checked: way === direction }),
+            h("span", {}, named(way).join(" → ")),
+          ),
+        ),
       ),
     );
   }
@@ -98,7 +111,10 @@ export async function show(page, route, signal) {
 
   function ask(way, given, onEvent) {
     const order = { model: found.id, task: "translate", input: { ...form.values, direction: way } };
-    return predict(order, { pictures: { image: [given] }, signal: running.signal, onEvent }).then((prediction) => ({ order, prediction }));
+    return predict(order, { pictures: { image: [given] }, signal: running.signal, onEvent }).then((prediction) => ({
+      order,
+      prediction,
+    }));
   }
 
   async function run() {
@@ -108,17 +124,32 @@ export async function show(page, route, signal) {
     const [given] = source.pictures;
     problems.textContent = "";
     form.clearErrors();
-    if (!given) return stage.replaceChildren(h("div", { class: "empty" }, icon("picture"), h("p", {}, `Choose a picture of a ${named(direction)[0]}, or take an example.`)));
+    if (!given)
+      return stage.replaceChildren(
+        h(
+          "div",
+          { class: "empty" },
+          icon("picture"),
+          h("p", {}, `Choose a picture of a ${named(direction)[0]}, or take an example.`),
+        ),
+      );
     remember(["translate", found.id], { ...form.values, direction: directions.length > 1 ? direction : null });
     const slider = h("compare-slider");
     slider.style.setProperty("--ratio", `${size.width} / ${size.height}`);
     const told = h("p", { class: "hint" }, "…");
     const tools = h("div", { class: "wrap" });
-    slider.compare(shownPicture(given, { alt: `Before: ${given.name}`, class: pixelClass(size) }), null, named(direction));
-    stage.replaceChildren(h("section", { class: "result narrow" }, slider, h("div", { class: "result-head" }, told, tools)));
+    slider.compare(
+      shownPicture(given, { alt: `Before: ${given.name}`, class: pixelClass(size) }),
+      null,
+      named(direction),
+    );
+    stage.replaceChildren(
+      h("section", { class: "result narrow" }, slider, h("div", { class: "result-head" }, told, tools)),
+    );
     try {
       const { order, prediction } = await ask(direction, given, (name, data) => {
-        told.textContent = name === "queued" ? waiting(data) : name === "progress" ? `Step ${data.step} of ${data.total}` : "At work";
+        told.textContent =
+          name === "queued" ? waiting(data) : name === "progress" ? `Step ${data.step} of ${data.total}` : "At work";
       });
       const { metrics, output } = prediction;
       const reveal = (one) => {
@@ -130,7 +161,7 @@ export async function show(page, route, signal) {
       };
       reveal(output[0]);
       if (output.length > 1) slider.after(variants(output, reveal));
-      told.textContent = `${duration(metrics.total_ms)}, ${duration(metrics.inference_ms)} of it in the model`;
+      told.textContent = took(metrics);
       tools.append(
         tool("download", "Download", () => download(output[0].url, `${found.id}.png`)),
         tool("input", "Use as input", () => useAsInput(output[0])),
@@ -161,18 +192,28 @@ export async function show(page, route, signal) {
     const figures = h(
       "div",
       { class: "cycle" },
-      captioned(shownPicture(given, { alt: "" , class: pixelClass(size) }), from),
+      captioned(shownPicture(given, { alt: "", class: pixelClass(size) }), from),
       captioned(picture(made.url, "", { class: pixelClass(size) }), `to ${to}`),
       captioned(places[0], `back to ${from}`),
       captioned(places[1], "difference"),
     );
     figures.style.setProperty("--ratio", `${size.width} / ${size.height}`);
-    stage.append(h("section", { class: "result narrow" }, h("div", { class: "result-head" }, h("h2", {}, "There and back again")), figures));
+    stage.append(
+      h(
+        "section",
+        { class: "result narrow" },
+        h("div", { class: "result-head" }, h("h2", {}, "There and back again")),
+        figures,
+      ),
+    );
     const { prediction } = await ask(BACK[direction], await fetched(made.url, aborted), () => {});
     const returned = await fetched(prediction.output[0].url, aborted);
     const { canvas, mean } = await heatMap(given.blob, returned.blob, size);
     canvas.setAttribute("role", "img");
-    canvas.setAttribute("aria-label", `Where the returned picture differs: ${(mean * 100).toFixed(1)} percent on average`);
+    canvas.setAttribute(
+      "aria-label",
+      `Where the returned picture differs: ${(mean * 100).toFixed(1)} percent on average`,
+    );
     canvas.classList.add("pixels");
     places[0].replaceWith(shownPicture(returned, { alt: "", class: pixelClass(size) }));
     places[1].replaceWith(canvas);
@@ -185,7 +226,11 @@ function variants(output, reveal) {
     "div",
     { class: "variants", role: "group", "aria-label": "Variants" },
     output.map((one, index) =>
-      h("button", { class: "thumb", type: "button", "aria-label": `Show variant ${index + 1}`, onclick: () => reveal(one) }, picture(one.url, "")),
+      h(
+        "button",
+        { class: "thumb", type: "button", "aria-label": `Show variant ${index + 1}`, onclick: () => reveal(one) },
+        picture(one.url, ""),
+      ),
     ),
   );
 }
