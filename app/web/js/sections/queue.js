@@ -156,7 +156,7 @@ function content(prediction, row, look, forget) {
     h(
       "div",
       {},
-      h("h3", {}, h("a", { href: address(section, plain) }, model), h("span", { class: "hint" }, ` ${task}`)),
+      h("h2", {}, h("a", { href: address(section, plain) }, model), h("span", { class: "hint" }, ` ${task}`)),
       h(
         "p",
         { class: "hint" },
