@@ -10,6 +10,7 @@ import { randomId } from "./dom.js";
 
 const ENDED = ["succeeded", "failed", "canceled"];
 const PATIENCE_S = 1;
+const ARRIVAL_MS = 250; // so long a request may be on its way: a cancel must not overtake it
 
 /** @param {any} prediction */
 export function ended(prediction) {
@@ -24,18 +25,30 @@ export function ended(prediction) {
  * @throws {Problem} it was refused, or failed
  */
 export async function predict(order, { pictures = {}, signal, onEvent = () => {} } = {}) {
+  signal?.throwIfAborted();
   const path = `/v1/predictions/${randomId()}`;
-  const abandon = () => cancel(path);
-  signal?.addEventListener("abort", abandon, { once: true });
-  try {
-    const init = { method: "PUT", ...body(order, pictures), signal };
-    init.headers = { ...init.headers, Prefer: `wait=${PATIENCE_S}` };
-    let prediction = await json(path, init);
-    if (!ended(prediction)) prediction = await follow(prediction, onEvent, signal);
-    return succeeded(prediction);
-  } finally {
-    signal?.removeEventListener("abort", abandon);
-  }
+  const sending = new AbortController();
+  const arrival = new Promise((resolve) => setTimeout(resolve, ARRIVAL_MS));
+  const made = make(path, order, pictures, onEvent, sending.signal);
+  const settled = new AbortController();
+  const abandoned = new Promise((_, reject) => {
+    const abandon = () => {
+      reject(signal.reason);
+      Promise.race([arrival, made]).then(
+        () => !settled.signal.aborted && (sending.abort(), cancel(path)),
+        () => {},
+      );
+    };
+    signal?.addEventListener("abort", abandon, { signal: settled.signal });
+  });
+  return Promise.race([made.finally(() => settled.abort()), abandoned]);
+}
+
+async function make(path, order, pictures, onEvent, signal) {
+  const { body, headers } = content(order, pictures);
+  const init = { method: "PUT", body, headers: { ...headers, Prefer: `wait=${PATIENCE_S}` }, signal };
+  const prediction = await json(path, init);
+  return succeeded(ended(prediction) ? prediction : await follow(prediction, onEvent, signal));
 }
 
 /**
@@ -52,21 +65,15 @@ export async function follow(prediction, onEvent, signal) {
 }
 
 /**
- * Cancels a prediction, and once more if it was just on its way into the queue.
+ * Cancels a prediction, unless it has ended meanwhile.
  * @param {string} path
  */
-export async function cancel(path, again = true) {
-  try {
-    return await json(`${path}/cancel`, { method: "POST", keepalive: true });
-  } catch (error) {
-    if (!again || error.status !== 404) return null;
-    await new Promise((resolve) => setTimeout(resolve, 300));
-    return cancel(path, false);
-  }
+export function cancel(path) {
+  return json(`${path}/cancel`, { method: "POST", keepalive: true }).catch(() => null);
 }
 
 /** JSON without pictures, multipart with them. */
-function body(order, pictures) {
+function content(order, pictures) {
   const files = Object.entries(pictures).flatMap(([name, given]) => given.map((one) => [name, one]));
   if (files.length === 0) {
     return { body: JSON.stringify(order), headers: { "Content-Type": "application/json" } };
