@@ -7,6 +7,7 @@ input or output itself.
 from __future__ import annotations
 
 import random
+from contextlib import suppress
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -19,7 +20,7 @@ from rq.utils import now
 from rq.worker_registration import WORKERS_BY_QUEUE_KEY
 
 from workers import jobs
-from workers.jobs import ENDED, EVENTS, Snapshot
+from workers.jobs import ENDED, EVENTS, Snapshot, Status
 
 QUEUE = "webhooks"
 QUEUE_KEY = Queue.redis_queue_namespace_prefix + QUEUE
@@ -58,10 +59,15 @@ class AnnouncedJob(Job):
         self._announce(pipeline)
 
     def _handle_failure(self, exc_string: str, pipeline: Any, *args: Any, **kwargs: Any) -> None:
+        self.ended_at = self.ended_at or now()
         super()._handle_failure(exc_string, pipeline, *args, **kwargs)
+        with suppress(ValueError):  # somebody else's job
+            order = jobs.order_of(self)
+            pipeline.hincrby(jobs.ENDS, jobs.end_field(order.model, order.task, Status.FAILED), 1)
         self._announce(pipeline)
 
     def _announce(self, pipeline: Any) -> None:
+        pipeline.publish(jobs.FINISHED, self.id)
         if "webhook" in self.meta:
             announce(pipeline, jobs.snapshot_of(self, self._result))
 
