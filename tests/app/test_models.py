@@ -83,16 +83,16 @@ def test_the_queue_tells_what_waits_who_works_and_how_fast(easel, client):
 
 def test_an_end_is_counted_whether_or_not_anybody_waits(easel, client):
     def counts():
-        found = re.findall(r'easel_predictions_total{model="toy-vae",outcome="(\w+)",task="sample"} (\d+)', metrics())
+        found = re.findall(r'easel_predictions_total{model="toy-cgan",outcome="(\w+)",task="conditional"} (\d+)', metrics())
         return Counter({outcome: int(count) for outcome, count in found})
 
     def metrics():
         return client.get("/metrics").text
 
-    before = counts()
-    made = client.post("/v1/predictions", json={"model": "toy-vae"}).json()
+    before, asked = counts(), {"model": "toy-cgan", "input": {"label": 1}}
+    made = client.post("/v1/predictions", json=asked).json()
     with stopped_worker(easel):
-        waiting = client.post("/v1/predictions", json={"model": "toy-vae"}).json()
+        waiting = client.post("/v1/predictions", json=asked).json()
         client.post(waiting["urls"]["cancel"])
     expected = before + Counter(succeeded=1, canceled=1)
     for _ in range(100):
