@@ -19,6 +19,7 @@ from rq.utils import utcformat
 from app import overview
 from app.overview import Overview
 from app.schemas.uploads import Upload
+from app.trips import Trips
 from core import logs
 from workers import jobs, scripts, webhooks
 from workers.jobs import Order, Priority, Snapshot, Status, Webhook
@@ -58,6 +59,7 @@ class Store:
     def __init__(self, url: str, ttl_s: int):
         self.ttl_s = ttl_s
         self.redis = Redis.from_url(url, socket_timeout=10, socket_connect_timeout=2, health_check_interval=30)
+        self.trips = Trips(self.redis)
         self._enqueue = self.redis.register_script(scripts.ENQUEUE)
         self._cancel = self.redis.register_script(scripts.CANCEL)
         self._purge = self.redis.register_script(scripts.PURGE)
@@ -108,11 +110,8 @@ class Store:
         keys = [jobs.job_key(job.id), queue, "rq:queues", jobs.DOORBELL, jobs.history_key(), idempotency]
         args = [job.id, job.max_queue, self.ttl_s, int(now.timestamp() * 1000), job.digest]
         args += [part for pair in fields.items() for part in pair]
-        async with self.redis.pipeline(transaction=True) as pipeline:
-            for picture, pixels in pictures.items():
-                pipeline.set(jobs.picture_key(picture), pixels, ex=self.ttl_s)
-            await self._enqueue(keys, args, client=pipeline)
-            outcome = (await pipeline.execute())[-1]
+        kept = [("SET", jobs.picture_key(picture), pixels, "EX", self.ttl_s) for picture, pixels in pictures.items()]
+        outcome = await self.trips.run(self._enqueue, keys, args, *kept)
         if outcome[0] == b"full":
             raise QueueFull
         if outcome[0] == b"exists":
@@ -126,12 +125,18 @@ class Store:
 
     async def snapshots(self, predictions: list[str]) -> list[Snapshot | None]:
         """Several predictions, each as `snapshot` tells it."""
-        async with self.redis.pipeline(transaction=True) as pipeline:
-            for prediction in predictions:
-                pipeline.hgetall(jobs.job_key(prediction))
-                pipeline.xrevrange(jobs.results_key(prediction), count=1)
-                pipeline.get(jobs.cancel_key(prediction))
-            replies = await pipeline.execute()
+        # In this order, so that a job that is seen to have ended has its result.
+        replies = await self.trips.ask(
+            *(
+                command
+                for prediction in predictions
+                for command in (
+                    ("HGETALL", jobs.job_key(prediction)),
+                    ("XREVRANGE", jobs.results_key(prediction), "+", "-", "COUNT", 1),
+                    ("GET", jobs.cancel_key(prediction)),
+                )
+            )
+        )
         return [_read(name, *replies[3 * place : 3 * place + 3]) for place, name in enumerate(predictions)]
 
     async def history(self, after: str | None, count: int) -> list[str]:
@@ -194,11 +199,12 @@ class Store:
 
     async def image(self, prediction: str, index: int) -> bytes | None:
         """The encoded bytes of one image, or None once they have expired."""
-        return await self.redis.get(jobs.image_key(prediction, index))
+        return (await self.trips.ask(("GET", jobs.image_key(prediction, index))))[0]
 
     async def images(self, prediction: str, count: int) -> list[bytes | None]:
         """The encoded bytes of all images."""
-        return await self.redis.mget([jobs.image_key(prediction, index) for index in range(count)])
+        keys = [jobs.image_key(prediction, index) for index in range(count)]
+        return (await self.trips.ask(("MGET", *keys)))[0]
 
     async def attempts(self, prediction: str) -> list[bytes]:
         """What came of each try at delivering the prediction's webhook, oldest first."""
@@ -240,7 +246,7 @@ class Store:
                     while True:
                         # The timeout is short of the socket's own, so that a quiet hour is no error.
                         if message := await pubsub.get_message(timeout=5):
-                            self._wake(message["data"].decode())
+                            self._wake(*message["data"].decode().split())
             except RedisError as error:
                 log.warning("redis_unreachable", error=str(error))
                 await asyncio.sleep(0.5)

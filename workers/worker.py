@@ -334,14 +334,15 @@ class BatchWorker(SteadyWorker):
             writers = {Status.SUCCEEDED: self._succeed, Status.CANCELED: self._cancel, Status.FAILED: self._fail}
             for task, outcome in ended:
                 writers[outcome](task, pipeline)
-            # A failure counts itself (`AnnouncedJob`), since not only workers' commits make jobs fail.
+            # Failures tell and count themselves (`AnnouncedJob`), since not only commits make jobs fail.
+            others = [(task, outcome) for task, outcome in ended if outcome is not Status.FAILED]
             counts = Counter(
-                end_field(task.work.order.model, task.work.order.task, outcome)
-                for task, outcome in ended
-                if outcome is not Status.FAILED
+                end_field(task.work.order.model, task.work.order.task, outcome) for task, outcome in others
             )
             for name, count in counts.items():
                 pipeline.hincrby(ENDS, name, count)
+            if others:
+                pipeline.publish(FINISHED, " ".join(task.job.id for task, _ in others))
             if self._pace:
                 pipeline.hset(PACE, mapping=self._pace)
             pipeline.execute()
@@ -387,7 +388,6 @@ class BatchWorker(SteadyWorker):
         job.cleanup(ttl, pipeline=pipeline, remove_from_queue=False)
         task.execution.delete(job, pipeline)
         pipeline.delete(cancel_key(job.id))
-        pipeline.publish(FINISHED, job.id)
 
     def _fail(self, task: Task, pipeline: Pipeline) -> None:
         """What rq's `handle_job_failure` does for a job without dependents, in the caller's transaction.

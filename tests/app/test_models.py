@@ -83,7 +83,9 @@ def test_the_queue_tells_what_waits_who_works_and_how_fast(easel, client):
 
 def test_an_end_is_counted_whether_or_not_anybody_waits(easel, client):
     def counts():
-        found = re.findall(r'easel_predictions_total{model="toy-cgan",outcome="(\w+)",task="conditional"} (\d+)', metrics())
+        found = re.findall(
+            r'easel_predictions_total{model="toy-cgan",outcome="(\w+)",task="conditional"} (\d+)', metrics()
+        )
         return Counter({outcome: int(count) for outcome, count in found})
 
     def metrics():
