@@ -85,7 +85,7 @@ def _exported(call: _Call, example: tuple[Tensor, ...]) -> bytes:
             buffer,
             input_names=call.names,
             output_names=["result"],
-            dynamic_axes={name: batch for name in [*call.names, "result"]},
+            dynamic_axes=dict.fromkeys([*call.names, "result"], batch),
             dynamo=False,
         )
     return buffer.getvalue()

@@ -24,6 +24,7 @@ from models.operations import OPERATIONS, Rows, steps_of, to_pixels
 from models.registry import Registry
 from models.runtime import CannotCompile, Compiled, compile
 from workers.jobs import Order
+from workers.metrics import Metrics
 
 log = logs.get(__name__)
 
@@ -97,6 +98,7 @@ class Engine:
         device: str = "auto",
         threads: int = 1,
         memory_bytes: int = 2**31,
+        metrics: Metrics | None = None,
         eager: bool = False,
     ):
         """
@@ -104,6 +106,7 @@ class Engine:
             eager: leave ONNX Runtime aside, to compare with torch.
         """
         self.registry = registry
+        self.metrics = metrics or Metrics()
         self.threads, self.eager = threads, eager
         self.device = torch.device(
             "cuda" if device == "auto" and torch.cuda.is_available() else "cpu" if device == "auto" else device
@@ -111,6 +114,8 @@ class Engine:
         torch.set_num_threads(threads)
         self.memory_bytes = memory_bytes
         self.resident: OrderedDict[str, Resident] = OrderedDict()
+        self.largest: dict[str, int] = {}
+        """Of models that ran out of memory: the largest batch since."""
 
     def run(self, works: Sequence[Work], report: Report = lambda work, progress: None) -> None:
         """Runs orders of one model, filling in each work's pixels and times. Orders that can share a forward pass do.
@@ -160,6 +165,7 @@ class Engine:
         size = entry.card.weights.parameters * 4
         while self.resident and sum(other.bytes for other in self.resident.values()) + size > self.memory_bytes:
             evicted, _ = self.resident.popitem(last=False)
+            self.metrics.evicted(evicted)
             log.info("model_evicted", model=evicted)
         started = time.monotonic()
         try:
@@ -170,6 +176,7 @@ class Engine:
         loaded = Resident(entry.card, model, size)
         loaded.sizes = {task: self._exact_sizes(loaded, task) for task in entry.card.tasks}
         self.resident[name] = loaded
+        self.metrics.loaded(name, size, time.monotonic() - started)
         log.info(
             "model_loaded",
             model=name,
@@ -223,10 +230,11 @@ class Engine:
                 watch.step(step, start, count)
             images.append(step.images[:count])
         pixels = to_pixels(torch.cat(images))
-        elapsed = (time.monotonic() - started) * 1000
+        elapsed = time.monotonic() - started
+        self.metrics.ran(loaded.card.name, total, elapsed)
         for work, (first, last) in zip(group, watch.places, strict=True):
             work.pixels = pixels[first:last]
-            work.inference_ms, work.batch_size = elapsed, total
+            work.inference_ms, work.batch_size = elapsed * 1000, total
 
     def _steps(self, loaded: Resident, task: Task, rows: Rows, indices: Sequence[int]) -> Iterator[Step]:
         """One batch on its way; each step's images are on the CPU."""

@@ -3,6 +3,8 @@
 import pytest
 import torch
 
+from models import checkpoint
+from models.card import Card
 from models.model import Step, build
 from models.operations import OPERATIONS, Rows
 from models.runtime import TOLERANCE, CannotCompile, compile
@@ -10,8 +12,9 @@ from tests import zoo
 
 
 @pytest.mark.parametrize("name", zoo.MODELS)
-def test_every_task_gives_the_pictures_of_eager_torch(toy_registry, name):
-    card, model = toy_registry[name].card, zoo.read(toy_registry[name])
+def test_every_task_gives_the_pictures_of_eager_torch(toy_zoo, name):
+    card = Card.read(toy_zoo / name)
+    model = checkpoint.read(toy_zoo / name, card)
     for task in card.tasks:
         operation = OPERATIONS[task]
         rows = operation.probe(model, card, 9)
