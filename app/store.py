@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -16,6 +16,8 @@ from rq.queue import Queue
 from rq.registry import CanceledJobRegistry, FailedJobRegistry, FinishedJobRegistry
 from rq.utils import utcformat
 
+from app import overview
+from app.overview import Overview
 from app.schemas.uploads import Upload
 from app.trips import Trips
 from core import logs
@@ -23,9 +25,6 @@ from workers import jobs, scripts, webhooks
 from workers.jobs import Order, Priority, Snapshot, Status, Webhook
 
 log = logs.get(__name__)
-
-_HEARTBEAT_AGE_S = 20
-"""A worker that was not heard of for longer does not count as alive."""
 
 
 class QueueFull(Exception):
@@ -80,13 +79,9 @@ class Store:
                 await self._reader
         await self.redis.aclose()
 
-    async def depths(self, models: list[str]) -> dict[tuple[str, Priority], int]:
-        """How many predictions wait in each queue."""
-        places = [(model, priority) for model in models for priority in Priority]
-        async with self.redis.pipeline(transaction=False) as pipeline:
-            for place in places:
-                pipeline.llen(jobs.queue_key(*place))
-            return dict(zip(places, await pipeline.execute(), strict=True))
+    async def overview(self, models: Sequence[str]) -> Overview:
+        """All queues of these models, all workers, all ends."""
+        return await overview.read(self.redis, models)
 
     async def workers(self) -> int:
         """How many workers are alive; asked of Redis at most once a second."""
@@ -98,7 +93,7 @@ class Store:
             for key in keys:
                 pipeline.hmget(key, "last_heartbeat", "death")
             found = await pipeline.execute()
-        count = sum(_is_alive(*fields) for fields in found)
+        count = sum(overview.is_alive(*fields) for fields in found)
         self._alive = (time.monotonic(), count)
         return count
 
@@ -163,11 +158,14 @@ class Store:
             Queue.redis_queue_namespace_prefix + found.queue,
             registry,
             jobs.cancel_key(found.id),
+            jobs.ENDS,
+            webhooks.QUEUE_KEY,
         ]
         delivery = webhooks.delivery(replace(found, status=Status.CANCELED, ended_at=now))
-        args = [found.id, self.ttl_s, int(now.timestamp()), utcformat(now), delivery.id if delivery else ""]
+        counted = jobs.end_field(found.order.model, found.order.task, Status.CANCELED)
+        args = [found.id, self.ttl_s, int(now.timestamp()), utcformat(now), counted, delivery.id if delivery else ""]
         args += [part for pair in (delivery.fields if delivery else {}).items() for part in pair]
-        outcome = await self._cancel([*keys, webhooks.QUEUE_KEY], args)
+        outcome = await self._cancel(keys, args)
         if outcome is None:
             return None
         await self.redis.publish(jobs.FINISHED if outcome == b"canceled" else jobs.CANCEL, found.id)
@@ -311,10 +309,3 @@ def _record_key(upload: str) -> str:
 
 def _file_key(upload: str) -> str:
     return f"easel:upload:{upload}:file"
-
-
-def _is_alive(heartbeat: bytes | None, death: bytes | None) -> bool:
-    if heartbeat is None or death is not None:
-        return False
-    seen = datetime.fromisoformat(heartbeat.decode())
-    return (datetime.now(seen.tzinfo) - seen).total_seconds() < _HEARTBEAT_AGE_S

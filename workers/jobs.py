@@ -43,6 +43,9 @@ PROGRESS = "easel:progress"
 PACE = "easel:pace"
 """Hash of seconds that a prediction takes lately, by model: what waiting times are reckoned from."""
 
+ENDS = "easel:ends"
+"""Hash of how many predictions have ended, by `end_field`: counted in the transactions that end them."""
+
 PICTURE_PREFIX = "picture:"
 """In a job's input, a picture is named `picture:<id>`; its pixels lie under `picture_key(id)`."""
 
@@ -175,6 +178,10 @@ class Failure(_Value):
     detail: str
 
 
+LOST = Failure(code="worker_lost", detail="the worker died twice while it ran this prediction")
+"""Also of a job that rq itself ended: it does so only when a job's worker is gone."""
+
+
 @dataclass(frozen=True)
 class Snapshot:
     """A prediction as its rq job tells it."""
@@ -214,6 +221,11 @@ def queue_name(model: str, priority: Priority) -> str:
 def queue_key(model: str, priority: Priority) -> str:
     """The Redis key of the list that rq keeps for the queue."""
     return Queue.redis_queue_namespace_prefix + queue_name(model, priority)
+
+
+def end_field(model: str, task: Task, status: Status) -> str:
+    """The field of `ENDS` that counts such ends."""
+    return f"{model} {task.value} {status.value}"
 
 
 def image_key(prediction: str, index: int) -> str:
@@ -259,7 +271,7 @@ def results_key(prediction: str) -> str:
 def new_job(
     prediction: str, order: Order, priority: Priority, timeout_s: int, ttl_s: int, webhook: Webhook | None = None
 ) -> dict[str, Any]:
-    """The fields of the rq job hash for an order, ready for HSET.
+    """The fields of the rq job hash for an order, ready for HSET; `images` is ours, for `scripts.TAKE`.
 
     A job whose worker dies is run once more (`Retry`); one that raises is not, since it would raise again.
     """
@@ -278,7 +290,7 @@ def new_job(
         connection=_NO_CONNECTION,
     )
     job.enqueued_at = job.created_at
-    return {**job.to_dict(), "status": JobStatus.QUEUED.value}
+    return {**job.to_dict(), "status": JobStatus.QUEUED.value, "images": order.count}
 
 
 def snapshot(
@@ -328,12 +340,12 @@ def snapshot_of(job: Job, answer: Any) -> Snapshot:
 
 
 def _snapshot(status: Status, answer: Any, meta: Mapping[str, Any], **fields: Any) -> Snapshot:
-    failure, webhook = meta.get("failure"), meta.get("webhook")
+    failure, webhook = meta.get("failure", LOST), meta.get("webhook")
     return Snapshot(
         **fields,
         status=status,
         answer=Answer.model_validate(answer) if answer and status is Status.SUCCEEDED else None,
-        failure=Failure.model_validate(failure) if failure and status is Status.FAILED else None,
+        failure=Failure.model_validate(failure) if status is Status.FAILED else None,
         webhook=Webhook.model_validate(webhook) if webhook else None,
     )
 

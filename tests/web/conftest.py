@@ -46,7 +46,11 @@ def visit(browser, easel) -> Iterator[Open]:
     contexts = []
 
     def open_page(
-        address: str = "", width: int = 1280, dark: bool = False, url: str = easel.url, expected: tuple[int | str, ...] = ()
+        address: str = "",
+        width: int = 1280,
+        dark: bool = False,
+        url: str = easel.url,
+        expected: tuple[int | str, ...] = (),
     ) -> Page:
         scheme = "dark" if dark else "light"
         context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
