@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 from fastapi import APIRouter, Request
@@ -60,7 +61,7 @@ async def _picture(request: Request, entry: Entry, path: Path, media_type: str, 
     """A file of the model's folder; it changes with the model's weights."""
 
     async def make() -> bytes:
-        return path.read_bytes()
+        return await asyncio.to_thread(path.read_bytes)
 
     tag = f"{entry.card.weights.sha256}-{path.name}"
     return await answers.unchanging(request, tag, store.ttl_s, media_type, make)

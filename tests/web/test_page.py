@@ -143,7 +143,7 @@ def test_a_key_is_asked_for_once_and_kept_in_the_tab(visit, start_easel, tmp_pat
         env={**os.environ, "EASEL_DATA_DIR": str(folder)}, capture_output=True, text=True, check=True,
     )  # fmt: skip
     page = visit("#/make/toy-cgan/conditional?label=3&n=2&seed=1", url=guarded.url, expected=(401, 403))
-    key = page.get_by_label("API key")
+    key = page.get_by_role("textbox", name="API key")
     key.fill("ek_wrong")
     page.get_by_role("button", name="Use this key").click()
     expect(page.get_by_text("unknown or was revoked")).to_be_visible()
