@@ -37,8 +37,8 @@ function stats({ depth, running, workers, lately }) {
     waiting: depth,
     running,
     workers: workers.filter((one) => one.alive).length,
-    "pictures per second": lately.images_per_s,
-    "pictures per batch": lately.batch_size ?? "–",
+    "pictures / second": lately.images_per_s,
+    "pictures / batch": lately.batch_size ?? "–",
   };
   return Object.entries(shown).map(([name, value]) =>
     h(
@@ -66,7 +66,7 @@ function workers(rows) {
     `${one.host}, ${one.pid}`,
     one.alive ? one.state : "lost",
     `${one.device}, ${counted(one.threads, "thread")}`,
-    one.models.map(({ name }) => name).join(", ") || "none yet",
+    one.models.map(({ id }) => id).join(", ") || "none yet",
     one.succeeded,
     one.failed,
   ]);
