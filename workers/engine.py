@@ -23,6 +23,7 @@ from models.model import Model, Step, Steps
 from models.operations import OPERATIONS, Rows, steps_of, to_pixels
 from models.registry import Registry
 from models.runtime import CannotCompile, Compiled, compile
+from workers.exactness import ExactSizes
 from workers.jobs import Order
 from workers.metrics import Metrics
 
@@ -76,12 +77,12 @@ PROBE_STEPS = 3
 
 @dataclass
 class Resident:
-    """A model in memory. `sizes` are the batch sizes at which it runs (`_exact_sizes`)."""
+    """A model in memory."""
 
     card: Card
     model: Model
     bytes: int
-    sizes: dict[Task, tuple[int, ...]] = field(default_factory=dict)
+    sizes: dict[Task, ExactSizes] = field(default_factory=dict)
     compiled: dict[tuple, Compiled | None] = field(default_factory=dict)
     """By task and options; None where only eager torch will do."""
 
@@ -182,27 +183,14 @@ class Engine:
             model=name,
             ms=round((time.monotonic() - started) * 1000),
             bytes=size,
-            batch_sizes=loaded.sizes,
+            batch_sizes={task.value: sizes.known for task, sizes in loaded.sizes.items()},
         )
         return loaded
 
-    def _exact_sizes(self, loaded: Resident, task: Task) -> tuple[int, ...]:
-        """The batch sizes at which an image comes out the same, to the last bit, wherever it stands in the batch.
-
-        Libraries choose another kernel, and so another order of summation, for another batch size; a difference of 1e-7
-        can turn a pixel. Measured on probe rows: of the powers of two up to `max_batch`, the largest set that agrees.
-        Running them also warms the model up.
-        """
-        operation, limit = OPERATIONS[task], loaded.card.serving.max_batch
-        ladder = [2**power for power in range(limit.bit_length()) if 2**power <= limit]
-        probe = operation.probe(loaded.model, loaded.card, ladder[-1])
-        found: dict[bytes, list[int]] = defaultdict(list)
-        for size in ladder:
-            parts = [
-                self._probed(loaded, task, probe, range(start, start + size)) for start in range(0, ladder[-1], size)
-            ]
-            found[torch.cat(parts).numpy().tobytes()].append(size)
-        return tuple(max(found.values(), key=lambda sizes: (len(sizes), sizes[-1])))
+    def _exact_sizes(self, loaded: Resident, task: Task) -> ExactSizes:
+        limit = loaded.card.serving.max_batch
+        probe = OPERATIONS[task].probe(loaded.model, loaded.card, limit)
+        return ExactSizes(lambda indices: self._probed(loaded, task, probe, indices), limit)
 
     @torch.inference_mode()
     def _probed(self, loaded: Resident, task: Task, rows: Rows, indices: Sequence[int]) -> Tensor:
@@ -216,12 +204,12 @@ class Engine:
         """Joins the group's rows, runs them in batches of the exact sizes, and hands each work its images."""
         task, rows = group[0].order.task, _joined([work.rows for work in group])
         sizes = loaded.sizes[task]
-        watch = _Watch(group, report, passes=math.ceil(len(rows) / sizes[-1]))
+        watch = _Watch(group, report, passes=math.ceil(len(rows) / sizes.largest))
         started = time.monotonic()
         images, total = [], len(rows)
-        for start in range(0, total, sizes[-1]):
-            count = min(sizes[-1], total - start)
-            size = next(size for size in sizes if size >= count)
+        for start in range(0, total, sizes.largest):
+            count = min(sizes.largest, total - start)
+            size = sizes.holding(count)
             # A short batch is filled up with its last row, whose copies are dropped again.
             indices = [min(start + offset, total - 1) for offset in range(size)]
             for step in self._steps(loaded, task, rows, indices):
