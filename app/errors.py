@@ -89,6 +89,15 @@ class NotFound(Problem):
     status, code = 404, "not_found"
 
 
+class TooSlow(Problem):
+    """The request did not arrive in time; the connection is closed."""
+
+    status, code = 408, "request_timeout"
+
+    def __init__(self, detail: str):
+        super().__init__(detail, headers={"Connection": "close"})
+
+
 class Conflict(Problem):
     """Not in the state that it is in."""
 
@@ -111,6 +120,12 @@ class UnsupportedMedia(Problem):
     """A body or a picture in a format that is not read here."""
 
     status, code = 415, "unsupported_media_type"
+
+
+class HeadTooLarge(Problem):
+    """More request line and headers than are read."""
+
+    status, code = 431, "head_too_large"
 
 
 class Invalid(Problem):
@@ -152,8 +167,9 @@ class Unavailable(Problem):
 
 _TITLES = {
     400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed",
-    409: "Conflict", 410: "Gone", 413: "Content Too Large", 415: "Unsupported Media Type", 422: "Unprocessable Content",
-    429: "Too Many Requests", 500: "Internal Server Error", 503: "Service Unavailable",
+    408: "Request Timeout", 409: "Conflict", 410: "Gone", 413: "Content Too Large", 415: "Unsupported Media Type",
+    422: "Unprocessable Content", 429: "Too Many Requests", 431: "Request Header Fields Too Large",
+    500: "Internal Server Error", 503: "Service Unavailable",
 }  # fmt: skip
 
 
@@ -183,15 +199,20 @@ def render(request: Request, problem: Problem) -> JSONResponse:
     """The problem as a response: problem+json, or what OpenAI's SDKs read."""
     if request.scope["path"].startswith(OPENAI_ROUTES):
         return JSONResponse(_envelope(problem).model_dump(), problem.status, problem.headers)
-    body = ProblemBody(
+    body = body_of(problem, getattr(request.state, "request_id", ""))
+    return JSONResponse(body.model_dump(), problem.status, problem.headers, PROBLEM_JSON)
+
+
+def body_of(problem: Problem, request_id: str) -> ProblemBody:
+    """What is said of a problem."""
+    return ProblemBody(
         title=_TITLES.get(problem.status, "Error"),
         status=problem.status,
         code=problem.code,
         detail=problem.detail,
-        request_id=getattr(request.state, "request_id", ""),
+        request_id=request_id,
         errors=problem.errors,
     )
-    return JSONResponse(body.model_dump(), problem.status, problem.headers, PROBLEM_JSON)
 
 
 def _envelope(problem: Problem) -> ErrorEnvelope:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 from uuid import uuid4
@@ -11,7 +12,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.errors import TooLarge, render
+from app.errors import TooLarge, TooSlow, Unavailable, render
 from app.metrics import Metrics
 from core import logs
 
@@ -84,11 +85,17 @@ class Observe:
 
 
 class LimitBody:
-    """Refuses bodies above a bound: by `Content-Length` before a byte is read, or as soon as the stream passes it."""
+    """Bounds bodies: each in size and in time, and all that are held at once in size.
 
-    def __init__(self, app: ASGIApp, max_bytes: int):
+    One that is too large is refused by `Content-Length` before a byte is read, or once the stream passes the bound.
+    """
+
+    def __init__(self, app: ASGIApp, max_bytes: int, max_held: int, timeout_s: float):
         self.app = app
         self.max_bytes = max_bytes
+        self.max_held = max_held
+        self.timeout_s = timeout_s
+        self._held = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -96,19 +103,33 @@ class LimitBody:
             return
         declared = Headers(scope=scope).get("content-length", "")
         if declared.isdigit() and int(declared) > self.max_bytes:
-            await render(Request(scope), self._problem())(scope, receive, send)
+            await render(Request(scope), self._too_large())(scope, receive, send)
             return
-        received = 0
+        received, more = 0, True
+        deadline = asyncio.get_running_loop().time() + self.timeout_s
 
-        async def counted() -> Message:
-            nonlocal received
-            message = await receive()
+        async def bounded() -> Message:
+            nonlocal received, more
+            if not more:  # what is waited for now is the client's leaving
+                return await receive()
+            try:
+                async with asyncio.timeout_at(deadline):
+                    message = await receive()
+            except TimeoutError:
+                raise TooSlow(f"the request's body did not arrive within {self.timeout_s:g} s") from None
+            more = message.get("more_body", False)
             received += len(message.get("body", b""))
+            self._held += len(message.get("body", b""))
             if received > self.max_bytes:
-                raise self._problem()
+                raise self._too_large()
+            if self._held > self.max_held:
+                raise Unavailable("too many request bodies are being read at the moment", code="busy")
             return message
 
-        await self.app(scope, counted, send)
+        try:
+            await self.app(scope, bounded, send)
+        finally:
+            self._held -= received
 
-    def _problem(self) -> TooLarge:
+    def _too_large(self) -> TooLarge:
         return TooLarge(f"the request body exceeds the limit of {self.max_bytes:,} bytes")

@@ -15,6 +15,7 @@ _WORDS = {
     401: "no API key, or one that is unknown or revoked",
     403: "the API key lacks the scope",
     404: "there is no such thing",
+    408: "the request did not arrive in time",
     409: "it is not in a state for this",
     410: "it has expired",
     413: "too many bytes or pixels",
@@ -129,7 +130,7 @@ IMAGE_RESPONSES: dict[int | str, dict[str, Any]] = {
     },
     201: {"description": "the prediction, for `Accept: application/json`", "content": {"application/json": {}}},
     202: {"description": "not ended in time; `Location` names the prediction", "content": {"application/json": {}}},
-    **problems(400, 404, 410, 413, 415, 422, 429, 503),
+    **problems(400, 404, 408, 410, 413, 415, 422, 429, 503),
 }
 
 INTERPOLATE_BODY = _short_body(

@@ -20,7 +20,7 @@ from app.errors import Conflict, FieldError, Invalid, NotFound, Unavailable, fie
 from app.metrics import Metrics
 from app.schemas.predictions import PredictionRequest
 from app.sources import Source, Sources
-from app.store import Earlier, NewJob, QueueFull, Store
+from app.store import Earlier, NewJob, Place, QueueFull, Store
 from app.uploads import pointers, to_pixels
 from core import guard, logs
 from core.settings import Settings
@@ -130,7 +130,9 @@ class Predictions:
             raise Unavailable("no worker is running", code="no_worker", retry_after_s=5)
         webhook = await self._webhook(request)
         pixels = {
-            picture: await to_pixels(await self.sources.read(source, at), card.image, self.settings.max_pixels, at)
+            picture: await to_pixels(
+                await self.sources.read(source, at, self.caller.owner), card.image, self.settings.max_pixels, at
+            )
             for picture, (at, source) in pictures.items()
         }
         naming = naming or Naming()
@@ -203,23 +205,26 @@ class Predictions:
                 found = await waiter.ended(wait_s) or found
         return found
 
-    async def history(self, cursor: str | None, limit: int, wanted: Filter) -> tuple[list[Snapshot], str | None]:
-        """Up to `limit` predictions that fit, newest first, and the cursor of the next page if there may be more.
+    async def history(self, after: Place | None, limit: int, wanted: Filter) -> tuple[list[Snapshot], Place | None]:
+        """Up to `limit` of the caller's predictions that fit, newest first, and the last place looked at if there may
+        be more. A caller who sees all is shown all.
 
         Looks at no more than `MAX_SCANNED` predictions, so a rare match may come pages later, after empty ones.
         """
-        page: list[Snapshot] = []
+        owner, page = "" if self.caller.sees_all else self.caller.owner, []
         for _ in range(MAX_SCANNED // SCAN):
-            ids = await self.store.history(cursor, SCAN)
-            for name, found in zip(ids, await self.store.snapshots(ids) if ids else [], strict=True):
-                cursor = name
-                if found is not None and self.caller.sees(found.order.owner) and wanted.fits(found):
+            places = await self.store.history(owner, after, SCAN)
+            kept = await self.store.snapshots([place.id for place in places]) if places else []
+            if gone := [place.id for place, found in zip(places, kept, strict=True) if found is None]:
+                await self.store.strike(owner, gone)
+            for after, found in zip(places, kept, strict=True):
+                if found is not None and wanted.fits(found):
                     page.append(found)
                 if len(page) == limit:
-                    return page, cursor
-            if len(ids) < SCAN:
+                    return page, after
+            if len(places) < SCAN:
                 return page, None
-        return page, cursor
+        return page, after
 
     async def cancel(self, prediction: str) -> Snapshot:
         """A waiting prediction never runs; a running one stops at its next step, or its result is dropped.

@@ -53,6 +53,14 @@ class Earlier:
     digest: str
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where a prediction stands in a history: its id, and when it was made, in ms since 1970."""
+
+    id: str
+    ms: int
+
+
 class Store:
     """Predictions in Redis, and one subscription per process that wakes whoever waits for one of them."""
 
@@ -110,7 +118,7 @@ class Store:
         fields = jobs.new_job(job.id, order, job.priority, job.timeout_s, self.ttl_s, job.webhook)
         queue = jobs.queue_key(order.model, job.priority)
         idempotency = jobs.idempotency_key(job.idempotency) if job.idempotency else ""
-        keys = [jobs.job_key(job.id), queue, "rq:queues", jobs.DOORBELL, jobs.history_key(), idempotency]
+        keys = [jobs.job_key(job.id), queue, "rq:queues", jobs.DOORBELL, idempotency, *_histories(order)]
         args = [job.id, job.max_queue, self.ttl_s, int(now.timestamp() * 1000), job.digest]
         args += [part for pair in fields.items() for part in pair]
         async with self.redis.pipeline(transaction=True) as pipeline:
@@ -139,15 +147,23 @@ class Store:
             replies = await pipeline.execute()
         return [_read(name, *replies[3 * place : 3 * place + 3]) for place, name in enumerate(predictions)]
 
-    async def history(self, after: str | None, count: int) -> list[str]:
-        """Up to `count` ids of predictions, newest first, from the one made before `after` on; none if that is gone."""
-        start = 0
+    async def history(self, owner: str, after: Place | None, count: int) -> list[Place]:
+        """Up to `count` places in an owner's history (everybody's if empty), newest first, from the one after `after`.
+
+        A place whose prediction is gone still tells where to go on.
+        """
+        key, start = jobs.history_key(owner), 0
         if after is not None:
-            rank = await self.redis.zrevrank(jobs.history_key(), after)
-            if rank is None:
-                return []
-            start = rank + 1
-        return [name.decode() for name in await self.redis.zrevrange(jobs.history_key(), start, start + count - 1)]
+            async with self.redis.pipeline(transaction=True) as pipeline:
+                pipeline.zrevrank(key, after.id).zscore(key, after.id).zcount(key, f"({after.ms}", "+inf")
+                rank, score, newer = await pipeline.execute()
+            start = rank + 1 if score == after.ms else newer
+        found = await self.redis.zrevrange(key, start, start + count - 1, withscores=True)
+        return [Place(name.decode(), int(score)) for name, score in found]
+
+    async def strike(self, owner: str, gone: list[str]) -> None:
+        """Takes predictions that are kept no more out of a history."""
+        await self.redis.zrem(jobs.history_key(owner), *gone)
 
     async def cancel(self, found: Snapshot) -> str | None:
         """Cancels a waiting prediction at once, or tells the worker that holds it; says which (`scripts.CANCEL`)."""
@@ -174,7 +190,7 @@ class Store:
             kind.key_template.format(found.queue)
             for kind in (FinishedJobRegistry, FailedJobRegistry, CanceledJobRegistry)
         ]
-        keys = [jobs.job_key(found.id), jobs.results_key(found.id), jobs.history_key(), *registries]
+        keys = [jobs.job_key(found.id), jobs.results_key(found.id), *_histories(found.order), *registries]
         images = [jobs.image_key(found.id, index) for index in range(len(found.answer.images) if found.answer else 0)]
         images += [jobs.picture_key(picture) for picture in found.order.pictures]
         images += [jobs.events_key(found.id), webhooks.attempts_key(found.id)]
@@ -206,27 +222,27 @@ class Store:
         """What came of each try at delivering the prediction's webhook, oldest first."""
         return await self.redis.lrange(webhooks.attempts_key(prediction), 0, -1)
 
-    async def put_upload(self, upload: Upload, chunks: AsyncIterator[bytes]) -> None:
-        """Keeps an uploaded file, written chunk by chunk. It exists once its record does, which is written last."""
-        key = _file_key(upload.id)
+    async def put_upload(self, owner: str, upload: Upload, chunks: AsyncIterator[bytes]) -> None:
+        """Keeps an owner's uploaded file, chunk by chunk. It exists once its record does, which is written last."""
+        key = _file_key(owner, upload.id)
         await self.redis.set(key, b"", ex=self.ttl_s)
         async for chunk in chunks:
             await self.redis.append(key, chunk)
-        await self.redis.set(_record_key(upload.id), upload.model_dump_json(), ex=self.ttl_s)
+        await self.redis.set(_record_key(owner, upload.id), upload.model_dump_json(), ex=self.ttl_s)
 
-    async def upload(self, upload: str) -> Upload | None:
-        """The record of an uploaded file, or None if there is none of that id (any more)."""
-        record = await self.redis.get(_record_key(upload))
+    async def upload(self, owner: str, upload: str) -> Upload | None:
+        """The record of an owner's uploaded file, or None if there is none of that id (any more)."""
+        record = await self.redis.get(_record_key(owner, upload))
         return None if record is None else Upload.model_validate_json(record)
 
-    async def uploaded(self, upload: str) -> bytes | None:
-        """An uploaded file's bytes as they came, or None if there is none of that id (any more)."""
-        record, data = await self.redis.mget([_record_key(upload), _file_key(upload)])
+    async def uploaded(self, owner: str, upload: str) -> bytes | None:
+        """The bytes of an owner's uploaded file as they came, or None if there is none of that id (any more)."""
+        record, data = await self.redis.mget([_record_key(owner, upload), _file_key(owner, upload)])
         return None if record is None else data
 
-    async def delete_upload(self, upload: str) -> bool:
-        """Forgets an uploaded file; False if there was none. Predictions that took it keep their own copy."""
-        return await self.redis.delete(_record_key(upload), _file_key(upload)) > 0
+    async def delete_upload(self, owner: str, upload: str) -> None:
+        """Forgets an uploaded file. Predictions that took it keep their own copy."""
+        await self.redis.delete(_record_key(owner, upload), _file_key(owner, upload))
 
     def waiter(self, prediction: str) -> Waiter:
         """To be made before the prediction is enqueued, so that no end is missed."""
@@ -299,12 +315,17 @@ def _read(prediction: str, fields: dict, results: list, cancel: bytes | None) ->
         return None  # somebody else's rq job
 
 
-def _record_key(upload: str) -> str:
-    return f"easel:upload:{upload}"
+def _histories(order: Order) -> list[str]:
+    """Where a prediction is listed: among all, and among its owner's."""
+    return [jobs.history_key(), *([jobs.history_key(order.owner)] if order.owner else [])]
 
 
-def _file_key(upload: str) -> str:
-    return f"easel:upload:{upload}:file"
+def _record_key(owner: str, upload: str) -> str:
+    return f"easel:upload:{owner}:{upload}"
+
+
+def _file_key(owner: str, upload: str) -> str:
+    return f"easel:upload:{owner}:{upload}:file"
 
 
 def _is_alive(heartbeat: bytes | None, death: bytes | None) -> bool:

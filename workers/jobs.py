@@ -233,9 +233,9 @@ def events_key(prediction: str) -> str:
     return f"easel:events:{prediction}"
 
 
-def history_key() -> str:
-    """Sorted set of all predictions that are kept, by the time they were made, in ms since 1970."""
-    return "easel:history"
+def history_key(owner: str = "") -> str:
+    """Sorted set of all predictions that are kept, or of one owner's, by the time they were made, in ms since 1970."""
+    return f"easel:history:{owner}" if owner else "easel:history"
 
 
 def idempotency_key(key: str) -> str:

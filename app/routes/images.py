@@ -21,7 +21,7 @@ from models.card import Task
 from workers.jobs import ENDED, Snapshot
 
 router = APIRouter(
-    prefix="/v1/images", tags=["OpenAI"], responses=envelopes(400, 401, 403, 404, 410, 413, 415, 422, 429, 503)
+    prefix="/v1/images", tags=["OpenAI"], responses=envelopes(400, 401, 403, 404, 408, 410, 413, 415, 422, 429, 503)
 )
 
 

@@ -17,6 +17,7 @@ from app.errors import Gone, NotFound
 from app.openapi import PREDICTION_BODY, problems
 from app.predictions import PREDICTION_ID, Filter, Naming
 from app.schemas.predictions import Prediction, PredictionList
+from app.store import Place
 from models.pictures import MEDIA_TYPES, Format
 from workers.jobs import Status
 
@@ -26,6 +27,7 @@ router = APIRouter(prefix="/v1/predictions", tags=["predictions"])
 IdempotencyKey = Annotated[
     str | None, Header(alias="Idempotency-Key", min_length=1, max_length=255, description="makes sending twice safe")
 ]
+_CURSOR = r"^[0-9]{1,15}-[A-Za-z0-9_-]{1,64}$"
 PredictionId = Annotated[str, Path(pattern=PREDICTION_ID.pattern, description="1 to 64 letters, digits, _ and -")]
 
 CREATED = {
@@ -33,7 +35,7 @@ CREATED = {
     "response_model": Prediction,
     "responses": {
         202: {"model": Prediction, "description": "not ended yet"},
-        **problems(400, 404, 413, 415, 422, 429, 503),
+        **problems(400, 404, 408, 410, 413, 415, 422, 429, 503),
     },
     "openapi_extra": PREDICTION_BODY,
 }
@@ -56,13 +58,16 @@ async def put(request: Request, prediction_id: PredictionId, asking: AskingDep) 
 async def read_all(
     predictions: PredictionsDep,
     store: StoreDep,
-    cursor: Annotated[str | None, Query(pattern=PREDICTION_ID.pattern)] = None,
+    cursor: Annotated[str | None, Query(pattern=_CURSOR, description="`next_cursor` of the page before")] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     status: Status | None = None,
     model: str | None = None,
 ) -> PredictionList:
     """Predictions that are still kept, newest first."""
-    page, following = await predictions.history(cursor, limit, Filter(status, model))
+    ms, _, name = (cursor or "").partition("-")
+    after = Place(name, int(ms)) if cursor else None
+    page, last = await predictions.history(after, limit, Filter(status, model))
+    following = last and f"{last.ms}-{last.id}"
     return PredictionList(data=[Prediction.of(found, store.ttl_s) for found in page], next_cursor=following)
 
 
