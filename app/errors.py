@@ -150,6 +150,12 @@ class TooMany(Problem):
         super().__init__(detail, code=code, headers=headers)
 
 
+class ClientGone(Problem):
+    """Nobody is there to read this; the status is nginx's, and meant for logs and metrics."""
+
+    status, code = 499, "client_gone"
+
+
 class ServerError(Problem):
     """The fault is on this side."""
 

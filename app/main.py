@@ -15,7 +15,7 @@ from app import errors
 from app.access import Access
 from app.dependencies import may_use
 from app.metrics import Metrics
-from app.middleware import CORS, LimitBody, Observe
+from app.middleware import CORS, Head, LimitBody, Observe
 from app.openapi import components, problems
 from app.predictions import Predictions
 from app.routes import bundles, deliveries, images, interpolate, models, operations, predictions, short, uploads, usage
@@ -62,6 +62,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.add_middleware(CORSMiddleware, allow_origins=settings.cors_origins, **CORS)
     app.add_middleware(Observe, metrics=metrics)
+    app.add_middleware(Head)
     for module in (predictions, bundles, deliveries, uploads, short, interpolate, images, models, usage):
         app.include_router(module.router, dependencies=[Depends(may_use)], responses=problems(401, 403, 422))
     app.include_router(operations.router)

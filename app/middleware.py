@@ -21,8 +21,8 @@ log = logs.get("app.requests")
 CORS = {
     "allow_methods": ("GET", "POST", "PUT", "DELETE"),
     "allow_headers": (
-        "Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "Last-Event-ID", "Prefer", "X-Request-Id",
-        "traceparent",
+        "Authorization", "Cancel-After", "Content-Type", "Idempotency-Key", "If-None-Match", "Last-Event-ID", "Prefer",
+        "X-Request-Id", "traceparent",
     ),
     "expose_headers": (
         "Content-Location", "ETag", "Location", "Preference-Applied", "RateLimit-Limit", "RateLimit-Remaining",
@@ -31,11 +31,14 @@ CORS = {
 }  # fmt: skip
 """What pages of the allowed origins may send and read. No credentials: a key travels in a header, never in a cookie."""
 
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
 class Observe:
     """Gives each request an id (the caller's `X-Request-Id` if that is plain), binds it to the logs, and counts it.
+
+    The trace that a caller's `traceparent` names (W3C Trace Context) is in the logs too.
 
     The answer carries what is put into `request.state.headers`, unless it says otherwise itself.
     """
@@ -54,6 +57,8 @@ class Observe:
         scope.setdefault("state", {}).update(request_id=request_id, headers=added)
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request=request_id)
+        if trace := _TRACEPARENT.fullmatch(Headers(scope=scope).get("traceparent", "")):
+            structlog.contextvars.bind_contextvars(trace=trace[1])
         started, status = time.perf_counter(), 500
 
         async def observed(message: Message) -> None:
@@ -82,6 +87,25 @@ class Observe:
                 status=status,
                 ms=round(seconds * 1000, 1),
             )
+
+
+class Head:
+    """Answers HEAD as GET, without the body (RFC 9110, 9.3.2)."""
+
+    def __init__(self, app: ASGIApp):
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self.app(scope, receive, send)
+            return
+
+        async def without_body(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                await send(message)
+                await send({"type": "http.response.body"})
+
+        await self.app({**scope, "method": "GET"}, receive, without_body)
 
 
 class LimitBody:

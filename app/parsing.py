@@ -161,6 +161,9 @@ async def _form(request: Request) -> AsyncIterator[FormData]:
 
 
 def _content_type(request: Request) -> str:
+    """Raises `UnsupportedMedia` for a body that is compressed: it could be any size (RFC 9110, 15.5.16)."""
+    if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
+        raise UnsupportedMedia("bodies are read as they are; send this one without Content-Encoding")
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 

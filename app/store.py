@@ -27,6 +27,10 @@ _HEARTBEAT_AGE_S = 20
 """A worker that was not heard of for longer does not count as alive."""
 
 
+_DEADLINES_EVERY_S = 0.5
+"""Between two looks for predictions whose time is over."""
+
+
 class QueueFull(Exception):
     """As many predictions wait as may."""
 
@@ -71,19 +75,18 @@ class Store:
         self._cancel = self.redis.register_script(scripts.CANCEL)
         self._purge = self.redis.register_script(scripts.PURGE)
         self._waiting: dict[str, set[asyncio.Event]] = defaultdict(set)
-        self._reader: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
         self._alive = (0.0, 0)
 
     async def open(self) -> None:
-        """Starts listening for ended predictions."""
-        self._reader = asyncio.create_task(self._read())
+        """Starts listening for ended predictions, and canceling those whose time is over."""
+        self._tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._keep_deadlines())]
 
     async def close(self) -> None:
-        """Stops listening and lets go of Redis."""
-        if self._reader is not None:
-            self._reader.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._reader
+        """Stops both and lets go of Redis."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.redis.aclose()
 
     async def depths(self, models: list[str]) -> dict[tuple[str, Priority], int]:
@@ -184,13 +187,18 @@ class Store:
         await self.redis.publish(jobs.FINISHED if outcome == b"canceled" else jobs.CANCEL, found.id)
         return outcome.decode()
 
+    async def cancel_later(self, prediction: str, after_s: float) -> None:
+        """Has the prediction canceled unless it ends in time. Any API process does it, this one or another."""
+        await self.redis.zadd(jobs.DEADLINES, {prediction: time.time() + after_s})
+
     async def purge(self, found: Snapshot) -> bool:
         """Forgets an ended prediction and its bytes; False if it has not ended."""
         registries = [
             kind.key_template.format(found.queue)
             for kind in (FinishedJobRegistry, FailedJobRegistry, CanceledJobRegistry)
         ]
-        keys = [jobs.job_key(found.id), jobs.results_key(found.id), *_histories(found.order), *registries]
+        keys = [jobs.job_key(found.id), jobs.results_key(found.id)]
+        keys += [*_histories(found.order), jobs.DEADLINES, *registries]
         images = [jobs.image_key(found.id, index) for index in range(len(found.answer.images) if found.answer else 0)]
         images += [jobs.picture_key(picture) for picture in found.order.pictures]
         images += [jobs.events_key(found.id), webhooks.attempts_key(found.id)]
@@ -262,6 +270,18 @@ class Store:
             except RedisError as error:
                 log.warning("redis_unreachable", error=str(error))
                 await asyncio.sleep(0.5)
+
+    async def _keep_deadlines(self) -> None:
+        """Cancels the predictions whose time is over."""
+        while True:
+            try:
+                for name in await self.redis.zrangebyscore(jobs.DEADLINES, "-inf", time.time(), start=0, num=100):
+                    if found := await self.snapshot(name.decode()):
+                        await self.cancel(found)
+                    await self.redis.zrem(jobs.DEADLINES, name)
+            except RedisError as error:
+                log.warning("redis_unreachable", error=str(error))
+            await asyncio.sleep(_DEADLINES_EVERY_S)
 
     def _wake(self, *predictions: str) -> None:
         for prediction in predictions:

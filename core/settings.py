@@ -62,6 +62,7 @@ class Settings(BaseSettings):
     max_wait_s: float = Field(
         60, gt=0, description="longest wait that `Prefer: wait` or a request for bytes may ask for"
     )
+    max_watchers: int = Field(500, gt=0, description="event streams open at once on one API process; beyond it 503")
     webhook_secret: str | None = Field(
         None,
         pattern=r"^whsec_[A-Za-z0-9+/]{32,88}={0,2}$",

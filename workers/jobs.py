@@ -37,6 +37,9 @@ CANCEL = "easel:cancel"
 PROGRESS = "easel:progress"
 """Channel on which a worker publishes the id of a prediction that has new events."""
 
+DEADLINES = "easel:deadlines"
+"""Sorted set of the predictions that are to be canceled unless they have ended by a time, in s since 1970."""
+
 PACE = "easel:pace"
 """Hash of seconds that a prediction takes lately, by model: what waiting times are reckoned from."""
 

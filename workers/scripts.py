@@ -90,7 +90,7 @@ end
 return 'ended'
 """
 
-# KEYS: job, results, then the histories and rq's registries that name it. ARGV: id, then keys of its bytes.
+# KEYS: job, results, then the sorted sets that name it. ARGV: id, then keys of its bytes.
 # Forgets an ended job and its bytes. Answers 1, 0 if it has not ended, or false if there is no such job.
 PURGE = """
 local status = redis.call('HGET', KEYS[1], 'status')
