@@ -13,10 +13,17 @@ from datetime import UTC, datetime
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from rq.queue import Queue
-from rq.registry import CanceledJobRegistry, FailedJobRegistry, FinishedJobRegistry
+from rq.registry import (
+    CanceledJobRegistry,
+    FailedJobRegistry,
+    FinishedJobRegistry,
+    ScheduledJobRegistry,
+    StartedJobRegistry,
+)
 from rq.utils import utcformat
 
 from app.schemas.uploads import Upload
+from app.webhook_metrics import Deliveries
 from core import logs
 from workers import jobs, scripts, webhooks
 from workers.jobs import Order, Priority, Snapshot, Status, Webhook
@@ -229,6 +236,16 @@ class Store:
     async def attempts(self, prediction: str) -> list[bytes]:
         """What came of each try at delivering the prediction's webhook, oldest first."""
         return await self.redis.lrange(webhooks.attempts_key(prediction), 0, -1)
+
+    async def deliveries(self) -> Deliveries:
+        """What became of webhooks, and how many are still to be delivered."""
+        async with self.redis.pipeline(transaction=False) as pipeline:
+            pipeline.hgetall(webhooks.OUTCOMES).llen(webhooks.QUEUE_KEY)
+            for registry in (ScheduledJobRegistry, StartedJobRegistry):
+                pipeline.zcard(registry.key_template.format(webhooks.QUEUE))
+            found, *pending = await pipeline.execute()
+        outcomes = {webhooks.Outcome(name.decode()): int(count) for name, count in found.items()}
+        return Deliveries(outcomes, sum(pending))
 
     async def put_upload(self, owner: str, upload: Upload, chunks: AsyncIterator[bytes]) -> None:
         """Keeps an owner's uploaded file, chunk by chunk. It exists once its record does, which is written last."""

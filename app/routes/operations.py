@@ -61,9 +61,8 @@ async def read_version() -> Version:
 async def metrics(metrics: MetricsDep, store: StoreDep, registry: RegistryDep) -> Response:
     """Prometheus text format; queue depths and workers are read from Redis at each scrape."""
     depths = await store.depths([entry.card.name for entry in registry.served()])
-    return Response(
-        metrics.exposition(depths, await store.workers()), media_type="text/plain; version=0.0.4; charset=utf-8"
-    )
+    told = metrics.exposition(depths, await store.workers()) + (await store.deliveries()).exposition()
+    return Response(told, media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
 @router.get("/", include_in_schema=False)

@@ -17,6 +17,7 @@ from rq.serializers import JSONSerializer
 from standardwebhooks import Webhook as Signer
 from standardwebhooks import WebhookVerificationError
 
+from app import deliveries
 from app.deliveries import Deliverer, secret
 from app.schemas.predictions import Prediction
 from app.store import Store
@@ -266,6 +267,55 @@ def test_a_private_address_is_refused_at_delivery_too(redis, batch_worker, deliv
     assert not receiver.received
     assert "port" in attempts(redis, "port")[0]["error"]
     assert "public" in attempts(redis, "address")[0]["error"]
+
+
+def test_a_slow_receiver_holds_up_neither_another_nor_all_places(redis, batch_worker, receiver, settings, tmp_path):
+    with listening() as slow:
+        slow.wait_s = 4
+        for index in range(3 * deliveries.PER_RECEIVER):
+            enqueue(redis, f"slow-{index}", Webhook(url=slow.url))
+        for index in range(5):
+            enqueue(redis, f"quick-{index}", Webhook(url=f"{receiver.url}/{index}"))
+        batch_worker.work(burst=True)
+        with (tmp_path / "log").open("w") as sink:
+            process = subprocess.Popen([sys.executable, "-m", "cli", "deliver"], stdout=sink, stderr=sink)
+        try:
+            receiver.wait_for(5)
+            assert len(slow.received) == deliveries.PER_RECEIVER, "so many at the same time, and none was done yet"
+        finally:
+            process.terminate()
+            assert process.wait(15) == 0
+        told = asyncio.run(deliveries_of(settings))
+        assert told.outcomes[webhooks.Outcome.DELIVERED] == 5 + deliveries.PER_RECEIVER, "it leaves when they are done"
+        assert told.pending == 2 * deliveries.PER_RECEIVER == len(scheduled(redis))
+
+
+async def deliveries_of(settings):
+    store = Store(settings.redis, settings.result_ttl_s)
+    try:
+        return await store.deliveries()
+    finally:
+        await store.close()
+
+
+def test_what_comes_of_deliveries_is_counted(redis, batch_worker, deliver, receiver, settings, monkeypatch):
+    monkeypatch.setattr(webhooks, "RETRY_AFTER_S", (0,))
+    receiver.statuses = [200, 500, 500, 410]
+    for name in ("delivered", "given-up", "gone"):
+        enqueue(redis, name, Webhook(url=receiver.url))
+        batch_worker.work(burst=True)
+        deliver()
+    enqueue(redis, "unreachable", Webhook(url="http://127.0.0.1:9/"))
+    batch_worker.work(burst=True)
+    told = asyncio.run(deliveries_of(settings))
+    assert told.pending == 1
+    deliver()
+    told = asyncio.run(deliveries_of(settings))
+    assert dict(told.outcomes) == {"delivered": 1, "rejected": 3, "unreachable": 2, "given_up": 3}
+    assert told.pending == 0
+    lines = told.exposition().decode().splitlines()
+    assert 'easel_webhook_attempts_total{outcome="rejected"} 3.0' in lines
+    assert {"easel_webhooks_given_up_total 3.0", "easel_webhooks_pending 0.0"} <= set(lines)
 
 
 def test_a_delivery_outlives_its_prediction(redis, batch_worker, deliver, receiver):
