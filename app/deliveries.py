@@ -47,6 +47,8 @@ PER_RECEIVER = 4
 """Deliveries that one process makes at the same time, in all and to one host and port."""
 PUT_OFF_S = 5
 """How long a delivery is put off whose receiver is kept busy already; stretched by up to as much again."""
+_PATIENCE_S = 0.2
+"""How long a delivery waits for a place with its receiver before it is put off."""
 _HEARTBEAT_S = 10
 _MAINTENANCE_S = 30
 """Between two looks for deliveries whose process died."""
@@ -144,7 +146,8 @@ class Deliverer(SimpleWorker):
         self._senders = ThreadPoolExecutor(AT_ONCE, "sender")
         self._room = threading.Semaphore(AT_ONCE)
         self._underway: Counter[str] = Counter()
-        self._counting = threading.Lock()
+        self._slow: set[str] = set()
+        self._changed = threading.Condition()
         self._scheduler = RQScheduler([QUEUE], connection, logging_level="WARNING", serializer=JSONSerializer)
 
     def register_birth(self) -> None:
@@ -156,12 +159,11 @@ class Deliverer(SimpleWorker):
         """Has the delivery made by a thread, once one is free; puts it off if its receiver is busy with others."""
         self._state = WorkerStatus.BUSY  # a stop request now waits, instead of stranding what was taken
         receiver = urlsplit(job.kwargs["ended"]["webhook"]["url"]).netloc
-        if self._underway[receiver] >= PER_RECEIVER:
+        if not self._admitted(receiver):
             self._put_off(job, queue)
             return
         while not self._room.acquire(timeout=_HEARTBEAT_S):
             self.heartbeat()
-        self._count(receiver, 1)
         self._senders.submit(self._make, job, queue, self.prepare_execution(job), receiver)
 
     def _make(self, job: Job, queue: Queue, execution: Execution, receiver: str) -> None:
@@ -170,14 +172,25 @@ class Deliverer(SimpleWorker):
         except RedisError as error:  # rq finds what it could not note, and has it tried again
             log.warning("redis_unreachable", error=str(error))
         finally:
-            self._count(receiver, -1)
+            self._answered(receiver)
             self._room.release()
 
-    def _count(self, receiver: str, by: int) -> None:
-        with self._counting:
-            self._underway[receiver] += by
-            if not self._underway[receiver]:
-                del self._underway[receiver]
+    def _admitted(self, receiver: str) -> bool:
+        """Whether the receiver has a place free, now or soon. A slow one is not waited for until it has answered."""
+        with self._changed:
+            patience_s = 0 if receiver in self._slow else _PATIENCE_S
+            if not self._changed.wait_for(lambda: self._underway[receiver] < PER_RECEIVER, patience_s):
+                self._slow.add(receiver)
+                return False
+            self._underway[receiver] += 1
+            return True
+
+    def _answered(self, receiver: str) -> None:
+        with self._changed:
+            self._slow.discard(receiver)
+            self._underway[receiver] -= 1
+            self._underway += Counter()  # forgets receivers of which nothing is underway
+            self._changed.notify()
 
     def _put_off(self, job: Job, queue: Queue) -> None:
         with self.connection.pipeline() as pipeline:
