@@ -12,7 +12,7 @@ from prometheus_client.registry import Collector
 from workers.webhooks import Outcome
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Deliveries(Collector):
     """How often each outcome came about, and how many deliveries wait, are put off or are underway."""
 
