@@ -1,4 +1,7 @@
-"""What handlers ask for, so that each reads as its signature."""
+"""What handlers ask for, so that each reads as its signature.
+
+All are coroutines: FastAPI would run plain functions in a thread, each time.
+"""
 
 from __future__ import annotations
 
@@ -43,23 +46,23 @@ async def may_read(caller: CallerDep) -> None:
     caller.require(Scope.READ)
 
 
-def _predictions(request: Request, caller: CallerDep) -> Predictions:
+async def _predictions(request: Request, caller: CallerDep) -> Predictions:
     return request.app.state.predictions.of(caller)
 
 
-def _store(request: Request) -> Store:
+async def _store(request: Request) -> Store:
     return request.app.state.predictions.store
 
 
-def _registry(request: Request) -> Registry:
+async def _registry(request: Request) -> Registry:
     return request.app.state.predictions.registry
 
 
-def _settings(request: Request) -> Settings:
+async def _settings(request: Request) -> Settings:
     return request.app.state.predictions.settings
 
 
-def _metrics(request: Request) -> Metrics:
+async def _metrics(request: Request) -> Metrics:
     return request.app.state.predictions.metrics
 
 
@@ -100,7 +103,7 @@ class Asking:
             pass
 
 
-def _asking(
+async def _asking(
     request: Request,
     predictions: PredictionsDep,
     prefer: Annotated[
@@ -112,7 +115,7 @@ def _asking(
         Header(pattern=DURATION, description="cancels the prediction if it has not ended by then: `30s`, `1m30s`"),
     ] = None,
 ) -> Asking:
-    preference = preferred(prefer or [], _settings(request).max_wait_s)
+    preference = preferred(prefer or [], predictions.settings.max_wait_s)
     return Asking(request, predictions, preference, None if cancel_after is None else seconds(cancel_after))
 
 

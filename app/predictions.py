@@ -199,8 +199,6 @@ class Predictions:
                 found = await self._ended(found, waiter, patience)
         if isinstance(found, Earlier):
             found = await self.wait(found.id, patience.wait_s)
-        if found.status in ENDED:
-            self.metrics.ended(card.name, task, found.status)
         return found
 
     async def _ended(self, found: Snapshot, waiter: Waiter, patience: Patience) -> Snapshot:

@@ -110,8 +110,12 @@ FIELDS: dict[str, FieldMaker] = {
 
 
 @lru_cache(maxsize=1024)
-def _input_model(key: str, task: Task) -> type[BaseModel]:
-    card = Card.model_validate_json(key)
+def input_model(card: Card, task: Task) -> type[BaseModel]:
+    """The pydantic model of what `card` takes for `task`; its JSON Schema is what the API shows.
+
+    Raises:
+        KeyError: the model does not offer the task.
+    """
     names = card.tasks[task]
     return create_model(
         f"{card.name}-{task.value}-input",
@@ -128,14 +132,3 @@ def _one_path(inputs: BaseModel) -> BaseModel:
     if (inputs.seeds is None) == (inputs.images is None):
         raise ValueError("give either `seeds` or `images`, two or more")
     return inputs
-
-
-def input_model(card: Card, task: Task) -> type[BaseModel]:
-    """The pydantic model of what `card` takes for `task`; its JSON Schema is what the API shows.
-
-    Raises:
-        KeyError: the model does not offer the task.
-    """
-    if task not in card.tasks:
-        raise KeyError(task)
-    return _input_model(card.model_dump_json(), task)

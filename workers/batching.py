@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
 from redis import Redis
 from rq.intermediate_queue import IntermediateQueue
+from rq.utils import utcformat
 
 from workers import scripts
 
 Taken = tuple[int, list[tuple[str, dict[bytes, bytes]]]]
+
+
+@dataclass(frozen=True)
+class Place:
+    """A queue to take from: its Redis key, its rank among the others, and how many images may be taken."""
+
+    key: str
+    rank: int
+    room: int
 
 
 class Taker:
@@ -21,9 +33,15 @@ class Taker:
         self._put_back = connection.register_script(scripts.PUT_BACK)
         self._lingering: set[str] = set()
 
-    def take(self, queue_keys: Sequence[str], limits: Sequence[int]) -> Taken | None:
-        """Up to `limits[i]` jobs of the first queue i that has any: its index, and id and hash of each job."""
-        reply = self._take(keys=list(queue_keys), args=list(limits))
+    def take(self, queues: Sequence[Place], overdue: datetime) -> Taken | None:
+        """Jobs of the first queue that has any: its index, and id and hash of each job.
+
+        A queue whose first job waits since before `overdue` goes before others of its rank, the oldest first.
+        """
+        args: list[object] = [utcformat(overdue)]
+        for queue in queues:
+            args += [queue.rank, queue.room]
+        reply = self._take(keys=[queue.key for queue in queues], args=args)
         if not reply:
             return None
         jobs = []

@@ -30,23 +30,35 @@ end
 return {'created'}
 """
 
-# KEYS: queue lists, best first. ARGV: how many jobs may be taken from each.
-# Takes from the first queue that has jobs; answers its place in KEYS, then id and hash of each job. What is taken rests
-# in rq's intermediate list until it is begun.
+# KEYS: queue lists, best first. ARGV: since when a job is overdue, as rq writes times, then for each queue its rank
+# (those of one rank stand together) and how many images may be taken.
+# Takes from the first queue that has jobs, or, if some of the same rank are overdue, from the one that has waited
+# longest; answers its place in KEYS, then id and hash of each job. What is taken rests in rq's intermediate list until
+# it is begun.
 TAKE = """
+local overdue = ARGV[1]
+local chosen, chosen_rank, chosen_since
 for place, queue in ipairs(KEYS) do
-    if redis.call('EXISTS', queue) == 1 then
-        local taken = {place}
-        for _ = 1, tonumber(ARGV[place]) do
-            local id = redis.call('LMOVE', queue, queue .. ':intermediate', 'LEFT', 'RIGHT')
-            if not id then break end
-            taken[#taken + 1] = id
-            taken[#taken + 1] = redis.call('HGETALL', 'rq:job:' .. id)
+    local rank = ARGV[2 * place]
+    if chosen and rank ~= chosen_rank then break end
+    local head = redis.call('LINDEX', queue, 0)
+    if head then
+        local since = redis.call('HGET', 'rq:job:' .. head, 'enqueued_at') or ''
+        if not chosen or (since < overdue and since < chosen_since) then
+            chosen, chosen_rank, chosen_since = place, rank, since
         end
-        return taken
     end
 end
-return false
+if not chosen then return false end
+local queue, room, taken = KEYS[chosen], tonumber(ARGV[2 * chosen + 1]), {chosen}
+while room > 0 do
+    local id = redis.call('LMOVE', queue, queue .. ':intermediate', 'LEFT', 'RIGHT')
+    if not id then break end
+    taken[#taken + 1] = id
+    taken[#taken + 1] = redis.call('HGETALL', 'rq:job:' .. id)
+    room = room - (tonumber(redis.call('HGET', 'rq:job:' .. id, 'images') or '') or 1)
+end
+return taken
 """
 
 # KEYS: a queue list. ARGV: ids of jobs. Puts back, at the queue's front, those that are still only taken: in the
@@ -63,21 +75,23 @@ end
 return count
 """
 
-# KEYS: job, queue, rq's canceled registry, cancel flag, queue of webhooks.
-# ARGV: id, ttl, now in s, now as rq writes it, id of a webhook's job or '', then fields and values of that job's hash.
+# KEYS: job, queue, rq's canceled registry, cancel flag, counts of ends, queue of webhooks.
+# ARGV: id, ttl, now in s, now as rq writes it, the count to raise, id of a webhook's job or '', then fields and values
+# of that job's hash.
 # A job that still waits is canceled here and now. One that a worker holds gets a flag, which the worker heeds between
 # steps and before it commits. Answers 'canceled', 'canceling', 'ended', or false if there is no such job.
 CANCEL = """
-local job, queue, registry, flag, webhooks = unpack(KEYS)
-local id, ttl, now, ended_at, delivery = unpack(ARGV)
+local job, queue, registry, flag, ends, webhooks = unpack(KEYS)
+local id, ttl, now, ended_at, counted, delivery = unpack(ARGV)
 local status = redis.call('HGET', job, 'status')
 if not status then return false end
 if status == 'queued' and redis.call('LREM', queue, 1, id) == 1 then
     redis.call('HSET', job, 'status', 'canceled', 'ended_at', ended_at)
     redis.call('EXPIRE', job, ttl)
     redis.call('ZADD', registry, now + ttl, id)
+    redis.call('HINCRBY', ends, counted, 1)
     if delivery ~= '' then
-        redis.call('HSET', 'rq:job:' .. delivery, unpack(ARGV, 6))
+        redis.call('HSET', 'rq:job:' .. delivery, unpack(ARGV, 7))
         redis.call('SADD', 'rq:queues', webhooks)
         redis.call('RPUSH', webhooks, delivery)
     end

@@ -7,6 +7,7 @@ input or output itself.
 from __future__ import annotations
 
 import random
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from types import SimpleNamespace
@@ -20,7 +21,7 @@ from rq.utils import now
 from rq.worker_registration import WORKERS_BY_QUEUE_KEY
 
 from workers import jobs
-from workers.jobs import ENDED, EVENTS, Snapshot
+from workers.jobs import ENDED, EVENTS, Snapshot, Status
 
 QUEUE = "webhooks"
 QUEUE_KEY = Queue.redis_queue_namespace_prefix + QUEUE
@@ -63,7 +64,8 @@ class Delivery:
 class AnnouncedJob(Job):
     """A prediction's rq job that announces its end; rq calls these two inside the transactions that end a job.
 
-    The second is called for a job that raised, for one whose workers died, and for one that was stopped.
+    The second is called for a job that raised, for one whose workers died, and for one that was stopped. It wakes
+    whoever waits and counts the end, too, which the worker does for all others of a batch at once.
     """
 
     def _handle_success(self, result_ttl: int, pipeline: Any, *args: Any, **kwargs: Any) -> None:
@@ -71,7 +73,12 @@ class AnnouncedJob(Job):
         self._announce(pipeline)
 
     def _handle_failure(self, exc_string: str, pipeline: Any, *args: Any, **kwargs: Any) -> None:
+        self.ended_at = self.ended_at or now()
         super()._handle_failure(exc_string, pipeline, *args, **kwargs)
+        pipeline.publish(jobs.FINISHED, self.id)
+        with suppress(ValueError):  # somebody else's job
+            order = jobs.order_of(self)
+            pipeline.hincrby(jobs.ENDS, jobs.end_field(order.model, order.task, Status.FAILED), 1)
         self._announce(pipeline)
 
     def _announce(self, pipeline: Any) -> None:

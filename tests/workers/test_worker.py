@@ -18,7 +18,7 @@ from models.card import Serving, Task
 from models.registry import Registry
 from tests import zoo
 from tests.conftest import pixels_of
-from workers import jobs, worker
+from workers import jobs, steady
 from workers.engine import Engine
 from workers.jobs import Order, Priority, Status
 from workers.worker import BatchWorker
@@ -193,8 +193,8 @@ def spawn(redis_url, tmp_path, monkeypatch):
     """Starts worker processes whose heartbeats are short; ends them all."""
     zoo.make(tmp_path, "toy-dcgan", Serving(max_batch=4))
     context = multiprocessing.get_context("fork")
-    monkeypatch.setattr(worker, "HEARTBEAT_S", 0.5)
-    monkeypatch.setattr(worker, "HEARTBEAT_TTL_S", 2)
+    monkeypatch.setattr(steady, "HEARTBEAT_S", 0.5)
+    monkeypatch.setattr(steady, "HEARTBEAT_TTL_S", 2)
     started = []
 
     def start(slow_s):
@@ -282,7 +282,7 @@ def test_a_running_prediction_stops_between_steps_when_it_is_canceled(redis, bat
     def cancel_after_the_first(*given):
         passes.append(1)
         redis.publish(jobs.CANCEL, "long")
-        wait_until(lambda: batch_worker._in_hand["long"].canceled.is_set())
+        wait_until(lambda: batch_worker.cancels["long"].is_set())
         return steps(*given)
 
     monkeypatch.setattr(batch_worker.engine, "_steps", cancel_after_the_first)
