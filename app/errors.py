@@ -18,6 +18,8 @@ from core import logs
 log = logs.get(__name__)
 
 PROBLEM_JSON = "application/problem+json"
+MAX_ERRORS = 64
+"""Errors of one request that are told."""
 OPENAI_ROUTES = "/v1/images/"
 """Under this, errors have OpenAI's shape."""
 
@@ -191,7 +193,7 @@ def rate_headers(limit: int, remaining: int, reset_s: int) -> dict[str, str]:
 def field_errors(errors: list[dict[str, Any]], prefix: tuple[str, ...] = ()) -> list[FieldError]:
     """Pydantic's errors as pointers into the request."""
     found: dict[str, str] = {}
-    for error in errors:
+    for error in errors[:MAX_ERRORS]:
         # A union reports each member's complaint under the same place; the first names the place well enough.
         place = [
             str(part) for part in (*prefix, *error["loc"]) if not str(part).startswith(("function-", "constrained-"))

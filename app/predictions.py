@@ -37,6 +37,9 @@ log = logs.get(__name__)
 PICTURES = ("image", "images")
 """The inputs that are pictures."""
 
+MAX_PICTURES = 8
+"""Pictures that any input takes; told before each is looked at."""
+
 PREDICTION_ID = re.compile(r"^[A-Za-z0-9_-]{1,64}$")
 """Ids that a caller may choose; ours are 32 hexadecimal digits."""
 
@@ -360,6 +363,9 @@ class Predictions:
                 sources = value if isinstance(value, list) and name == "images" else [value]
             if not sources:
                 continue
+            if len(sources) > MAX_PICTURES:
+                many = FieldError(pointer=f"/input/{name}", detail=f"more than {MAX_PICTURES} pictures")
+                raise Invalid(f"up to {MAX_PICTURES} pictures are taken at once", errors=[many])
             if name == "image" and len(sources) > 1:
                 one = FieldError(pointer="/input/image", detail="sent more than once")
                 raise Invalid("one picture is taken as `image`", errors=[one])
