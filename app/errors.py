@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match
 
 from app.schemas.images import ErrorBody, ErrorEnvelope
 from core import logs
@@ -233,6 +234,13 @@ def _envelope(problem: Problem) -> ErrorEnvelope:
     return ErrorEnvelope(error=ErrorBody(message=message, type=kind, param=param, code=problem.code))
 
 
+def _allowed(request: Request) -> set[str]:
+    """The methods that the path of a request takes, whichever routes take them."""
+    found = (route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE)
+    allowed = {method for route in found for method in getattr(route, "methods", None) or ()}
+    return allowed | {"HEAD"} if "GET" in allowed else allowed
+
+
 def install(app: FastAPI) -> None:
     """Makes every error of the application problem+json, the framework's own included."""
 
@@ -249,6 +257,8 @@ def install(app: FastAPI) -> None:
     async def _http(request: Request, error: HTTPException) -> Response:
         problem = Problem(str(error.detail), code=_TITLES.get(error.status_code, "error").lower().replace(" ", "_"))
         problem.status, problem.headers = error.status_code, dict(error.headers or {})
+        if problem.status == 405:
+            problem.headers["Allow"] = ", ".join(sorted(_allowed(request)))
         return render(request, problem)
 
     @app.exception_handler(RedisError)
