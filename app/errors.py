@@ -174,7 +174,7 @@ class Unavailable(Problem):
         super().__init__(detail, code=code, headers={"Retry-After": str(retry_after_s)})
 
 
-_TITLES = {
+TITLES = {
     400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed",
     408: "Request Timeout", 409: "Conflict", 410: "Gone", 413: "Content Too Large", 415: "Unsupported Media Type",
     422: "Unprocessable Content", 429: "Too Many Requests", 431: "Request Header Fields Too Large",
@@ -215,7 +215,7 @@ def render(request: Request, problem: Problem) -> JSONResponse:
 def body_of(problem: Problem, request_id: str) -> ProblemBody:
     """What is said of a problem."""
     return ProblemBody(
-        title=_TITLES.get(problem.status, "Error"),
+        title=TITLES.get(problem.status, "Error"),
         status=problem.status,
         code=problem.code,
         detail=problem.detail,
@@ -255,7 +255,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> Response:
-        problem = Problem(str(error.detail), code=_TITLES.get(error.status_code, "error").lower().replace(" ", "_"))
+        problem = Problem(str(error.detail), code=TITLES.get(error.status_code, "error").lower().replace(" ", "_"))
         problem.status, problem.headers = error.status_code, dict(error.headers or {})
         if problem.status == 405:
             problem.headers["Allow"] = ", ".join(sorted(_allowed(request)))

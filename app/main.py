@@ -14,6 +14,7 @@ from starlette.middleware.cors import CORSMiddleware
 from app import errors
 from app.access import Access
 from app.dependencies import may_use
+from app.examples import illustrate
 from app.metrics import Metrics
 from app.middleware import CORS, Head, LimitBody, Observe
 from app.openapi import components, problems
@@ -64,16 +65,17 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(Observe, metrics=metrics)
     app.add_middleware(Head)
     for module in (predictions, bundles, deliveries, uploads, short, interpolate, images, models, usage):
-        app.include_router(module.router, dependencies=[Depends(may_use)], responses=problems(401, 403, 422))
+        app.include_router(module.router, dependencies=[Depends(may_use)], responses=problems(401, 403, 422, 503))
     app.include_router(operations.router)
     app.openapi = lambda: _documented(app)
     return app
 
 
 def _documented(app: FastAPI) -> dict[str, Any]:
-    """The OpenAPI document, with the schemas that FastAPI does not see."""
+    """The OpenAPI document, with the schemas that FastAPI does not see, and with examples."""
     if app.openapi_schema is None:
         FastAPI.openapi(app)
         schemas = app.openapi_schema["components"]["schemas"]
         schemas |= {name: schema for name, schema in components().items() if name not in schemas}
+        illustrate(app.openapi_schema)
     return app.openapi_schema

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from app import answers
 from app.dependencies import Asking, AskingDep, PredictionsDep, StoreDep
 from app.errors import Gone, NotFound
-from app.openapi import PREDICTION_BODY, problems
+from app.openapi import PICTURES, PREDICTION_BODY, problems
 from app.parsing import read_prediction
 from app.predictions import PREDICTION_ID, Filter, Naming
 from app.schemas.predictions import Prediction, PredictionList
@@ -35,6 +35,7 @@ CREATED = {
     "status_code": 201,
     "response_model": Prediction,
     "responses": {
+        **PICTURES,
         202: {"model": Prediction, "description": "not ended yet"},
         **problems(400, 404, 408, 410, 413, 415, 422, 429, 503),
     },
