@@ -41,7 +41,7 @@ def envelopes(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 def components() -> dict[str, Any]:
-    """The schemas of bodies that routes read and errors that they answer by themselves, for the document to refer to."""
+    """Schemas of what FastAPI does not see routes read and answer, so that the document can refer to them."""
     found: dict[str, Any] = {}
     for model in (PredictionRequest, ProblemBody):
         schema = model.model_json_schema(ref_template=_REF)
