@@ -165,9 +165,9 @@ class Store:
         key, start = jobs.history_key(owner), 0
         if after is not None:
             async with self.redis.pipeline(transaction=True) as pipeline:
-                pipeline.zrevrank(key, after.id).zscore(key, after.id).zcount(key, f"({after.ms}", "+inf")
-                rank, score, newer = await pipeline.execute()
-            start = rank + 1 if score == after.ms else newer
+                pipeline.zcount(key, f"({after.ms}", "+inf").zrangebyscore(key, after.ms, after.ms)
+                newer, twins = await pipeline.execute()
+            start = newer + sum(name.decode() >= after.id for name in twins)
         found = await self.redis.zrevrange(key, start, start + count - 1, withscores=True)
         return [Place(name.decode(), int(score)) for name, score in found]
 
