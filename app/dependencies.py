@@ -29,7 +29,8 @@ _bearer = HTTPBearer(
 
 
 async def _caller(request: Request, bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]) -> Caller:
-    return await request.app.state.access.caller(bearer and bearer.credentials, request.state.headers)
+    request.state.caller = await request.app.state.access.caller(bearer and bearer.credentials, request.state.headers)
+    return request.state.caller
 
 
 CallerDep = Annotated[Caller, Depends(_caller)]
@@ -46,8 +47,9 @@ async def may_read(caller: CallerDep) -> None:
     caller.require(Scope.READ)
 
 
-async def _predictions(request: Request, caller: CallerDep) -> Predictions:
-    return request.app.state.predictions.of(caller)
+async def _predictions(request: Request) -> Predictions:
+    """For the caller whom `may_use` let in."""
+    return request.app.state.predictions.of(request.state.caller)
 
 
 async def _store(request: Request) -> Store:
@@ -105,7 +107,6 @@ class Asking:
 
 async def _asking(
     request: Request,
-    predictions: PredictionsDep,
     prefer: Annotated[
         list[str] | None,
         Header(description="`wait=10`: wait up to ten seconds for the end; `respond-async`: do not wait"),
@@ -115,6 +116,7 @@ async def _asking(
         Header(pattern=DURATION, description="cancels the prediction if it has not ended by then: `30s`, `1m30s`"),
     ] = None,
 ) -> Asking:
+    predictions = await _predictions(request)
     preference = preferred(prefer or [], predictions.settings.max_wait_s)
     return Asking(request, predictions, preference, None if cancel_after is None else seconds(cancel_after))
 
