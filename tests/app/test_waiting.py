@@ -82,7 +82,13 @@ def wait_until(true, timeout_s=10.0):
 
 @pytest.fixture
 def client(processes):
+    """A client of the first API process, with nothing underway."""
+    wait_until(lambda: all(is_idle(processes[0], status) for status in ("queued", "processing", "canceling")))
     return processes[0]
+
+
+def is_idle(client, status):
+    return not client.get("/v1/predictions", params={"status": status}).json()["data"]
 
 
 @pytest.fixture
@@ -229,8 +235,8 @@ def test_a_picture_that_is_not_made_in_time_is_answered_with_its_prediction(clie
     assert wait_for(client, at_once.headers["location"], "succeeded")
 
 
-def test_a_watcher_sits_out_an_outage_of_redis(processes, redis_server):
-    client, _, worker = processes
+def test_a_watcher_sits_out_an_outage_of_redis(client, processes, redis_server):
+    worker = processes[2]
     with ThreadPoolExecutor(1) as pool:
         with stopped(worker):
             made = client.post("/v1/predictions", json=ORDER).json()
@@ -244,8 +250,8 @@ def test_a_watcher_sits_out_an_outage_of_redis(processes, redis_server):
     assert (found[-1][0], found[-1][2]["status"]) == ("completed", "succeeded")
 
 
-def test_event_streams_are_bounded_and_end_with_their_prediction(processes):
-    client, other, worker = processes
+def test_event_streams_are_bounded_and_end_with_their_prediction(client, other, processes):
+    worker = processes[2]
     with stopped(worker):
         made = client.post("/v1/predictions", json=ORDER).json()
         with ExitStack() as stack:
@@ -265,8 +271,8 @@ def is_open(client, path):
         return stream.status_code == 200
 
 
-def test_a_prediction_that_is_deleted_while_it_is_watched_ends_the_stream(processes):
-    client, other, worker = processes
+def test_a_prediction_that_is_deleted_while_it_is_watched_ends_the_stream(client, other, processes):
+    worker = processes[2]
     with stopped(worker):
         made = client.post("/v1/predictions", json=ORDER).json()
         with client.stream("GET", made["urls"]["events"]) as stream:
