@@ -48,6 +48,11 @@ async def may_read(caller: CallerDep) -> None:
     caller.require(Scope.READ)
 
 
+async def may_manage(caller: CallerDep) -> None:
+    """For what changes how everybody is served."""
+    caller.require(Scope.ADMIN)
+
+
 async def _predictions(request: Request, caller: CallerDep) -> Predictions:
     return request.app.state.predictions.of(caller)
 

@@ -6,6 +6,7 @@ import base64
 import re
 import secrets
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass
 from hashlib import sha256
@@ -14,6 +15,7 @@ from uuid import uuid4
 
 import structlog
 from pydantic import ValidationError
+from redis.exceptions import RedisError
 
 from app.access import Caller
 from app.errors import Conflict, FieldError, Invalid, NotFound, Unavailable, field_errors
@@ -148,7 +150,8 @@ class Predictions:
         with self.store.waiter(job.id) as waiter:
             found = await self._claim_and_enqueue(job, pixels)
             if isinstance(found, Snapshot) and wait_s > 0:
-                found = await waiter.ended(wait_s)
+                with suppress(RedisError):  # it was accepted, and will be made when Redis is back
+                    found = await waiter.ended(wait_s) or found
         if isinstance(found, Earlier):
             found = await self.wait(found.id, wait_s)
         return found

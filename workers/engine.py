@@ -122,7 +122,8 @@ class Engine:
                 self.prepare(work)
             groups[(work.order.task, work.rows.key)].append(work)
         for group in groups.values():
-            self._forward(loaded, group, report)
+            while not self._forward(loaded, group, report):
+                self._take_less(loaded, group[0].order.task)
 
     def prepare(self, work: Work) -> None:
         """Turns an order into rows of a forward pass; loads its model if it is not in memory.
@@ -154,9 +155,7 @@ class Engine:
             raise PredictionError("model_not_found", f"this worker has no model {name!r}") from None
         size = entry.card.weights.parameters * 4
         while self.resident and sum(other.bytes for other in self.resident.values()) + size > self.memory_bytes:
-            evicted, _ = self.resident.popitem(last=False)
-            self.metrics.evicted(evicted)
-            log.info("model_evicted", model=evicted)
+            self.unload(next(iter(self.resident)))
         started = time.monotonic()
         try:
             model = checkpoint.read(entry.folder, entry.card)
@@ -176,6 +175,12 @@ class Engine:
         )
         return loaded
 
+    def unload(self, name: str) -> None:
+        """Drops a model if it is in memory."""
+        if self.resident.pop(name, None):
+            self.metrics.dropped(name)
+            log.info("model_dropped", model=name)
+
     def _exact_sizes(self, loaded: Resident, task: Task) -> tuple[int, ...]:
         """The batch sizes at which an image comes out the same, to the last bit, wherever it stands in the batch.
 
@@ -184,13 +189,21 @@ class Engine:
         Running them also warms the model up.
         """
         operation, limit = OPERATIONS[task], loaded.card.serving.max_batch
+        limit = min(limit, self.largest.get(loaded.card.name, limit))
         ladder = [2**power for power in range(limit.bit_length()) if 2**power <= limit]
         probe = operation.probe(loaded.model, loaded.card, ladder[-1])
         found: dict[bytes, list[int]] = defaultdict(list)
         for size in ladder:
-            parts = [
-                self._probed(loaded, task, probe, range(start, start + size)) for start in range(0, ladder[-1], size)
-            ]
+            try:
+                parts = [
+                    self._probed(loaded, task, probe, range(start, start + size))
+                    for start in range(0, ladder[-1], size)
+                ]
+            except (RuntimeError, MemoryError) as error:
+                if size == 1 or not is_out_of_memory(error):
+                    raise
+                self.largest[loaded.card.name] = size // 2
+                break
             found[torch.cat(parts).numpy().tobytes()].append(size)
         return tuple(max(found.values(), key=lambda sizes: (len(sizes), sizes[-1])))
 
@@ -201,8 +214,39 @@ class Engine:
             images = step.images
         return images
 
+    def _forward(self, loaded: Resident, group: list[Work], report: Report) -> bool:
+        """Hands each work of a group its images; False if they were more than memory holds at once."""
+        try:
+            self._run_group(loaded, group, report)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            return False
+        return True
+
+    def _take_less(self, loaded: Resident, task: Task) -> None:
+        """Halves the batches of a model that has run out of memory, for good; at one image drops all other models.
+
+        Raises:
+            PredictionError: not even one image fits.
+        """
+        name, largest = loaded.card.name, loaded.sizes[task][-1]
+        self.metrics.out_of_memory(name)
+        log.warning("out_of_memory", model=name, task=task.value, batch_size=largest)
+        others = set(self.resident) - {name}
+        if largest > 1:
+            self.largest[name] = largest // 2
+            loaded.sizes[task] = tuple(size for size in loaded.sizes[task] if size <= largest // 2) or (largest // 2,)
+        elif others:
+            for other in others:
+                self.unload(other)
+        else:
+            raise PredictionError("out_of_memory", f"one image of {name} needs more memory than the worker has")
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+
     @torch.inference_mode()
-    def _forward(self, loaded: Resident, group: list[Work], report: Report) -> None:
+    def _run_group(self, loaded: Resident, group: list[Work], report: Report) -> None:
         """Joins the group's rows, runs them in batches of the exact sizes, and hands each work its images."""
         task, rows = group[0].order.task, _joined([work.rows for work in group])
         sizes = loaded.sizes[task]
@@ -256,6 +300,11 @@ class _Watch:
             rows = step.images[max(first - start, 0) : max(min(last - start, count), 0)]
             seen = step.total > 1 and len(rows) > 0
             self.report(work, Progress(done, total, to_pixels(rows) if seen else None))
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether a GPU's memory or the machine's is used up; for the latter torch has no error of its own."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
 
 
 def _joined(parts: Sequence[Rows]) -> Rows:

@@ -15,9 +15,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
+from queue import SimpleQueue
 
 from redis import Redis
+from redis.backoff import NoBackoff
 from redis.client import Pipeline
+from redis.retry import Retry
 from rq.executions import Execution
 from rq.job import Job, JobStatus
 from rq.queue import Queue
@@ -35,6 +38,7 @@ from workers.jobs import (
     DOORBELL,
     ENDS,
     FINISHED,
+    MODELS,
     PACE,
     PROGRESS,
     Failure,
@@ -103,6 +107,7 @@ class BatchWorker(SteadyWorker):
         self._batches = 0
         self._batch: list[Job] = []
         self._pace: dict[str, float] = {}
+        self._told: SimpleQueue[str] = SimpleQueue()
         self._finisher = ThreadPoolExecutor(1, "finisher")
         self._finishing: Future[None] | None = None
 
@@ -117,6 +122,20 @@ class BatchWorker(SteadyWorker):
             lately=engine.metrics.lately(),
         )
 
+    def subscribe(self) -> None:
+        """Listens for models that are to be loaded or unloaded, too."""
+        super().subscribe()
+        self.pubsub.subscribe(**{MODELS: lambda message: self._told.put(message["data"].decode())})
+
+    def _heed(self) -> None:
+        """Loads and unloads the models that this worker was told to, since its last batch."""
+        while not self._told.empty():
+            verb, _, model = self._told.get().partition(" ")
+            try:
+                self.engine.load(model) if verb == "load" else self.engine.unload(model)
+            except PredictionError as error:
+                log.warning("model_not_loaded", model=model, reason=error.detail)
+
     # Taking
 
     def dequeue_job_and_maintain_ttl(
@@ -130,6 +149,7 @@ class BatchWorker(SteadyWorker):
         while not self._stop_requested:
             if self.should_run_maintenance_tasks:
                 self.run_maintenance_tasks()
+            self._heed()
             if taken := self._take():
                 return taken
             if timeout is None:
@@ -434,10 +454,16 @@ def _failure_of(error: Exception, job: Job) -> Failure:
     return Failure(code="internal_error", detail="the model failed on this input; the worker's log says more")
 
 
+def connect(settings: Settings) -> Redis:
+    """A connection without redis-py's own retries, which could write a batch's ends twice."""
+    once = Retry(NoBackoff(), 0)
+    return Redis.from_url(settings.redis, socket_timeout=IDLE_S + 10, health_check_interval=30, retry=once)
+
+
 def run(settings: Settings) -> None:
     """Runs a worker until it is told to stop. Models to preload are loaded before it takes its first job."""
     logs.configure(settings)
-    connection = Redis.from_url(settings.redis, socket_timeout=IDLE_S + 10, health_check_interval=30)
+    connection = connect(settings)
     engine = predict.engine_for(settings)
     for folder, reason in engine.registry.broken.items():
         log.error("model_unreadable", folder=str(folder), reason=reason)
