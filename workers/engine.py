@@ -9,6 +9,7 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from threading import Event
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,9 +19,10 @@ from core import logs
 from models import checkpoint
 from models.card import Card, Task
 from models.inputs import input_model
-from models.model import Model, Step
+from models.model import Model, Step, Steps
 from models.operations import OPERATIONS, Rows, steps_of, to_pixels
 from models.registry import Registry
+from models.runtime import CannotCompile, Compiled, compile
 from workers.jobs import Order
 from workers.metrics import Metrics
 
@@ -80,6 +82,8 @@ class Resident:
     model: Model
     bytes: int
     sizes: dict[Task, tuple[int, ...]] = field(default_factory=dict)
+    compiled: dict[tuple, Compiled | None] = field(default_factory=dict)
+    """By task and options; None where only eager torch will do."""
 
 
 class Engine:
@@ -95,9 +99,15 @@ class Engine:
         threads: int = 1,
         memory_bytes: int = 2**31,
         metrics: Metrics | None = None,
+        eager: bool = False,
     ):
+        """
+        Args:
+            eager: leave ONNX Runtime aside, to compare with torch.
+        """
         self.registry = registry
         self.metrics = metrics or Metrics()
+        self.threads, self.eager = threads, eager
         self.device = torch.device(
             "cuda" if device == "auto" and torch.cuda.is_available() else "cpu" if device == "auto" else device
         )
@@ -274,8 +284,29 @@ class Engine:
         """One batch on its way; each step's images are on the CPU."""
         chosen = torch.as_tensor(list(indices))
         tensors = {name: tensor[chosen].to(self.device) for name, tensor in rows.tensors.items()}
-        for step in steps_of(OPERATIONS[task].apply(loaded.model, tensors, **rows.options)):
+        for step in steps_of(self._apply(loaded, task, tensors, rows.options)):
             yield Step(step.done, step.total, step.images.float().cpu())
+
+    def _apply(
+        self, loaded: Resident, task: Task, tensors: dict[str, Tensor], options: dict[str, Any]
+    ) -> Tensor | Steps:
+        key = (task, *sorted(options.items()))
+        if key not in loaded.compiled:
+            loaded.compiled[key] = self._compiled(loaded, task, options)
+        if run := loaded.compiled[key]:
+            return run(tensors)
+        return OPERATIONS[task].apply(loaded.model, tensors, **options)
+
+    def _compiled(self, loaded: Resident, task: Task, options: dict[str, Any]) -> Compiled | None:
+        if self.device.type != "cpu" or self.eager:
+            return None
+        operation = OPERATIONS[task]
+        probe = operation.probe(loaded.model, loaded.card, 3)
+        try:
+            return compile(loaded.model, operation, Rows(probe.tensors, {**probe.options, **options}), self.threads)
+        except CannotCompile as error:
+            log.info("runs_eagerly", model=loaded.card.name, task=task.value, reason=str(error))
+            return None
 
 
 class _Watch:
