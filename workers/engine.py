@@ -70,6 +70,7 @@ Report = Callable[[Work, Progress], None]
 """Called whenever a work of several steps moves on, but of the steps of one pass no more than every `REPORT_S`."""
 
 REPORT_S = 0.25
+_NO_MEMORY = ("can't allocate memory", "Failed to allocate memory", "bad_alloc")
 PROBE_STEPS = 3
 """How many steps of a model that takes many are run to measure it."""
 
@@ -209,7 +210,7 @@ class Engine:
                     self._probed(loaded, task, probe, range(start, start + size))
                     for start in range(0, ladder[-1], size)
                 ]
-            except (RuntimeError, MemoryError) as error:
+            except Exception as error:
                 if size == 1 or not is_out_of_memory(error):
                     raise
                 self.largest[loaded.card.name] = size // 2
@@ -228,7 +229,7 @@ class Engine:
         """Hands each work of a group its images; False if they were more than memory holds at once."""
         try:
             self._run_group(loaded, group, report)
-        except (RuntimeError, MemoryError) as error:
+        except Exception as error:
             if not is_out_of_memory(error):
                 raise
             return False
@@ -334,8 +335,8 @@ class _Watch:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether a GPU's memory or the machine's is used up; for the latter torch has no error of its own."""
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
+    """Whether a GPU's memory or the machine's is used up; for the latter torch and ONNX Runtime have only words."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(words in str(error) for words in _NO_MEMORY)
 
 
 def _joined(parts: Sequence[Rows]) -> Rows:

@@ -112,8 +112,9 @@ def test_probing_takes_few_steps(engine, stepwise):
 
 
 @pytest.fixture
-def small_memory(monkeypatch):
+def small_memory(engine, monkeypatch):
     """Says how many images of the toys fit into memory at once; more raise what torch does."""
+    engine.eager = True
     whole, tried = GAN.sample, []
 
     def limit(images, error):
@@ -129,14 +130,15 @@ def small_memory(monkeypatch):
     return limit
 
 
-OUT_OF_MEMORY = (
+OUT_OF_MEMORY = (  # of CUDA, of torch on a CPU, of ONNX Runtime, of Python
     torch.OutOfMemoryError("CUDA out of memory"),
     RuntimeError("[enforce fail at alloc_cpu.cpp:121] . DefaultCPUAllocator: can't allocate memory: Error code 12"),
+    Exception("[ONNXRuntimeError] : 6 : RUNTIME_EXCEPTION : Failed to allocate memory for requested buffer of size 9"),
     MemoryError(),
 )
 
 
-@pytest.mark.parametrize("error", OUT_OF_MEMORY, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("error", OUT_OF_MEMORY, ids=["cuda", "torch", "onnx", "python"])
 def test_out_of_memory_halves_the_batch_and_is_remembered(engine, small_memory, error):
     expected = [sample(seed=seed) for seed in range(16)]
     engine.run(expected)
