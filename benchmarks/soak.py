@@ -26,6 +26,7 @@ from redis import Redis
 from rq.intermediate_queue import IntermediateQueue
 from rq.registry import CanceledJobRegistry, FailedJobRegistry, FinishedJobRegistry, StartedJobRegistry
 
+from benchmarks import models
 from core.embedded_redis import EmbeddedRedis
 from tests import zoo
 from tests.conftest import free_port, png
@@ -37,6 +38,9 @@ FAULT_EVERY_S = 12
 STOPPED_S = 20
 """Longer than `workers.steady.HEARTBEAT_TTL_S`: others take over."""
 DRAIN_S = 120
+HEAVY = "bench-dcgan"
+"""Keeps workers busy, so that what is killed is at work."""
+MODELS = (*zoo.MODELS, HEAVY, HEAVY)
 PERMANENT = {"rq:queues", "rq:workers", "easel:ends", "easel:pace", "easel:doorbell"}
 """Keys that are meant to stay, besides rq's registries and sets of workers, one per queue."""
 
@@ -72,6 +76,7 @@ class Stack:
         self.redis.start()
         for name in zoo.MODELS:
             zoo.make(self.folder / "zoo", name)
+        models.make(self.folder / "zoo")
         base = {**os.environ, "EASEL_REDIS_URL": self.redis.url, "EASEL_MODELS": str(self.folder / "zoo")}
         base |= {"EASEL_THREADS": "1", "EASEL_RESULT_TTL_S": str(TTL_S), "SOAK_LOG": str(self.folder / "log")}
         self.ports = [free_port(), free_port()]
@@ -145,7 +150,9 @@ class Load:
         server = f"http://127.0.0.1:{random.choice(self.ports)}"
         asked = Asked(f"soak-{len(self.asked)}", images=random.choice((1, 1, 1, 2, 5, 20)))
         self.asked.append(asked)
-        model = random.choice(list(zoo.MODELS))
+        model = random.choice(MODELS)
+        if model == HEAVY:
+            asked.images = random.choice((16, 32, 64))
         body = {"model": model, "priority": random.choice(list(Priority)).value, "input": {"n": asked.images}}
         if model == "toy-cgan":
             body["input"]["label"] = random.choice(zoo.DIGITS)
@@ -232,7 +239,7 @@ def judge(redis: Redis, asked: list[Asked]) -> list[str]:
 def registries(redis: Redis, found: dict[str, Snapshot | None]) -> list[str]:
     """Where rq's registries say something else than its jobs."""
     wrong = []
-    queues = [jobs.queue_name(model, priority) for model in zoo.MODELS for priority in Priority]
+    queues = [jobs.queue_name(model, priority) for model in set(MODELS) for priority in Priority]
     kinds = {
         Status.SUCCEEDED: FinishedJobRegistry, Status.FAILED: FailedJobRegistry, Status.CANCELED: CanceledJobRegistry,
     }  # fmt: skip

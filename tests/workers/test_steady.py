@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
@@ -132,3 +134,16 @@ def test_the_lock_of_a_killed_caretaker_holds_nobody_up(redis, spawn):
     redis.set("rq:clean_registries:" + f"rq:queue:{QUEUE}", 1)  # what rq's own maintenance would heed for 15 minutes
     spawn(0)
     wait_until(lambda: redis.hget(jobs.job_key("p"), "status") == b"finished")
+
+
+def test_rq_info_tells_the_truth_about_batches(redis, redis_url, spawn):
+    spawn(2)
+    for index in range(7):
+        enqueue(redis, f"p{index}", order(seed=index))
+    for told in ("3, 4 executing, 0 finished, 0 failed", "0, 0 executing, 7 finished, 0 failed"):
+        wait_until(lambda told=told: f"queue {QUEUE} {told}" in rq_info(redis_url))
+
+
+def rq_info(url):
+    command = [sys.executable, "-m", "rq.cli", "info", "--raw", "--url", url]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
