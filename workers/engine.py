@@ -8,6 +8,7 @@ import time
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from threading import Event
 from typing import Any
 
@@ -23,6 +24,7 @@ from models.model import Model, Step, Steps
 from models.operations import OPERATIONS, Rows, steps_of, to_pixels
 from models.registry import Registry
 from models.runtime import CannotCompile, Compiled, compile
+from workers.exactness import ExactSizes
 from workers.jobs import Order
 from workers.metrics import Metrics
 
@@ -77,12 +79,12 @@ PROBE_STEPS = 3
 
 @dataclass
 class Resident:
-    """A model in memory. `sizes` are the batch sizes at which it runs (`_exact_sizes`)."""
+    """A model in memory."""
 
     card: Card
     model: Model
     bytes: int
-    sizes: dict[Task, tuple[int, ...]] = field(default_factory=dict)
+    sizes: dict[Task, ExactSizes] = field(default_factory=dict)
     compiled: dict[tuple, Compiled | None] = field(default_factory=dict)
     """By task and options; None where only eager torch will do."""
 
@@ -134,7 +136,9 @@ class Engine:
             groups[(work.order.task, work.rows.key)].append(work)
         for group in groups.values():
             while not self._forward(loaded, group, report):
-                self._take_less(loaded, group[0].order.task)
+                task = group[0].order.task
+                self._take_less(loaded.card.name, loaded.sizes[task].largest)
+                loaded.sizes[task] = self._exact_sizes(loaded, task)
 
     def prepare(self, work: Work) -> None:
         """Turns an order into rows of a forward pass; loads its model if it is not in memory.
@@ -182,7 +186,7 @@ class Engine:
             model=name,
             ms=round((time.monotonic() - started) * 1000),
             bytes=size,
-            batch_sizes=loaded.sizes,
+            batch_sizes={task.value: sizes.known for task, sizes in loaded.sizes.items()},
         )
         return loaded
 
@@ -192,31 +196,18 @@ class Engine:
             self.metrics.dropped(name)
             log.info("model_dropped", model=name)
 
-    def _exact_sizes(self, loaded: Resident, task: Task) -> tuple[int, ...]:
-        """The batch sizes at which an image comes out the same, to the last bit, wherever it stands in the batch.
-
-        Libraries choose another kernel, and so another order of summation, for another batch size; a difference of 1e-7
-        can turn a pixel. Measured on probe rows: of the powers of two up to `max_batch`, the largest set that agrees.
-        Running them also warms the model up.
-        """
-        operation, limit = OPERATIONS[task], loaded.card.serving.max_batch
-        limit = min(limit, self.largest.get(loaded.card.name, limit))
-        ladder = [2**power for power in range(limit.bit_length()) if 2**power <= limit]
-        probe = operation.probe(loaded.model, loaded.card, ladder[-1])
-        found: dict[bytes, list[int]] = defaultdict(list)
-        for size in ladder:
+    def _exact_sizes(self, loaded: Resident, task: Task) -> ExactSizes:
+        """Up to what memory holds. Raises `PredictionError` if that is not even one image."""
+        name, limit = loaded.card.name, loaded.card.serving.max_batch
+        while True:
+            limit = min(limit, self.largest.get(name, limit))
+            probe = OPERATIONS[task].probe(loaded.model, loaded.card, limit)
             try:
-                parts = [
-                    self._probed(loaded, task, probe, range(start, start + size))
-                    for start in range(0, ladder[-1], size)
-                ]
+                return ExactSizes(partial(self._probed, loaded, task, probe), limit)
             except Exception as error:
-                if size == 1 or not is_out_of_memory(error):
+                if not is_out_of_memory(error):
                     raise
-                self.largest[loaded.card.name] = size // 2
-                break
-            found[torch.cat(parts).numpy().tobytes()].append(size)
-        return tuple(max(found.values(), key=lambda sizes: (len(sizes), sizes[-1])))
+            self._take_less(name, limit)
 
     @torch.inference_mode()
     def _probed(self, loaded: Resident, task: Task, rows: Rows, indices: Sequence[int]) -> Tensor:
@@ -235,19 +226,17 @@ class Engine:
             return False
         return True
 
-    def _take_less(self, loaded: Resident, task: Task) -> None:
-        """Halves the batches of a model that has run out of memory, for good; at one image drops all other models.
+    def _take_less(self, name: str, size: int) -> None:
+        """Halves the batches of a model that `size` was too much for, for good; of one image drops all other models.
 
         Raises:
             PredictionError: not even one image fits.
         """
-        name, largest = loaded.card.name, loaded.sizes[task][-1]
         self.metrics.out_of_memory(name)
-        log.warning("out_of_memory", model=name, task=task.value, batch_size=largest)
+        log.warning("out_of_memory", model=name, batch_size=size)
         others = set(self.resident) - {name}
-        if largest > 1:
-            self.largest[name] = largest // 2
-            loaded.sizes[task] = tuple(size for size in loaded.sizes[task] if size <= largest // 2) or (largest // 2,)
+        if size > 1:
+            self.largest[name] = size // 2
         elif others:
             for other in others:
                 self.unload(other)
@@ -261,12 +250,12 @@ class Engine:
         """Joins the group's rows, runs them in batches of the exact sizes, and hands each work its images."""
         task, rows = group[0].order.task, _joined([work.rows for work in group])
         sizes = loaded.sizes[task]
-        watch = _Watch(group, report, passes=math.ceil(len(rows) / sizes[-1]))
+        watch = _Watch(group, report, passes=math.ceil(len(rows) / sizes.largest))
         started = time.monotonic()
         images, total = [], len(rows)
-        for start in range(0, total, sizes[-1]):
-            count = min(sizes[-1], total - start)
-            size = next(size for size in sizes if size >= count)
+        for start in range(0, total, sizes.largest):
+            count = min(sizes.largest, total - start)
+            size = sizes.holding(count)
             # A short batch is filled up with its last row, whose copies are dropped again.
             indices = [min(start + offset, total - 1) for offset in range(size)]
             for step in self._steps(loaded, task, rows, indices):

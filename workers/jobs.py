@@ -310,14 +310,13 @@ def snapshot(
         ValueError: the job is not one of ours.
     """
     status = _STATUS[JobStatus(fields[b"status"].decode())]
-    function, _, _, kwargs = orjson.loads(zlib.decompress(fields[b"data"]))
     answer = None
     if status is Status.SUCCEEDED and results:
         answer = orjson.loads(b64decode(results[0][1][b"return_value"]))
     return _snapshot(
         id=prediction,
         queue=fields[b"origin"].decode(),
-        order=_order(function, kwargs),
+        order=order(fields),
         status=_canceling(status) if cancel is not None else status,
         answer=answer,
         meta=orjson.loads(fields.get(b"meta") or b"{}"),
@@ -364,6 +363,17 @@ def _date(text: bytes) -> datetime | None:
 def has_ended(status: bytes) -> bool:
     """Whether the `status` of a job hash is one that no job leaves again."""
     return _STATUS[JobStatus(status.decode())] in ENDED
+
+
+def order(fields: Mapping[bytes, bytes]) -> Order:
+    """What a job hash asks for. Raises `ValueError` for a job that is not ours."""
+    function, _, _, kwargs = orjson.loads(zlib.decompress(fields[b"data"]))
+    return _order(function, kwargs)
+
+
+def enqueued_at(fields: Mapping[bytes, bytes]) -> datetime:
+    """Since when a job has waited."""
+    return _date(fields[b"enqueued_at"])
 
 
 def order_of(job: Job) -> Order:

@@ -1,4 +1,4 @@
-"""What nobody else will do: jobs of dead workers run again or fail, jobs never begun go back, registries forget.
+"""What nobody else will do: jobs of dead workers run again or fail, registries forget.
 
 It does what rq's `clean_registries` does, with two differences: few round trips when there is nothing to do, and a lock
 of seconds instead of 15 minutes, since the worker that holds it may be killed too.
@@ -15,7 +15,6 @@ from rq.registry import CanceledJobRegistry, FailedJobRegistry, FinishedJobRegis
 from rq.worker_registration import REDIS_WORKER_KEYS, WORKERS_BY_QUEUE_KEY
 
 from core import logs
-from workers.batching import Taker
 from workers.jobs import DOORBELL
 
 log = logs.get(__name__)
@@ -28,10 +27,9 @@ _ENDED = (FinishedJobRegistry, FailedJobRegistry, CanceledJobRegistry)
 class Caretaker:
     """Looks after some queues, together with the caretakers of all other workers."""
 
-    def __init__(self, connection: Redis, queues: Sequence[Queue], taker: Taker, handlers: list[Callable]):
+    def __init__(self, connection: Redis, queues: Sequence[Queue], handlers: list[Callable]):
         self.connection = connection
         self.queues = queues
-        self.taker = taker
         self.handlers = handlers
 
     def look(self, settled_s: float) -> None:
@@ -41,8 +39,6 @@ class Caretaker:
         """
         if self.connection.info("server")["uptime_in_seconds"] < settled_s:
             return
-        if count := self.taker.sweep([queue.key for queue in self.queues]):
-            log.warning("jobs_put_back", jobs=count)
         if self.connection.set(LOCK, 1, nx=True, ex=LOCK_S):
             try:
                 self._rescue()

@@ -17,14 +17,13 @@ from redis.client import PubSub, PubSubWorkerThread
 from redis.exceptions import RedisError
 from rq import worker_registration
 from rq.exceptions import StopRequested
-from rq.executions import Execution
 from rq.job import Job
 from rq.serializers import JSONSerializer
 from rq.utils import now
 from rq.worker import SimpleWorker
 
 from core import logs
-from workers.batching import Taker
+from workers.batching import Batch, Task
 from workers.jobs import CANCEL, LOST, cancel_key
 from workers.maintenance import Caretaker
 from workers.state import FIELD, WorkerState
@@ -59,7 +58,7 @@ class CommitLost(Exception):
 
 
 class SteadyWorker(SimpleWorker):
-    """Takes what `dequeue_job_and_maintain_ttl` finds to `execute_job`, come what may."""
+    """Runs what `next_batch` finds, come what may."""
 
     log_result_lifespan = False
     log_job_description = False
@@ -74,15 +73,22 @@ class SteadyWorker(SimpleWorker):
             worker_ttl=HEARTBEAT_TTL_S,
             maintenance_interval=HEARTBEAT_TTL_S,
         )
-        self.taker = Taker(connection)
-        self.cancels: dict[str, threading.Event] = {}
-        """By id of a prediction in hand: to be set when it is canceled."""
-        self._caretaker = Caretaker(connection, self.queues, self.taker, [_keep_loss])
+        self.in_hand: dict[str, Task] = {}
+        """By id, the predictions that this worker has begun and not ended."""
+        self._caretaker = Caretaker(connection, self.queues, [_keep_loss])
         self._stopped = threading.Event()
         self._beaten = self._doubted = time.monotonic()
 
     def describe(self) -> WorkerState:
         """What this worker has and has done lately."""
+        raise NotImplementedError
+
+    def next_batch(self, burst: bool) -> Batch | None:
+        """Waits for jobs and begins a batch; None when told to stop, or in a burst when all queues are empty."""
+        raise NotImplementedError
+
+    def run_batch(self, batch: Batch) -> None:
+        """Answers the jobs of a batch, each with what became of it."""
         raise NotImplementedError
 
     def finish(self) -> None:
@@ -100,10 +106,10 @@ class SteadyWorker(SimpleWorker):
             while not self._stop_requested:
                 try:
                     self.check_for_suspension(burst)
-                    taken = self.dequeue_job_and_maintain_ttl(None if burst else IDLE_S)
-                    if taken is None:
+                    batch = self.next_batch(burst)
+                    if batch is None:
                         break
-                    self.execute_job(*taken)
+                    self.run_batch(batch)
                 except StopRequested:
                     break
                 except AWAY as error:
@@ -136,10 +142,6 @@ class SteadyWorker(SimpleWorker):
         """Whether since then, in `time.monotonic`, Redis could not be reached or heartbeats came too late."""
         return self._doubted > since or time.monotonic() - self._beaten > HEARTBEAT_TTL_S / 2
 
-    def get_heartbeat_ttl(self, job: Job, working_time: float = 0.0) -> int:
-        """Short, since heartbeats are sent while a job runs: a dead worker's jobs are found soon."""
-        return HEARTBEAT_TTL_S
-
     def serialize(self) -> dict:
         """What rq keeps of a worker, and what this one says of itself."""
         return {**super().serialize(), FIELD: self.describe().model_dump_json()}
@@ -167,8 +169,8 @@ class SteadyWorker(SimpleWorker):
         time.sleep(1)
 
     def _note_cancel(self, message: dict) -> None:
-        if canceled := self.cancels.get(message["data"].decode()):
-            canceled.set()
+        if task := self.in_hand.get(message["data"].decode()):
+            task.canceled.set()
 
     def _beat(self) -> None:
         """Keeps this worker and its executions alive in rq's registries while the main thread computes.
@@ -176,26 +178,26 @@ class SteadyWorker(SimpleWorker):
         It also looks for cancels, since the message of one may have been lost.
         """
         while not self._stopped.wait(HEARTBEAT_S):
-            cancels = list(self.cancels.items())
+            tasks = list(self.in_hand.values())
             try:
-                flags = self._send_heartbeat(list(self.executions.values()), [name for name, _ in cancels])
+                flags = self._send_heartbeat(tasks)
             except RedisError as error:
                 log.warning("heartbeat_failed", error=str(error))
                 continue
-            for (_, canceled), flag in zip(cancels, flags, strict=True):
+            for task, flag in zip(tasks, flags, strict=True):
                 if flag is not None:
-                    canceled.set()
+                    task.canceled.set()
 
-    def _send_heartbeat(self, executions: list[Execution], predictions: list[str]) -> list[bytes | None]:
-        """Answers the predictions' cancel flags."""
+    def _send_heartbeat(self, tasks: list[Task]) -> list[bytes | None]:
+        """Answers the tasks' cancel flags."""
         with self.connection.pipeline() as pipeline:
             pipeline.exists(self.key)
             self.heartbeat(pipeline=pipeline)
             pipeline.hset(self.key, FIELD, self.describe().model_dump_json())
-            for execution in executions:
-                execution.heartbeat(execution.job.started_job_registry, HEARTBEAT_TTL_S, pipeline=pipeline)
-            for prediction in predictions:
-                pipeline.get(cancel_key(prediction))
+            for task in tasks:
+                task.execution.heartbeat(task.execution.registry, HEARTBEAT_TTL_S, pipeline=pipeline)
+            for task in tasks:
+                pipeline.get(cancel_key(task.id))
             known, *replies = pipeline.execute()
             if time.monotonic() - self._beaten > HEARTBEAT_TTL_S / 2:
                 self._doubted = time.monotonic()
@@ -204,7 +206,7 @@ class SteadyWorker(SimpleWorker):
                 pipeline.hset(self.key, mapping=self.serialize() | {"state": self.get_state()})
                 worker_registration.register(self, pipeline)
                 pipeline.execute()
-        return replies[len(replies) - len(predictions) :]
+        return replies[len(replies) - len(tasks) :]
 
     def set_shutdown_requested_date(self) -> None:
         """rq's note that the worker leaves; made in a signal handler, where nobody could handle an outage."""

@@ -57,7 +57,7 @@ class AnnouncedJob(Job):
 
     def _handle_success(self, result_ttl: int, pipeline: Any, *args: Any, **kwargs: Any) -> None:
         super()._handle_success(result_ttl, pipeline, *args, **kwargs)
-        self._announce(pipeline)
+        self.announce(pipeline, self._result)
 
     def _handle_failure(self, exc_string: str, pipeline: Any, *args: Any, **kwargs: Any) -> None:
         self.ended_at = self.ended_at or now()
@@ -66,11 +66,12 @@ class AnnouncedJob(Job):
         with suppress(ValueError):  # somebody else's job
             order = jobs.order_of(self)
             pipeline.hincrby(jobs.ENDS, jobs.end_field(order.model, order.task, Status.FAILED), 1)
-        self._announce(pipeline)
+        self.announce(pipeline)
 
-    def _announce(self, pipeline: Any) -> None:
+    def announce(self, pipeline: Any, answer: Any = None) -> None:
+        """Queues the delivery of this end, and of the answer if there is one, if anybody asked to be told."""
         if "webhook" in self.meta:
-            announce(pipeline, jobs.snapshot_of(self, self._result))
+            announce(pipeline, jobs.snapshot_of(self, answer))
 
 
 def announce(pipeline: Any, ended: Snapshot) -> None:

@@ -1,19 +1,16 @@
 """The batching worker: an rq worker that takes all compatible jobs at once and answers them with one forward pass.
 
 What rq means by a job's status, registries, retries, results and TTLs stays as it is. What differs from `SimpleWorker`:
-jobs are taken by one script, prepared in one transaction, and finished in another, by a second thread, while the next
+jobs are begun by one script and ended in one transaction, by a second thread, while the next
 batch computes. A job that raises fails alone. Redis may go away at any time, and come back.
 """
 
 from __future__ import annotations
 
-import threading
 import time
-import traceback
 from collections import Counter
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import timedelta
 from queue import SimpleQueue
 
@@ -21,8 +18,7 @@ from redis import Redis
 from redis.backoff import NoBackoff
 from redis.client import Pipeline
 from redis.retry import Retry
-from rq.executions import Execution
-from rq.job import Job, JobStatus
+from rq.job import JobStatus
 from rq.queue import Queue
 from rq.registry import CanceledJobRegistry
 from rq.timeouts import JobTimeoutException
@@ -31,8 +27,8 @@ from rq.worker.base import WorkerStatus
 
 from core import logs
 from core.settings import Settings
-from workers import predict, results
-from workers.batching import Place
+from workers import jobs, predict, results
+from workers.batching import Batch, Batches, Place, Task
 from workers.engine import Engine, PredictionError, Progress, Report, Work
 from workers.jobs import (
     DOORBELL,
@@ -41,19 +37,15 @@ from workers.jobs import (
     MODELS,
     PACE,
     PROGRESS,
-    Failure,
     Priority,
     Status,
     cancel_key,
     end_field,
     events_key,
-    order_of,
     queue_name,
-    snapshot_of,
 )
 from workers.state import Resident, Stage, WorkerState
 from workers.steady import AWAY, IDLE_S, CommitLost, SteadyWorker
-from workers.webhooks import announce
 
 log = logs.get(__name__)
 
@@ -61,36 +53,6 @@ OVERDUE_S = 2
 """A job that has waited for longer goes before those whose models are in memory already."""
 FAIR_EVERY = 8
 """Of so many batches, one goes to what has waited longest, whatever its priority."""
-
-
-@dataclass
-class Task:
-    """One job of the batch in hand."""
-
-    job: Job
-    execution: Execution
-    begun: float = field(default_factory=time.monotonic)
-    work: Work | None = None
-    canceled: threading.Event = field(default_factory=threading.Event)
-    blobs: list[bytes] = field(default_factory=list)
-    """The encoded images, once there are any."""
-    failure: Failure | None = None
-    trace: str = ""
-    """Of the failure, for operators."""
-
-    @property
-    def outcome(self) -> Status:
-        """What became of it, once it is done."""
-        if self.failure is not None:
-            return Status.FAILED
-        return Status.CANCELED if self.canceled.is_set() else Status.SUCCEEDED
-
-    def fail(self, error: Exception) -> None:
-        """Notes what was raised."""
-        self.failure = _failure_of(error, self.job)
-        self.trace = "".join(traceback.format_exception(error))
-        if self.failure.code == "internal_error":
-            log.error("prediction_raised", prediction=self.job.id, exc_info=error)
 
 
 class BatchWorker(SteadyWorker):
@@ -104,8 +66,8 @@ class BatchWorker(SteadyWorker):
         super().__init__(served, connection, settings.result_ttl_s)
         self._rank = {name: list(Priority).index(priority) for name, (priority, _) in served.items()}
         self._card = {name: card for name, (_, card) in served.items()}
-        self._batches = 0
-        self._batch: list[Job] = []
+        self._batches = Batches(connection, self.name)
+        self._taken = 0
         self._pace: dict[str, float] = {}
         self._told: SimpleQueue[str] = SimpleQueue()
         self._finisher = ThreadPoolExecutor(1, "finisher")
@@ -138,50 +100,36 @@ class BatchWorker(SteadyWorker):
 
     # Taking
 
-    def dequeue_job_and_maintain_ttl(
-        self, timeout: int | None, max_idle_time: int | None = None
-    ) -> tuple[Job, Queue] | None:
-        """Blocks until some queue has jobs, and takes a batch of them: answers the first.
-
-        With `timeout` None (a burst) returns None when all queues are empty.
-        """
-        self._state = WorkerStatus.BUSY  # a stop request now waits for the batch instead of stranding it
+    def next_batch(self, burst: bool) -> Batch | None:
+        self._state = WorkerStatus.BUSY  # a stop request now waits for the batch
         while not self._stop_requested:
             if self.should_run_maintenance_tasks:
                 self.run_maintenance_tasks()
             self._heed()
-            if taken := self._take():
-                return taken
-            if timeout is None:
+            if batch := self._begin():
+                return batch
+            if burst:
                 break
             self._wait_idle()
         return None
 
-    def _take(self) -> tuple[Job, Queue] | None:
-        """A batch from the first queue that has jobs whose hashes have not expired.
+    def _begin(self) -> Batch | None:
+        """A batch of the first queue that has jobs.
 
         Higher priorities go first; within one, models in memory; and what is overdue, before them. So that no priority
         starves, now and then all count alike.
         """
-        while True:
-            self._batches += 1
-            alike = self._batches % FAIR_EVERY == 0
-            queues = sorted(self._ordered_queues, key=self._preference)
-            places = [
-                Place(queue.key, 0 if alike else self._rank[queue.name], self._room(queue.name)) for queue in queues
-            ]
-            taken = self.taker.take(places, now() - timedelta(seconds=OVERDUE_S))
-            if taken is None:
-                return None
-            place, found = taken
+        self._taken += 1
+        alike = self._taken % FAIR_EVERY == 0
+        queues = sorted(self._ordered_queues, key=self._preference)
+        places = [Place(queue, 0 if alike else self._rank[queue.name], self._room(queue.name)) for queue in queues]
+        batch = self._batches.begin(places, now() - timedelta(seconds=OVERDUE_S), self.worker_ttl)
+        if batch is not None:
             # The next model that is preferred as much goes first next time.
-            self._ordered_queues = queues[place + 1 :] + queues[: place + 1]
-            self._batch = [self._restored(job_id, fields) for job_id, fields in found if fields]
-            for job_id, fields in found:
-                if not fields:
-                    self.taker.discard(queues[place].key, job_id)
-            if self._batch:
-                return self._batch[0], queues[place]
+            at = queues.index(batch.queue) + 1
+            self._ordered_queues = queues[at:] + queues[:at]
+            self.in_hand |= {task.id: task for task in batch.tasks}
+        return batch
 
     def _preference(self, queue: Queue) -> tuple[int, bool]:
         return self._rank[queue.name], self._card[queue.name].name not in self.engine.resident
@@ -189,11 +137,6 @@ class BatchWorker(SteadyWorker):
     def _room(self, queue: str) -> int:
         card = self._card[queue]
         return min(card.serving.max_batch, self.engine.largest.get(card.name, card.serving.max_batch))
-
-    def _restored(self, job_id: str, fields: dict[bytes, bytes]) -> Job:
-        job = self.job_class(job_id, connection=self.connection, serializer=self.serializer)
-        job.restore(fields)
-        return job
 
     def _wait_idle(self) -> None:
         self._finish_pending()
@@ -204,58 +147,20 @@ class BatchWorker(SteadyWorker):
 
     # Running
 
-    def execute_job(self, job: Job, queue: Queue) -> None:
-        """Runs the batch that `job` came with."""
-        began = time.monotonic()
-        tasks = self._prepare(self._batch)
-        ready = [task for task in tasks if self._order(task)]
+    def run_batch(self, batch: Batch) -> None:
+        """Computes a batch while the one before is encoded and committed."""
+        ready = [task for task in batch.tasks if self._order(task)]
         if len(ready) == 1 or not self._run(ready):
             for task in ready:
                 self._run_alone(task)
-        self._note_pace(queue, (time.monotonic() - began) / len(tasks))
+        self._note_pace(batch.queue, (time.monotonic() - batch.begun) / len(batch.tasks))
         self._finish_pending()
-        self._finishing = self._finisher.submit(self._finish, tasks, queue)
+        self._finishing = self._finisher.submit(self._finish, batch)
 
     def _note_pace(self, queue: Queue, seconds: float) -> None:
         """Keeps a moving average of what a prediction of the queue's model takes."""
         model = self._card[queue.name].name
         self._pace[model] = 0.8 * self._pace.get(model, seconds) + 0.2 * seconds
-
-    def _prepare(self, jobs: list[Job]) -> list[Task]:
-        """Marks all jobs as started and takes them out of the intermediate list, in one transaction.
-
-        If Redis goes away meanwhile, the jobs are nobody's: whether they were begun or not, a caretaker finds them.
-        """
-        tasks = []
-        try:
-            with self.connection.pipeline() as pipeline:
-                self.set_state(WorkerStatus.BUSY, pipeline=pipeline)
-                for job in jobs:
-                    ttl = self.get_heartbeat_ttl(job)
-                    execution = Execution.create(job, ttl, pipeline=pipeline, worker_name=self.name)
-                    self.executions[execution.id] = execution
-                    job.heartbeat(now(), ttl, pipeline=pipeline)
-                    job.prepare_for_execution(self.name, pipeline=pipeline)
-                    pipeline.persist(job.key)
-                    pipeline.lrem(Queue(job.origin, connection=self.connection).intermediate_queue_key, 1, job.id)
-                    tasks.append(Task(job, execution))
-                # Known before the flags are read, so that a cancel is either flagged already or heard of.
-                self.cancels |= {task.job.id: task.canceled for task in tasks}
-                pipeline.mget([cancel_key(job.id) for job in jobs])
-                flags = pipeline.execute()[-1]
-        except AWAY:
-            self._let_go(tasks)
-            raise
-        for task, flag in zip(tasks, flags, strict=True):
-            if flag is not None:
-                task.canceled.set()
-        return tasks
-
-    def _let_go(self, tasks: list[Task]) -> None:
-        """Sends no more heartbeats for these."""
-        for task in tasks:
-            self.executions.pop(task.execution.id, None)
-            self.cancels.pop(task.job.id, None)
 
     def _order(self, task: Task) -> bool:
         """Reads the job's order and fetches its pictures; False if there is nothing to run.
@@ -263,7 +168,7 @@ class BatchWorker(SteadyWorker):
         A job that is not ours or has lost its pictures fails alone.
         """
         try:
-            task.work = Work(order_of(task.job), [], canceled=task.canceled)
+            task.work = Work(jobs.order(task.fields), [], canceled=task.canceled)
             if task.canceled.is_set():
                 return False
             if task.work.order.pictures:
@@ -280,9 +185,9 @@ class BatchWorker(SteadyWorker):
         """One try at the whole batch, in the time that its slowest job may take; False if anything was raised."""
         if not tasks:
             return True
-        timeout = max(task.job.timeout or self.queue_class.DEFAULT_TIMEOUT for task in tasks)
+        timeout = max(task.timeout_s for task in tasks)
         try:
-            with self.death_penalty_class(timeout, JobTimeoutException, job_id=tasks[0].job.id):
+            with self.death_penalty_class(timeout, JobTimeoutException, job_id=tasks[0].id):
                 self.engine.run([task.work for task in tasks], self._reporter(tasks))
         except Exception as error:
             log.warning("batch_failed", jobs=len(tasks), error=repr(error))
@@ -291,14 +196,14 @@ class BatchWorker(SteadyWorker):
 
     def _run_alone(self, task: Task) -> None:
         try:
-            with self.death_penalty_class(task.job.timeout, JobTimeoutException, job_id=task.job.id):
+            with self.death_penalty_class(task.timeout_s, JobTimeoutException, job_id=task.id):
                 self.engine.run([task.work], self._reporter([task]))
         except Exception as error:
             task.fail(error)
 
     def _reporter(self, tasks: list[Task]) -> Report:
         """Hands on the progress of works of several steps to whoever watches their predictions."""
-        ids = {id(task.work): task.job.id for task in tasks}
+        ids = {id(task.work): task.id for task in tasks}
 
         def report(work: Work, progress: Progress) -> None:
             prediction = ids[id(work)]
@@ -315,45 +220,50 @@ class BatchWorker(SteadyWorker):
 
     # Finishing
 
-    def _finish(self, tasks: list[Task], queue: Queue) -> None:
+    def _finish(self, batch: Batch) -> None:
         """Encodes all images and commits all ends in one transaction; runs in the finisher's thread."""
-        for task in tasks:
+        for task in batch.tasks:
             self._encode(task)
         encoded = time.monotonic()
-        committed = self.patiently(lambda: self._commit(tasks, queue))
+        committed = self.patiently(lambda: self._commit(batch))
         self.engine.metrics.stage(Stage.STORE, time.monotonic() - encoded)
-        self._let_go(tasks)
+        for task in batch.tasks:
+            if self.in_hand.get(task.id) is task:  # and not begun anew, after others had taken it over
+                del self.in_hand[task.id]
         for task, outcome in committed:
             told = {"failure": task.failure.model_dump()} if task.failure else {}
-            log.info(f"prediction_{outcome.value}", prediction=task.job.id, queue=queue.name, **told)
+            log.info(f"prediction_{outcome.value}", prediction=task.id, queue=batch.queue.name, **told)
 
     def _encode(self, task: Task) -> None:
         """Encodes the images of a task, if it made any."""
-        task.job.ended_at = now()
         if task.failure is not None or task.work is None or task.work.pixels is None:
             return
         try:
-            answer, task.blobs = results.encode(task.work, task.job.enqueued_at, task.job.started_at)
+            task.answer, task.blobs = results.encode(
+                task.work, jobs.enqueued_at(task.fields), task.execution.created_at
+            )
         except Exception as error:
             task.fail(error)
             return
-        task.job._result = answer.model_dump(mode="json")
-        self.engine.metrics.stage(Stage.QUEUE, answer.timing.queue_ms / 1000)
-        self.engine.metrics.stage(Stage.ENCODE, answer.timing.encode_ms / 1000)
+        self.engine.metrics.stage(Stage.QUEUE, task.answer.timing.queue_ms / 1000)
+        self.engine.metrics.stage(Stage.ENCODE, task.answer.timing.encode_ms / 1000)
 
-    def _commit(self, tasks: list[Task], queue: Queue) -> list[tuple[Task, Status]]:
+    def _commit(self, batch: Batch) -> list[tuple[Task, Status]]:
         """Writes what became of the tasks, and answers what it wrote.
 
         A worker that was cut off for a while may have been counted as dead, and its jobs begun elsewhere; or it does
         not know whether its last try was heard. Then it first asks which of the jobs are still its own.
         """
         with self.connection.pipeline() as pipeline:
-            if self.doubts(min(task.begun for task in tasks)):
-                tasks = self._still_ours(tasks, queue, pipeline)
-            ended = [(task, task.outcome) for task in tasks]
-            writers = {Status.SUCCEEDED: self._succeed, Status.CANCELED: self._cancel, Status.FAILED: self._fail}
+            doubtful = self.doubts(batch.begun)
+            ended = [(task, task.outcome) for task in (self._still_ours(batch, pipeline) if doubtful else batch.tasks)]
+            if succeeded := [task for task, outcome in ended if outcome is Status.SUCCEEDED]:
+                self._batches.succeed(batch.queue, succeeded, self.key, pipeline)
             for task, outcome in ended:
-                writers[outcome](task, pipeline)
+                if outcome is Status.CANCELED:
+                    self._cancel(task, pipeline)
+                elif outcome is Status.FAILED:
+                    self._fail(task, pipeline)
             # Failures tell and count themselves (`AnnouncedJob`), since not only commits make jobs fail.
             others = [(task, outcome) for task, outcome in ended if outcome is not Status.FAILED]
             counts = Counter(
@@ -362,47 +272,29 @@ class BatchWorker(SteadyWorker):
             for name, count in counts.items():
                 pipeline.hincrby(ENDS, name, count)
             if others:
-                pipeline.publish(FINISHED, " ".join(task.job.id for task, _ in others))
+                pipeline.publish(FINISHED, " ".join(task.id for task, _ in others))
             if self._pace:
                 pipeline.hset(PACE, mapping=self._pace)
             pipeline.execute()
         return ended
 
-    def _still_ours(self, tasks: list[Task], queue: Queue, pipeline: Pipeline) -> list[Task]:
+    def _still_ours(self, batch: Batch, pipeline: Pipeline) -> list[Task]:
         """The tasks whose executions are still registered. If that changes meanwhile, the transaction fails."""
-        key = queue.started_job_registry.key
+        key = batch.queue.started_job_registry.key
         pipeline.watch(key)
-        scores = pipeline.zmscore(key, [task.execution.composite_key for task in tasks])
+        scores = pipeline.zmscore(key, [task.execution.composite_key for task in batch.tasks])
         pipeline.multi()
-        ours = [task for task, score in zip(tasks, scores, strict=True) if score is not None]
-        if len(ours) < len(tasks):
-            log.warning("predictions_given_up", jobs=len(tasks) - len(ours), queue=queue.name)
+        ours = [task for task, score in zip(batch.tasks, scores, strict=True) if score is not None]
+        if len(ours) < len(batch.tasks):
+            log.warning("predictions_given_up", jobs=len(batch.tasks) - len(ours), queue=batch.queue.name)
         return ours
-
-    def _succeed(self, task: Task, pipeline: Pipeline) -> None:
-        """What rq's `handle_job_success` does for a job without dependents, in the caller's transaction."""
-        job, execution = task.job, task.execution
-        predict.store(pipeline, job.id, task.blobs, self.settings.result_ttl_s)
-        job._status = JobStatus.FINISHED
-        self.increment_successful_job_count(pipeline=pipeline)
-        self.increment_total_working_time(job.ended_at - job.started_at, pipeline)
-        ttl = job.get_result_ttl(self.default_result_ttl)
-        job._handle_success(
-            ttl,
-            pipeline=pipeline,
-            worker_name=self.name,
-            execution_id=execution.id,
-            execution_started_at=execution.created_at,
-            execution_ended_at=job.ended_at,
-        )
-        job.cleanup(ttl, pipeline=pipeline, remove_from_queue=False)
-        execution.delete(job, pipeline)
 
     def _cancel(self, task: Task, pipeline: Pipeline) -> None:
         """What rq's `Job.cancel` does for a job that was running, in the caller's transaction."""
         job, ttl = task.job, self.settings.result_ttl_s
+        job.ended_at = now()
         job.set_status(JobStatus.CANCELED, pipeline=pipeline)
-        announce(pipeline, snapshot_of(job, None))
+        job.announce(pipeline)
         pipeline.hset(job.key, "ended_at", utcformat(job.ended_at))
         CanceledJobRegistry(job.origin, self.connection, serializer=self.serializer).add(job, ttl, pipeline=pipeline)
         job.cleanup(ttl, pipeline=pipeline, remove_from_queue=False)
@@ -415,6 +307,7 @@ class BatchWorker(SteadyWorker):
         It is not run again: it would raise again.
         """
         job, execution = task.job, task.execution
+        job.ended_at = now()
         job.meta["failure"] = task.failure.model_dump()
         pipeline.hset(job.key, "meta", self.serializer.dumps(job.meta))
         job.set_status(JobStatus.FAILED, pipeline=pipeline)
@@ -443,15 +336,6 @@ class BatchWorker(SteadyWorker):
         if self._finishing is not None:
             finishing, self._finishing = self._finishing, None
             finishing.result()
-
-
-def _failure_of(error: Exception, job: Job) -> Failure:
-    """What a user may know of an error."""
-    if isinstance(error, PredictionError):
-        return Failure(code=error.code, detail=error.detail)
-    if isinstance(error, JobTimeoutException):
-        return Failure(code="timeout", detail=f"the prediction took longer than its {job.timeout} s")
-    return Failure(code="internal_error", detail="the model failed on this input; the worker's log says more")
 
 
 def connect(settings: Settings) -> Redis:

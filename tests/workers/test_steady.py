@@ -43,9 +43,9 @@ def assert_done_once(redis):
 @pytest.mark.parametrize("away_s", [0, 3], ids=["back before the batch ends", "back after it"])
 def test_a_busy_worker_keeps_its_answers_until_redis_is_back(own, spawn, away_s):
     with Redis.from_url(own.url) as redis:
-        worker = spawn(1.5, own.url)
         for index, name in enumerate(NAMES):
             enqueue(redis, name, order(seed=index))
+        worker = spawn(1.5, own.url)
         wait_until(lambda: statuses(redis) == {b"started"})
         time.sleep(1.1)  # the append-only file is written every second
         own.process.kill()
@@ -74,9 +74,9 @@ def test_an_idle_worker_takes_what_comes_after_an_outage(own, spawn):
 
 def test_sigterm_during_an_outage_ends_the_worker_once_redis_is_back(own, spawn):
     with Redis.from_url(own.url) as redis:
-        worker = spawn(1.5, own.url)
         for index, name in enumerate(NAMES):
             enqueue(redis, name, order(seed=index))
+        worker = spawn(1.5, own.url)
         wait_until(lambda: statuses(redis) == {b"started"})
         own.process.kill()
         own.process.wait()
@@ -91,9 +91,9 @@ def test_sigterm_during_an_outage_ends_the_worker_once_redis_is_back(own, spawn)
 
 
 def test_a_worker_that_was_taken_for_dead_gives_up_its_batch(redis, spawn):
-    first = spawn(1)
     for index, name in enumerate(NAMES):
         enqueue(redis, name, order(seed=index))
+    first = spawn(1)
     wait_until(lambda: statuses(redis) == {b"started"})
     os.kill(first.pid, signal.SIGSTOP)
     spawn(0)
@@ -137,9 +137,9 @@ def test_the_lock_of_a_killed_caretaker_holds_nobody_up(redis, spawn):
 
 
 def test_rq_info_tells_the_truth_about_batches(redis, redis_url, spawn):
-    spawn(2)
     for index in range(7):
         enqueue(redis, f"p{index}", order(seed=index))
+    spawn(2)
     for told in ("3, 4 executing, 0 finished, 0 failed", "0, 0 executing, 7 finished, 0 failed"):
         wait_until(lambda told=told: f"queue {QUEUE} {told}" in rq_info(redis_url))
 

@@ -21,6 +21,7 @@ from tests import zoo
 from tests.conftest import pixels_of
 from tests.workers.jobs import enqueue, order, snapshot, wait_until
 from workers import jobs
+from workers.batching import Batches, Place
 from workers.engine import Engine
 from workers.jobs import Order, Priority, Status
 from workers.worker import FAIR_EVERY, BatchWorker
@@ -81,6 +82,7 @@ def test_a_poisonous_job_fails_alone(redis, batch_worker):
 
 
 def test_a_job_that_breaks_the_forward_pass_fails_alone_and_is_not_run_again(redis, batch_worker, monkeypatch):
+    batch_worker.engine.eager = True
     loaded = batch_worker.engine.load("toy-dcgan")
     generator, calls = loaded.model.generator, []
 
@@ -253,10 +255,11 @@ def test_what_a_killed_worker_held_is_done_by_the_next_and_nothing_twice(redis, 
     assert [redis.xlen(jobs.results_key(name)) for name in names] == [1] * 8
 
 
-def test_a_worker_killed_between_taking_and_beginning_loses_nothing(redis, spawn):
+def test_a_worker_that_dies_as_soon_as_it_has_taken_jobs_loses_nothing(redis, spawn):
     enqueue(redis, "p", order())
-    key = jobs.queue_key("toy-dcgan", Priority.NORMAL)
-    redis.lmove(key, f"{key}:intermediate", "LEFT", "RIGHT")  # what a worker leaves that dies right after taking
+    queue = Queue(jobs.queue_name("toy-dcgan", Priority.NORMAL), redis)
+    batch = Batches(redis, "dead").begin([Place(queue, 0, 16)], now(), heartbeat_ttl_s=1)
+    assert [task.id for task in batch.tasks] == ["p"]
     spawn(slow_s=0)
     wait_until(lambda: redis.hget(jobs.job_key("p"), "status") == b"finished")
 
@@ -311,7 +314,7 @@ def test_a_running_prediction_stops_between_steps_when_it_is_canceled(redis, bat
     def cancel_after_the_first(*given):
         passes.append(1)
         redis.publish(jobs.CANCEL, "long")
-        wait_until(lambda: batch_worker.cancels["long"].is_set())
+        wait_until(lambda: batch_worker.in_hand["long"].canceled.is_set())
         return steps(*given)
 
     monkeypatch.setattr(batch_worker.engine, "_steps", cancel_after_the_first)
