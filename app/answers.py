@@ -142,7 +142,8 @@ async def unchanging(
 ) -> Response:
     """Bytes that never change while they last: made only if the caller does not have them (`If-None-Match`)."""
     headers = {"ETag": f'"{tag}"', "Cache-Control": f"private, max-age={ttl_s}, immutable"}
-    if headers["ETag"] in request.headers.get("if-none-match", ""):
+    held = request.headers.get("if-none-match", "")
+    if headers["ETag"] in held or held.strip() == "*":
         return Response(None, 304, headers)
     return Response(await make(), 200, headers, media_type)
 

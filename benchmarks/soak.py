@@ -41,7 +41,7 @@ DRAIN_S = 120
 HEAVY = "bench-dcgan"
 """Keeps workers busy, so that what is killed is at work."""
 MODELS = (*zoo.MODELS, HEAVY, HEAVY)
-PERMANENT = {"rq:queues", "rq:workers", "easel:ends", "easel:pace", "easel:doorbell"}
+PERMANENT = {"rq:queues", "rq:workers", "easel:ends", "easel:pace", "easel:doorbell", "easel:deadlines"}
 """Keys that are meant to stay, besides rq's registries and sets of workers, one per queue."""
 
 

@@ -43,6 +43,9 @@ MODELS = "easel:models"
 PROGRESS = "easel:progress"
 """Channel on which a worker publishes the id of a prediction that has new events."""
 
+DEADLINES = "easel:deadlines"
+"""Sorted set of the predictions that are to be canceled unless they have ended by a time, in s since 1970."""
+
 PACE = "easel:pace"
 """Hash of seconds that a prediction takes lately, by model: what waiting times are reckoned from."""
 
@@ -251,9 +254,9 @@ def events_key(prediction: str) -> str:
     return f"easel:events:{prediction}"
 
 
-def history_key() -> str:
-    """Sorted set of all predictions that are kept, by the time they were made, in ms since 1970."""
-    return "easel:history"
+def history_key(owner: str = "") -> str:
+    """Sorted set of all predictions that are kept, or of one owner's, by the time they were made, in ms since 1970."""
+    return f"easel:history:{owner}" if owner else "easel:history"
 
 
 def idempotency_key(key: str) -> str:

@@ -99,14 +99,15 @@ def test_a_taken_port_is_said_in_words(tmp_path):
 
 
 def test_logs_are_json_lines_with_request_and_prediction_ids(start_easel):
-    easel = start_easel()
-    httpx.post(f"{easel.url}/v1/sample/toy-dcgan", headers={"X-Request-Id": "find-me"}, timeout=60)
+    easel, trace = start_easel(), "4bf92f3577b34da6a3ce929d0e0e4736"
+    headers = {"X-Request-Id": "find-me", "traceparent": f"00-{trace}-00f067aa0ba902b7-01"}
+    httpx.post(f"{easel.url}/v1/sample/toy-dcgan", headers=headers, timeout=60)
     easel.stop()
     lines = [json.loads(line) for line in easel.log.read_text().splitlines() if line.startswith("{")]
     (request,) = [line for line in lines if line["event"] == "request" and line.get("request") == "find-me"]
     (done,) = [line for line in lines if line["event"] == "prediction_succeeded"]
     assert request["prediction"] == done["prediction"]
-    assert request["status"] == 200
+    assert (request["status"], request["trace"]) == (200, trace)
 
 
 def cli(*arguments, **environment):
