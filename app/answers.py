@@ -27,7 +27,9 @@ JSON = "application/json"
 ANIMATED: dict[Animated, str] = {"webp": "image/webp", "gif": "image/gif"}
 _FORMATS: dict[str, Format] = {media_type: format for format, media_type in MEDIA_TYPES.items()}
 
-_FAILURES: dict[str, type[Problem]] = {"upload_expired": Gone, "model_unusable": Unavailable, "timeout": Unavailable}
+_FAILURES: dict[str, type[Problem]] = {"upload_expired": Gone} | dict.fromkeys(
+    ("model_unusable", "timeout", "out_of_memory"), Unavailable
+)
 
 
 def preferred(request: Request, default: str, makes: Collection[str] = (*_FORMATS, JSON, ZIP)) -> str:

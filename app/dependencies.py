@@ -47,6 +47,11 @@ async def may_read(caller: CallerDep) -> None:
     caller.require(Scope.READ)
 
 
+async def may_manage(caller: CallerDep) -> None:
+    """For what changes how everybody is served."""
+    caller.require(Scope.ADMIN)
+
+
 async def _predictions(request: Request) -> Predictions:
     """For the caller whom `may_use` let in."""
     return request.app.state.predictions.of(request.state.caller)

@@ -7,7 +7,7 @@ import base64
 import re
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from copy import copy
 from dataclasses import dataclass
 from hashlib import sha256
@@ -199,7 +199,8 @@ class Predictions:
             if isinstance(found, Snapshot) and patience.cancel_after_s is not None:
                 await self.store.cancel_later(job.id, patience.cancel_after_s)
             if isinstance(found, Snapshot) and patience.wait_s > 0:
-                found = await self._ended(found, waiter, patience)
+                with suppress(RedisError):  # it was accepted, and will be made when Redis is back
+                    found = await self._ended(found, waiter, patience)
         if isinstance(found, Earlier):
             found = await self.wait(found.id, patience.wait_s)
         return found

@@ -33,7 +33,8 @@ from workers.jobs import Order, Priority, Snapshot, Status, Webhook
 
 log = logs.get(__name__)
 
-
+_OUTAGE_S = 0.5
+"""Between two tries to reach Redis again."""
 _DEADLINES_EVERY_S = 0.5
 """Between two looks for predictions whose time is over."""
 
@@ -197,6 +198,10 @@ class Store:
         await self.redis.publish(jobs.FINISHED if outcome == b"canceled" else jobs.CANCEL, found.id)
         return outcome.decode()
 
+    async def tell_workers(self, verb: str, model: str) -> int:
+        """Tells all workers to `load` or `unload` a model; how many were told."""
+        return await self.redis.publish(jobs.MODELS, f"{verb} {model}")
+
     async def cancel_later(self, prediction: str, after_s: float) -> None:
         """Has the prediction canceled unless it ends in time. Any API process does it, this one or another."""
         await self.redis.zadd(jobs.DEADLINES, {prediction: time.time() + after_s})
@@ -290,7 +295,7 @@ class Store:
                             self._wake(*message["data"].decode().split())
             except RedisError as error:
                 log.warning("redis_unreachable", error=str(error))
-                await asyncio.sleep(0.5)
+                await asyncio.sleep(_OUTAGE_S)
 
     async def _keep_deadlines(self) -> None:
         """Cancels the predictions whose time is over."""
@@ -335,14 +340,24 @@ class Waiter:
         self.event.clear()
 
     async def ended(self, timeout_s: float) -> Snapshot | None:
-        """The prediction once it has ended, or as it stands after `timeout_s`; None if there is none."""
+        """The prediction once it has ended, or as it stands after `timeout_s`; None if there is none.
+
+        Raises:
+            RedisError: Redis could not be reached by then.
+        """
         deadline = time.monotonic() + timeout_s
         while True:
             # An hour-long wait would still look every few seconds: a message can be lost, a prediction cannot.
             left = min(deadline - time.monotonic(), 5)
             if left > 0:
                 await self.changed(left)
-            found = await self.store.snapshot(self.prediction)
+            try:
+                found = await self.store.snapshot(self.prediction)
+            except RedisError:
+                if left <= 0:
+                    raise
+                await asyncio.sleep(_OUTAGE_S)
+                continue
             if found is None or found.status in jobs.ENDED or left <= 0:
                 return found
 

@@ -39,6 +39,9 @@ FINISHED = "easel:finished"
 CANCEL = "easel:cancel"
 """Channel on which the id of a prediction to be canceled is published, for the worker that may hold it."""
 
+MODELS = "easel:models"
+"""Channel on which workers are told to `load <model>` or to `unload <model>`."""
+
 PROGRESS = "easel:progress"
 """Channel on which a worker publishes the id of a prediction that has new events."""
 

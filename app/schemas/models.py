@@ -36,6 +36,13 @@ class ModelDetail(ModelSummary):
     inputs: dict[Task, dict[str, Any]] = Field(description="JSON Schema of `input`, by task")
 
 
+class Told(BaseModel):
+    """What was asked of the workers was heard."""
+
+    model: str
+    workers: int = Field(description="how many heard it")
+
+
 def _summary(card: Card, created: int) -> dict[str, Any]:
     return {
         "id": card.name,
