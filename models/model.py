@@ -80,11 +80,21 @@ class Model(nn.Module):
         """Adds the networks and the state that training needs and serving does not (critics, image pools)."""
 
     def players(self) -> tuple[Player, ...]:
-        """The players, in the order in which they take their turns. Called after `prepare_training`."""
-        raise NotImplementedError
+        """The players, in the order in which they take their turns; none of a model that is fitted (`fit`).
+
+        Called after `prepare_training`.
+        """
+        return ()
 
     def loss(self, player: str, batch: Batch) -> Losses:
         """The terms that `player` minimises on `batch`."""
+        raise NotImplementedError
+
+    def fit(self, data: Batch, step: int) -> Losses:
+        """One iteration on all of the data, for a model without players: closed forms, expectation-maximisation.
+
+        Sets the parameters, and gives what it then has to tell.
+        """
         raise NotImplementedError
 
     def after_step(self, player: str) -> None:

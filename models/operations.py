@@ -154,7 +154,8 @@ class Interpolate(Decode):
     task = Task.INTERPOLATE
 
     def inputs(self, model: Model) -> tuple[str, ...]:
-        return ("seeds", "images", "latents", "frames", "path") if _has_codes(model) else ()
+        drawn = ("seeds",) if hasattr(model, "sample") else ()
+        return (*drawn, "images", "latents", "frames", "path") if _has_codes(model) else ()
 
     def prepare(self, model: Model, inputs: BaseModel, pictures: Sequence[np.ndarray]) -> Rows:
         if pictures:
@@ -187,7 +188,8 @@ class Traverse(Decode):
     task = Task.TRAVERSE
 
     def inputs(self, model: Model) -> tuple[str, ...]:
-        return ("dimension", "seed", "latent", "image", "frames", "span") if _has_codes(model) else ()
+        drawn = ("seed",) if hasattr(model, "sample") else ()
+        return ("dimension", *drawn, "latent", "image", "frames", "span") if _has_codes(model) else ()
 
     def prepare(self, model: Model, inputs: BaseModel, pictures: Sequence[np.ndarray]) -> Rows:
         start = _encode(model, pictures) if pictures else _drawn(model, inputs).tensors["latent"]
@@ -325,8 +327,9 @@ def _has_codes(model: Model) -> bool:
 
 def _draws(model: Model) -> tuple[str, ...]:
     """The inputs that say which latents a sample is made from."""
-    latent = ("latent", "truncation") if model.latent_shape else ()
-    return ("n", "seed", *latent, *(("temperature",) if model.temperature else ()))
+    latent = ("latent",) if model.latent_shape else ()
+    truncated = ("truncation",) if model.latent_shape and model.temperature != "sample" else ()
+    return ("n", "seed", *latent, *truncated, *(("temperature",) if model.temperature else ()))
 
 
 def _drawn(model: Model, inputs: BaseModel) -> Rows:

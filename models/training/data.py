@@ -69,10 +69,13 @@ class DataSpec(BaseModel):
     """Mirror half of the images (pairs together)."""
     shift: int = 0
     """Largest random translation, in pixels, with the border repeated."""
+    binary: bool = False
+    """Each pixel made black or white once and for all, white with its brightness as probability ("static")."""
 
     def evaluation(self) -> DataSpec:
         """The held-out split, whole pictures, nothing random."""
-        return DataSpec(set=self.set, split=self.held_out, held_out=self.held_out, size=self.size)
+        fixed = {"set": self.set, "held_out": self.held_out, "size": self.size, "binary": self.binary}
+        return DataSpec(split=self.held_out, **fixed)
 
 
 def folder() -> Path:
@@ -125,18 +128,25 @@ class Source:
         for name, pictures in self.fields.items():
             if rows is None or not self.paired:
                 rows = torch.randint(len(pictures), (count,), generator=generator)
-                windows = [self._window(pictures.shape[-1], generator) for _ in range(count)]
-            batch[name] = torch.stack(
-                [self._cut(pictures[row], *window) for row, window in zip(rows, windows, strict=True)]
-            )
-            if self.labels is not None:
-                batch["labels"] = self.labels[rows]
+                whole = self._taken_whole(pictures)
+                windows = None if whole else [self._window(pictures.shape[-1], generator) for _ in rows]
+            batch[name] = pictures[rows] if windows is None else self._cuts(pictures[rows], windows)
+        if self.labels is not None:
+            batch["labels"] = self.labels[rows]
         return {name: to_float(value) if value.dtype == torch.uint8 else value for name, value in batch.items()}
 
     def all(self) -> dict[str, Tensor]:
         """Every example in order, as it was scaled, without augmentation."""
         batch = {name: to_float(pictures) for name, pictures in self.fields.items()}
         return batch if self.labels is None else {**batch, "labels": self.labels}
+
+    def _taken_whole(self, pictures: Tensor) -> bool:
+        """Whether nothing is cut from the pictures, shifted or mirrored."""
+        spec = self.spec
+        return pictures.shape[-1] == (spec.crop or spec.size) and not spec.shift and not spec.flip
+
+    def _cuts(self, pictures: Tensor, windows: list[tuple[int, int, bool]]) -> Tensor:
+        return torch.stack([self._cut(picture, *window) for picture, window in zip(pictures, windows, strict=True)])
 
     def _window(self, side: int, generator: torch.Generator) -> tuple[int, int, bool]:
         spare = side + 2 * self.spec.shift - (self.spec.crop or self.spec.size)
@@ -149,6 +159,12 @@ class Source:
         side = self.spec.crop or self.spec.size
         cut = picture[:, top : top + side, left : left + side]
         return cut.flip(-1) if mirrored else cut
+
+
+def binarised(pictures: Tensor, seed: int = 0) -> Tensor:
+    """uint8 -> uint8 0 or 255, drawn with each pixel's brightness as probability; the same for the same `seed`."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.bernoulli(pictures / 255, generator=generator).to(torch.uint8) * 255
 
 
 def to_float(pictures: Tensor) -> Tensor:
@@ -172,6 +188,8 @@ def load(spec: DataSpec) -> Source:
     dataset = DATASETS[spec.set]
     with zipfile.ZipFile(path) as opened:
         fields, labels, classes = _LAYOUTS[dataset.layout](opened, spec)
+    if spec.binary:
+        fields = {name: binarised(pictures) for name, pictures in fields.items()}
     record = DataRecord(
         name=spec.set,
         split=spec.split,
