@@ -60,6 +60,7 @@ class Model(nn.Module):
     - `sample(latent, labels)`: [N, *latent_shape] (and [N] class indices) -> images
     - `encode(images)` and `decode(codes)`: images -> codes [N, *latent_shape] -> images
     - `translate(images, direction)`: images -> images
+    - `stylize(images)`: images -> images
     - `complete(images, mask, noise)`: images, [N, 1, H, W] that is 1 where they are to be filled in and else 0, and
       normal noise [N, *latent_shape] -> whole images (the known pixels are laid over them)
     - `score(images)`: log-likelihood of each image in nats [N], or a lower bound of it
@@ -71,6 +72,8 @@ class Model(nn.Module):
     """
 
     Config: ClassVar[type[Config]]
+    side: int = 0
+    """Of the square pictures that it makes and takes, where they are not of its data's size."""
     latent_shape: tuple[int, ...] = ()
     temperature: Literal["", "latent", "sample"] = ""
     classes: int = 0

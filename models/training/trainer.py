@@ -194,7 +194,7 @@ class Trainer:
         recipe = self.recipe
         folder = zoo / recipe.name
         weights = checkpoint.write(model, folder)
-        size = recipe.data.size
+        size = model.side or recipe.data.size
         card = Card(
             name=recipe.name,
             family=recipe.family,
