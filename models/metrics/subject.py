@@ -61,7 +61,8 @@ class Subject:
     def samples(self) -> Tensor:
         """Images drawn with seeds 0, 1, 2 …"""
         latent = noise.normal(range(SAMPLES), self.model.latent_shape)
-        return batched(lambda rows, labels: whole(self.model.sample(rows, labels)), latent, self.labels)
+        asked = (latent, self.labels) if self.model.classes else (latent,)
+        return batched(lambda *rows: whole(self.model.sample(*rows)), *asked)
 
     @cached_property
     def real(self) -> dict[str, Tensor]:
