@@ -19,7 +19,7 @@ def card(name, **figures):
 def test_models_of_one_data_set_stand_side_by_side_the_nearest_to_real_images_first():
     far = card("far", **{"frechet_distance[judge]": 9.0, "frechet_distance[judge].floor": 0.5, "nll_nats[ELBO]": 90.0})
     near = card("near", **{"frechet_distance[judge]": 1.0})
-    table = report._league([far, near]).splitlines()
+    table = report._league([far, near]).strip().splitlines()
     assert table[2] == "| model | frechet_distance ↓ | nll_nats ↓ |"
     assert table[4:] == ["| *real training images* | 0.5 |  |", "| [near](#near) | 1 |  |", "| [far](#far) | 9 | 90 |"]
 
