@@ -94,12 +94,17 @@ class Asking:
         if wait_s is None:
             wait_s = self.predictions.settings.max_wait_s
         leaving = None if naming and naming.key else self._leaving
-        return await self._create(asked, files, naming, Patience(wait_s, self.cancel_after_s, leaving))
+        return await self._create(asked, files, naming, Patience(wait_s, self.cancel_after_s, leaving), pictured=True)
 
     async def _create(
-        self, asked: PredictionRequest, files: Files, naming: Naming | None, patience: Patience
+        self,
+        asked: PredictionRequest,
+        files: Files,
+        naming: Naming | None,
+        patience: Patience,
+        pictured: bool = False,
     ) -> Snapshot:
-        found = await self.predictions.create(asked, files, patience, naming)
+        found = await self.predictions.create(asked, files, patience, naming, pictured)
         if self.preference.applied:
             self.request.state.headers["Preference-Applied"] = self.preference.applied
         return found

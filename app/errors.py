@@ -101,6 +101,12 @@ class TooSlow(Problem):
         super().__init__(detail, headers={"Connection": "close"})
 
 
+class NotAcceptable(Problem):
+    """There is an answer, but none of the kind that the caller takes."""
+
+    status, code = 406, "not_acceptable"
+
+
 class Conflict(Problem):
     """Not in the state that it is in."""
 
@@ -176,7 +182,7 @@ class Unavailable(Problem):
 
 TITLES = {
     400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed",
-    408: "Request Timeout", 409: "Conflict", 410: "Gone", 413: "Content Too Large", 415: "Unsupported Media Type",
+    406: "Not Acceptable", 408: "Request Timeout", 409: "Conflict", 410: "Gone", 413: "Content Too Large", 415: "Unsupported Media Type",
     422: "Unprocessable Content", 429: "Too Many Requests", 431: "Request Header Fields Too Large",
     500: "Internal Server Error", 503: "Service Unavailable",
 }  # fmt: skip
