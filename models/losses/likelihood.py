@@ -15,3 +15,8 @@ def kl_to_standard_normal(mean: Tensor, log_variance: Tensor) -> Tensor:
     [N, D] -> [N].
     """
     return -0.5 * (1 + log_variance - mean.square() - log_variance.exp()).sum(1)
+
+
+def categorical_nll(logits: Tensor, values: Tensor) -> Tensor:
+    """-log p(x | logits) of values in [0, K). [N, K, ...] and [N, ...] -> [N]."""
+    return F.cross_entropy(logits, values, reduction="none").flatten(1).sum(1)
