@@ -85,7 +85,7 @@ def _asking(request: Request, predictions: PredictionsDep) -> Asking:
         asked, files = await read_prediction(request)
         media_type = answers.preferred(request, answers.JSON)
         if media_type != answers.JSON:
-            found = await predictions.create(asked, files, wait_s or settings.max_wait_s, naming)
+            found = await predictions.create(asked, files, wait_s or settings.max_wait_s, naming, pictured=True)
             return await answers.as_bytes(found, predictions.store, media_type)
         found = await predictions.create(asked, files, wait_s, naming)
         response = answers.as_json(found, settings.result_ttl_s, await answers.embedded(found, predictions.store))

@@ -89,6 +89,12 @@ class NotFound(Problem):
     status, code = 404, "not_found"
 
 
+class NotAcceptable(Problem):
+    """There is an answer, but none of the kind that the caller takes."""
+
+    status, code = 406, "not_acceptable"
+
+
 class Conflict(Problem):
     """Not in the state that it is in."""
 
@@ -152,8 +158,8 @@ class Unavailable(Problem):
 
 _TITLES = {
     400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed",
-    409: "Conflict", 410: "Gone", 413: "Content Too Large", 415: "Unsupported Media Type", 422: "Unprocessable Content",
-    429: "Too Many Requests", 500: "Internal Server Error", 503: "Service Unavailable",
+    406: "Not Acceptable", 409: "Conflict", 410: "Gone", 413: "Content Too Large", 415: "Unsupported Media Type",
+    422: "Unprocessable Content", 429: "Too Many Requests", 500: "Internal Server Error", 503: "Service Unavailable",
 }  # fmt: skip
 
 

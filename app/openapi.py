@@ -15,6 +15,7 @@ _WORDS = {
     401: "no API key, or one that is unknown or revoked",
     403: "the API key lacks the scope",
     404: "there is no such thing",
+    406: "the task answers with numbers, and the caller takes only pictures",
     409: "it is not in a state for this",
     410: "it has expired",
     413: "too many bytes or pixels",
@@ -79,6 +80,7 @@ PREDICTION_BODY = {
                         },
                         "image": _PICTURE,
                         "images": {"type": "array", "items": _PICTURE},
+                        "mask": _PICTURE,
                     },
                 }
             },

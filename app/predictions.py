@@ -16,7 +16,7 @@ import structlog
 from pydantic import ValidationError
 
 from app.access import Caller
-from app.errors import Conflict, FieldError, Invalid, NotFound, Unavailable, field_errors
+from app.errors import Conflict, FieldError, Invalid, NotAcceptable, NotFound, Unavailable, field_errors
 from app.metrics import Metrics
 from app.schemas.predictions import PredictionRequest
 from app.sources import Source, Sources
@@ -25,13 +25,13 @@ from app.uploads import pointers, to_pixels
 from core import guard, logs
 from core.settings import Settings
 from models.card import Card, Task
-from models.inputs import input_model
+from models.inputs import STARTS, input_model
 from models.registry import Registry
 from workers.jobs import ENDED, PICTURE_PREFIX, Order, Snapshot, Status, Webhook
 
 log = logs.get(__name__)
 
-PICTURES = ("image", "images")
+PICTURES = ("image", "images", "mask")
 """The inputs that are pictures."""
 
 PREDICTION_ID = re.compile(r"^[A-Za-z0-9_-]{1,64}$")
@@ -112,9 +112,14 @@ class Predictions:
         raise Invalid(f"{card.name} does not {asked}; it offers {offered}", code="task_not_offered")
 
     async def create(
-        self, request: PredictionRequest, files: Files, wait_s: float = 0, naming: Naming | None = None
+        self,
+        request: PredictionRequest,
+        files: Files,
+        wait_s: float = 0,
+        naming: Naming | None = None,
+        pictured: bool = False,
     ) -> Snapshot:
-        """Enqueues a prediction and waits up to `wait_s` for its end.
+        """Enqueues a prediction and waits up to `wait_s` for its end. With `pictured` its answer must be pictures.
 
         A request that was named before, by id or idempotency key, is answered with the prediction that it made then.
 
@@ -125,6 +130,11 @@ class Predictions:
         await self.caller.count_request()
         card = self.card(request.model)
         task = self.task(card, request.task) if request.task else next(iter(card.tasks))
+        if pictured and not task.pictured:
+            raise NotAcceptable(f"{task} answers with numbers, not with pictures; send Accept: application/json")
+        if request.output.latents and not (card.latent and task.has_latents):
+            here = FieldError(pointer="/output/latents", detail=f"{task} with {card.name} has no latents to tell")
+            raise Invalid("there are no latents", errors=[here])
         values, pictures = self._validated(card, task, request.input, files)
         if not await self.store.workers():
             raise Unavailable("no worker is running", code="no_worker", retry_after_s=5)
@@ -282,9 +292,9 @@ class Predictions:
                 sources = value if isinstance(value, list) and name == "images" else [value]
             if not sources:
                 continue
-            if name == "image" and len(sources) > 1:
-                one = FieldError(pointer="/input/image", detail="sent more than once")
-                raise Invalid("one picture is taken as `image`", errors=[one])
+            if name != "images" and len(sources) > 1:
+                one = FieldError(pointer=f"/input/{name}", detail="sent more than once")
+                raise Invalid(f"one picture is taken as `{name}`", errors=[one])
             references = []
             for at, source in zip(pointers(name, sources), sources, strict=True):
                 if not isinstance(source, bytes | str):
@@ -301,7 +311,7 @@ class Predictions:
             raise Invalid(
                 f"{card.name} does not take this input", errors=field_errors(error.errors(), ("input",))
             ) from None
-        if "seed" in values and values["seed"] is None:
+        if "seed" in values and values["seed"] is None and _draws(task, values):
             values["seed"] = secrets.randbelow(2**32)
         return values, pictures
 
@@ -319,6 +329,12 @@ class Predictions:
                 errors=[FieldError(pointer="/webhook", detail=detail)],
             ) from None
         return Webhook(url=request.webhook, events=request.webhook_events_filter)
+
+
+def _draws(task: Task, values: dict[str, Any]) -> bool:
+    """Whether a seed is needed: not where it is one of several starts, and another one is given."""
+    others = [name for name in STARTS.get(task, ()) if name != "seed"]
+    return "seed" not in STARTS.get(task, ()) or all(values.get(name) is None for name in others)
 
 
 def _digest(request: PredictionRequest, files: Files) -> str:

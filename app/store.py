@@ -177,7 +177,7 @@ class Store:
         keys = [jobs.job_key(found.id), jobs.results_key(found.id), jobs.history_key(), *registries]
         images = [jobs.image_key(found.id, index) for index in range(len(found.answer.images) if found.answer else 0)]
         images += [jobs.picture_key(picture) for picture in found.order.pictures]
-        images += [jobs.events_key(found.id), webhooks.attempts_key(found.id)]
+        images += [jobs.latents_key(found.id), jobs.events_key(found.id), webhooks.attempts_key(found.id)]
         return await self._purge(keys, [found.id, *images]) != 0
 
     async def position(self, found: Snapshot) -> int | None:
@@ -201,6 +201,10 @@ class Store:
     async def images(self, prediction: str, count: int) -> list[bytes | None]:
         """The encoded bytes of all images."""
         return await self.redis.mget([jobs.image_key(prediction, index) for index in range(count)])
+
+    async def latents(self, prediction: str) -> bytes | None:
+        """The latents of all images, or None once they have expired."""
+        return await self.redis.get(jobs.latents_key(prediction))
 
     async def attempts(self, prediction: str) -> list[bytes]:
         """What came of each try at delivering the prediction's webhook, oldest first."""

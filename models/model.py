@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict
@@ -60,12 +60,19 @@ class Model(nn.Module):
     - `sample(latent, labels)`: [N, *latent_shape] (and [N] class indices) -> images
     - `encode(images)` and `decode(codes)`: images -> codes [N, *latent_shape] -> images
     - `translate(images, direction)`: images -> images
+    - `complete(images, mask, noise)`: images, [N, 1, H, W] that is 1 where they are to be filled in and else 0, and
+      normal noise [N, *latent_shape] -> whole images (the known pixels are laid over them)
+    - `score(images)`: log-likelihood of each image in nats [N], or a lower bound of it
 
-    Images are [N, C, H, W] float in [-1, 1]. A method that needs many passes returns `Steps` instead of images.
+    Images are [N, C, H, W] float in [-1, 1]. A method that needs many passes returns `Steps` instead.
+
+    With `temperature = "latent"` samples can be asked for at a temperature, which scales the latent; with `"sample"`
+    `sample` does it itself and takes a tensor `temperature` [N] besides.
     """
 
     Config: ClassVar[type[Config]]
     latent_shape: tuple[int, ...] = ()
+    temperature: Literal["", "latent", "sample"] = ""
     classes: int = 0
     directions: tuple[Direction, ...] = ()
 

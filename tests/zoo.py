@@ -37,6 +37,7 @@ def make(folder: Path, name: str, serving: Serving = SERVING) -> Path:
         config=config,
         tasks=operations.tasks_of(model),
         image=ImageFormat(height=size, width=size, channels=channels),
+        latent=model.latent_shape,
         classes=DIGITS if model.classes else (),
         domains={"A": "left", "B": "right"} if model.directions else {},
         directions=model.directions,

@@ -103,6 +103,7 @@ class Output(_Value):
     archive: bool = Field(False, description="name all images as one zip, `urls.archive`")
     metadata: bool = Field(True, description="write into each png what made it (`easel replay` reads it)")
     b64_json: bool = Field(False, description="put each image, in base64, into the answer too")
+    latents: bool = Field(False, description="put each image's latent into the answer, to be sent back as `latent`")
 
 
 class Order(_Value):
@@ -125,7 +126,7 @@ class Order(_Value):
     @property
     def pictures(self) -> list[str]:
         """Ids of the pictures, in the order in which the input names them."""
-        named = [self.input.get("image"), *(self.input.get("images") or [])]
+        named = [self.input.get("image"), *(self.input.get("images") or []), self.input.get("mask")]
         return [value.removeprefix(PICTURE_PREFIX) for value in named if value]
 
 
@@ -159,9 +160,14 @@ class Timing(_Value):
 
 
 class Answer(_Value):
-    """What a worker returns: an rq result."""
+    """What a worker returns: an rq result. It has either images, or for each of the input's the numbers asked for.
 
-    images: tuple[Image, ...]
+    `latent` is how many float32 each image's latent has, if latents were asked for; they lie under `latents_key`.
+    """
+
+    images: tuple[Image, ...] = ()
+    values: tuple[dict[str, float], ...] = ()
+    latent: int = 0
     timing: Timing
 
 
@@ -216,6 +222,11 @@ def queue_key(model: str, priority: Priority) -> str:
 def image_key(prediction: str, index: int) -> str:
     """Where the encoded bytes of an image lie."""
     return f"easel:image:{prediction}:{index}"
+
+
+def latents_key(prediction: str) -> str:
+    """Where the latents of a prediction's images lie: float32, little-endian, image after image."""
+    return f"easel:latents:{prediction}"
 
 
 def picture_key(picture: str) -> str:

@@ -72,8 +72,8 @@ class Task:
     execution: Execution
     work: Work | None = None
     canceled: threading.Event = field(default_factory=threading.Event)
-    blobs: list[bytes] | None = None
-    """The encoded images, once there are any."""
+    parcel: results.Parcel | None = None
+    """What belongs to its answer, once it has one."""
 
 
 class BatchWorker(SimpleWorker):
@@ -270,20 +270,20 @@ class BatchWorker(SimpleWorker):
         self._commit(tasks)
         for task in tasks:
             if self._in_hand.pop(task.job.id, None) is not None:
-                outcome = "canceled" if task.blobs is None else "succeeded"
+                outcome = "canceled" if task.parcel is None else "succeeded"
                 log.info(f"prediction_{outcome}", prediction=task.job.id, queue=queue.name)
 
     def _encode(self, task: Task, queue: Queue) -> bool:
-        """Encodes the images of a task, if it made any; False if that failed the task."""
+        """Encodes what a task has made, if it came to its end; False if that failed the task."""
         task.job.ended_at = now()
-        if task.work is None or task.work.pixels is None:
+        if task.work is None or not task.work.done:
             return True
         try:
-            answer, blobs = results.encode(task.work, task.job.enqueued_at, task.job.started_at)
+            answer, parcel = results.encode(task.work, task.job.enqueued_at, task.job.started_at)
         except Exception:
             self._fail(task, queue)
             return False
-        task.job._result, task.blobs = answer.model_dump(mode="json"), blobs
+        task.job._result, task.parcel = answer.model_dump(mode="json"), parcel
         return True
 
     def _commit(self, tasks: list[Task]) -> None:
@@ -298,10 +298,10 @@ class BatchWorker(SimpleWorker):
                 with self.connection.pipeline() as pipeline:
                     for task in tasks:
                         if task.canceled.is_set():
-                            task.blobs = None
+                            task.parcel = None
                             self._cancel(task, pipeline)
-                        elif task.blobs is not None:
-                            predict.store(pipeline, task.job.id, task.blobs, self.settings.result_ttl_s)
+                        elif task.parcel is not None:
+                            predict.store(pipeline, task.job.id, task.parcel, self.settings.result_ttl_s)
                             self._succeed(task, pipeline)
                     if self._pace:
                         pipeline.hset(PACE, mapping=self._pace)

@@ -33,7 +33,7 @@ CREATED = {
     "response_model": Prediction,
     "responses": {
         202: {"model": Prediction, "description": "not ended yet"},
-        **problems(400, 404, 413, 415, 422, 429, 503),
+        **problems(400, 404, 406, 413, 415, 422, 429, 503),
     },
     "openapi_extra": PREDICTION_BODY,
 }

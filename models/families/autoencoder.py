@@ -13,6 +13,8 @@ from models.nn.autoencoder import Decoder, Encoder
 class VAE(Model):
     """Gaussian latent, Bernoulli pixels; trained on images binarised anew each step. Pictures are the pixels' means."""
 
+    temperature = "latent"
+
     class Config(model.Config):
         size: int = 28
         channels: int = 1

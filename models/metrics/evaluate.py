@@ -31,7 +31,7 @@ class NothingToMeasure(ValueError):
 
 
 def evaluate(name: str, registry: Registry) -> Card:
-    """The model's card with all figures that are defined for it, and with the tasks that its family offers today.
+    """The model's card with all figures that are defined for it, and the tasks and latent that its family has today.
 
     Raises:
         KeyError: no such model, or its judge is missing.
@@ -48,7 +48,7 @@ def evaluate(name: str, registry: Registry) -> Card:
         found = [metric for measure in _MEASURES for metric in measure(model, about)]
     if not found:
         raise NothingToMeasure(f"no figure is defined for what {name} does")
-    return card.model_copy(update={"metrics": tuple(found), "tasks": tasks_of(model)})
+    return card.model_copy(update={"metrics": tuple(found), "tasks": tasks_of(model), "latent": model.latent_shape})
 
 
 class _About:

@@ -193,6 +193,7 @@ class Trainer:
             config=recipe.config,
             tasks=operations.tasks_of(model),
             image=ImageFormat(height=size, width=size, channels=self.source.channels),
+            latent=model.latent_shape,
             classes=(recipe.classes or self.source.classes) if model.classes else (),
             domains=recipe.domains,
             directions=model.directions,

@@ -10,7 +10,10 @@ from models.model import build
 FAMILIES = {
     "dcgan": ({"width": 8}, {Task.SAMPLE}),
     "cgan": ({"width": 8}, {Task.CONDITIONAL}),
-    "vae": ({"width": 8}, {Task.SAMPLE, Task.RECONSTRUCT, Task.INTERPOLATE, Task.VARY}),
+    "vae": (
+        {"width": 8},
+        {Task.SAMPLE, Task.RECONSTRUCT, Task.INTERPOLATE, Task.VARY, Task.TRAVERSE, Task.ENCODE},
+    ),
     "pix2pix": ({"size": 32, "width": 8}, {Task.TRANSLATE}),
     "cyclegan": ({"width": 8}, {Task.TRANSLATE}),
     "classifier": ({"width": 8}, set()),
