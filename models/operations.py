@@ -259,6 +259,13 @@ class Score(Encode):
             yield Step(step.done, step.total, torch.stack([step.images, -step.images / per_bit], dim=1))
 
 
+def whole(result: Tensor | Steps) -> Tensor:
+    """The images of a method's result, however many passes they take."""
+    for step in steps_of(result):
+        images = step.images
+    return images
+
+
 def steps_of(result: Tensor | Steps) -> Steps:
     """What `Operation.apply` returned, as steps: images that took one pass are one step."""
     return iter([Step(1, 1, result)]) if isinstance(result, Tensor) else result
