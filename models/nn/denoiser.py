@@ -1,7 +1,7 @@
-"""The U-Net of a diffusion model: residual blocks that a noise level and a class modulate, attention where it is cheap.
+"""The U-Net of a diffusion model: residual blocks that noise level and class modulate, attention where it is cheap.
 
-After Ho et al. 2020 (arXiv 2006.11239, appendix B) with the adaptive group norm of Dhariwal and Nichol 2021 (2105.05233,
-section 3). It works on patches of pixels (Luhman and Luhman 2022, arXiv 2207.04316), which quarters its cost.
+After Ho et al. 2020 (arXiv 2006.11239, appendix B) with the adaptive group norm of Dhariwal and Nichol 2021 (arXiv
+2105.05233, section 3). It works on patches of pixels (Luhman and Luhman 2022, arXiv 2207.04316): a quarter of the cost.
 """
 
 from __future__ import annotations

@@ -132,9 +132,7 @@ class _GatedCursor(Cursor):
         """Left of a row there is nothing."""
         self.column = 0
         count = len(self.tokens)
-        self.left = [
-            [self.tokens.new_zeros(count, layer.horizontal.in_channels)] * layer.left for layer in self.layers
-        ]
+        self.left = [[self.tokens.new_zeros(count, layer.horizontal.in_channels)] * layer.left for layer in self.layers]
 
     def _finish_row(self) -> None:
         """Moves the vertical stacks over the row that is now known, for the next row to see."""
