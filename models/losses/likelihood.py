@@ -1,5 +1,7 @@
 """Log-likelihoods and divergences, in nats, summed over the dimensions of each image."""
 
+import math
+
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -20,3 +22,8 @@ def kl_to_standard_normal(mean: Tensor, log_variance: Tensor) -> Tensor:
 def categorical_nll(logits: Tensor, values: Tensor) -> Tensor:
     """-log p(x | logits) of values in [0, K). [N, K, ...] and [N, ...] -> [N]."""
     return F.cross_entropy(logits, values, reduction="none").flatten(1).sum(1)
+
+
+def standard_normal_nll(values: Tensor) -> Tensor:
+    """-log N(x; 0, 1). [N, ...] -> [N]."""
+    return 0.5 * (values.square() + math.log(2 * math.pi)).flatten(1).sum(1)

@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.nn.init import zero
+
 
 class _Block(nn.Module):
     """x + f(x, e): f normalises, scales and shifts by what e says, and convolves twice. [N, C, H, W] -> the same."""
@@ -21,7 +23,7 @@ class _Block(nn.Module):
         self.first = nn.Sequential(nn.GroupNorm(8, channels), nn.SiLU(), nn.Conv2d(channels, channels, 3, padding=1))
         self.modulation = nn.Linear(embedding, channels * 2)
         self.norm = nn.GroupNorm(8, channels)
-        self.second = nn.Sequential(nn.SiLU(), nn.Dropout(dropout), _zero(nn.Conv2d(channels, channels, 3, padding=1)))
+        self.second = nn.Sequential(nn.SiLU(), nn.Dropout(dropout), zero(nn.Conv2d(channels, channels, 3, padding=1)))
 
     def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
         scale, shift = self.modulation(embedding)[:, :, None, None].chunk(2, dim=1)
@@ -36,7 +38,7 @@ class _Attention(nn.Module):
         self.heads = heads
         self.norm = nn.GroupNorm(8, channels)
         self.qkv = nn.Conv2d(channels, channels * 3, 1)
-        self.out = _zero(nn.Conv2d(channels, channels, 1))
+        self.out = zero(nn.Conv2d(channels, channels, 1))
 
     def forward(self, x: Tensor) -> Tensor:
         qkv = self.qkv(self.norm(x)).flatten(2).unflatten(1, (3, self.heads, -1)).transpose(3, 4)
@@ -91,7 +93,7 @@ class Denoiser(nn.Module):
         self.first = nn.Conv2d(channels * patch**2, widths[0], 3, padding=1)
         self.levels = _Level(widths, blocks, embedding, dropout)
         self.last = nn.Sequential(
-            nn.GroupNorm(8, widths[0]), nn.SiLU(), _zero(nn.Conv2d(widths[0], channels * patch**2, 3, padding=1))
+            nn.GroupNorm(8, widths[0]), nn.SiLU(), zero(nn.Conv2d(widths[0], channels * patch**2, 3, padding=1))
         )
 
     def forward(self, images: Tensor, levels: Tensor, labels: Tensor) -> Tensor:
@@ -99,10 +101,3 @@ class Denoiser(nn.Module):
         embedding = F.silu(self.level(torch.cat([angles.sin(), angles.cos()], dim=1)) + self.label(labels))
         x = self.levels(self.first(F.pixel_unshuffle(images, self.patch)), embedding)
         return F.pixel_shuffle(self.last(x), self.patch)
-
-
-def _zero(layer: nn.Conv2d) -> nn.Conv2d:
-    """A layer that at first says nothing, so that a block begins as the identity (arXiv 2006.11239's code)."""
-    nn.init.zeros_(layer.weight)
-    nn.init.zeros_(layer.bias)
-    return layer
