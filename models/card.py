@@ -27,6 +27,7 @@ class Task(StrEnum):
     INTERPOLATE = "interpolate"
     VARY = "vary"
     TRAVERSE = "traverse"
+    STYLIZE = "stylize"
     INPAINT = "inpaint"
     ENCODE = "encode"
     SCORE = "score"
@@ -39,7 +40,7 @@ class Task(StrEnum):
     @property
     def has_latents(self) -> bool:
         """Whether each image of the answer, or of the input if that is what is asked, has a latent to be told."""
-        return self not in (Task.TRANSLATE, Task.INPAINT, Task.SCORE)
+        return self not in (Task.TRANSLATE, Task.STYLIZE, Task.INPAINT, Task.SCORE)
 
 
 class _Record(BaseModel):

@@ -60,6 +60,7 @@ class Model(nn.Module):
     - `sample(latent, labels)`: [N, *latent_shape] (and [N] class indices) -> images
     - `encode(images)` and `decode(codes)`: images -> codes [N, *latent_shape] -> images
     - `translate(images, direction)`: images -> images
+    - `stylize(images)`: images -> images
     - `complete(images, mask, noise)`: images, [N, 1, H, W] that is 1 where they are to be filled in and else 0, and
       normal noise [N, *latent_shape] -> whole images (the known pixels are laid over them)
     - `score(images)`: log-likelihood of each image in nats [N], or a lower bound of it
@@ -71,6 +72,8 @@ class Model(nn.Module):
     """
 
     Config: ClassVar[type[Config]]
+    side: int = 0
+    """Of the square pictures that it makes and takes, where they are not of its data's size."""
     latent_shape: tuple[int, ...] = ()
     temperature: Literal["", "latent", "sample"] = ""
     classes: int = 0
@@ -80,11 +83,21 @@ class Model(nn.Module):
         """Adds the networks and the state that training needs and serving does not (critics, image pools)."""
 
     def players(self) -> tuple[Player, ...]:
-        """The players, in the order in which they take their turns. Called after `prepare_training`."""
-        raise NotImplementedError
+        """The players, in the order in which they take their turns; none of a model that is fitted (`fit`).
+
+        Called after `prepare_training`.
+        """
+        return ()
 
     def loss(self, player: str, batch: Batch) -> Losses:
         """The terms that `player` minimises on `batch`."""
+        raise NotImplementedError
+
+    def fit(self, data: Batch, step: int) -> Losses:
+        """One iteration on all of the data, for a model without players: closed forms, expectation-maximisation.
+
+        Sets the parameters, and gives what it then has to tell.
+        """
         raise NotImplementedError
 
     def after_step(self, player: str) -> None:

@@ -126,6 +126,24 @@ class Translate(Operation):
         return model.translate(**tensors, **options)
 
 
+class Stylize(Operation):
+    """An image in the manner of the model."""
+
+    task = Task.STYLIZE
+
+    def inputs(self, model: Model) -> tuple[str, ...]:
+        return ("image",) if hasattr(model, "stylize") else ()
+
+    def prepare(self, model: Model, inputs: BaseModel, pictures: Sequence[np.ndarray]) -> Rows:
+        return Rows({"images": to_tensor(pictures)}, seeds=(None,))
+
+    def probe(self, model: Model, card: Card, count: int) -> Rows:
+        return Rows({"images": _noise_images(card, count)})
+
+    def apply(self, model: Model, tensors: dict[str, Tensor], **options: Any) -> Tensor | Steps:
+        return model.stylize(**tensors)
+
+
 class Decode(Operation):
     """Codes to images; a task says where its codes come from."""
 
@@ -154,7 +172,8 @@ class Interpolate(Decode):
     task = Task.INTERPOLATE
 
     def inputs(self, model: Model) -> tuple[str, ...]:
-        return ("seeds", "images", "latents", "frames", "path") if _has_codes(model) else ()
+        drawn = ("seeds",) if hasattr(model, "sample") else ()
+        return (*drawn, "images", "latents", "frames", "path") if _has_codes(model) else ()
 
     def prepare(self, model: Model, inputs: BaseModel, pictures: Sequence[np.ndarray]) -> Rows:
         if pictures:
@@ -187,7 +206,8 @@ class Traverse(Decode):
     task = Task.TRAVERSE
 
     def inputs(self, model: Model) -> tuple[str, ...]:
-        return ("dimension", "seed", "latent", "image", "frames", "span") if _has_codes(model) else ()
+        drawn = ("seed",) if hasattr(model, "sample") else ()
+        return ("dimension", *drawn, "latent", "image", "frames", "span") if _has_codes(model) else ()
 
     def prepare(self, model: Model, inputs: BaseModel, pictures: Sequence[np.ndarray]) -> Rows:
         start = _encode(model, pictures) if pictures else _drawn(model, inputs).tensors["latent"]
@@ -277,6 +297,7 @@ OPERATIONS: dict[Task, Operation] = {
         Sample(),
         Conditional(),
         Translate(),
+        Stylize(),
         Reconstruct(),
         Interpolate(),
         Vary(),
@@ -332,8 +353,9 @@ def _has_codes(model: Model) -> bool:
 
 def _draws(model: Model) -> tuple[str, ...]:
     """The inputs that say which latents a sample is made from."""
-    latent = ("latent", "truncation") if model.latent_shape else ()
-    return ("n", "seed", *latent, *(("temperature",) if model.temperature else ()))
+    latent = ("latent",) if model.latent_shape else ()
+    truncated = ("truncation",) if model.latent_shape and model.temperature != "sample" else ()
+    return ("n", "seed", *latent, *truncated, *(("temperature",) if model.temperature else ()))
 
 
 def _drawn(model: Model, inputs: BaseModel) -> Rows:

@@ -14,6 +14,7 @@ MODELS = {
     "toy-dcgan": ("dcgan", {"size": 28, "latent": 8, "width": 8}, (28, 1)),
     "toy-cgan": ("cgan", {"size": 28, "latent": 8, "width": 8}, (28, 1)),
     "toy-vae": ("vae", {"size": 28, "latent": 4, "width": 8}, (28, 1)),
+    "toy-gmm": ("gmm", {"size": 28, "components": 2, "rank": 2}, (28, 1)),
     "toy-pix2pix": ("pix2pix", {"size": 32, "width": 8, "direction": "BtoA"}, (32, 3)),
     "toy-cyclegan": ("cyclegan", {"width": 8, "blocks": 1}, (32, 3)),
 }

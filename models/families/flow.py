@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from models import model
-from models.losses.likelihood import standard_normal_nll
+from models.losses.likelihood import importance_bound, standard_normal_nll
 from models.model import Batch, Losses, Model, Player, register
 from models.nn.coupling import Glow
 
@@ -61,11 +61,11 @@ class GlowModel(Model):
         return {"bits_per_dim": -bound.mean() / (images[0].numel() * math.log(2))}
 
     def score(self, images: Tensor) -> Tensor:
-        """A lower bound of the log-likelihood (arXiv 1509.00519, equation 8) from `BOUND_DRAWS` dequantisations."""
+        """A lower bound of the log-likelihood, from `BOUND_DRAWS` dequantisations."""
         generator = torch.Generator().manual_seed(0)
         draws = torch.rand(BOUND_DRAWS, *images.shape[1:], generator=generator).to(images.device)
         bounds = torch.stack([self._bound(images, draw.expand_as(images)) for draw in draws])
-        return bounds.logsumexp(0) - math.log(BOUND_DRAWS)
+        return importance_bound(bounds)
 
     def _bound(self, images: Tensor, uniform: Tensor) -> Tensor:
         """log p(y) - log q(y | x), [N], at the y that `uniform` in [0, 1) stands for."""

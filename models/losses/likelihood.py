@@ -27,3 +27,11 @@ def categorical_nll(logits: Tensor, values: Tensor) -> Tensor:
 def standard_normal_nll(values: Tensor) -> Tensor:
     """-log N(x; 0, 1). [N, ...] -> [N]."""
     return 0.5 * (values.square() + math.log(2 * math.pi)).flatten(1).sum(1)
+
+
+def importance_bound(log_weights: Tensor) -> Tensor:
+    """log 1/K Σ_k w_k, which bounds log p(x) from below, the tighter the larger K (arXiv 1509.00519, eq. 8).
+
+    [K, N] -> [N].
+    """
+    return log_weights.logsumexp(0) - math.log(len(log_weights))

@@ -55,7 +55,10 @@ def _highlights(card: Card, sheet: np.ndarray) -> list[np.ndarray]:
         return np.asarray(picture.resize((_SIDE, _SIDE), Image.Resampling.LANCZOS))
 
     if not card.directions:
-        return [cell(0, column) for column in range(_COLUMNS)]
+        across = min((sheet.shape[1] + 2) // step, _COLUMNS)
+        return [
+            cell(place // across, place % across) for place in range(_COLUMNS) if place // across * step < len(sheet)
+        ]
     return [cell(row, column) for row in range(_COLUMNS // 2) for column in (0, 1)]
 
 

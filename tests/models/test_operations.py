@@ -12,11 +12,14 @@ FAMILIES = {
     "cgan": ({"width": 8}, {Task.CONDITIONAL}),
     "vae": (
         {"width": 8},
-        {Task.SAMPLE, Task.RECONSTRUCT, Task.INTERPOLATE, Task.VARY, Task.TRAVERSE, Task.ENCODE},
+        {Task.SAMPLE, Task.RECONSTRUCT, Task.INTERPOLATE, Task.VARY, Task.TRAVERSE, Task.ENCODE, Task.SCORE},
     ),
+    "ae": ({"width": 8}, {Task.RECONSTRUCT, Task.INTERPOLATE, Task.VARY, Task.TRAVERSE, Task.ENCODE}),
     "pix2pix": ({"size": 32, "width": 8}, {Task.TRANSLATE}),
     "cyclegan": ({"width": 8}, {Task.TRANSLATE}),
+    "mosaic": ({"size": 16, "tile": 4, "bank": 8}, {Task.SAMPLE, Task.STYLIZE}),
     "classifier": ({"width": 8}, set()),
+    "gaussian": ({"size": 4, "rank": 2}, {Task.SAMPLE, Task.INPAINT, Task.SCORE}),
 }
 
 
