@@ -1,9 +1,12 @@
 """Autoregressive models of binary images: log p(x) = Σ log p(x_i | x_<i), exactly, and samples made place by place.
 
 - `pixelcnn`: the gated PixelCNN of van den Oord et al. 2016 (arXiv 1606.05328)
+- `pixelrnn`: PixelRNN with the diagonal BiLSTM, by the same (arXiv 1601.06759)
 """
 
 from __future__ import annotations
+
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -12,14 +15,18 @@ from torch import Tensor
 from models import model
 from models.losses.likelihood import categorical_nll
 from models.model import Batch, Losses, Model, Player, Step, Steps, register
-from models.nn import masked
+from models.nn.masked import GatedPixelCNN
+from models.nn.recurrent import DiagonalBiLSTM
+
+NETWORKS = {"gated-convolutions": GatedPixelCNN, "diagonal-bilstm": DiagonalBiLSTM}
 
 
 @register("pixelcnn")
+@register("pixelrnn", network="diagonal-bilstm", width=64, layers=2)
 class Autoregressive(Model):
     """Black and white pixels, in blocks of `block` x `block` that are drawn together, in raster order.
 
-    With a block of 1 it is the paper's model. A larger one has a probability for each of its 2^(block²) patterns, so
+    With a block of 1 it is the papers' model. A larger one has a probability for each of its 2^(block²) patterns, so
     nothing is taken to be independent, and there are block² times fewer places to compute and to wait for.
     Trained on images binarised anew each step.
     """
@@ -27,6 +34,7 @@ class Autoregressive(Model):
     temperature = "sample"
 
     class Config(model.Config):
+        network: Literal["gated-convolutions", "diagonal-bilstm"] = "gated-convolutions"
         size: int = 28
         block: int = 2
         width: int = 48
@@ -37,7 +45,7 @@ class Autoregressive(Model):
         self.block, side = config.block, config.size // config.block
         self.latent_shape = (side, side)
         pixels = config.block**2
-        self.network = masked.GatedPixelCNN(pixels, 2**pixels, side, config.width, config.layers)
+        self.network = NETWORKS[config.network](pixels, 2**pixels, side, config.width, config.layers)
         values = torch.arange(2**pixels)
         patterns = values[:, None] >> torch.arange(pixels) & 1
         self.register_buffer("patterns", patterns.float() * 2 - 1, persistent=False)

@@ -47,7 +47,7 @@ class _GatedLayer(nn.Module):
         """[N, inputs, H, W] twice -> [N, width, H, W] twice."""
         above = self.vertical(F.pad(v, self.around))
         row = self.horizontal(F.pad(h, (self.left, -1 if self.first else 0, 0, 0)))
-        gated = self.out(gate(row + _down(self.link(above))))
+        gated = self.out(gate(row + down(self.link(above))))
         return (gate(above), gated) if self.first else (v + gate(above), h + gated)
 
 
@@ -57,7 +57,7 @@ def gate(x: Tensor) -> Tensor:
     return (2 * a - 1) * b
 
 
-def _down(x: Tensor) -> Tensor:
+def down(x: Tensor) -> Tensor:
     """One row down; the first becomes 0."""
     return F.pad(x[:, :, :-1], (0, 0, 1, 0))
 
