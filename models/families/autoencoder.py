@@ -74,6 +74,7 @@ class VAE(Model):
     """Gaussian latent, Bernoulli pixels; trained on images binarised anew each step. Pictures are the pixels' means."""
 
     temperature = "latent"
+    binary = True
 
     class Config(Config):
         beta: float = 1.0

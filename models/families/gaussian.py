@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from models import model
+from models.clusters import lloyd
 from models.model import Batch, Losses, Model, register
 from models.nn.mixture import LowRankMixture, pick_by
 
@@ -123,10 +124,5 @@ def _k_means(x: Tensor, count: int, rounds: int = 10) -> Tensor:
     """Which of `count` centres each image is nearest to, after Lloyd's rounds in its 50 leading directions. -> [N]."""
     _, _, directions = torch.pca_lowrank(x, min(50, *x.shape))
     places = x @ directions
-    centres = places[torch.randperm(len(x))[:count]]
-    for _ in range(rounds):
-        nearest = torch.cdist(places, centres).argmin(1)
-        sums = torch.zeros_like(centres).index_add_(0, nearest, places)
-        counts = nearest.bincount(minlength=count)
-        centres = torch.where(counts[:, None] > 0, sums / counts.clamp_min(1)[:, None], centres)
+    nearest, _ = lloyd(places, places[torch.randperm(len(x))[:count]], rounds)
     return nearest
