@@ -32,6 +32,7 @@ class Autoregressive(Model):
     """
 
     temperature = "sample"
+    binary = True
 
     class Config(model.Config):
         network: Literal["gated-convolutions", "diagonal-bilstm"] = "gated-convolutions"

@@ -12,19 +12,25 @@ import torch
 from torch import Tensor
 
 from models import model
+from models.card import Task
+from models.inputs import DEFAULT_SAMPLER, DEFAULT_STEPS
 from models.model import Batch, Losses, Model, Player, Step, Steps, register
 from models.nn.denoiser import Denoiser
 from models.noise import Stream
 from models.samplers import SAMPLERS, Denoise, ddpm, karras_levels
 
-DEFAULT_STEPS = 20
-DEFAULT_SAMPLER = "dpm-solver++"
 RESAMPLINGS = 4
 
 
 @register("diffusion")
 class Diffusion(Model):
     """Noise, and a class if the model has classes, to an image."""
+
+    options = {
+        Task.CONDITIONAL: ("steps", "sampler", "guidance"),
+        Task.SAMPLE: ("steps", "sampler"),
+        Task.VARY: ("steps", "sampler"),
+    }
 
     class Config(model.Config):
         size: int = 28
@@ -82,20 +88,21 @@ class Diffusion(Model):
             return iter([Step(1, 1, images)])
         return self._steps(sampler, images + levels[0] * noise, levels, noise, None, 1.0)
 
-    def complete(self, images: Tensor, mask: Tensor, noise: Tensor, steps: int = DEFAULT_STEPS) -> Steps:
+    def complete(self, images: Tensor, mask: Tensor, noise: Tensor) -> Steps:
         """At each level the known part is the image with that much noise; each step is taken `RESAMPLINGS` times, with
         noise added in between, so that the two parts agree (RePaint, Lugmayr et al. 2022, arXiv 2201.09865, alg. 1).
         """
-        levels, stream = self._levels(steps), Stream(noise)
+        levels, stream = self._levels(DEFAULT_STEPS), Stream(noise)
         denoise = self._denoiser(None, 1.0, len(images))
         x = noise * levels[0]
-        for done, (level, following) in enumerate(pairwise(levels), 1):
+        for index, (level, following) in enumerate(pairwise(levels)):
             for turn in range(RESAMPLINGS):
                 if turn:
                     x = x + (level**2 - following**2) ** 0.5 * stream.normal(x.shape[1:])
                 ((x, clean),) = ddpm(denoise, x, (level, following), stream)
                 x = torch.where(mask > 0, x, images + following * stream.normal(x.shape[1:]))
-            yield Step(done, steps, clean.clamp(-1, 1))
+                done = index * RESAMPLINGS + turn + 1
+                yield Step(done, DEFAULT_STEPS * RESAMPLINGS, clean.clamp(-1, 1))
 
     def _levels(self, steps: int) -> list[float]:
         return karras_levels(steps, self.config.highest, self.config.lowest)

@@ -21,8 +21,8 @@ BOUND_DRAWS = 8
 class GlowModel(Model):
     """A flow over 8-bit images, dequantised: level k > 0 lies in [k, k + 1) / 128 - 1, and black anywhere below.
 
-    The noise that fills these bins is uniform, but for black normal with mean `BLACK_MEAN`: a background becomes a
-    narrow normal, which a flow fits exactly, instead of a box, which costs ¼ bit per pixel. Whatever the noise q(y | x),
+    The noise that fills these bins is uniform, but for black normal around `BLACK_MEAN`: a background becomes a narrow
+    normal, which a flow fits exactly, instead of a box, which costs ¼ bit per pixel. For any noise q(y | x),
     E_q[log p(y) - log q(y | x)] is a lower bound of log P(x) (Ho et al. 2019, arXiv 1902.00275, equation 12).
     """
 
@@ -41,13 +41,13 @@ class GlowModel(Model):
         self.network = Glow(config.channels, config.size, config.levels, config.depth, config.width)
 
     def encode(self, images: Tensor) -> Tensor:
-        """The latent of the middle of an image's bins, so that decoding gives the image again."""
+        """The latent of the middle of an image's bins, from which decoding gives the image again."""
         levels = _levels(images)
         return self.network(torch.where(levels == 0, BLACK_MEAN, (levels + 0.5) / 128 - 1))[0]
 
     def decode(self, codes: Tensor) -> Tensor:
-        levels = ((self.network.inverse(codes) + 1) * 128).floor().clamp(0, 255)
-        return levels / 127.5 - 1
+        levels = (self.network.inverse(codes) + 1) * 128 - 0.5
+        return levels.clamp(0, 255) / 127.5 - 1
 
     def sample(self, latent: Tensor, labels: Tensor | None = None) -> Tensor:
         return self.decode(latent)

@@ -1,7 +1,7 @@
 """The diagonal BiLSTM of PixelRNN (van den Oord et al. 2016, arXiv 1601.06759, section 3.2 to 3.4).
 
 Two LSTMs cross the map diagonal by diagonal, one from the upper left, one from the upper right, so that one layer sees
-all rows above a position and its own up to it. Like `models.nn.masked`: a map of tokens to logits of each token's value.
+all rows above a position and its own up to it. As in `models.nn.masked`, tokens become logits of each token's value.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ class DiagonalBiLSTM(nn.Module):
 
 
 class _BiLSTMCursor(Cursor):
-    """Keeps the states and cells of the row above and of the place beside. Float64, for the reason of `_GatedCursor`."""
+    """Keeps the states of the row above, and what is beside. Float64, for the reason of `_GatedCursor`."""
 
     def __init__(self, net: DiagonalBiLSTM, count: int):
         self.net = copy.deepcopy(net).double()
