@@ -85,6 +85,7 @@ def api() -> None:
         host=settings.host,
         port=settings.port,
         log_config=None,
+        access_log=False,
         loop="uvloop",
         http="httptools",
         server_header=False,

@@ -1,4 +1,7 @@
-"""What handlers ask for, so that each reads as its signature."""
+"""What handlers ask for, so that each reads as its signature.
+
+All are coroutines: FastAPI would run plain functions in a thread, each time.
+"""
 
 from __future__ import annotations
 
@@ -45,41 +48,41 @@ async def may_read(caller: CallerDep) -> None:
     caller.require(Scope.READ)
 
 
-def _predictions(request: Request, caller: CallerDep) -> Predictions:
+async def _predictions(request: Request, caller: CallerDep) -> Predictions:
     return request.app.state.predictions.of(caller)
 
 
-def _store(request: Request) -> Store:
+async def _store(request: Request) -> Store:
     return request.app.state.predictions.store
 
 
-def _registry(request: Request) -> Registry:
+async def _registry(request: Request) -> Registry:
     return request.app.state.predictions.registry
 
 
-def _settings(request: Request) -> Settings:
+async def _settings(request: Request) -> Settings:
     return request.app.state.predictions.settings
 
 
-def _metrics(request: Request) -> Metrics:
+async def _metrics(request: Request) -> Metrics:
     return request.app.state.predictions.metrics
 
 
-def _wait(request: Request) -> float:
-    """Seconds that `Prefer: wait=n` asks for (RFC 7240), within our limit; 0 without it."""
+def _wait(request: Request, limit: float) -> float:
+    """Seconds that `Prefer: wait=n` asks for (RFC 7240), up to `limit`; 0 without it."""
     asked = re.search(r"(?:^|[,;\s])wait(?:\s*=\s*\"?(\d{1,6})\"?)?", request.headers.get("prefer", ""), re.IGNORECASE)
     if asked is None:
         return 0
-    limit = _settings(request).max_wait_s
     return min(float(asked[1]), limit) if asked[1] else limit
 
 
 Asking = Callable[[Request, Naming], Awaitable[Response]]
 
 
-def _asking(request: Request, predictions: PredictionsDep) -> Asking:
+async def _asking(request: Request, predictions: PredictionsDep) -> Asking:
     """How a prediction is asked for: read, created, waited for as `Prefer` and `Accept` say, and answered."""
-    settings, wait_s = _settings(request), _wait(request)
+    settings = predictions.settings
+    wait_s = _wait(request, settings.max_wait_s)
 
     async def ask(request: Request, naming: Naming) -> Response:
         asked, files = await read_prediction(request)

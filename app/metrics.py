@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from collections.abc import Iterator
 
+from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from app.overview import Overview
 from models.card import Task
-from workers.jobs import Priority, Status
 
 _SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60)
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"})
@@ -25,14 +29,7 @@ class Metrics:
         self._accepted = Counter(
             "easel_predictions_accepted_total", "Predictions enqueued", ["model", "task"], registry=self.registry
         )
-        self._answered = Counter(
-            "easel_predictions_total",
-            "Predictions whose end this process waited for",
-            ["model", "task", "outcome"],
-            registry=self.registry,
-        )
-        self._depth = Gauge("easel_queue_depth", "Predictions waiting", ["model", "priority"], registry=self.registry)
-        self._workers = Gauge("easel_workers", "Workers with a recent heartbeat", registry=self.registry)
+        ProcessCollector(registry=self.registry)
 
     def observe_request(self, method: str, route: str, status: int, seconds: float) -> None:
         """One request, answered."""
@@ -43,13 +40,43 @@ class Metrics:
         """One prediction, enqueued."""
         self._accepted.labels(model, task.value).inc()
 
-    def ended(self, model: str, task: Task, outcome: Status) -> None:
-        """One prediction, ended."""
-        self._answered.labels(model, task.value, outcome.value).inc()
-
-    def exposition(self, depths: dict[tuple[str, Priority], int], workers: int) -> bytes:
+    def exposition(self, overview: Overview) -> bytes:
         """All metrics in Prometheus's text format, with the figures that live in Redis as they are now."""
-        for (model, priority), depth in depths.items():
-            self._depth.labels(model, priority.value).set(depth)
-        self._workers.set(workers)
-        return generate_latest(self.registry)
+        shared = CollectorRegistry()
+        shared.register(_Shared(overview))
+        return generate_latest(self.registry) + generate_latest(shared)
+
+
+class _Shared(Collector):
+    """What all API processes tell alike, since it is read from Redis."""
+
+    def __init__(self, overview: Overview):
+        self.overview = overview
+
+    def collect(self) -> Iterator[Metric]:
+        ends = CounterMetricFamily(
+            "easel_predictions", "Predictions that have ended", labels=["model", "task", "outcome"]
+        )
+        for labels, count in self.overview.ends.items():
+            ends.add_metric(labels, count)
+        yield ends
+        depth = GaugeMetricFamily("easel_queue_depth", "Predictions that wait", labels=["model", "priority"])
+        running = GaugeMetricFamily(
+            "easel_queue_running", "Predictions that a worker holds", labels=["model", "priority"]
+        )
+        oldest = GaugeMetricFamily(
+            "easel_queue_oldest_age_seconds", "How long the first has waited", labels=["model", "priority"]
+        )
+        for queue in self.overview.queues:
+            place = [queue.model, queue.priority.value]
+            depth.add_metric(place, queue.depth)
+            running.add_metric(place, queue.running)
+            oldest.add_metric(place, queue.oldest_age_s or 0)
+        yield from (depth, running, oldest)
+        yield GaugeMetricFamily("easel_workers", "Workers with a recent heartbeat", value=self.overview.alive)
+        ages = GaugeMetricFamily(
+            "easel_worker_heartbeat_age_seconds", "Since the worker was last heard of", labels=["worker"]
+        )
+        for worker in self.overview.workers:
+            ages.add_metric([worker.id], worker.heartbeat_age_s)
+        yield ages

@@ -161,8 +161,6 @@ class Predictions:
                 found = await waiter.ended(wait_s)
         if isinstance(found, Earlier):
             found = await self.wait(found.id, wait_s)
-        if found.status in ENDED:
-            self.metrics.ended(card.name, task, found.status)
         return found
 
     async def _claim_and_enqueue(self, job: NewJob, pictures: dict[str, bytes]) -> Snapshot | Earlier:

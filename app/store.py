@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -16,15 +16,15 @@ from rq.queue import Queue
 from rq.registry import CanceledJobRegistry, FailedJobRegistry, FinishedJobRegistry
 from rq.utils import utcformat
 
+from app import overview
+from app.overview import Overview
 from app.schemas.uploads import Upload
+from app.trips import Trips
 from core import logs
 from workers import jobs, scripts, webhooks
 from workers.jobs import Order, Priority, Snapshot, Status, Webhook
 
 log = logs.get(__name__)
-
-_HEARTBEAT_AGE_S = 20
-"""A worker that was not heard of for longer does not count as alive."""
 
 
 class QueueFull(Exception):
@@ -59,6 +59,7 @@ class Store:
     def __init__(self, url: str, ttl_s: int):
         self.ttl_s = ttl_s
         self.redis = Redis.from_url(url, socket_timeout=10, socket_connect_timeout=2, health_check_interval=30)
+        self.trips = Trips(self.redis)
         self._enqueue = self.redis.register_script(scripts.ENQUEUE)
         self._cancel = self.redis.register_script(scripts.CANCEL)
         self._purge = self.redis.register_script(scripts.PURGE)
@@ -78,13 +79,9 @@ class Store:
                 await self._reader
         await self.redis.aclose()
 
-    async def depths(self, models: list[str]) -> dict[tuple[str, Priority], int]:
-        """How many predictions wait in each queue."""
-        places = [(model, priority) for model in models for priority in Priority]
-        async with self.redis.pipeline(transaction=False) as pipeline:
-            for place in places:
-                pipeline.llen(jobs.queue_key(*place))
-            return dict(zip(places, await pipeline.execute(), strict=True))
+    async def overview(self, models: Sequence[str]) -> Overview:
+        """All queues of these models, all workers, all ends."""
+        return await overview.read(self.redis, models)
 
     async def workers(self) -> int:
         """How many workers are alive; asked of Redis at most once a second."""
@@ -96,7 +93,7 @@ class Store:
             for key in keys:
                 pipeline.hmget(key, "last_heartbeat", "death")
             found = await pipeline.execute()
-        count = sum(_is_alive(*fields) for fields in found)
+        count = sum(overview.is_alive(*fields) for fields in found)
         self._alive = (time.monotonic(), count)
         return count
 
@@ -113,11 +110,8 @@ class Store:
         keys = [jobs.job_key(job.id), queue, "rq:queues", jobs.DOORBELL, jobs.history_key(), idempotency]
         args = [job.id, job.max_queue, self.ttl_s, int(now.timestamp() * 1000), job.digest]
         args += [part for pair in fields.items() for part in pair]
-        async with self.redis.pipeline(transaction=True) as pipeline:
-            for picture, pixels in pictures.items():
-                pipeline.set(jobs.picture_key(picture), pixels, ex=self.ttl_s)
-            await self._enqueue(keys, args, client=pipeline)
-            outcome = (await pipeline.execute())[-1]
+        kept = [("SET", jobs.picture_key(picture), pixels, "EX", self.ttl_s) for picture, pixels in pictures.items()]
+        outcome = await self.trips.run(self._enqueue, keys, args, *kept)
         if outcome[0] == b"full":
             raise QueueFull
         if outcome[0] == b"exists":
@@ -131,12 +125,18 @@ class Store:
 
     async def snapshots(self, predictions: list[str]) -> list[Snapshot | None]:
         """Several predictions, each as `snapshot` tells it."""
-        async with self.redis.pipeline(transaction=True) as pipeline:
-            for prediction in predictions:
-                pipeline.hgetall(jobs.job_key(prediction))
-                pipeline.xrevrange(jobs.results_key(prediction), count=1)
-                pipeline.get(jobs.cancel_key(prediction))
-            replies = await pipeline.execute()
+        # In this order, so that a job that is seen to have ended has its result.
+        replies = await self.trips.ask(
+            *(
+                command
+                for prediction in predictions
+                for command in (
+                    ("HGETALL", jobs.job_key(prediction)),
+                    ("XREVRANGE", jobs.results_key(prediction), "+", "-", "COUNT", 1),
+                    ("GET", jobs.cancel_key(prediction)),
+                )
+            )
+        )
         return [_read(name, *replies[3 * place : 3 * place + 3]) for place, name in enumerate(predictions)]
 
     async def history(self, after: str | None, count: int) -> list[str]:
@@ -158,11 +158,14 @@ class Store:
             Queue.redis_queue_namespace_prefix + found.queue,
             registry,
             jobs.cancel_key(found.id),
+            jobs.ENDS,
+            webhooks.QUEUE_KEY,
         ]
         delivery = webhooks.delivery(replace(found, status=Status.CANCELED, ended_at=now))
-        args = [found.id, self.ttl_s, int(now.timestamp()), utcformat(now), delivery.id if delivery else ""]
+        counted = jobs.end_field(found.order.model, found.order.task, Status.CANCELED)
+        args = [found.id, self.ttl_s, int(now.timestamp()), utcformat(now), counted, delivery.id if delivery else ""]
         args += [part for pair in (delivery.fields if delivery else {}).items() for part in pair]
-        outcome = await self._cancel([*keys, webhooks.QUEUE_KEY], args)
+        outcome = await self._cancel(keys, args)
         if outcome is None:
             return None
         await self.redis.publish(jobs.FINISHED if outcome == b"canceled" else jobs.CANCEL, found.id)
@@ -196,11 +199,12 @@ class Store:
 
     async def image(self, prediction: str, index: int) -> bytes | None:
         """The encoded bytes of one image, or None once they have expired."""
-        return await self.redis.get(jobs.image_key(prediction, index))
+        return (await self.trips.ask(("GET", jobs.image_key(prediction, index))))[0]
 
     async def images(self, prediction: str, count: int) -> list[bytes | None]:
         """The encoded bytes of all images."""
-        return await self.redis.mget([jobs.image_key(prediction, index) for index in range(count)])
+        keys = [jobs.image_key(prediction, index) for index in range(count)]
+        return (await self.trips.ask(("MGET", *keys)))[0]
 
     async def latents(self, prediction: str) -> bytes | None:
         """The latents of all images, or None once they have expired."""
@@ -246,7 +250,7 @@ class Store:
                     while True:
                         # The timeout is short of the socket's own, so that a quiet hour is no error.
                         if message := await pubsub.get_message(timeout=5):
-                            self._wake(message["data"].decode())
+                            self._wake(*message["data"].decode().split())
             except RedisError as error:
                 log.warning("redis_unreachable", error=str(error))
                 await asyncio.sleep(0.5)
@@ -309,10 +313,3 @@ def _record_key(upload: str) -> str:
 
 def _file_key(upload: str) -> str:
     return f"easel:upload:{upload}:file"
-
-
-def _is_alive(heartbeat: bytes | None, death: bytes | None) -> bool:
-    if heartbeat is None or death is not None:
-        return False
-    seen = datetime.fromisoformat(heartbeat.decode())
-    return (datetime.now(seen.tzinfo) - seen).total_seconds() < _HEARTBEAT_AGE_S

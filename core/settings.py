@@ -46,6 +46,12 @@ class Settings(BaseSettings):
         (), description="models that a worker loads before it is ready, separated by ','"
     )
     workers: int = Field(1, ge=1, description="worker processes that `easel up` starts")
+    worker_metrics_port: int = Field(
+        0,
+        ge=0,
+        le=65535,
+        description="port of the first worker's Prometheus metrics, the next worker's is the next; 0: none",
+    )
     device: str = Field("auto", description="where workers compute: auto, cpu, cuda or cuda:N")
     threads: int = Field(0, ge=0, description="CPU threads of one worker; 0: its share of the cores")
     model_memory_mb: int = Field(

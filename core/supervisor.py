@@ -11,7 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from core import logs
 from core.embedded_redis import EmbeddedRedis
@@ -28,6 +28,7 @@ _GRACE_S = 60
 class _Child:
     name: str
     command: list[str]
+    environment: dict[str, str] = field(default_factory=dict)
     process: subprocess.Popen | None = None
     died_at: float = 0.0
 
@@ -40,7 +41,10 @@ class Supervisor:
         self.redis = None if settings.redis_url else EmbeddedRedis(settings.redis_folder)
         run = [sys.executable, "-m", "cli"]
         self.children = [_Child("api", [*run, "api"])]
-        self.children += [_Child(f"worker-{number}", [*run, "worker"]) for number in range(1, settings.workers + 1)]
+        for number in range(settings.workers):
+            port = settings.worker_metrics_port and settings.worker_metrics_port + number
+            told = {"EASEL_WORKER_METRICS_PORT": str(port)}
+            self.children.append(_Child(f"worker-{number + 1}", [*run, "worker"], told))
         self.children.append(_Child("deliverer", [*run, "deliver"]))
         self._stopping = False
 
@@ -80,7 +84,9 @@ class Supervisor:
                 child.process, child.died_at = None, time.monotonic()
             if child.process is None and time.monotonic() - child.died_at > _RESTART_AFTER_S:
                 # A session of its own, so that Ctrl-C reaches us alone and the order of stopping is ours.
-                child.process = subprocess.Popen(child.command, env=environment, start_new_session=True)
+                child.process = subprocess.Popen(
+                    child.command, env={**environment, **child.environment}, start_new_session=True
+                )
 
     def _stop(self) -> None:
         for group in ("api", "worker", "deliverer"):

@@ -137,6 +137,9 @@ class Card(_Record):
     licence: str
     limits: str = Field("", description="what this model does badly")
 
+    def __hash__(self) -> int:
+        return hash((self.name, self.weights.sha256))
+
     @classmethod
     def read(cls, folder: Path) -> Card:
         """Reads `folder/card.json`. Raises `OSError` or `pydantic.ValidationError`."""

@@ -187,8 +187,12 @@ STARTS: dict[Task, tuple[str, ...]] = {
 
 
 @lru_cache(maxsize=1024)
-def _input_model(key: str, task: Task) -> type[BaseModel]:
-    card = Card.model_validate_json(key)
+def input_model(card: Card, task: Task) -> type[BaseModel]:
+    """The pydantic model of what `card` takes for `task`; its JSON Schema is what the API shows.
+
+    Raises:
+        KeyError: the model does not offer the task.
+    """
     names = card.tasks[task]
     starts = tuple(name for name in STARTS.get(task, ()) if name in names)
     return create_model(
@@ -201,9 +205,9 @@ def _input_model(key: str, task: Task) -> type[BaseModel]:
 
 def _field(card: Card, name: str, optional: bool) -> tuple[Any, FieldInfo]:
     kind, field = FIELDS[name](card)
-    return (
-        (kind | None, Field(None, description=field.description)) if optional and field.is_required() else (kind, field)
-    )
+    if optional and field.is_required():
+        return kind | None, Field(None, description=field.description)
+    return kind, field
 
 
 def _one_of_starts(starts: tuple[str, ...]) -> Callable[[BaseModel], BaseModel]:
@@ -223,14 +227,3 @@ def _one_of_starts(starts: tuple[str, ...]) -> Callable[[BaseModel], BaseModel]:
 
 def _draws(inputs: BaseModel) -> bool:
     return getattr(inputs, "n", 1) > 1 or getattr(inputs, "truncation", None) is not None
-
-
-def input_model(card: Card, task: Task) -> type[BaseModel]:
-    """The pydantic model of what `card` takes for `task`; its JSON Schema is what the API shows.
-
-    Raises:
-        KeyError: the model does not offer the task.
-    """
-    if task not in card.tasks:
-        raise KeyError(task)
-    return _input_model(card.model_dump_json(), task)

@@ -10,8 +10,8 @@ from typing import BinaryIO, Literal
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
-from PIL.PngImagePlugin import PngInfo
 
+from models import png
 from models.card import ImageFormat
 
 Format = Literal["png", "jpg", "webp", "avif"]
@@ -122,14 +122,11 @@ def encode(
 
     `quality` (1 to 100) counts for jpg, webp and avif; `texts` become text chunks of a png, and are left out elsewhere.
     """
+    if format == "png":
+        return png.write(pixels, texts)
     picture = _image(pixels)
     buffer = io.BytesIO()
-    if format == "png":
-        chunks = PngInfo()
-        for keyword, text in (texts or {}).items():
-            chunks.add_text(keyword, text)
-        picture.save(buffer, "PNG", compress_level=1, pnginfo=chunks)
-    elif format == "jpg":
+    if format == "jpg":
         picture.save(buffer, "JPEG", quality=quality)
     elif format == "webp":
         picture.save(buffer, "WEBP", quality=quality, method=2)

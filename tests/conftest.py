@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -61,9 +62,8 @@ class Easel:
         return self.process.wait(30)
 
 
-def _free_port() -> int:
-    import socket
-
+def free_port() -> int:
+    """A port that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
@@ -78,7 +78,7 @@ def start_easel(tmp_path_factory, toy_zoo) -> Iterator[Start]:
     started: list[Easel] = []
 
     def start(**settings: object) -> Easel:
-        port = _free_port()
+        port = free_port()
         folder = tmp_path_factory.mktemp("easel")
         given = {"models": toy_zoo, "data_dir": folder, "port": port, "threads": 1, "log_format": "json", **settings}
         environment = {**os.environ, **{f"EASEL_{name.upper()}": str(value) for name, value in given.items()}}

@@ -1,54 +1,166 @@
-"""Taking jobs off the queues, many at once, none lost: they rest in rq's intermediate list until they are prepared."""
+"""Batches of jobs: begun by one script and ended by another, with rq's own bookkeeping, in one round trip each."""
 
 from __future__ import annotations
 
+import threading
+import time
+import traceback
+from base64 import b64encode
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from uuid import uuid4
 
+import orjson
 from redis import Redis
-from rq.intermediate_queue import IntermediateQueue
+from redis.client import Pipeline
+from rq.executions import Execution
+from rq.job import Job, JobStatus
+from rq.queue import Queue
+from rq.registry import StartedJobRegistry
+from rq.serializers import JSONSerializer
+from rq.timeouts import JobTimeoutException
+from rq.utils import now, utcformat
 
+from core import logs
 from workers import scripts
+from workers.engine import PredictionError, Work
+from workers.jobs import Answer, Failure, Status, latents_key
+from workers.results import Parcel
+from workers.webhooks import AnnouncedJob
 
-Taken = tuple[int, list[tuple[str, dict[bytes, bytes]]]]
+log = logs.get(__name__)
 
 
-class Taker:
-    """The two scripts, bound to a connection."""
+class Running(Execution):
+    """An rq execution that knows its registry, so that its heartbeat needs no job."""
 
-    def __init__(self, connection: Redis):
-        self.connection = connection
-        self._take = connection.register_script(scripts.TAKE)
-        self._put_back = connection.register_script(scripts.PUT_BACK)
-        self._lingering: set[str] = set()
+    def __init__(self, id: str, job_id: str, registry: StartedJobRegistry, worker_name: str):
+        super().__init__(id, job_id, registry.connection, worker_name)
+        self.registry = registry
 
-    def take(self, queue_keys: Sequence[str], limits: Sequence[int]) -> Taken | None:
-        """Up to `limits[i]` jobs of the first queue i that has any: its index, and id and hash of each job."""
-        reply = self._take(keys=list(queue_keys), args=list(limits))
+
+@dataclass
+class Task:
+    """One job of a batch."""
+
+    id: str
+    fields: dict[bytes, bytes]
+    """The job's hash."""
+    execution: Running
+    canceled: threading.Event = field(default_factory=threading.Event)
+    work: Work | None = None
+    answer: Answer | None = None
+    parcel: Parcel = field(default_factory=Parcel)
+    """What belongs to its answer, once it has one."""
+    failure: Failure | None = None
+    trace: str = ""
+    """Of the failure, for operators."""
+
+    @cached_property
+    def job(self) -> Job:
+        """rq's object, which only what ends in another way than success needs."""
+        job = AnnouncedJob(self.id, connection=self.execution.connection, serializer=JSONSerializer)
+        job.restore(self.fields)
+        return job
+
+    @property
+    def timeout_s(self) -> int:
+        """How long it may run."""
+        return int(self.fields[b"timeout"])
+
+    @property
+    def outcome(self) -> Status:
+        """What became of it, once it is done."""
+        if self.failure is not None:
+            return Status.FAILED
+        return Status.CANCELED if self.canceled.is_set() else Status.SUCCEEDED
+
+    def fail(self, error: Exception) -> None:
+        """Notes what was raised."""
+        self.failure = self._told(error)
+        self.trace = "".join(traceback.format_exception(error))
+        if self.failure.code == "internal_error":
+            log.error("prediction_raised", prediction=self.id, exc_info=error)
+
+    def _told(self, error: Exception) -> Failure:
+        """What a user may know of an error."""
+        if isinstance(error, PredictionError):
+            return Failure(code=error.code, detail=error.detail)
+        if isinstance(error, JobTimeoutException):
+            return Failure(code="timeout", detail=f"the prediction took longer than its {self.timeout_s} s")
+        return Failure(code="internal_error", detail="the model failed on this input; the worker's log says more")
+
+
+@dataclass
+class Batch:
+    """Jobs of one queue that run together."""
+
+    queue: Queue
+    tasks: list[Task]
+    begun: float = field(default_factory=time.monotonic)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A queue to take from: its rank among the others, and how many images may be taken."""
+
+    queue: Queue
+    rank: int
+    room: int
+
+
+class Batches:
+    """Begins and ends the batches of one worker."""
+
+    def __init__(self, connection: Redis, worker: str):
+        self.worker = worker
+        self._begin = connection.register_script(scripts.BEGIN)
+        self._succeed = connection.register_script(scripts.SUCCEED)
+
+    def begin(self, places: Sequence[Place], overdue: datetime, heartbeat_ttl_s: int) -> Batch | None:
+        """A batch of the first queue that has jobs, whose executions have to be kept alive from now on.
+
+        A queue whose first job waits since before `overdue` goes before others of its rank, the oldest first.
+        """
+        execution, moment = uuid4().hex, now()
+        args: list[object] = [self.worker, execution, utcformat(moment), moment.timestamp(), heartbeat_ttl_s]
+        args.append(utcformat(overdue))
+        for place in places:
+            args += [place.rank, place.room]
+        reply = self._begin(keys=[place.queue.key for place in places], args=args)
         if not reply:
             return None
-        jobs = []
-        for at in range(1, len(reply), 2):
-            flat = reply[at + 1]
-            jobs.append((reply[at].decode(), dict(zip(flat[::2], flat[1::2], strict=True))))
-        return reply[0] - 1, jobs
+        queue = places[reply[0] - 1].queue
+        registry = queue.started_job_registry
+        tasks = []
+        for name, flat, canceled in zip(reply[1::3], reply[2::3], reply[3::3], strict=True):
+            job_id = name.decode()
+            fields = dict(zip(flat[::2], flat[1::2], strict=True))
+            task = Task(job_id, fields, Running(execution, job_id, registry, self.worker))
+            if canceled:
+                task.canceled.set()
+            tasks.append(task)
+        return Batch(queue, tasks)
 
-    def sweep(self, queue_keys: Sequence[str]) -> int:
-        """Puts back jobs that some worker took and never began, since it died in between.
+    def succeed(self, queue: Queue, tasks: Sequence[Task], worker_key: str, pipeline: Pipeline) -> None:
+        """Ends jobs that have answers, in the caller's transaction."""
+        first, moment = tasks[0].execution, now()
+        args: list[object] = [self.worker, first.id, utcformat(moment), moment.timestamp()]
+        for task in tasks:
+            result = b64encode(orjson.dumps(task.answer.model_dump(mode="json")))
+            ttl = int(task.fields[b"result_ttl"])
+            blobs = task.parcel.images
+            args += [task.id, ttl, result, task.execution.created_at.timestamp(), len(blobs), *blobs]
+            if task.parcel.latents:
+                pipeline.set(latents_key(task.id), task.parcel.latents, ex=ttl)
+            if b"meta" in task.fields:
+                self._announce(task, moment, pipeline)
+        keys = [first.registry.key, queue.finished_job_registry.key, worker_key, first.worker_executions_key]
+        self._succeed(keys=keys, args=args, client=pipeline)
 
-        A living worker begins at once what it takes, so a job that two calls in turn find waiting has lost its worker.
-        The calls should be seconds apart.
-        """
-        with self.connection.pipeline(transaction=False) as pipeline:
-            for key in queue_keys:
-                pipeline.lrange(IntermediateQueue.get_intermediate_queue_key(key), 0, -1)
-            waiting = [{job.decode() for job in jobs} for jobs in pipeline.execute()]
-        count = 0
-        for key, jobs in zip(queue_keys, waiting, strict=True):
-            if lost := jobs & self._lingering:
-                count += self._put_back(keys=[key], args=list(lost))
-        self._lingering = set().union(*waiting)
-        return count
-
-    def discard(self, queue_key: str, job_id: str) -> None:
-        """Forgets a job whose hash has expired."""
-        IntermediateQueue(queue_key, self.connection).remove(job_id)
+    def _announce(self, task: Task, ended_at: datetime, pipeline: Pipeline) -> None:
+        """What `AnnouncedJob` does where rq itself ends a job."""
+        task.job._status, task.job.ended_at = JobStatus.FINISHED, ended_at
+        task.job.announce(pipeline, task.answer.model_dump(mode="json"))

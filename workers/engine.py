@@ -9,6 +9,7 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from threading import Event
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,10 +19,12 @@ from core import logs
 from models import checkpoint
 from models.card import Card, Task
 from models.inputs import input_model
-from models.model import Model, Step
+from models.model import Model, Step, Steps
 from models.operations import OPERATIONS, Rows, steps_of, to_pixels
 from models.registry import Registry
+from models.runtime import CannotCompile, Compiled, compile
 from workers.jobs import Order
+from workers.metrics import Metrics
 
 log = logs.get(__name__)
 
@@ -86,6 +89,8 @@ class Resident:
     model: Model
     bytes: int
     sizes: dict[Task, tuple[int, ...]] = field(default_factory=dict)
+    compiled: dict[tuple, Compiled | None] = field(default_factory=dict)
+    """By task and options; None where only eager torch will do."""
 
 
 class Engine:
@@ -94,14 +99,30 @@ class Engine:
     Not safe for threads: one engine belongs to the one thread that computes.
     """
 
-    def __init__(self, registry: Registry, device: str = "auto", threads: int = 1, memory_bytes: int = 2**31):
+    def __init__(
+        self,
+        registry: Registry,
+        device: str = "auto",
+        threads: int = 1,
+        memory_bytes: int = 2**31,
+        metrics: Metrics | None = None,
+        eager: bool = False,
+    ):
+        """
+        Args:
+            eager: leave ONNX Runtime aside, to compare with torch.
+        """
         self.registry = registry
+        self.metrics = metrics or Metrics()
+        self.threads, self.eager = threads, eager
         self.device = torch.device(
             "cuda" if device == "auto" and torch.cuda.is_available() else "cpu" if device == "auto" else device
         )
         torch.set_num_threads(threads)
         self.memory_bytes = memory_bytes
         self.resident: OrderedDict[str, Resident] = OrderedDict()
+        self.largest: dict[str, int] = {}
+        """Of models that ran out of memory: the largest batch since."""
 
     def run(self, works: Sequence[Work], report: Report = lambda work, progress: None) -> None:
         """Runs orders of one model, filling in each work's pixels and times. Orders that can share a forward pass do.
@@ -151,6 +172,7 @@ class Engine:
         size = entry.card.weights.parameters * 4
         while self.resident and sum(other.bytes for other in self.resident.values()) + size > self.memory_bytes:
             evicted, _ = self.resident.popitem(last=False)
+            self.metrics.evicted(evicted)
             log.info("model_evicted", model=evicted)
         started = time.monotonic()
         try:
@@ -161,6 +183,7 @@ class Engine:
         loaded = Resident(entry.card, model, size)
         loaded.sizes = {task: self._exact_sizes(loaded, task) for task in entry.card.tasks}
         self.resident[name] = loaded
+        self.metrics.loaded(name, size, time.monotonic() - started)
         log.info(
             "model_loaded",
             model=name,
@@ -214,20 +237,42 @@ class Engine:
                 watch.step(step, start, count)
             images.append(step.images[:count])
         result = torch.cat(images)
-        elapsed = (time.monotonic() - started) * 1000
+        elapsed = time.monotonic() - started
+        self.metrics.ran(loaded.card.name, total, elapsed)
         for work, (first, last) in zip(group, watch.places, strict=True):
             if task.pictured:
                 work.pixels = to_pixels(result[first:last])
             else:
                 work.numbers = result[first:last].flatten(1).numpy()
-            work.inference_ms, work.batch_size = elapsed, total
+            work.inference_ms, work.batch_size = elapsed * 1000, total
 
     def _steps(self, loaded: Resident, task: Task, rows: Rows, indices: Sequence[int]) -> Iterator[Step]:
         """One batch on its way; each step's images are on the CPU."""
         chosen = torch.as_tensor(list(indices))
         tensors = {name: tensor[chosen].to(self.device) for name, tensor in rows.tensors.items()}
-        for step in steps_of(OPERATIONS[task].apply(loaded.model, tensors, **rows.options)):
+        for step in steps_of(self._apply(loaded, task, tensors, rows.options)):
             yield Step(step.done, step.total, step.images.float().cpu())
+
+    def _apply(
+        self, loaded: Resident, task: Task, tensors: dict[str, Tensor], options: dict[str, Any]
+    ) -> Tensor | Steps:
+        key = (task, *sorted(options.items()))
+        if key not in loaded.compiled:
+            loaded.compiled[key] = self._compiled(loaded, task, options)
+        if run := loaded.compiled[key]:
+            return run(tensors)
+        return OPERATIONS[task].apply(loaded.model, tensors, **options)
+
+    def _compiled(self, loaded: Resident, task: Task, options: dict[str, Any]) -> Compiled | None:
+        if self.device.type != "cpu" or self.eager:
+            return None
+        operation = OPERATIONS[task]
+        probe = operation.probe(loaded.model, loaded.card, 3)
+        try:
+            return compile(loaded.model, operation, Rows(probe.tensors, {**probe.options, **options}), self.threads)
+        except CannotCompile as error:
+            log.info("runs_eagerly", model=loaded.card.name, task=task.value, reason=str(error))
+            return None
 
 
 class _Watch:

@@ -6,6 +6,8 @@ output itself, so the API can use it from asyncio and the worker from threads.
 
 from __future__ import annotations
 
+import zlib
+from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +15,7 @@ from enum import StrEnum
 from types import SimpleNamespace
 from typing import Any
 
+import orjson
 from pydantic import BaseModel, ConfigDict, Field
 from rq.job import Job, JobStatus, Retry
 from rq.queue import Queue
@@ -29,7 +32,7 @@ DOORBELL = "easel:doorbell"
 """A list an enqueue pushes to and an idle worker blocks on. It has no data: a lost ring costs seconds, no job."""
 
 FINISHED = "easel:finished"
-"""Channel on which a worker publishes the id of each prediction that has ended."""
+"""Channel on which a worker publishes the ids of predictions that have ended, with spaces between."""
 
 CANCEL = "easel:cancel"
 """Channel on which the id of a prediction to be canceled is published, for the worker that may hold it."""
@@ -39,6 +42,9 @@ PROGRESS = "easel:progress"
 
 PACE = "easel:pace"
 """Hash of seconds that a prediction takes lately, by model: what waiting times are reckoned from."""
+
+ENDS = "easel:ends"
+"""Hash of how many predictions have ended, by `end_field`: counted in the transactions that end them."""
 
 PICTURE_PREFIX = "picture:"
 """In a job's input, a picture is named `picture:<id>`; its pixels lie under `picture_key(id)`."""
@@ -178,6 +184,10 @@ class Failure(_Value):
     detail: str
 
 
+LOST = Failure(code="worker_lost", detail="the worker died twice while it ran this prediction")
+"""Also of a job that rq itself ended: it does so only when a job's worker is gone."""
+
+
 @dataclass(frozen=True)
 class Snapshot:
     """A prediction as its rq job tells it."""
@@ -217,6 +227,11 @@ def queue_name(model: str, priority: Priority) -> str:
 def queue_key(model: str, priority: Priority) -> str:
     """The Redis key of the list that rq keeps for the queue."""
     return Queue.redis_queue_namespace_prefix + queue_name(model, priority)
+
+
+def end_field(model: str, task: Task, status: Status) -> str:
+    """The field of `ENDS` that counts such ends."""
+    return f"{model} {task.value} {status.value}"
 
 
 def image_key(prediction: str, index: int) -> str:
@@ -267,7 +282,7 @@ def results_key(prediction: str) -> str:
 def new_job(
     prediction: str, order: Order, priority: Priority, timeout_s: int, ttl_s: int, webhook: Webhook | None = None
 ) -> dict[str, Any]:
-    """The fields of the rq job hash for an order, ready for HSET.
+    """The fields of the rq job hash for an order, ready for HSET; `images` is ours, for `scripts.TAKE`.
 
     A job whose worker dies is run once more (`Retry`); one that raises is not, since it would raise again.
     """
@@ -286,7 +301,7 @@ def new_job(
         connection=_NO_CONNECTION,
     )
     job.enqueued_at = job.created_at
-    return {**job.to_dict(), "status": JobStatus.QUEUED.value}
+    return {**job.to_dict(), "status": JobStatus.QUEUED.value, "images": order.count}
 
 
 def snapshot(
@@ -297,36 +312,60 @@ def snapshot(
 ) -> Snapshot:
     """A prediction from its job hash, the newest entry of its results stream, and its cancel flag.
 
+    Reads what rq wrote without making rq's objects of it: the API does this for each answer.
+
     Raises:
         ValueError: the job is not one of ours.
     """
-    job = Job(prediction, connection=_NO_CONNECTION, serializer=JSONSerializer)
-    job.restore(dict(fields))
+    status = _STATUS[JobStatus(fields[b"status"].decode())]
     answer = None
-    if _STATUS[job._status] is Status.SUCCEEDED and results:
-        entry, payload = results[0]
-        answer = Result.restore(prediction, entry.decode(), dict(payload), _NO_CONNECTION, JSONSerializer).return_value
-    return snapshot_of(job, answer, canceling=cancel is not None)
+    if status is Status.SUCCEEDED and results:
+        answer = orjson.loads(b64decode(results[0][1][b"return_value"]))
+    return _snapshot(
+        id=prediction,
+        queue=fields[b"origin"].decode(),
+        order=order(fields),
+        status=_canceling(status) if cancel is not None else status,
+        answer=answer,
+        meta=orjson.loads(fields.get(b"meta") or b"{}"),
+        created_at=_date(fields[b"created_at"]),
+        started_at=_date(fields[b"started_at"]),
+        ended_at=_date(fields[b"ended_at"]),
+    )
 
 
-def snapshot_of(job: Job, answer: Any, canceling: bool = False) -> Snapshot:
+def snapshot_of(job: Job, answer: Any) -> Snapshot:
     """A prediction from its job and, once it has succeeded, what the job returned."""
-    status = _STATUS[job._status]
-    if canceling and status in (Status.QUEUED, Status.PROCESSING):
-        status = Status.CANCELING
-    failure, webhook = job.meta.get("failure"), job.meta.get("webhook")
-    return Snapshot(
+    return _snapshot(
         id=job.id,
         queue=job.origin,
         order=order_of(job),
-        status=status,
-        answer=Answer.model_validate(answer) if answer and status is Status.SUCCEEDED else None,
-        failure=Failure.model_validate(failure) if failure and status is Status.FAILED else None,
+        status=_STATUS[job._status],
+        answer=answer,
+        meta=job.meta,
         created_at=job.created_at,
         started_at=job.started_at,
         ended_at=job.ended_at,
+    )
+
+
+def _snapshot(status: Status, answer: Any, meta: Mapping[str, Any], **fields: Any) -> Snapshot:
+    failure, webhook = meta.get("failure", LOST), meta.get("webhook")
+    return Snapshot(
+        **fields,
+        status=status,
+        answer=Answer.model_validate(answer) if answer and status is Status.SUCCEEDED else None,
+        failure=Failure.model_validate(failure) if status is Status.FAILED else None,
         webhook=Webhook.model_validate(webhook) if webhook else None,
     )
+
+
+def _canceling(status: Status) -> Status:
+    return Status.CANCELING if status in (Status.QUEUED, Status.PROCESSING) else status
+
+
+def _date(text: bytes) -> datetime | None:
+    return datetime.fromisoformat(text.decode()) if text else None
 
 
 def has_ended(status: bytes) -> bool:
@@ -334,11 +373,26 @@ def has_ended(status: bytes) -> bool:
     return _STATUS[JobStatus(status.decode())] in ENDED
 
 
+def order(fields: Mapping[bytes, bytes]) -> Order:
+    """What a job hash asks for. Raises `ValueError` for a job that is not ours."""
+    function, _, _, kwargs = orjson.loads(zlib.decompress(fields[b"data"]))
+    return _order(function, kwargs)
+
+
+def enqueued_at(fields: Mapping[bytes, bytes]) -> datetime:
+    """Since when a job has waited."""
+    return _date(fields[b"enqueued_at"])
+
+
 def order_of(job: Job) -> Order:
     """What the job asks for. Raises `ValueError` for a job that is not ours."""
-    if job.func_name != FUNCTION:
-        raise ValueError(f"a job of {job.func_name!r} is not ours to run")
-    return Order.model_validate(job.kwargs)
+    return _order(job.func_name, job.kwargs)
+
+
+def _order(function: str, kwargs: Mapping[str, Any]) -> Order:
+    if function != FUNCTION:
+        raise ValueError(f"a job of {function!r} is not ours to run")
+    return Order.model_validate(kwargs)
 
 
 # rq's constructors insist on a connection that (de)serialising never touches.

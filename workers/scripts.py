@@ -27,54 +27,102 @@ end
 return {'created'}
 """
 
-# KEYS: queue lists, best first. ARGV: how many jobs may be taken from each.
-# Takes from the first queue that has jobs; answers its place in KEYS, then id and hash of each job. What is taken rests
-# in rq's intermediate list until it is begun.
-TAKE = """
+# KEYS: queue lists, best first.
+# ARGV: worker, a name for the executions, now as rq writes it, now in s, ttl of a heartbeat, since when a job is
+# overdue (as rq writes it), then for each queue its rank (those of one rank stand together) and how many images may be
+# taken.
+# Takes from the first queue that has jobs, or, if some of the same rank are overdue, from the one that has waited
+# longest, and begins what it takes as rq would: with an execution that must be kept alive. Answers the queue's place in
+# KEYS, then id, hash and cancel flag of each job.
+BEGIN = """
+local worker, execution, now, seconds, ttl, overdue = unpack(ARGV)
+local chosen, chosen_rank, chosen_since
 for place, queue in ipairs(KEYS) do
-    if redis.call('EXISTS', queue) == 1 then
-        local taken = {place}
-        for _ = 1, tonumber(ARGV[place]) do
-            local id = redis.call('LMOVE', queue, queue .. ':intermediate', 'LEFT', 'RIGHT')
-            if not id then break end
-            taken[#taken + 1] = id
-            taken[#taken + 1] = redis.call('HGETALL', 'rq:job:' .. id)
+    local rank = ARGV[5 + 2 * place]
+    if chosen and rank ~= chosen_rank then break end
+    local head = redis.call('LINDEX', queue, 0)
+    if head then
+        local since = redis.call('HGET', 'rq:job:' .. head, 'enqueued_at') or ''
+        if not chosen or (since < overdue and since < chosen_since) then
+            chosen, chosen_rank, chosen_since = place, rank, since
         end
-        return taken
     end
 end
-return false
-"""
-
-# KEYS: a queue list. ARGV: ids of jobs. Puts back, at the queue's front, those that are still only taken: in the
-# intermediate list and not begun.
-PUT_BACK = """
-local count = 0
-for _, id in ipairs(ARGV) do
-    if redis.call('HGET', 'rq:job:' .. id, 'status') == 'queued'
-        and redis.call('LREM', KEYS[1] .. ':intermediate', 1, id) == 1 then
-        redis.call('LPUSH', KEYS[1], id)
-        count = count + 1
+if not chosen then return false end
+local queue, room, begun = KEYS[chosen], tonumber(ARGV[6 + 2 * chosen]), {chosen}
+local registry, running = 'rq:wip:' .. string.sub(queue, 10), 'rq:worker:' .. worker .. ':executions'
+while room > 0 do
+    local id = redis.call('LPOP', queue)
+    if not id then break end
+    local job = 'rq:job:' .. id
+    if redis.call('EXISTS', job) == 1 then
+        local own = id .. ':' .. execution
+        redis.call('HSET', 'rq:execution:' .. own, 'id', execution, 'job_id', id, 'created_at', seconds,
+            'last_heartbeat', seconds, 'worker_name', worker)
+        redis.call('EXPIRE', 'rq:execution:' .. own, ttl)
+        redis.call('ZADD', 'rq:executions:' .. id, seconds + ttl + 60, execution)
+        redis.call('EXPIRE', 'rq:executions:' .. id, ttl + 60)
+        redis.call('ZADD', registry, seconds + ttl, own)
+        redis.call('SADD', running, own)
+        redis.call('HSET', job, 'status', 'started', 'started_at', now, 'last_heartbeat', now, 'worker_name', worker)
+        redis.call('PERSIST', job)
+        begun[#begun + 1] = id
+        begun[#begun + 1] = redis.call('HGETALL', job)
+        begun[#begun + 1] = redis.call('EXISTS', 'easel:cancel:' .. id)
+        room = room - (tonumber(redis.call('HGET', job, 'images') or '') or 1)
     end
 end
-return count
+redis.call('EXPIRE', running, ttl + 60)
+redis.call('HSET', 'rq:worker:' .. worker, 'state', 'busy')
+return begun
 """
 
-# KEYS: job, queue, rq's canceled registry, cancel flag, queue of webhooks.
-# ARGV: id, ttl, now in s, now as rq writes it, id of a webhook's job or '', then fields and values of that job's hash.
+# KEYS: rq's registries of started and of finished jobs, the worker, the set of its executions.
+# ARGV: name of the worker, name of the executions, now as rq writes it, now in s, then for each job its id, ttl, result
+# (as rq writes it), start in s, count of images, and the images.
+# Keeps the images and ends the jobs as rq would end jobs that have succeeded and on which no other job depends.
+SUCCEED = """
+local started, finished, worker, running = unpack(KEYS)
+local name, execution, now, seconds = unpack(ARGV)
+local at, jobs, working_time = 5, 0, 0
+while at < #ARGV do
+    local id, ttl, result, began, images = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], tonumber(ARGV[at + 4])
+    local job, results, own = 'rq:job:' .. id, 'rq:results:' .. id, id .. ':' .. execution
+    for index = 0, images - 1 do
+        redis.call('SET', 'easel:image:' .. id .. ':' .. index, ARGV[at + 5 + index], 'EX', ttl)
+    end
+    redis.call('HSET', job, 'status', 'finished', 'ended_at', now)
+    redis.call('EXPIRE', job, ttl)
+    redis.call('XADD', results, 'MAXLEN', '~', 10, '*', 'type', 1, 'worker_name', name, 'return_value', result,
+        'execution_id', execution, 'execution_started_at', began, 'execution_ended_at', seconds)
+    redis.call('EXPIRE', results, ttl)
+    redis.call('ZADD', finished, seconds + ttl, id)
+    redis.call('DEL', 'rq:execution:' .. own, 'rq:executions:' .. id)
+    redis.call('ZREM', started, own)
+    redis.call('SREM', running, own)
+    jobs, working_time, at = jobs + 1, working_time + seconds - began, at + 5 + images
+end
+redis.call('HINCRBY', worker, 'successful_job_count', jobs)
+redis.call('HINCRBYFLOAT', worker, 'total_working_time', working_time)
+"""
+
+# KEYS: job, queue, rq's canceled registry, cancel flag, counts of ends, queue of webhooks.
+# ARGV: id, ttl, now in s, now as rq writes it, the count to raise, id of a webhook's job or '', then fields and values
+# of that job's hash.
 # A job that still waits is canceled here and now. One that a worker holds gets a flag, which the worker heeds between
 # steps and before it commits. Answers 'canceled', 'canceling', 'ended', or false if there is no such job.
 CANCEL = """
-local job, queue, registry, flag, webhooks = unpack(KEYS)
-local id, ttl, now, ended_at, delivery = unpack(ARGV)
+local job, queue, registry, flag, ends, webhooks = unpack(KEYS)
+local id, ttl, now, ended_at, counted, delivery = unpack(ARGV)
 local status = redis.call('HGET', job, 'status')
 if not status then return false end
 if status == 'queued' and redis.call('LREM', queue, 1, id) == 1 then
     redis.call('HSET', job, 'status', 'canceled', 'ended_at', ended_at)
     redis.call('EXPIRE', job, ttl)
     redis.call('ZADD', registry, now + ttl, id)
+    redis.call('HINCRBY', ends, counted, 1)
     if delivery ~= '' then
-        redis.call('HSET', 'rq:job:' .. delivery, unpack(ARGV, 6))
+        redis.call('HSET', 'rq:job:' .. delivery, unpack(ARGV, 7))
         redis.call('SADD', 'rq:queues', webhooks)
         redis.call('RPUSH', webhooks, delivery)
     end

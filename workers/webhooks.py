@@ -7,6 +7,7 @@ input or output itself.
 from __future__ import annotations
 
 import random
+from contextlib import suppress
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -19,7 +20,7 @@ from rq.utils import now
 from rq.worker_registration import WORKERS_BY_QUEUE_KEY
 
 from workers import jobs
-from workers.jobs import ENDED, EVENTS, Snapshot
+from workers.jobs import ENDED, EVENTS, Snapshot, Status
 
 QUEUE = "webhooks"
 QUEUE_KEY = Queue.redis_queue_namespace_prefix + QUEUE
@@ -50,20 +51,27 @@ class Delivery:
 class AnnouncedJob(Job):
     """A prediction's rq job that announces its end; rq calls these two inside the transactions that end a job.
 
-    The second is called for a job that raised, for one whose workers died, and for one that was stopped.
+    The second is called for a job that raised, for one whose workers died, and for one that was stopped. It wakes
+    whoever waits and counts the end, too, which the worker does for all others of a batch at once.
     """
 
     def _handle_success(self, result_ttl: int, pipeline: Any, *args: Any, **kwargs: Any) -> None:
         super()._handle_success(result_ttl, pipeline, *args, **kwargs)
-        self._announce(pipeline)
+        self.announce(pipeline, self._result)
 
     def _handle_failure(self, exc_string: str, pipeline: Any, *args: Any, **kwargs: Any) -> None:
+        self.ended_at = self.ended_at or now()
         super()._handle_failure(exc_string, pipeline, *args, **kwargs)
-        self._announce(pipeline)
+        pipeline.publish(jobs.FINISHED, self.id)
+        with suppress(ValueError):  # somebody else's job
+            order = jobs.order_of(self)
+            pipeline.hincrby(jobs.ENDS, jobs.end_field(order.model, order.task, Status.FAILED), 1)
+        self.announce(pipeline)
 
-    def _announce(self, pipeline: Any) -> None:
+    def announce(self, pipeline: Any, answer: Any = None) -> None:
+        """Queues the delivery of this end, and of the answer if there is one, if anybody asked to be told."""
         if "webhook" in self.meta:
-            announce(pipeline, jobs.snapshot_of(self, self._result))
+            announce(pipeline, jobs.snapshot_of(self, answer))
 
 
 def announce(pipeline: Any, ended: Snapshot) -> None:

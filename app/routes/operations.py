@@ -12,6 +12,8 @@ from starlette.responses import RedirectResponse, Response
 from app.dependencies import MetricsDep, RegistryDep, StoreDep, may_read
 from app.errors import Unavailable
 from app.openapi import problems
+from app.schemas.queue import QueueReport
+from models.registry import Registry
 
 router = APIRouter(tags=["operations"])
 
@@ -59,11 +61,24 @@ async def read_version() -> Version:
     summary="For Prometheus",
 )
 async def metrics(metrics: MetricsDep, store: StoreDep, registry: RegistryDep) -> Response:
-    """Prometheus text format; queue depths and workers are read from Redis at each scrape."""
-    depths = await store.depths([entry.card.name for entry in registry.served()])
-    return Response(
-        metrics.exposition(depths, await store.workers()), media_type="text/plain; version=0.0.4; charset=utf-8"
-    )
+    """Prometheus text format; queues, workers and ended predictions are read from Redis at each scrape."""
+    overview = await store.overview(_served(registry))
+    return Response(metrics.exposition(overview), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+@router.get(
+    "/v1/queue",
+    dependencies=[Depends(may_read)],
+    responses=problems(401, 403, 503),
+    summary="What waits, who works, how fast it goes",
+)
+async def read_queue(store: StoreDep, registry: RegistryDep) -> QueueReport:
+    """Queues by model and priority, workers with what they hold in memory, and what each stage took lately."""
+    return (await store.overview(_served(registry))).report()
+
+
+def _served(registry: Registry) -> list[str]:
+    return [entry.card.name for entry in registry.served()]
 
 
 @router.get("/", include_in_schema=False)

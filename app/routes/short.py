@@ -6,9 +6,10 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from app import answers
-from app.dependencies import PredictionsDep, SettingsDep, StoreDep
+from app.dependencies import PredictionsDep
 from app.openapi import IMAGE_RESPONSES, SAMPLE_BODY, TRANSLATE_BODY
 from app.parsing import read_short
+from app.predictions import Predictions
 from models.card import Task
 
 router = APIRouter(prefix="/v1", tags=["short forms"])
@@ -21,12 +22,10 @@ router = APIRouter(prefix="/v1", tags=["short forms"])
     openapi_extra=SAMPLE_BODY,
     summary="A picture from noise",
 )
-async def sample(
-    model: str, request: Request, predictions: PredictionsDep, store: StoreDep, settings: SettingsDep
-) -> Response:
+async def sample(model: str, request: Request, predictions: PredictionsDep) -> Response:
     """`curl -F label=7 -F seed=1 -o seven.png localhost:8000/v1/sample/mnist-cgan`. PNG unless `Accept` asks for
     another form; several pictures come as a grid, or as single files with `Accept: application/zip`."""
-    return await _answer(model, (Task.SAMPLE, Task.CONDITIONAL), request, predictions, store, settings)
+    return await _answer(model, (Task.SAMPLE, Task.CONDITIONAL), request, predictions)
 
 
 @router.post(
@@ -36,28 +35,20 @@ async def sample(
     openapi_extra=TRANSLATE_BODY,
     summary="A picture from a picture",
 )
-async def translate(
-    model: str, request: Request, predictions: PredictionsDep, store: StoreDep, settings: SettingsDep
-) -> Response:
+async def translate(model: str, request: Request, predictions: PredictionsDep) -> Response:
     """`curl -F image=@horse.jpg -F direction=AtoB -o zebra.png localhost:8000/v1/translate/horse2zebra-cyclegan`."""
-    return await _answer(model, (Task.TRANSLATE,), request, predictions, store, settings)
+    return await _answer(model, (Task.TRANSLATE,), request, predictions)
 
 
-async def _answer(
-    model: str,
-    tasks: tuple[Task, ...],
-    request: Request,
-    predictions: PredictionsDep,
-    store: StoreDep,
-    settings: SettingsDep,
-) -> Response:
+async def _answer(model: str, tasks: tuple[Task, ...], request: Request, predictions: Predictions) -> Response:
     card = predictions.card(model)
     asked, files = await read_short(request, card.name, task=predictions.task(card, *tasks))
     media_type = answers.preferred(request, answers.ZIP if asked.output.archive else "image/png")
     format = answers.format_of(media_type)
     if format and "format" not in asked.output.model_fields_set:
         asked = asked.model_copy(update={"output": asked.output.model_copy(update={"format": format})})
-    found = await predictions.create(asked, files, settings.max_wait_s)
+    store = predictions.store
+    found = await predictions.create(asked, files, predictions.settings.max_wait_s)
     if media_type == answers.JSON:
         return answers.as_json(found, store.ttl_s, await answers.embedded(found, store))
     return await answers.as_bytes(found, store, media_type)

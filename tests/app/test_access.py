@@ -118,11 +118,12 @@ def test_a_key_does_what_its_scopes_say(as_key):
         "look": lambda client: client.get("/v1/models"),
         "ask": sample,
         "measure": lambda client: client.get("/metrics"),
+        "watch": lambda client: client.get("/v1/queue"),
     }
     allowed = {
-        "read": {"look", "measure"},
+        "read": {"look", "measure", "watch"},
         "predict": {"look", "ask"},
-        "admin": {"look", "ask", "measure"},
+        "admin": {"look", "ask", "measure", "watch"},
     }
     for scope, can in allowed.items():
         client = as_key(scope)

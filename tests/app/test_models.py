@@ -4,11 +4,15 @@ import json
 import re
 import subprocess
 import time
+from collections import Counter
 
 import httpx
 from jsonschema import Draft202012Validator
 
+from tests.app.test_life import stopped_worker
+from tests.conftest import free_port
 from tests.zoo import MODELS
+from workers import steady
 
 
 def test_the_list_has_openais_shape_and_every_model(client):
@@ -45,6 +49,72 @@ def test_health_version_docs_and_metrics(client):
     assert 'easel_predictions_total{model="toy-dcgan",outcome="succeeded",task="sample"}' in text
     assert 'easel_queue_depth{model="toy-dcgan",priority="normal"} 0.0' in text
     assert "easel_workers 1.0" in text
+
+
+def test_the_queue_tells_what_waits_who_works_and_how_fast(easel, client):
+    client.post("/v1/sample/toy-dcgan?n=3").raise_for_status()
+    time.sleep(steady.HEARTBEAT_S + 0.5)  # a worker's own words come with its heartbeat
+    with stopped_worker(easel):
+        for model, priority in (("toy-dcgan", "low"), ("toy-dcgan", "low"), ("toy-vae", "high")):
+            client.post("/v1/predictions", json={"model": model, "priority": priority}).raise_for_status()
+        time.sleep(0.3)
+        found = client.get("/v1/queue").json()
+        text = client.get("/metrics").text
+    assert (found["depth"], found["running"]) == (3, 0)
+    assert 0.3 < found["oldest_age_s"] < 10
+    rows = {(row["model"], row["priority"]): row for row in found["queues"]}
+    assert {place: row["depth"] for place, row in rows.items()} == {("toy-dcgan", "low"): 2, ("toy-vae", "high"): 1}
+    assert rows["toy-dcgan", "low"]["pace_s"] > 0
+    (worker,) = found["workers"]
+    assert worker["alive"]
+    assert worker["heartbeat_age_s"] < 2 * steady.HEARTBEAT_S
+    assert worker["device"] == "cpu"
+    assert worker["succeeded"] >= 1
+    resident = {model["id"]: model["bytes"] for model in worker["models"]}
+    assert 0 < resident["toy-dcgan"] < worker["memory_bytes"]
+    lately = found["lately"]
+    assert lately["images_per_s"] >= 3 / 60
+    assert set(lately["stages"]) == {"queue", "load", "infer", "encode", "store"}
+    assert all(stage["count"] and stage["mean_ms"] >= 0 for stage in lately["stages"].values())
+    assert 'easel_queue_depth{model="toy-dcgan",priority="low"} 2.0' in text
+    assert re.search(r'easel_queue_oldest_age_seconds{model="toy-vae",priority="high"} [0-9.]*[1-9]', text)
+    assert f'easel_worker_heartbeat_age_seconds{{worker="{worker["id"]}"}}' in text
+
+
+def test_an_end_is_counted_whether_or_not_anybody_waits(easel, client):
+    def counts():
+        found = re.findall(
+            r'easel_predictions_total{model="toy-cgan",outcome="(\w+)",task="conditional"} (\d+)', metrics()
+        )
+        return Counter({outcome: int(count) for outcome, count in found})
+
+    def metrics():
+        return client.get("/metrics").text
+
+    before, asked = counts(), {"model": "toy-cgan", "input": {"label": 1}}
+    made = client.post("/v1/predictions", json=asked).json()
+    with stopped_worker(easel):
+        waiting = client.post("/v1/predictions", json=asked).json()
+        client.post(waiting["urls"]["cancel"])
+    expected = before + Counter(succeeded=1, canceled=1)
+    for _ in range(100):
+        if counts() == expected:
+            break
+        time.sleep(0.05)
+    assert counts() == expected, client.get(made["urls"]["get"]).json()
+
+
+def test_a_worker_answers_prometheus_itself(start_easel):
+    port = free_port()
+    easel = start_easel(worker_metrics_port=port)
+    httpx.post(f"{easel.url}/v1/sample/toy-dcgan?n=3", timeout=30).raise_for_status()
+    text = httpx.get(f"http://127.0.0.1:{port}/metrics").text
+    assert 'easel_batch_size_sum{model="toy-dcgan"} 3.0' in text
+    assert 'easel_model_loads_total{model="toy-dcgan"} 1.0' in text
+    assert re.search(r'easel_model_resident_bytes{model="toy-dcgan"} [1-9]', text)
+    for stage in ("queue", "load", "infer", "encode", "store"):
+        assert f'easel_stage_seconds_count{{stage="{stage}"}} 1.0' in text
+    assert "process_resident_memory_bytes" in text
 
 
 def test_metric_labels_do_not_grow_with_what_callers_send(client):

@@ -116,8 +116,7 @@ def test_a_failure_is_told_with_its_error(redis, batch_worker, deliver, receiver
 
 def test_a_prediction_whose_workers_died_is_told(redis, batch_worker, deliver, receiver):
     enqueue(redis, "p", Webhook(url=receiver.url))
-    batch_worker._take()
-    batch_worker._prepare(batch_worker._batch)
+    batch_worker.next_batch(burst=True)
     redis.hset(jobs.job_key("p"), "retries_left", 0)
     started = f"rq:wip:{jobs.queue_name('toy-dcgan', Priority.NORMAL)}"
     redis.zadd(started, dict.fromkeys(redis.zrange(started, 0, -1), 1))
@@ -140,13 +139,15 @@ def test_a_cancellation_can_be_announced_from_outside_the_worker(redis, batch_wo
 
 def test_an_end_and_its_announcement_are_one_transaction(redis, batch_worker, receiver):
     enqueue(redis, "p", Webhook(url=receiver.url))
-    batch_worker._take()
-    (task,) = batch_worker._prepare(batch_worker._batch)
+    batch = batch_worker.next_batch(burst=True)
+    (task,) = batch.tasks
+    assert batch_worker._order(task)
+    assert batch_worker._run(batch.tasks)
+    batch_worker._encode(task)
     for end, state in (
         (lambda pipeline: task.job._handle_failure("boom", pipeline), b"failed"),
-        (lambda pipeline: batch_worker._succeed(task, pipeline), b"finished"),
+        (lambda pipeline: batch_worker._batches.succeed(batch.queue, [task], batch_worker.key, pipeline), b"finished"),
     ):
-        task.job.ended_at = task.job.started_at
         with redis.pipeline() as pipeline:
             task.job.set_status(state.decode(), pipeline=pipeline)
             end(pipeline)

@@ -12,13 +12,15 @@ from rq.job import Job, JobStatus
 from rq.queue import Queue
 from rq.registry import FailedJobRegistry, FinishedJobRegistry, StartedJobRegistry
 from rq.serializers import JSONSerializer
+from rq.utils import now
 
 from core.settings import Settings
 from models.card import Serving, Task
 from models.registry import Registry
 from tests import zoo
 from tests.conftest import pixels_of
-from workers import jobs, worker
+from workers import jobs, steady
+from workers.batching import Batches, Place
 from workers.engine import Engine
 from workers.jobs import Order, Priority, Status
 from workers.worker import BatchWorker
@@ -95,6 +97,7 @@ def test_a_poisonous_job_fails_alone(redis, batch_worker):
 
 
 def test_a_job_that_breaks_the_forward_pass_fails_alone_and_is_not_run_again(redis, batch_worker, monkeypatch):
+    batch_worker.engine.eager = True
     loaded = batch_worker.engine.load("toy-dcgan")
     generator, calls = loaded.model.generator, []
 
@@ -193,8 +196,8 @@ def spawn(redis_url, tmp_path, monkeypatch):
     """Starts worker processes whose heartbeats are short; ends them all."""
     zoo.make(tmp_path, "toy-dcgan", Serving(max_batch=4))
     context = multiprocessing.get_context("fork")
-    monkeypatch.setattr(worker, "HEARTBEAT_S", 0.5)
-    monkeypatch.setattr(worker, "HEARTBEAT_TTL_S", 2)
+    monkeypatch.setattr(steady, "HEARTBEAT_S", 0.5)
+    monkeypatch.setattr(steady, "HEARTBEAT_TTL_S", 2)
     started = []
 
     def start(slow_s):
@@ -231,10 +234,11 @@ def test_what_a_killed_worker_held_is_done_by_the_next_and_nothing_twice(redis, 
     assert [redis.xlen(jobs.results_key(name)) for name in names] == [1] * 8
 
 
-def test_a_worker_killed_between_taking_and_beginning_loses_nothing(redis, spawn):
+def test_a_worker_that_dies_as_soon_as_it_has_taken_jobs_loses_nothing(redis, spawn):
     enqueue(redis, "p", order())
-    key = jobs.queue_key("toy-dcgan", Priority.NORMAL)
-    redis.lmove(key, f"{key}:intermediate", "LEFT", "RIGHT")  # what a worker leaves that dies right after taking
+    queue = Queue(jobs.queue_name("toy-dcgan", Priority.NORMAL), redis)
+    batch = Batches(redis, "dead").begin([Place(queue, 0, 16)], now(), heartbeat_ttl_s=1)
+    assert [task.id for task in batch.tasks] == ["p"]
     spawn(slow_s=0)
     wait_until(lambda: redis.hget(jobs.job_key("p"), "status") == b"finished")
 
@@ -282,7 +286,7 @@ def test_a_running_prediction_stops_between_steps_when_it_is_canceled(redis, bat
     def cancel_after_the_first(*given):
         passes.append(1)
         redis.publish(jobs.CANCEL, "long")
-        wait_until(lambda: batch_worker._in_hand["long"].canceled.is_set())
+        wait_until(lambda: batch_worker.in_hand["long"].canceled.is_set())
         return steps(*given)
 
     monkeypatch.setattr(batch_worker.engine, "_steps", cancel_after_the_first)

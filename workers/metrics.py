@@ -1,0 +1,109 @@
+"""What a worker measures of itself: for Prometheus, and, of the last minute, for its heartbeat."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict, deque
+from threading import Lock
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, start_http_server
+
+from workers.state import Lately, Stage, Sum
+
+_SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120)
+_IMAGES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+_SLOT_S = 5
+_SLOTS = 12
+_BATCH = "batch"
+
+
+class Metrics:
+    """The metrics of one worker process. Safe for threads."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        self._recent = _Recent()
+        self._stages = Histogram(
+            "easel_stage_seconds",
+            "Time by stage (workers.state.Stage)",
+            ["stage"],
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self._batch_size = Histogram(
+            "easel_batch_size",
+            "Images of predictions that shared forward passes",
+            ["model"],
+            buckets=_IMAGES,
+            registry=self.registry,
+        )
+        self._resident = Gauge("easel_model_resident_bytes", "Weights in memory", ["model"], registry=self.registry)
+        self._loads = Counter("easel_model_loads_total", "Models read from disk", ["model"], registry=self.registry)
+        self._evictions = Counter(
+            "easel_model_evictions_total", "Models dropped to make room", ["model"], registry=self.registry
+        )
+
+    def serve(self, host: str, port: int) -> None:
+        """Answers Prometheus on this address, from a thread. Raises `OSError` if it is taken."""
+        start_http_server(port, host, self.registry)
+
+    def stage(self, stage: Stage, seconds: float) -> None:
+        """One measurement of a stage."""
+        self._stages.labels(stage.value).observe(seconds)
+        self._recent.add(stage, seconds)
+
+    def ran(self, model: str, images: int, seconds: float) -> None:
+        """One group of predictions, through the network."""
+        self.stage(Stage.INFER, seconds)
+        self._batch_size.labels(model).observe(images)
+        self._recent.add(_BATCH, images)
+
+    def loaded(self, model: str, size: int, seconds: float) -> None:
+        """One model, read from disk; its weights take `size` bytes."""
+        self.stage(Stage.LOAD, seconds)
+        self._loads.labels(model).inc()
+        self._resident.labels(model).set(size)
+
+    def evicted(self, model: str) -> None:
+        """One model, dropped."""
+        self._evictions.labels(model).inc()
+        self._resident.remove(model)
+
+    def lately(self) -> Lately:
+        """The last minute, or less of a younger process."""
+        sums = self._recent.sums()
+        stages = {stage: sums[stage] for stage in Stage if stage in sums}
+        return Lately(window_s=self._recent.window_s, stages=stages, batches=sums.get(_BATCH, Sum()))
+
+
+class _Recent:
+    """Sums over the last `_SLOTS` slots of `_SLOT_S` seconds, the current one included."""
+
+    def __init__(self) -> None:
+        self._born = time.monotonic()
+        self._lock = Lock()
+        self._slots: deque[tuple[int, dict[str, list[float]]]] = deque(maxlen=_SLOTS)
+
+    @property
+    def window_s(self) -> float:
+        return round(min(time.monotonic() - self._born, _SLOTS * _SLOT_S), 1)
+
+    def add(self, series: str, value: float) -> None:
+        slot = int(time.monotonic() / _SLOT_S)
+        with self._lock:
+            if not self._slots or self._slots[-1][0] != slot:
+                self._slots.append((slot, defaultdict(lambda: [0, 0.0])))
+            entry = self._slots[-1][1][series]
+            entry[0] += 1
+            entry[1] += value
+
+    def sums(self) -> dict[str, Sum]:
+        oldest = int(time.monotonic() / _SLOT_S) - _SLOTS
+        found: dict[str, Sum] = defaultdict(Sum)
+        with self._lock:
+            for slot, entries in self._slots:
+                if slot > oldest:
+                    for series, (count, total) in entries.items():
+                        found[series] += Sum(count=count, total=round(total, 6))
+        return dict(found)
