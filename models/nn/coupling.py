@@ -143,7 +143,7 @@ class Glow(nn.Module):
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """The latents, and log |det dz/dx| [N]."""
-        x, total = images, torch.zeros(len(images), device=images.device)
+        x, total = images, images.new_zeros(len(images))
         latents = []
         for index, level in enumerate(self.levels):
             x = F.pixel_unshuffle(x, 2)
@@ -174,5 +174,5 @@ class Glow(nn.Module):
 
 def _shift_and_scale(net: nn.Module, told: Tensor) -> tuple[Tensor, Tensor]:
     """A shift, and the logarithm of a scale within ±`BOUND`."""
-    shift, raw = net(told).float().chunk(2, dim=1)
+    shift, raw = net(told).to(told.dtype).chunk(2, dim=1)
     return shift, BOUND * torch.tanh(raw / BOUND)
