@@ -17,7 +17,7 @@ MODELS = {
     "toy-gmm": ("gmm", {"size": 28, "components": 2, "rank": 2}, (28, 1)),
     "toy-pixelcnn": ("pixelcnn", {"size": 28, "block": 2, "width": 8, "layers": 2}, (28, 1)),
     "toy-glow": ("glow", {"size": 28, "depth": 1, "width": 8}, (28, 1)),
-    "toy-diffusion": ("diffusion", {"size": 28, "widths": (32,), "classes": 10}, (28, 1)),
+    "toy-diffusion": ("diffusion", {"size": 28, "widths": [32], "classes": 10}, (28, 1)),
     "toy-pix2pix": ("pix2pix", {"size": 32, "width": 8, "direction": "BtoA"}, (32, 3)),
     "toy-cyclegan": ("cyclegan", {"width": 8, "blocks": 1}, (32, 3)),
 }

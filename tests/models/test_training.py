@@ -25,7 +25,7 @@ FAMILIES = {
     "pixelcnn": ("mnist", {"size": 16, "block": 2, "width": 8, "layers": 1}),
     "pixelrnn": ("mnist", {"size": 16, "block": 2, "width": 8, "layers": 1}),
     "glow": ("mnist", {"size": 16, "depth": 1, "width": 8}),
-    "diffusion": ("mnist", {"size": 16, "widths": (32,), "classes": 2}),
+    "diffusion": ("mnist", {"size": 16, "widths": [32], "classes": 2}),
     "gaussian": ("mnist", {"size": 16, "rank": 2}),
     "gmm": ("mnist", {"size": 16, "rank": 2, "components": 2}),
     "classifier": ("mnist", {"width": 8, "classes": 2}),
