@@ -20,7 +20,12 @@ install: $(VENV)/.installed ## a virtual environment with everything pinned
 serve: install ## Redis, API, worker and page on http://127.0.0.1:8000
 	$(BIN)/easel up
 
-test: install ## the whole suite, against a real redis-server
+browser: ## Debian's chromium, which the tests of the page run in
+	@command -v chromium > /dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null \
+		&& apt-get update -qq && apt-get install -y -qq chromium; } \
+		|| echo "chromium is not installed and cannot be: the tests of the page will be skipped"
+
+test: install browser ## the whole suite, against a real redis-server and in a real browser
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pytest
@@ -45,4 +50,4 @@ train: install ## train a model: make train RECIPE=mnist-dcgan
 clean: ## forget the environment and the embedded Redis's data
 	rm -rf $(VENV) .easel
 
-.PHONY: help install serve test conform soak memory train clean
+.PHONY: help install serve browser test conform soak memory train clean

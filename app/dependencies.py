@@ -18,7 +18,7 @@ from app.preferences import DURATION, Preference, preferred, seconds
 from app.schemas.predictions import PredictionRequest
 from app.store import Store
 from core.settings import Settings
-from models.registry import Registry
+from models.registry import Entry, Registry
 from workers.jobs import Snapshot
 
 _bearer = HTTPBearer(
@@ -115,6 +115,11 @@ class Asking:
             pass
 
 
+async def _entry(model: str, request: Request) -> Entry:
+    """The model that the path names."""
+    return (await _predictions(request)).entry(model)
+
+
 async def _asking(
     request: Request,
     prefer: Annotated[
@@ -133,6 +138,7 @@ async def _asking(
 
 PredictionsDep = Annotated[Predictions, Depends(_predictions)]
 StoreDep = Annotated[Store, Depends(_store)]
+EntryDep = Annotated[Entry, Depends(_entry)]
 RegistryDep = Annotated[Registry, Depends(_registry)]
 SettingsDep = Annotated[Settings, Depends(_settings)]
 MetricsDep = Annotated[Metrics, Depends(_metrics)]

@@ -11,7 +11,7 @@ from fastapi import Depends, FastAPI
 from fastapi_offline import FastAPIOffline
 from starlette.middleware.cors import CORSMiddleware
 
-from app import errors
+from app import errors, page
 from app.access import Access
 from app.dependencies import may_use
 from app.examples import illustrate
@@ -69,6 +69,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     for module in (short, predictions, interpolate, images, bundles, models, uploads, deliveries, usage):
         app.include_router(module.router, dependencies=[Depends(may_use)], responses=problems(401, 403, 422, 503))
     app.include_router(operations.router)
+    page.install(app)
     app.openapi = lambda: _documented(app)
     return app
 

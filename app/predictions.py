@@ -29,7 +29,7 @@ from core import guard, logs
 from core.settings import Settings
 from models.card import Card, Task
 from models.inputs import STARTS, input_model
-from models.registry import Registry
+from models.registry import Entry, Registry
 from workers.jobs import ENDED, PICTURE_PREFIX, Order, Snapshot, Status, Webhook
 
 log = logs.get(__name__)
@@ -140,15 +140,19 @@ class Predictions:
         bound.caller = caller
         return bound
 
-    def card(self, model: str) -> Card:
+    def entry(self, model: str) -> Entry:
         """Raises `NotFound` for a model that is not served."""
         try:
-            card = self.registry[model].card
+            entry = self.registry[model]
         except KeyError:
-            card = None
-        if card is None or not card.tasks:
+            entry = None
+        if entry is None or not entry.card.tasks:
             raise NotFound(f"there is no model {model!r}; GET /v1/models lists those there are", code="model_not_found")
-        return card
+        return entry
+
+    def card(self, model: str) -> Card:
+        """Raises `NotFound` for a model that is not served."""
+        return self.entry(model).card
 
     def task(self, card: Card, *wanted: Task) -> Task:
         """The first of the wanted tasks that the model offers. Raises `Invalid` if there is none."""
