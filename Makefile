@@ -38,10 +38,16 @@ conform: install ## at least 2,000 generated requests against the OpenAPI docume
 	.easel/conform/bin/st run http://127.0.0.1:$(CONFORM_PORT)/openapi.json --max-examples 60 --request-timeout 20 \
 		--checks not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance
 
+soak: install ## three minutes of random load while processes are killed, and then nothing may be lost
+	$(BIN)/python -m benchmarks.soak --minutes 3
+
+memory: install ## what processes hold, over 200 switches of models and 50,000 predictions
+	for what in idle switches predictions; do $(BIN)/python -m benchmarks.memory $$what || exit 1; done
+
 train: install ## train a model: make train RECIPE=mnist-dcgan
 	$(BIN)/easel train $(RECIPE)
 
 clean: ## forget the environment and the embedded Redis's data
 	rm -rf $(VENV) .easel
 
-.PHONY: help install serve browser test conform train clean
+.PHONY: help install serve browser test conform soak memory train clean

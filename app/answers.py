@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.errors import Gone, Problem, ServerError, Unavailable
-from app.schemas.predictions import Prediction
+from app.schemas.predictions import Embedded, Prediction
 from app.store import Store
 from models import pictures
 from models.pictures import MEDIA_TYPES, Animated, Format
@@ -27,7 +27,9 @@ JSON = "application/json"
 ANIMATED: dict[Animated, str] = {"webp": "image/webp", "gif": "image/gif"}
 _FORMATS: dict[str, Format] = {media_type: format for format, media_type in MEDIA_TYPES.items()}
 
-_FAILURES: dict[str, type[Problem]] = {"upload_expired": Gone, "model_unusable": Unavailable, "timeout": Unavailable}
+_FAILURES: dict[str, type[Problem]] = {"upload_expired": Gone} | dict.fromkeys(
+    ("model_unusable", "timeout", "out_of_memory"), Unavailable
+)
 
 
 def preferred(request: Request, default: str, makes: Collection[str] = (*_FORMATS, JSON, ZIP)) -> str:
@@ -53,19 +55,22 @@ def format_of(media_type: str) -> Format | None:
     return _FORMATS.get(media_type)
 
 
-async def embedded(found: Snapshot, store: Store) -> list[str | None]:
-    """The images in base64, if the order asked for them in the answer; None for each that has expired."""
-    if found.answer is None or not found.order.output.b64_json:
-        return []
-    return [blob and base64.b64encode(blob).decode() for blob in await store.images(found.id, len(found.answer.images))]
+async def embedded(found: Snapshot, store: Store) -> Embedded:
+    """What the order asked to have in the answer itself, unless it has expired."""
+    answer = found.answer
+    if answer is None:
+        return Embedded()
+    blobs = await store.images(found.id, len(answer.images)) if answer.images and found.order.output.b64_json else []
+    latents = await store.latents(found.id) if answer.latent else None
+    return Embedded(
+        b64=[blob and base64.b64encode(blob).decode() for blob in blobs],
+        latents=np.frombuffer(latents, "<f4").reshape(-1, answer.latent).tolist() if latents else [],
+    )
 
 
-def as_json(found: Snapshot, ttl_s: int, b64: Sequence[str | None] = ()) -> JSONResponse:
-    """201 for a prediction that has ended, 202 for one that has not; `Location` names it either way.
-
-    `b64` is what `embedded` says.
-    """
-    prediction = Prediction.of(found, ttl_s, b64)
+def as_json(found: Snapshot, ttl_s: int, beside: Embedded | None = None) -> JSONResponse:
+    """201 for a prediction that has ended, 202 for one that has not; `Location` names it either way."""
+    prediction = Prediction.of(found, ttl_s, beside)
     headers = {"Location": prediction.urls.get}
     return JSONResponse(prediction.model_dump(mode="json"), 201 if found.status in ENDED else 202, headers)
 
@@ -140,7 +145,8 @@ async def unchanging(
 ) -> Response:
     """Bytes that never change while they last: made only if the caller does not have them (`If-None-Match`)."""
     headers = {"ETag": f'"{tag}"', "Cache-Control": f"private, max-age={ttl_s}, immutable"}
-    if headers["ETag"] in request.headers.get("if-none-match", ""):
+    held = request.headers.get("if-none-match", "")
+    if headers["ETag"] in held or held.strip() == "*":
         return Response(None, 304, headers)
     return Response(await make(), 200, headers, media_type)
 

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import binascii
 import hashlib
+import re
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import BinaryIO
@@ -21,6 +22,8 @@ _DECODING = asyncio.Semaphore(2)
 """Decoded pictures are large: this many at once bound the memory that uploads can take."""
 
 _CHUNK_BYTES = 2**18
+
+UPLOAD_ID = re.compile(r"[0-9a-f]{32}")
 
 _PROBLEMS: dict[str, type[Problem]] = {"not_an_image": UnsupportedMedia, "truncated": Invalid, "too_large": TooLarge}
 
@@ -60,7 +63,7 @@ def from_data_uri(value: str, pointer: str) -> bytes:
 
 def pointers(name: str, values: Sequence[object]) -> list[str]:
     """Where each picture of an input stands in the request."""
-    return [f"/input/{name}"] if name == "image" else [f"/input/{name}/{index}" for index in range(len(values))]
+    return [f"/input/{name}/{index}" for index in range(len(values))] if name == "images" else [f"/input/{name}"]
 
 
 async def record(file: BinaryIO, max_pixels: int, ttl_s: int) -> Upload:

@@ -30,6 +30,21 @@ class Task(StrEnum):
     RECONSTRUCT = "reconstruct"
     INTERPOLATE = "interpolate"
     VARY = "vary"
+    TRAVERSE = "traverse"
+    STYLIZE = "stylize"
+    INPAINT = "inpaint"
+    ENCODE = "encode"
+    SCORE = "score"
+
+    @property
+    def pictured(self) -> bool:
+        """Whether the answer is pictures; of the other tasks it is numbers."""
+        return self not in (Task.ENCODE, Task.SCORE)
+
+    @property
+    def has_latents(self) -> bool:
+        """Whether each image of the answer, or of the input if that is what is asked, has a latent to be told."""
+        return self not in (Task.TRANSLATE, Task.STYLIZE, Task.INPAINT, Task.SCORE)
 
 
 class _Record(BaseModel):
@@ -113,6 +128,7 @@ class Card(_Record):
     config: dict[str, Any]
     tasks: dict[Task, tuple[str, ...]]
     image: ImageFormat = Field(description="of the pictures it makes, and of the pictures it takes")
+    latent: tuple[int, ...] = Field((), description="shape of the latent that an image is made from; empty: none")
     normalisation: Literal["uint8 / 127.5 - 1"] = "uint8 / 127.5 - 1"
     classes: tuple[str, ...] = ()
     domains: dict[Literal["A", "B"], str] = Field(default_factory=dict, description="what A and B stand for")

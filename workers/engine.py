@@ -8,6 +8,7 @@ import time
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from threading import Event
 from typing import Any
 
@@ -48,6 +49,8 @@ class Work:
     rows: Rows | None = None
     pixels: np.ndarray | None = None
     """uint8 [N, H, W, C] once it is done."""
+    numbers: np.ndarray | None = None
+    """Instead of pixels, float32 [N, D] once a task is done whose answer is no pictures."""
     weights: str = ""
     """sha256 of the weights that made the pixels."""
     batch_size: int = 0
@@ -55,6 +58,11 @@ class Work:
     inference_ms: float = 0.0
     canceled: Event = field(default_factory=Event)
     """May be set at any time, from any thread: the work is left where it is."""
+
+    @property
+    def done(self) -> bool:
+        """Whether it has run to its end."""
+        return self.pixels is not None or self.numbers is not None
 
 
 @dataclass(frozen=True)
@@ -71,6 +79,7 @@ Report = Callable[[Work, Progress], None]
 """Called whenever a work of several steps moves on, but of the steps of one pass no more than every `REPORT_S`."""
 
 REPORT_S = 0.25
+_NO_MEMORY = ("can't allocate memory", "Failed to allocate memory", "bad_alloc")
 PROBE_STEPS = 3
 """How many steps of a model that takes many are run to measure it."""
 
@@ -121,7 +130,7 @@ class Engine:
     def run(self, works: Sequence[Work], report: Report = lambda work, progress: None) -> None:
         """Runs orders of one model, filling in each work's pixels and times. Orders that can share a forward pass do.
 
-        A work that is canceled meanwhile ends without pixels if it was alone in its pass.
+        A work that is canceled meanwhile is not done if it was alone in its pass.
 
         Raises:
             PredictionError: the model cannot be loaded. Nothing was run.
@@ -133,7 +142,10 @@ class Engine:
                 self.prepare(work)
             groups[(work.order.task, work.rows.key)].append(work)
         for group in groups.values():
-            self._forward(loaded, group, report)
+            while not self._forward(loaded, group, report):
+                task = group[0].order.task
+                self._take_less(loaded.card.name, loaded.sizes[task].largest)
+                loaded.sizes[task] = self._exact_sizes(loaded, task)
 
     def prepare(self, work: Work) -> None:
         """Turns an order into rows of a forward pass; loads its model if it is not in memory.
@@ -165,9 +177,7 @@ class Engine:
             raise PredictionError("model_not_found", f"this worker has no model {name!r}") from None
         size = entry.card.weights.parameters * 4
         while self.resident and sum(other.bytes for other in self.resident.values()) + size > self.memory_bytes:
-            evicted, _ = self.resident.popitem(last=False)
-            self.metrics.evicted(evicted)
-            log.info("model_evicted", model=evicted)
+            self.unload(next(iter(self.resident)))
         started = time.monotonic()
         try:
             model = checkpoint.read(entry.folder, entry.card)
@@ -187,10 +197,24 @@ class Engine:
         )
         return loaded
 
+    def unload(self, name: str) -> None:
+        """Drops a model if it is in memory."""
+        if self.resident.pop(name, None):
+            self.metrics.dropped(name)
+            log.info("model_dropped", model=name)
+
     def _exact_sizes(self, loaded: Resident, task: Task) -> ExactSizes:
-        limit = loaded.card.serving.max_batch
-        probe = OPERATIONS[task].probe(loaded.model, loaded.card, limit)
-        return ExactSizes(lambda indices: self._probed(loaded, task, probe, indices), limit)
+        """Up to what memory holds. Raises `PredictionError` if that is not even one image."""
+        name, limit = loaded.card.name, loaded.card.serving.max_batch
+        while True:
+            limit = min(limit, self.largest.get(name, limit))
+            probe = OPERATIONS[task].probe(loaded.model, loaded.card, limit)
+            try:
+                return ExactSizes(partial(self._probed, loaded, task, probe), limit)
+            except Exception as error:
+                if not is_out_of_memory(error):
+                    raise
+            self._take_less(name, limit)
 
     @torch.inference_mode()
     def _probed(self, loaded: Resident, task: Task, rows: Rows, indices: Sequence[int]) -> Tensor:
@@ -199,8 +223,37 @@ class Engine:
             images = step.images
         return images
 
+    def _forward(self, loaded: Resident, group: list[Work], report: Report) -> bool:
+        """Hands each work of a group its images; False if they were more than memory holds at once."""
+        try:
+            self._run_group(loaded, group, report)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            return False
+        return True
+
+    def _take_less(self, name: str, size: int) -> None:
+        """Halves the batches of a model that `size` was too much for, for good; of one image drops all other models.
+
+        Raises:
+            PredictionError: not even one image fits.
+        """
+        self.metrics.out_of_memory(name)
+        log.warning("out_of_memory", model=name, batch_size=size)
+        others = set(self.resident) - {name}
+        if size > 1:
+            self.largest[name] = size // 2
+        elif others:
+            for other in others:
+                self.unload(other)
+        else:
+            raise PredictionError("out_of_memory", f"one image of {name} needs more memory than the worker has")
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+
     @torch.inference_mode()
-    def _forward(self, loaded: Resident, group: list[Work], report: Report) -> None:
+    def _run_group(self, loaded: Resident, group: list[Work], report: Report) -> None:
         """Joins the group's rows, runs them in batches of the exact sizes, and hands each work its images."""
         task, rows = group[0].order.task, _joined([work.rows for work in group])
         sizes = loaded.sizes[task]
@@ -217,11 +270,14 @@ class Engine:
                     return
                 watch.step(step, start, count)
             images.append(step.images[:count])
-        pixels = to_pixels(torch.cat(images))
+        result = torch.cat(images)
         elapsed = time.monotonic() - started
         self.metrics.ran(loaded.card.name, total, elapsed)
         for work, (first, last) in zip(group, watch.places, strict=True):
-            work.pixels = pixels[first:last]
+            if task.pictured:
+                work.pixels = to_pixels(result[first:last])
+            else:
+                work.numbers = result[first:last].flatten(1).numpy()
             work.inference_ms, work.batch_size = elapsed * 1000, total
 
     def _steps(self, loaded: Resident, task: Task, rows: Rows, indices: Sequence[int]) -> Iterator[Step]:
@@ -261,6 +317,7 @@ class _Watch:
         self.places = list(zip([0, *ends], ends, strict=False))
         """First row and the row after the last, of each work."""
         self.group, self.report, self.passes = group, report, passes
+        self.pictured = group[0].order.task.pictured
         self._passed, self._reported = 0, time.monotonic()
 
     def step(self, step: Step, start: int, count: int) -> None:
@@ -273,8 +330,13 @@ class _Watch:
         self._reported = time.monotonic()
         for work, (first, last) in zip(self.group, self.places, strict=True):
             rows = step.images[max(first - start, 0) : max(min(last - start, count), 0)]
-            seen = step.total > 1 and len(rows) > 0
+            seen = self.pictured and step.total > 1 and len(rows) > 0
             self.report(work, Progress(done, total, to_pixels(rows) if seen else None))
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether a GPU's memory or the machine's is used up; for the latter torch and ONNX Runtime have only words."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(words in str(error) for words in _NO_MEMORY)
 
 
 def _joined(parts: Sequence[Rows]) -> Rows:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Literal
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from app import answers
-from app.dependencies import EntryDep, RegistryDep, StoreDep
-from app.errors import NotFound
+from app.dependencies import EntryDep, RegistryDep, StoreDep, may_manage
+from app.errors import NotFound, Unavailable
 from app.openapi import problems
-from app.schemas.models import ModelDetail, ModelList, detail, summary
+from app.schemas.models import ModelDetail, ModelList, Told, detail, summary
 from app.store import Store
 from models.registry import Entry
 
@@ -29,6 +30,24 @@ async def list_models(registry: RegistryDep) -> ModelList:
 async def read_model(entry: EntryDep) -> ModelDetail:
     """The card (data, training, measured metrics, licence) and, for each task, the JSON Schema of its input."""
     return detail(entry)
+
+
+@router.post(
+    "/{model}/{verb}",
+    status_code=202,
+    dependencies=[Depends(may_manage)],
+    responses=problems(404, 503),
+    summary="Load a model before it is asked for, or drop it from memory",
+)
+async def tell_workers(entry: EntryDep, verb: Literal["load", "unload"], store: StoreDep) -> Told:
+    """Every worker does so after its batch in hand; `GET /v1/queue` shows the models that each holds.
+
+    A model that is dropped is loaded again when it is asked for.
+    """
+    told = await store.tell_workers(verb, entry.card.name)
+    if not told:
+        raise Unavailable("no worker is running", code="no_worker", retry_after_s=5)
+    return Told(model=entry.card.name, workers=told)
 
 
 @router.get(

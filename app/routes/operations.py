@@ -63,7 +63,8 @@ async def read_version() -> Version:
 async def metrics(metrics: MetricsDep, store: StoreDep, registry: RegistryDep) -> Response:
     """Prometheus text format; queues, workers and ended predictions are read from Redis at each scrape."""
     overview = await store.overview(_served(registry))
-    return Response(metrics.exposition(overview), media_type="text/plain; version=0.0.4; charset=utf-8")
+    told = metrics.exposition(overview) + (await store.deliveries()).exposition()
+    return Response(told, media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
 @router.get(

@@ -52,6 +52,13 @@ class ModelDetail(ModelSummary):
     examples: list[Example]
 
 
+class Told(BaseModel):
+    """What was asked of the workers was heard."""
+
+    model: str
+    workers: int = Field(description="how many heard it")
+
+
 def _summary(entry: Entry) -> dict[str, Any]:
     card = entry.card
     return {

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from models import checkpoint, pictures
-from models.card import EXAMPLES, SHEET_FILE, Card
+from models.card import EXAMPLES, SHEET_FILE, Card, Task
 from models.registry import Registry
 from models.training import data, recipe
 from models.training.data import Source
@@ -24,7 +26,29 @@ _HEAD = """# The models
 Made by `easel report`, from the cards in `models/zoo`. Every figure was measured by `easel evaluate` on images that
 were not trained on; `[name]` is the network whose features or verdicts were used, and `.floor` the same figure for
 real training images. Samples are drawn with seeds 0, 1, 2 …, none chosen.
+
+`frechet_distance`, `kernel_distance`, `classifier_score`, `precision` and `recall` have the formulas of FID, KID, the
+Inception score and improved precision and recall, but on the features of our own judges: they rank models here, and
+cannot be compared with figures on Inception's features. Likelihoods are in nats: of black and white pixels where the
+table says so, else of 256 levels; only figures of the same kind compare. `parzen_nats` misleads (arXiv 1511.01844) and
+stands for the papers that state it.
 """
+
+_DRAWS = {Task.SAMPLE, Task.CONDITIONAL}
+
+_LEAGUE = {
+    "frechet_distance": "↓",
+    "kernel_distance": "↓",
+    "precision": "↑",
+    "recall": "↑",
+    "classifier_score": "↑",
+    "conditional_accuracy": "↑",
+    "nll_nats": "↓",
+    "bits_per_dim": "↓",
+    "neighbour_accuracy": "↑",
+    "parzen_nats": "↑",
+}
+"""The columns of the league tables, and which way is better; the first ranks."""
 
 
 def write(registry: Registry, folder: Path) -> None:
@@ -35,7 +59,7 @@ def write(registry: Registry, folder: Path) -> None:
         FileNotFoundError: a data set that a sheet needs is missing.
     """
     (folder / "models").mkdir(parents=True, exist_ok=True)
-    sections, cells = [], []
+    sections, cells, cards = [], [], []
     for entry in registry:
         if entry.card.training is None:
             continue
@@ -45,11 +69,12 @@ def write(registry: Registry, folder: Path) -> None:
         if sheet is not None:
             (entry.folder / SHEET_FILE).write_bytes(pictures.encode(sheet, "webp"))
             cells += _highlights(entry.card, sheet)
+        cards.append(entry.card)
         if any({"image", "images"} & set(inputs) for inputs in entry.card.tasks.values()):
             _write_examples(entry.folder / EXAMPLES, held_out)
         sections.append(_section(entry.card, shown=sheet is not None))
     (folder / "models" / "overview.png").write_bytes(pictures.encode(pictures.grid(cells, columns=_COLUMNS)))
-    (folder / "models.md").write_text(_HEAD + "\n".join(sections))
+    (folder / "models.md").write_text(_HEAD + _league(cards) + "\n".join(sections))
 
 
 def _write_examples(folder: Path, held_out: Source) -> None:
@@ -71,8 +96,37 @@ def _highlights(card: Card, sheet: np.ndarray) -> list[np.ndarray]:
         return np.asarray(picture.resize((_SIDE, _SIDE), Image.Resampling.LANCZOS))
 
     if not card.directions:
-        return [cell(0, column) for column in range(_COLUMNS)]
+        across = min((sheet.shape[1] + 2) // step, _COLUMNS)
+        return [
+            cell(place // across, place % across) for place in range(_COLUMNS) if place // across * step < len(sheet)
+        ]
     return [cell(row, column) for row in range(_COLUMNS // 2) for column in (0, 1)]
+
+
+def _league(cards: Sequence[Card]) -> str:
+    """For each data set, the models that draw from it side by side, the nearest to real images first."""
+    lines = []
+    for name in dict.fromkeys(card.data.name for card in cards):
+        rows = [(card, _by_column(card)) for card in cards if card.data.name == name and _DRAWS & card.tasks.keys()]
+        shown = [column for column in _LEAGUE if any(column in found for _, found in rows)]
+        if not shown:
+            continue
+        head = [f"{column} {better}" for column, better in _LEAGUE.items() if column in shown]
+        lines += [f"\n## {name}\n", f"| model | {' | '.join(head)} |", "| --- |" + " --- |" * len(head)]
+        floors = {column: value for _, found in rows for column, value in found.items() if column.endswith(".floor")}
+        lines.append(_row("*real training images*", [floors.get(f"{column}.floor") for column in shown]))
+        for card, found in sorted(rows, key=lambda row: row[1].get(next(iter(_LEAGUE)), float("inf"))):
+            lines.append(_row(f"[{card.name}](#{card.name})", [found.get(column) for column in shown]))
+    return "\n".join(lines) + "\n"
+
+
+def _by_column(card: Card) -> dict[str, float]:
+    """The card's figures by their names without the judge's."""
+    return {re.sub(r"\[.*\]", "", metric.name): metric.value for metric in reversed(card.metrics)}
+
+
+def _row(name: str, values: Iterable[float | None]) -> str:
+    return f"| {name} | " + " | ".join("" if value is None else f"{value:g}" for value in values) + " |"
 
 
 def _section(card: Card, shown: bool) -> str:
