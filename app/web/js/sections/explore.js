@@ -17,7 +17,7 @@ const FRAMES = 32;
 const FRAMES_PER_SECOND = 12;
 const REST_MS = 120;
 const SPREAD = [-3, -2, -1, 0, 1, 2, 3];
-const OWN = ["n", "seed", "latent", "truncation"];
+const OWN = ["n", "seed", "latent", "truncation", "temperature"];
 
 /** @param {HTMLElement} page @param {import("../router.js").Route} route @param {AbortSignal} signal */
 export async function show(page, route, signal) {
