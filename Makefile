@@ -38,6 +38,10 @@ conform: install ## at least 2,000 generated requests against the OpenAPI docume
 	.easel/conform/bin/st run http://127.0.0.1:$(CONFORM_PORT)/openapi.json --max-examples 60 --request-timeout 20 \
 		--checks not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance
 
+bench: install ## Easel against the bare forward pass, LitServe and BentoML: ten minutes on an idle machine
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[bench]'
+	$(BIN)/python -m benchmarks.serve
+
 soak: install ## three minutes of random load while processes are killed, and then nothing may be lost
 	$(BIN)/python -m benchmarks.soak --minutes 3
 
@@ -50,4 +54,4 @@ train: install ## train a model: make train RECIPE=mnist-dcgan
 clean: ## forget the environment and the embedded Redis's data
 	rm -rf $(VENV) .easel
 
-.PHONY: help install serve browser test conform soak memory train clean
+.PHONY: help install serve browser test conform bench soak memory train clean
