@@ -10,7 +10,6 @@ import { randomId } from "./dom.js";
 
 const ENDED = ["succeeded", "failed", "canceled"];
 const PATIENCE_S = 1;
-const ARRIVAL_MS = 250; // so long a request may be on its way: a cancel must not overtake it
 
 /** @param {any} prediction */
 export function ended(prediction) {
@@ -27,32 +26,35 @@ export function ended(prediction) {
 export async function predict(order, { pictures = {}, signal, onEvent = () => {} } = {}) {
   signal?.throwIfAborted();
   const path = `/v1/predictions/${randomId()}`;
-  const sending = new AbortController();
-  const arrival = new Promise((resolve) => setTimeout(resolve, ARRIVAL_MS));
-  const made = make(path, order, pictures, onEvent, sending.signal);
-  const settled = new AbortController();
-  const abandoned = new Promise((_, reject) => {
-    const abandon = () => {
-      reject(signal.reason);
-      Promise.race([arrival, made]).then(
-        () => !settled.signal.aborted && (sending.abort(), cancel(path)),
-        () => {},
-      );
-    };
-    signal?.addEventListener("abort", abandon, { signal: settled.signal });
-  });
-  return Promise.race([made.finally(() => settled.abort()), abandoned]);
+  const { body, headers } = content(order, pictures);
+  const accepted = json(path, { method: "PUT", body, headers: { ...headers, Prefer: `wait=${PATIENCE_S}` } });
+  // A cancel must not overtake the request, so it waits for the first answer, which comes within PATIENCE_S.
+  const abandon = () =>
+    accepted.then(
+      (prediction) => ended(prediction) || cancel(path),
+      () => {},
+    );
+  signal?.addEventListener("abort", abandon, { once: true });
+  try {
+    const prediction = await unlessAborted(accepted, signal);
+    if (ended(prediction)) return succeeded(prediction);
+    await follow(prediction, onEvent, signal);
+    return succeeded(await json(path, { signal }));
+  } finally {
+    signal?.removeEventListener("abort", abandon);
+  }
 }
 
-async function make(path, order, pictures, onEvent, signal) {
-  const { body, headers } = content(order, pictures);
-  const init = { method: "PUT", body, headers: { ...headers, Prefer: `wait=${PATIENCE_S}` }, signal };
-  const prediction = await json(path, init);
-  return succeeded(ended(prediction) ? prediction : await follow(prediction, onEvent, signal));
+/** The promise, or the signal's reason as soon as it is aborted. */
+function unlessAborted(promise, signal) {
+  const aborted = new Promise((_, reject) =>
+    signal?.addEventListener("abort", () => reject(signal.reason), { once: true }),
+  );
+  return Promise.race([promise, aborted]);
 }
 
 /**
- * Watches a prediction to its end.
+ * Watches a prediction to its end. What was asked to be in the answer itself is not among what it tells.
  * @param {any} prediction
  * @param {(name: string, data: any) => void} onEvent
  * @param {AbortSignal} [signal]
