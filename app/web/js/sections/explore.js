@@ -50,7 +50,7 @@ export async function show(page, route, signal) {
   const told = h("p", { class: "hint" }, "…");
   const trouble = h("div", {});
   const play = h("button", { class: "button", type: "button", onclick: walk }, icon("play"), "Walk around the four");
-  const strip = h("div", { class: "strip" });
+  const strip = h("div", { class: "strip", tabindex: "0", role: "group", "aria-label": "One number changed" });
   const dimension = h("input", { class: "input number", type: "number", id: "dimension", min: 0, value: 0 });
   page.append(
     h(
