@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.errors import Gone, Problem, ServerError, Unavailable
-from app.schemas.predictions import Prediction
+from app.schemas.predictions import Embedded, Prediction
 from app.store import Store
 from models import pictures
 from models.pictures import MEDIA_TYPES, Animated, Format
@@ -55,19 +55,22 @@ def format_of(media_type: str) -> Format | None:
     return _FORMATS.get(media_type)
 
 
-async def embedded(found: Snapshot, store: Store) -> list[str | None]:
-    """The images in base64, if the order asked for them in the answer; None for each that has expired."""
-    if found.answer is None or not found.order.output.b64_json:
-        return []
-    return [blob and base64.b64encode(blob).decode() for blob in await store.images(found.id, len(found.answer.images))]
+async def embedded(found: Snapshot, store: Store) -> Embedded:
+    """What the order asked to have in the answer itself, unless it has expired."""
+    answer = found.answer
+    if answer is None:
+        return Embedded()
+    blobs = await store.images(found.id, len(answer.images)) if answer.images and found.order.output.b64_json else []
+    latents = await store.latents(found.id) if answer.latent else None
+    return Embedded(
+        b64=[blob and base64.b64encode(blob).decode() for blob in blobs],
+        latents=np.frombuffer(latents, "<f4").reshape(-1, answer.latent).tolist() if latents else [],
+    )
 
 
-def as_json(found: Snapshot, ttl_s: int, b64: Sequence[str | None] = ()) -> JSONResponse:
-    """201 for a prediction that has ended, 202 for one that has not; `Location` names it either way.
-
-    `b64` is what `embedded` says.
-    """
-    prediction = Prediction.of(found, ttl_s, b64)
+def as_json(found: Snapshot, ttl_s: int, beside: Embedded | None = None) -> JSONResponse:
+    """201 for a prediction that has ended, 202 for one that has not; `Location` names it either way."""
+    prediction = Prediction.of(found, ttl_s, beside)
     headers = {"Location": prediction.urls.get}
     return JSONResponse(prediction.model_dump(mode="json"), 201 if found.status in ENDED else 202, headers)
 

@@ -18,7 +18,7 @@ from app.preferences import DURATION, Preference, preferred, seconds
 from app.schemas.predictions import PredictionRequest
 from app.store import Store
 from core.settings import Settings
-from models.registry import Registry
+from models.registry import Entry, Registry
 from workers.jobs import Snapshot
 
 _bearer = HTTPBearer(
@@ -29,7 +29,8 @@ _bearer = HTTPBearer(
 
 
 async def _caller(request: Request, bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]) -> Caller:
-    return await request.app.state.access.caller(bearer and bearer.credentials, request.state.headers)
+    request.state.caller = await request.app.state.access.caller(bearer and bearer.credentials, request.state.headers)
+    return request.state.caller
 
 
 CallerDep = Annotated[Caller, Depends(_caller)]
@@ -51,8 +52,9 @@ async def may_manage(caller: CallerDep) -> None:
     caller.require(Scope.ADMIN)
 
 
-async def _predictions(request: Request, caller: CallerDep) -> Predictions:
-    return request.app.state.predictions.of(caller)
+async def _predictions(request: Request) -> Predictions:
+    """For the caller whom `may_use` let in."""
+    return request.app.state.predictions.of(request.state.caller)
 
 
 async def _store(request: Request) -> Store:
@@ -92,12 +94,17 @@ class Asking:
         if wait_s is None:
             wait_s = self.predictions.settings.max_wait_s
         leaving = None if naming and naming.key else self._leaving
-        return await self._create(asked, files, naming, Patience(wait_s, self.cancel_after_s, leaving))
+        return await self._create(asked, files, naming, Patience(wait_s, self.cancel_after_s, leaving), pictured=True)
 
     async def _create(
-        self, asked: PredictionRequest, files: Files, naming: Naming | None, patience: Patience
+        self,
+        asked: PredictionRequest,
+        files: Files,
+        naming: Naming | None,
+        patience: Patience,
+        pictured: bool = False,
     ) -> Snapshot:
-        found = await self.predictions.create(asked, files, patience, naming)
+        found = await self.predictions.create(asked, files, patience, naming, pictured)
         if self.preference.applied:
             self.request.state.headers["Preference-Applied"] = self.preference.applied
         return found
@@ -108,9 +115,13 @@ class Asking:
             pass
 
 
+async def _entry(model: str, request: Request) -> Entry:
+    """The model that the path names."""
+    return (await _predictions(request)).entry(model)
+
+
 async def _asking(
     request: Request,
-    predictions: PredictionsDep,
     prefer: Annotated[
         list[str] | None,
         Header(description="`wait=10`: wait up to ten seconds for the end; `respond-async`: do not wait"),
@@ -120,12 +131,14 @@ async def _asking(
         Header(pattern=DURATION, description="cancels the prediction if it has not ended by then: `30s`, `1m30s`"),
     ] = None,
 ) -> Asking:
+    predictions = await _predictions(request)
     preference = preferred(prefer or [], predictions.settings.max_wait_s)
     return Asking(request, predictions, preference, None if cancel_after is None else seconds(cancel_after))
 
 
 PredictionsDep = Annotated[Predictions, Depends(_predictions)]
 StoreDep = Annotated[Store, Depends(_store)]
+EntryDep = Annotated[Entry, Depends(_entry)]
 RegistryDep = Annotated[Registry, Depends(_registry)]
 SettingsDep = Annotated[Settings, Depends(_settings)]
 MetricsDep = Annotated[Metrics, Depends(_metrics)]

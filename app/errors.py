@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -11,7 +12,6 @@ from pydantic import BaseModel, Field
 from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
-from starlette.routing import Match
 
 from app.schemas.images import ErrorBody, ErrorEnvelope
 from core import logs
@@ -101,6 +101,12 @@ class TooSlow(Problem):
         super().__init__(detail, headers={"Connection": "close"})
 
 
+class NotAcceptable(Problem):
+    """There is an answer, but none of the kind that the caller takes."""
+
+    status, code = 406, "not_acceptable"
+
+
 class Conflict(Problem):
     """Not in the state that it is in."""
 
@@ -176,9 +182,9 @@ class Unavailable(Problem):
 
 TITLES = {
     400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed",
-    408: "Request Timeout", 409: "Conflict", 410: "Gone", 413: "Content Too Large", 415: "Unsupported Media Type",
-    422: "Unprocessable Content", 429: "Too Many Requests", 431: "Request Header Fields Too Large",
-    500: "Internal Server Error", 503: "Service Unavailable",
+    406: "Not Acceptable", 408: "Request Timeout", 409: "Conflict", 410: "Gone", 413: "Content Too Large",
+    415: "Unsupported Media Type", 422: "Unprocessable Content", 429: "Too Many Requests",
+    431: "Request Header Fields Too Large", 500: "Internal Server Error", 503: "Service Unavailable",
 }  # fmt: skip
 
 
@@ -235,9 +241,11 @@ def _envelope(problem: Problem) -> ErrorEnvelope:
 
 
 def _allowed(request: Request) -> set[str]:
-    """The methods that the path of a request takes, whichever routes take them."""
-    found = (route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE)
-    allowed = {method for route in found for method in getattr(route, "methods", None) or ()}
+    """The methods that the path of a request takes, as the OpenAPI document tells them."""
+    allowed: set[str] = set()
+    for path, methods in request.app.openapi()["paths"].items():
+        if re.fullmatch(re.sub(r"{\w+}", "[^/]+", path), request.scope["path"]):
+            allowed |= {method.upper() for method in methods}
     return allowed | {"HEAD"} if "GET" in allowed else allowed
 
 
@@ -257,8 +265,8 @@ def install(app: FastAPI) -> None:
     async def _http(request: Request, error: HTTPException) -> Response:
         problem = Problem(str(error.detail), code=TITLES.get(error.status_code, "error").lower().replace(" ", "_"))
         problem.status, problem.headers = error.status_code, dict(error.headers or {})
-        if problem.status == 405:
-            problem.headers["Allow"] = ", ".join(sorted(_allowed(request)))
+        if problem.status == 405 and (allowed := _allowed(request)):
+            problem.headers["Allow"] = ", ".join(sorted(allowed))
         return render(request, problem)
 
     @app.exception_handler(RedisError)

@@ -121,6 +121,7 @@ _CODES = {
     401: ("unauthorized", "this needs a valid API key, sent as `Authorization: Bearer ek_…`"),
     403: ("missing_scope", "this key lacks the scope predict"),
     404: ("not_found", "there is nothing of this id; results are kept for a limited time"),
+    406: ("not_acceptable", "score answers with numbers, not with pictures; send `Accept: application/json`"),
     408: ("request_timeout", "the request's body did not arrive within 30 s"),
     409: ("not_ended", "the prediction has not ended; cancel it first"),
     410: ("expired", "the images have expired"),

@@ -11,7 +11,7 @@ from fastapi import Depends, FastAPI
 from fastapi_offline import FastAPIOffline
 from starlette.middleware.cors import CORSMiddleware
 
-from app import errors
+from app import errors, page
 from app.access import Access
 from app.dependencies import may_use
 from app.examples import illustrate
@@ -61,12 +61,15 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         max_held=int(settings.max_bodies_mb * 2**20),
         timeout_s=settings.read_timeout_s,
     )
-    app.add_middleware(CORSMiddleware, allow_origins=settings.cors_origins, **CORS)
+    if settings.cors_origins:
+        app.add_middleware(CORSMiddleware, allow_origins=settings.cors_origins, **CORS)
     app.add_middleware(Observe, metrics=metrics)
     app.add_middleware(Head)
-    for module in (predictions, bundles, deliveries, uploads, short, interpolate, images, models, usage):
+    # Requests are matched in this order, so what is asked most comes first.
+    for module in (short, predictions, interpolate, images, bundles, models, uploads, deliveries, usage):
         app.include_router(module.router, dependencies=[Depends(may_use)], responses=problems(401, 403, 422, 503))
     app.include_router(operations.router)
+    page.install(app)
     app.openapi = lambda: _documented(app)
     return app
 

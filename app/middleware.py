@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import TooLarge, TooSlow, Unavailable, render
 from app.metrics import Metrics
+from app.page import policy
 from core import logs
 
 log = logs.get("app.requests")
@@ -68,6 +69,8 @@ class Observe:
                 headers = MutableHeaders(scope=message)
                 headers["X-Request-Id"] = request_id
                 headers["X-Content-Type-Options"] = "nosniff"
+                headers["Referrer-Policy"] = "no-referrer"
+                headers["Content-Security-Policy"] = policy(scope["path"])
                 for name, value in added.items():
                     headers.setdefault(name, value)
             await send(message)

@@ -16,6 +16,7 @@ _WORDS = {
     401: "no API key, or one that is unknown or revoked",
     403: "the API key lacks the scope",
     404: "there is no such thing",
+    406: "the task answers with numbers, and the caller takes only pictures",
     408: "the request did not arrive in time",
     409: "it is not in a state for this",
     410: "it has expired",
@@ -80,6 +81,7 @@ PREDICTION_BODY = {
                         },
                         "image": _PICTURE,
                         "images": {"type": "array", "items": _PICTURE},
+                        "mask": _PICTURE,
                     },
                 }
             },
@@ -115,6 +117,7 @@ SAMPLE_BODY = _short_body(
         "label": {"type": "string", "description": "for conditional models: class name or index", "example": "7"},
         "n": {"type": "integer", "minimum": 1, "maximum": 64, "example": 1},
         "seed": {"type": "integer", "minimum": 0, "example": 1},
+        "latent": {"type": "string", "description": "instead of a seed: its numbers, separated by commas"},
         **_OUTPUT_FIELDS,
     }
 )

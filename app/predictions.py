@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from redis.exceptions import RedisError
 
 from app.access import Caller
-from app.errors import ClientGone, Conflict, FieldError, Invalid, NotFound, Unavailable, field_errors
+from app.errors import ClientGone, Conflict, FieldError, Invalid, NotAcceptable, NotFound, Unavailable, field_errors
 from app.metrics import Metrics
 from app.schemas.predictions import PredictionRequest
 from app.sources import Source, Sources
@@ -28,13 +28,13 @@ from app.uploads import pointers, to_pixels
 from core import guard, logs
 from core.settings import Settings
 from models.card import Card, Task
-from models.inputs import input_model
-from models.registry import Registry
+from models.inputs import STARTS, input_model
+from models.registry import Entry, Registry
 from workers.jobs import ENDED, PICTURE_PREFIX, Order, Snapshot, Status, Webhook
 
 log = logs.get(__name__)
 
-PICTURES = ("image", "images")
+PICTURES = ("image", "images", "mask")
 """The inputs that are pictures."""
 
 MAX_PICTURES = 8
@@ -140,15 +140,19 @@ class Predictions:
         bound.caller = caller
         return bound
 
-    def card(self, model: str) -> Card:
+    def entry(self, model: str) -> Entry:
         """Raises `NotFound` for a model that is not served."""
         try:
-            card = self.registry[model].card
+            entry = self.registry[model]
         except KeyError:
-            card = None
-        if card is None or not card.tasks:
+            entry = None
+        if entry is None or not entry.card.tasks:
             raise NotFound(f"there is no model {model!r}; GET /v1/models lists those there are", code="model_not_found")
-        return card
+        return entry
+
+    def card(self, model: str) -> Card:
+        """Raises `NotFound` for a model that is not served."""
+        return self.entry(model).card
 
     def task(self, card: Card, *wanted: Task) -> Task:
         """The first of the wanted tasks that the model offers. Raises `Invalid` if there is none."""
@@ -159,9 +163,16 @@ class Predictions:
         raise Invalid(f"{card.name} does not {asked}; it offers {offered}", code="task_not_offered")
 
     async def create(
-        self, request: PredictionRequest, files: Files, patience: Patience, naming: Naming | None = None
+        self,
+        request: PredictionRequest,
+        files: Files,
+        patience: Patience,
+        naming: Naming | None = None,
+        pictured: bool = False,
     ) -> Snapshot:
         """Enqueues a prediction and waits for its end as long as the caller's patience lasts.
+
+        With `pictured` its answer must be pictures.
 
         A request that was named before, by id or idempotency key, is answered with the prediction that it made then.
 
@@ -172,6 +183,11 @@ class Predictions:
         await self.caller.count_request()
         card = self.card(request.model)
         task = self.task(card, request.task) if request.task else next(iter(card.tasks))
+        if pictured and not task.pictured:
+            raise NotAcceptable(f"{task} answers with numbers, not with pictures; send Accept: application/json")
+        if request.output.latents and not (card.latent and task.has_latents):
+            here = FieldError(pointer="/output/latents", detail=f"{task} with {card.name} has no latents to tell")
+            raise Invalid("there are no latents", errors=[here])
         values, pictures = self._validated(card, task, request.input, files)
         if not await self.store.workers():
             raise Unavailable("no worker is running", code="no_worker", retry_after_s=5)
@@ -367,9 +383,9 @@ class Predictions:
             if len(sources) > MAX_PICTURES:
                 many = FieldError(pointer=f"/input/{name}", detail=f"more than {MAX_PICTURES} pictures")
                 raise Invalid(f"up to {MAX_PICTURES} pictures are taken at once", errors=[many])
-            if name == "image" and len(sources) > 1:
-                one = FieldError(pointer="/input/image", detail="sent more than once")
-                raise Invalid("one picture is taken as `image`", errors=[one])
+            if name != "images" and len(sources) > 1:
+                one = FieldError(pointer=f"/input/{name}", detail="sent more than once")
+                raise Invalid(f"one picture is taken as `{name}`", errors=[one])
             references = []
             for at, source in zip(pointers(name, sources), sources, strict=True):
                 if not isinstance(source, bytes | str):
@@ -386,7 +402,7 @@ class Predictions:
             raise Invalid(
                 f"{card.name} does not take this input", errors=field_errors(error.errors(), ("input",))
             ) from None
-        if "seed" in values and values["seed"] is None:
+        if "seed" in values and values["seed"] is None and _draws(task, values):
             values["seed"] = secrets.randbelow(2**32)
         return values, pictures
 
@@ -404,6 +420,12 @@ class Predictions:
                 errors=[FieldError(pointer="/webhook", detail=detail)],
             ) from None
         return Webhook(url=request.webhook, events=request.webhook_events_filter)
+
+
+def _draws(task: Task, values: dict[str, Any]) -> bool:
+    """Whether a seed is needed: not where it is one of several starts, and another one is given."""
+    others = [name for name in STARTS.get(task, ()) if name != "seed"]
+    return "seed" not in STARTS.get(task, ()) or all(values.get(name) is None for name in others)
 
 
 def _digest(request: PredictionRequest, files: Files) -> str:

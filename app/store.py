@@ -216,7 +216,7 @@ class Store:
         keys += [*_histories(found.order), jobs.DEADLINES, *registries]
         images = [jobs.image_key(found.id, index) for index in range(len(found.answer.images) if found.answer else 0)]
         images += [jobs.picture_key(picture) for picture in found.order.pictures]
-        images += [jobs.events_key(found.id), webhooks.attempts_key(found.id)]
+        images += [jobs.latents_key(found.id), jobs.events_key(found.id), webhooks.attempts_key(found.id)]
         return await self._purge(keys, [found.id, *images]) != 0
 
     async def position(self, found: Snapshot) -> int | None:
@@ -241,6 +241,10 @@ class Store:
         """The encoded bytes of all images."""
         keys = [jobs.image_key(prediction, index) for index in range(count)]
         return (await self.trips.ask(("MGET", *keys)))[0]
+
+    async def latents(self, prediction: str) -> bytes | None:
+        """The latents of all images, or None once they have expired."""
+        return await self.redis.get(jobs.latents_key(prediction))
 
     async def attempts(self, prediction: str) -> list[bytes]:
         """What came of each try at delivering the prediction's webhook, oldest first."""

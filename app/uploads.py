@@ -63,7 +63,7 @@ def from_data_uri(value: str, pointer: str) -> bytes:
 
 def pointers(name: str, values: Sequence[object]) -> list[str]:
     """Where each picture of an input stands in the request."""
-    return [f"/input/{name}"] if name == "image" else [f"/input/{name}/{index}" for index in range(len(values))]
+    return [f"/input/{name}/{index}" for index in range(len(values))] if name == "images" else [f"/input/{name}"]
 
 
 async def record(file: BinaryIO, max_pixels: int, ttl_s: int) -> Upload:

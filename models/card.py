@@ -10,6 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 CARD_FILE = "card.json"
 WEIGHTS_FILE = "model.safetensors"
+SHEET_FILE = "sheet.webp"
+"""What the model makes, on one sheet, for people who choose a model."""
+EXAMPLES = "examples"
+"""Folder of pictures to try the model on, `A-0.png` for one of domain A, `image-0.png` where there are no domains."""
 
 ModelName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=80)]
 """`<data>-<family>[-<variant>]`, for example `mnist-dcgan`."""
@@ -26,6 +30,21 @@ class Task(StrEnum):
     RECONSTRUCT = "reconstruct"
     INTERPOLATE = "interpolate"
     VARY = "vary"
+    TRAVERSE = "traverse"
+    STYLIZE = "stylize"
+    INPAINT = "inpaint"
+    ENCODE = "encode"
+    SCORE = "score"
+
+    @property
+    def pictured(self) -> bool:
+        """Whether the answer is pictures; of the other tasks it is numbers."""
+        return self not in (Task.ENCODE, Task.SCORE)
+
+    @property
+    def has_latents(self) -> bool:
+        """Whether each image of the answer, or of the input if that is what is asked, has a latent to be told."""
+        return self not in (Task.TRANSLATE, Task.STYLIZE, Task.INPAINT, Task.SCORE)
 
 
 class _Record(BaseModel):
@@ -109,6 +128,7 @@ class Card(_Record):
     config: dict[str, Any]
     tasks: dict[Task, tuple[str, ...]]
     image: ImageFormat = Field(description="of the pictures it makes, and of the pictures it takes")
+    latent: tuple[int, ...] = Field((), description="shape of the latent that an image is made from; empty: none")
     normalisation: Literal["uint8 / 127.5 - 1"] = "uint8 / 127.5 - 1"
     classes: tuple[str, ...] = ()
     domains: dict[Literal["A", "B"], str] = Field(default_factory=dict, description="what A and B stand for")

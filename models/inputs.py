@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model, model_validator
 from pydantic.fields import FieldInfo
@@ -15,6 +16,12 @@ MAX_SEED = 2**53 - 1
 """The largest integer that JSON and JavaScript hold exactly."""
 MAX_IMAGES = 64
 """Most images of one prediction."""
+MAX_STEPS = 250
+"""Most noise levels of a diffusion model."""
+DEFAULT_STEPS = 20
+DEFAULT_SAMPLER = "dpm-solver++"
+MAX_LATENT = 1000
+"""Largest absolute value of a latent's numbers."""
 
 FieldMaker = Callable[[Card], tuple[Any, FieldInfo]]
 
@@ -33,6 +40,13 @@ def _label_of(card: Card) -> Callable[[int | str], int]:
         return index
 
     return check
+
+
+def _names_or_indices(card: Card) -> list[dict[str, Any]]:
+    return [
+        {"type": "string", "enum": list(card.classes)},
+        {"type": "integer", "minimum": 0, "maximum": len(card.classes) - 1},
+    ]
 
 
 def _direction(card: Card) -> tuple[Any, FieldInfo]:
@@ -55,6 +69,14 @@ def _one_of(allowed: tuple[str, ...]) -> Callable[[str], str]:
     return check
 
 
+def _latent_of(card: Card) -> Any:
+    size = math.prod(card.latent)
+    number = Annotated[float, Field(ge=-MAX_LATENT, le=MAX_LATENT, allow_inf_nan=False)]
+    return Annotated[list[number], Field(min_length=size, max_length=size, fail_fast=True)]
+
+
+Picture = Annotated[str, Field(json_schema_extra={"contentMediaType": "image/*"})]
+"""The media type tells forms, which are built from the schema, to offer a file."""
 _PICTURE = "a picture: a file part of a multipart request, or in JSON a data: URI or upload:<id>"
 
 FIELDS: dict[str, FieldMaker] = {
@@ -72,6 +94,28 @@ FIELDS: dict[str, FieldMaker] = {
         list[Annotated[int, Field(ge=0, le=MAX_SEED)]] | None,
         Field(None, min_length=2, max_length=8, description="the latents to pass through, by their seeds"),
     ),
+    "latent": lambda card: (
+        _latent_of(card) | None,
+        Field(None, description="the numbers to make the image from, as an answer with `output.latents` tells them"),
+    ),
+    "latents": lambda card: (
+        list[_latent_of(card)] | None,
+        Field(None, min_length=2, max_length=8, description="the latents to pass through, each as an answer tells it"),
+    ),
+    "path": lambda card: (
+        Literal["lerp", "slerp"] | None,
+        Field(None, description="straight or spherical between two latents; if absent, lerp between pictures only"),
+    ),
+    "temperature": lambda card: (
+        float | None,
+        Field(
+            None,
+            gt=0,
+            le=2,
+            allow_inf_nan=False,
+            description="how much chance there is in a sample, 1 if absent; lower is more typical, less varied",
+        ),
+    ),
     "truncation": lambda card: (
         float | None,
         Field(
@@ -84,15 +128,51 @@ FIELDS: dict[str, FieldMaker] = {
     ),
     "label": lambda card: (
         Annotated[int | str, AfterValidator(_label_of(card))],
-        Field(description=f"class name or index: {', '.join(card.classes)}", examples=[card.classes[-1]]),
+        Field(
+            description=f"class name or index: {', '.join(card.classes)}",
+            examples=[card.classes[-1]],
+            json_schema_extra={"anyOf": _names_or_indices(card)},
+        ),
     ),
     "frames": lambda card: (
         int,
         Field(8, ge=2, le=MAX_IMAGES, description="how many images along the way, both ends included"),
     ),
-    "image": lambda card: (str, Field(description=_PICTURE)),
+    "steps": lambda card: (
+        int,
+        Field(
+            DEFAULT_STEPS, ge=1, le=MAX_STEPS, description="noise levels on the way, one pass of the network at each"
+        ),
+    ),
+    "sampler": lambda card: (
+        Literal["dpm-solver++", "ddim", "ddpm"],
+        Field(DEFAULT_SAMPLER, description="how to go from one level to the next; ddpm needs the most steps by far"),
+    ),
+    "guidance": lambda card: (
+        float,
+        Field(
+            1.0,
+            ge=0,
+            le=10,
+            allow_inf_nan=False,
+            description="how much the label counts: above 1 clearer and less varied, and twice the work",
+        ),
+    ),
+    "dimension": lambda card: (
+        int,
+        Field(ge=0, lt=math.prod(card.latent), description="which number of the latent to change", examples=[0]),
+    ),
+    "span": lambda card: (
+        float,
+        Field(3.0, gt=0, le=MAX_LATENT, allow_inf_nan=False, description="it goes from -span to span"),
+    ),
+    "mask": lambda card: (
+        Picture,
+        Field(description=f"white where the picture is to be filled in: {_PICTURE}, cut and scaled like `image`"),
+    ),
+    "image": lambda card: (Picture, Field(description=_PICTURE)),
     "images": lambda card: (
-        list[str] | None,
+        list[Picture] | None,
         Field(None, min_length=2, max_length=8, description=f"the pictures to pass through, each {_PICTURE}"),
     ),
     "direction": _direction,
@@ -103,10 +183,20 @@ FIELDS: dict[str, FieldMaker] = {
             ge=0,
             le=1,
             allow_inf_nan=False,
-            description="how far to go from the picture: 0 is its reconstruction, 1 adds noise as wide as all codes",
+            description="how far to go from the picture: 0 stays with it, 1 adds as much noise as there is in a sample",
         ),
     ),
 }
+
+
+STARTS: dict[Task, tuple[str, ...]] = {
+    Task.SAMPLE: ("seed", "latent"),
+    Task.CONDITIONAL: ("seed", "latent"),
+    Task.INTERPOLATE: ("seeds", "images", "latents"),
+    Task.VARY: ("image", "latent"),
+    Task.TRAVERSE: ("seed", "image", "latent"),
+}
+"""Inputs of which a request gives one. A `seed` that is not given is drawn."""
 
 
 @lru_cache(maxsize=1024)
@@ -117,18 +207,36 @@ def input_model(card: Card, task: Task) -> type[BaseModel]:
         KeyError: the model does not offer the task.
     """
     names = card.tasks[task]
+    starts = tuple(name for name in STARTS.get(task, ()) if name in names)
     return create_model(
         f"{card.name}-{task.value}-input",
         __config__=ConfigDict(extra="forbid", frozen=True, title=f"Input of {card.name} for {task.value}"),
-        __validators__={"one_path": model_validator(mode="after")(_one_path)}
-        if {"seeds", "images"} <= set(names)
-        else {},
-        **{name: FIELDS[name](card) for name in names},
+        __validators__={"one_start": model_validator(mode="after")(_one_of_starts(starts))} if starts else {},
+        **{name: _field(card, name, optional=len(starts) > 1 and name in starts) for name in names},
     )
 
 
-def _one_path(inputs: BaseModel) -> BaseModel:
-    """A path goes through seeds or through pictures."""
-    if (inputs.seeds is None) == (inputs.images is None):
-        raise ValueError("give either `seeds` or `images`, two or more")
-    return inputs
+def _field(card: Card, name: str, optional: bool) -> tuple[Any, FieldInfo]:
+    kind, field = FIELDS[name](card)
+    if optional and field.is_required():
+        return kind | None, Field(None, description=field.description)
+    return kind, field
+
+
+def _one_of_starts(starts: tuple[str, ...]) -> Callable[[BaseModel], BaseModel]:
+    def check(inputs: BaseModel) -> BaseModel:
+        given = [name for name in starts if getattr(inputs, name) is not None]
+        told = " or ".join(f"`{name}`" for name in starts)
+        if len(given) > 1:
+            raise ValueError(f"give only one of {told}")
+        if not given and "seed" not in starts:
+            raise ValueError(f"give {told}")
+        if given == ["latent"] and "seed" in starts and _draws(inputs):
+            raise ValueError("a `latent` makes one image as it is; leave out `n` and `truncation`")
+        return inputs
+
+    return check
+
+
+def _draws(inputs: BaseModel) -> bool:
+    return getattr(inputs, "n", 1) > 1 or getattr(inputs, "truncation", None) is not None

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
-from models.card import Direction
+from models.card import Direction, Task
 
 Batch = Mapping[str, Tensor]
 """Training data by name: `images` [N,C,H,W] in [-1, 1] and `labels` [N]; or `a` and `b` for two domains or a pair."""
@@ -60,24 +60,48 @@ class Model(nn.Module):
     - `sample(latent, labels)`: [N, *latent_shape] (and [N] class indices) -> images
     - `encode(images)` and `decode(codes)`: images -> codes [N, *latent_shape] -> images
     - `translate(images, direction)`: images -> images
+    - `stylize(images)`: images -> images
+    - `complete(images, mask, noise)`: images, [N, 1, H, W] that is 1 where they are to be filled in and else 0, and
+      normal noise [N, *latent_shape] -> whole images (the known pixels are laid over them)
+    - `score(images)`: log-likelihood of each image in nats [N], or a lower bound of it
 
-    Images are [N, C, H, W] float in [-1, 1]. A method that needs many passes returns `Steps` instead of images.
+    Images are [N, C, H, W] float in [-1, 1]. A method that needs many passes returns `Steps` instead.
+
+    With `temperature = "latent"` samples can be asked for at a temperature, which scales the latent; with `"sample"`
+    `sample` does it itself and takes a tensor `temperature` [N] besides.
     """
 
     Config: ClassVar[type[Config]]
+    side: int = 0
+    """Of the square pictures that it makes and takes, where they are not of its data's size."""
     latent_shape: tuple[int, ...] = ()
+    temperature: Literal["", "latent", "sample"] = ""
+    binary = False
+    """Whether its likelihood is one of black and white pixels."""
     classes: int = 0
     directions: tuple[Direction, ...] = ()
+    options: Mapping[Task, tuple[str, ...]] = {}
+    """Inputs (`models.inputs.FIELDS`) of a task that the model's method takes besides, by the same names."""
 
     def prepare_training(self) -> None:
         """Adds the networks and the state that training needs and serving does not (critics, image pools)."""
 
     def players(self) -> tuple[Player, ...]:
-        """The players, in the order in which they take their turns. Called after `prepare_training`."""
-        raise NotImplementedError
+        """The players, in the order in which they take their turns; none of a model that is fitted (`fit`).
+
+        Called after `prepare_training`.
+        """
+        return ()
 
     def loss(self, player: str, batch: Batch) -> Losses:
         """The terms that `player` minimises on `batch`."""
+        raise NotImplementedError
+
+    def fit(self, data: Batch, step: int) -> Losses:
+        """One iteration on all of the data, for a model without players: closed forms, expectation-maximisation.
+
+        Sets the parameters, and gives what it then has to tell.
+        """
         raise NotImplementedError
 
     def after_step(self, player: str) -> None:

@@ -26,7 +26,8 @@ from rq.utils import now, utcformat
 from core import logs
 from workers import scripts
 from workers.engine import PredictionError, Work
-from workers.jobs import Answer, Failure, Status
+from workers.jobs import Answer, Failure, Status, latents_key
+from workers.results import Parcel
 from workers.webhooks import AnnouncedJob
 
 log = logs.get(__name__)
@@ -51,8 +52,8 @@ class Task:
     canceled: threading.Event = field(default_factory=threading.Event)
     work: Work | None = None
     answer: Answer | None = None
-    blobs: list[bytes] = field(default_factory=list)
-    """The encoded images, once there are any."""
+    parcel: Parcel = field(default_factory=Parcel)
+    """What belongs to its answer, once it has one."""
     failure: Failure | None = None
     trace: str = ""
     """Of the failure, for operators."""
@@ -150,7 +151,10 @@ class Batches:
         for task in tasks:
             result = b64encode(orjson.dumps(task.answer.model_dump(mode="json")))
             ttl = int(task.fields[b"result_ttl"])
-            args += [task.id, ttl, result, task.execution.created_at.timestamp(), len(task.blobs), *task.blobs]
+            blobs = task.parcel.images
+            args += [task.id, ttl, result, task.execution.created_at.timestamp(), len(blobs), *blobs]
+            if task.parcel.latents:
+                pipeline.set(latents_key(task.id), task.parcel.latents, ex=ttl)
             if b"meta" in task.fields:
                 self._announce(task, moment, pipeline)
         keys = [first.registry.key, queue.finished_job_registry.key, worker_key, first.worker_executions_key]

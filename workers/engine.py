@@ -49,6 +49,8 @@ class Work:
     rows: Rows | None = None
     pixels: np.ndarray | None = None
     """uint8 [N, H, W, C] once it is done."""
+    numbers: np.ndarray | None = None
+    """Instead of pixels, float32 [N, D] once a task is done whose answer is no pictures."""
     weights: str = ""
     """sha256 of the weights that made the pixels."""
     batch_size: int = 0
@@ -56,6 +58,11 @@ class Work:
     inference_ms: float = 0.0
     canceled: Event = field(default_factory=Event)
     """May be set at any time, from any thread: the work is left where it is."""
+
+    @property
+    def done(self) -> bool:
+        """Whether it has run to its end."""
+        return self.pixels is not None or self.numbers is not None
 
 
 @dataclass(frozen=True)
@@ -123,7 +130,7 @@ class Engine:
     def run(self, works: Sequence[Work], report: Report = lambda work, progress: None) -> None:
         """Runs orders of one model, filling in each work's pixels and times. Orders that can share a forward pass do.
 
-        A work that is canceled meanwhile ends without pixels if it was alone in its pass.
+        A work that is canceled meanwhile is not done if it was alone in its pass.
 
         Raises:
             PredictionError: the model cannot be loaded. Nothing was run.
@@ -263,11 +270,14 @@ class Engine:
                     return
                 watch.step(step, start, count)
             images.append(step.images[:count])
-        pixels = to_pixels(torch.cat(images))
+        result = torch.cat(images)
         elapsed = time.monotonic() - started
         self.metrics.ran(loaded.card.name, total, elapsed)
         for work, (first, last) in zip(group, watch.places, strict=True):
-            work.pixels = pixels[first:last]
+            if task.pictured:
+                work.pixels = to_pixels(result[first:last])
+            else:
+                work.numbers = result[first:last].flatten(1).numpy()
             work.inference_ms, work.batch_size = elapsed * 1000, total
 
     def _steps(self, loaded: Resident, task: Task, rows: Rows, indices: Sequence[int]) -> Iterator[Step]:
@@ -307,6 +317,7 @@ class _Watch:
         self.places = list(zip([0, *ends], ends, strict=False))
         """First row and the row after the last, of each work."""
         self.group, self.report, self.passes = group, report, passes
+        self.pictured = group[0].order.task.pictured
         self._passed, self._reported = 0, time.monotonic()
 
     def step(self, step: Step, start: int, count: int) -> None:
@@ -319,7 +330,7 @@ class _Watch:
         self._reported = time.monotonic()
         for work, (first, last) in zip(self.group, self.places, strict=True):
             rows = step.images[max(first - start, 0) : max(min(last - start, count), 0)]
-            seen = step.total > 1 and len(rows) > 0
+            seen = self.pictured and step.total > 1 and len(rows) > 0
             self.report(work, Progress(done, total, to_pixels(rows) if seen else None))
 
 

@@ -10,17 +10,19 @@ import zlib
 from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from types import SimpleNamespace
 from typing import Any
 
 import orjson
+from isal import isal_zlib
 from pydantic import BaseModel, ConfigDict, Field
 from rq.job import Job, JobStatus, Retry
 from rq.queue import Queue
 from rq.results import Result
 from rq.serializers import JSONSerializer
+from rq.utils import utcformat
 
 from models.card import Task
 from models.pictures import Format
@@ -115,6 +117,7 @@ class Output(_Value):
     archive: bool = Field(False, description="name all images as one zip, `urls.archive`")
     metadata: bool = Field(True, description="write into each png what made it (`easel replay` reads it)")
     b64_json: bool = Field(False, description="put each image, in base64, into the answer too")
+    latents: bool = Field(False, description="put each image's latent into the answer, to be sent back as `latent`")
 
 
 class Order(_Value):
@@ -137,7 +140,7 @@ class Order(_Value):
     @property
     def pictures(self) -> list[str]:
         """Ids of the pictures, in the order in which the input names them."""
-        named = [self.input.get("image"), *(self.input.get("images") or [])]
+        named = [self.input.get("image"), *(self.input.get("images") or []), self.input.get("mask")]
         return [value.removeprefix(PICTURE_PREFIX) for value in named if value]
 
 
@@ -171,9 +174,14 @@ class Timing(_Value):
 
 
 class Answer(_Value):
-    """What a worker returns: an rq result."""
+    """What a worker returns: an rq result. It has either images, or for each of the input's the numbers asked for.
 
-    images: tuple[Image, ...]
+    `latent` is how many float32 each image's latent has, if latents were asked for; they lie under `latents_key`.
+    """
+
+    images: tuple[Image, ...] = ()
+    values: tuple[dict[str, float], ...] = ()
+    latent: int = 0
     timing: Timing
 
 
@@ -239,6 +247,11 @@ def image_key(prediction: str, index: int) -> str:
     return f"easel:image:{prediction}:{index}"
 
 
+def latents_key(prediction: str) -> str:
+    """Where the latents of a prediction's images lie: float32, little-endian, image after image."""
+    return f"easel:latents:{prediction}"
+
+
 def picture_key(picture: str) -> str:
     """Where the pixels of a picture lie: uint8 height x width x channels, of the size in the model's card."""
     return f"easel:picture:{picture}"
@@ -277,26 +290,24 @@ def results_key(prediction: str) -> str:
 def new_job(
     prediction: str, order: Order, priority: Priority, timeout_s: int, ttl_s: int, webhook: Webhook | None = None
 ) -> dict[str, Any]:
-    """The fields of the rq job hash for an order, ready for HSET; `images` is ours, for `scripts.TAKE`.
-
-    A job whose worker dies is run once more (`Retry`); one that raises is not, since it would raise again.
-    """
-    job = Job.create(
-        FUNCTION,
-        kwargs=order.model_dump(mode="json"),
-        id=prediction,
-        origin=queue_name(order.model, priority),
-        description=f"{order.task} {order.model}",
-        timeout=timeout_s,
-        result_ttl=ttl_s,
-        failure_ttl=ttl_s,
-        retry=Retry(max=1),
-        meta={"webhook": webhook.model_dump(mode="json")} if webhook else None,
-        serializer=JSONSerializer,
-        connection=_NO_CONNECTION,
-    )
-    job.enqueued_at = job.created_at
-    return {**job.to_dict(), "status": JobStatus.QUEUED.value, "images": order.count}
+    """The fields of the rq job hash for an order, ready for HSET; `images` is ours, for `scripts.BEGIN`."""
+    now = utcformat(datetime.now(UTC))
+    arguments = orjson.dumps((FUNCTION, None, (), order.model_dump(mode="json")))
+    fields = {
+        **_NEW_JOB,
+        "created_at": now,
+        "enqueued_at": now,
+        "origin": queue_name(order.model, priority),
+        "description": f"{order.task} {order.model}",
+        "data": isal_zlib.compress(arguments, 1),  # zlib's takes twenty times as long on so little
+        "timeout": timeout_s,
+        "result_ttl": ttl_s,
+        "failure_ttl": ttl_s,
+        "images": order.count,
+    }
+    if webhook:
+        fields["meta"] = orjson.dumps({"webhook": webhook.model_dump(mode="json")})
+    return fields
 
 
 def snapshot(
@@ -392,3 +403,10 @@ def _order(function: str, kwargs: Mapping[str, Any]) -> Order:
 
 # rq's constructors insist on a connection that (de)serialising never touches.
 _NO_CONNECTION: Any = SimpleNamespace()
+
+_NEW_JOB: dict[str, Any] = {
+    **Job.create(FUNCTION, retry=Retry(max=1), serializer=JSONSerializer, connection=_NO_CONNECTION).to_dict(),
+    "status": JobStatus.QUEUED.value,
+}
+"""What all our job hashes share, as rq writes it. A job whose worker dies is run once more (`Retry`); one that raises
+is not, since it would raise again."""

@@ -13,7 +13,8 @@ from models.card import Card
 from models.registry import Registry
 from workers import results
 from workers.engine import Engine, PredictionError, Work
-from workers.jobs import Order, image_key, picture_key
+from workers.jobs import Order, image_key, latents_key, picture_key
+from workers.results import Parcel
 
 _engine: Engine | None = None
 
@@ -44,8 +45,8 @@ def predict(**order: Any) -> dict[str, Any]:
     if work.order.pictures:
         work.pictures = pictures_of(job.connection, card, work.order)
     engine().run([work])
-    answer, images = results.encode(work, job.enqueued_at, job.started_at)
-    store(job.connection, job.id, images, get_settings().result_ttl_s)
+    answer, parcel = results.encode(work, job.enqueued_at, job.started_at)
+    store(job.connection, job.id, parcel, get_settings().result_ttl_s)
     return answer.model_dump(mode="json")
 
 
@@ -68,7 +69,9 @@ def pictures_of(connection: Redis, card: Card, order: Order) -> list[np.ndarray]
     return [np.frombuffer(blob, np.uint8).reshape(shape) for blob in blobs]
 
 
-def store(connection: Redis, prediction: str, images: list[bytes], ttl_s: int) -> None:
-    """Keeps the encoded images until they expire. `connection` may be a pipeline."""
-    for index, blob in enumerate(images):
+def store(connection: Redis, prediction: str, parcel: Parcel, ttl_s: int) -> None:
+    """Keeps the bytes of an answer until they expire. `connection` may be a pipeline."""
+    for index, blob in enumerate(parcel.images):
         connection.set(image_key(prediction, index), blob, ex=ttl_s)
+    if parcel.latents:
+        connection.set(latents_key(prediction), parcel.latents, ex=ttl_s)

@@ -5,28 +5,40 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 import numpy as np
 
 from models import pictures
+from models.card import Task
+from models.operations import OPERATIONS
 from models.provenance import CHUNK, PICTURE_DIGEST, Provenance
-from workers.engine import Work
+from workers.engine import PredictionError, Work
 from workers.jobs import PICTURE_PREFIX, Answer, Image, Timing
 
 PREVIEWED = 4
 """Most images of a prediction that a preview shows."""
 
 
-def encode(work: Work, enqueued_at: datetime, started_at: datetime) -> tuple[Answer, list[bytes]]:
-    """The answer to a finished work, and the bytes of its images in the same order."""
+@dataclass(frozen=True)
+class Parcel:
+    """The bytes that belong to an answer: its encoded images in order, and all latents (`jobs.latents_key`)."""
+
+    images: list[bytes] = field(default_factory=list)
+    latents: bytes = b""
+
+
+def encode(work: Work, enqueued_at: datetime, started_at: datetime) -> tuple[Answer, Parcel]:
+    """The answer to a finished work, and the bytes that belong to it.
+
+    Raises:
+        PredictionError: the model answers with numbers that are none.
+    """
     began = time.monotonic()
-    output = work.order.output
-    blobs = [
-        pictures.encode(pixels, output.format, output.quality, texts)
-        for pixels, texts in zip(work.pixels, _texts(work), strict=True)
-    ]
+    latents, values = _latents(work), _values(work)
+    blobs = [] if work.pixels is None else _encoded(work)
     encode_ms = (time.monotonic() - began) * 1000
     queue_ms = (started_at - enqueued_at).total_seconds() * 1000
     timing = Timing(
@@ -37,7 +49,9 @@ def encode(work: Work, enqueued_at: datetime, started_at: datetime) -> tuple[Ans
         total_ms=round(max(queue_ms, 0) + work.load_ms + work.inference_ms + encode_ms, 2),
         batch_size=work.batch_size,
     )
-    return Answer(images=tuple(_images(work, blobs)), timing=timing), blobs
+    size = 0 if latents is None else latents.shape[1]
+    answer = Answer(images=tuple(_images(work, blobs)), values=values, latent=size, timing=timing)
+    return answer, Parcel(blobs, b"" if latents is None else latents.astype("<f4").tobytes())
 
 
 def preview(images: np.ndarray) -> bytes:
@@ -45,7 +59,38 @@ def preview(images: np.ndarray) -> bytes:
     return pictures.encode(pictures.grid(images[:PREVIEWED]))
 
 
+def _latents(work: Work) -> np.ndarray | None:
+    """float32 [N, D], if they are to be told."""
+    if work.order.task is Task.ENCODE:
+        return _finite(work.numbers)
+    return work.rows.tensors["latent"].flatten(1).numpy() if work.order.output.latents else None
+
+
+def _values(work: Work) -> tuple[dict[str, float], ...]:
+    """The named numbers of each row, of a task that has any."""
+    columns = OPERATIONS[work.order.task].columns
+    if not columns:
+        return ()
+    return tuple(dict(zip(columns, row, strict=True)) for row in _finite(work.numbers).tolist())
+
+
+def _finite(numbers: np.ndarray) -> np.ndarray:
+    if not np.isfinite(numbers).all():
+        raise PredictionError("not_finite", "the model has no finite answer for this picture")
+    return numbers
+
+
+def _encoded(work: Work) -> list[bytes]:
+    output = work.order.output
+    return [
+        pictures.encode(pixels, output.format, output.quality, texts)
+        for pixels, texts in zip(work.pixels, _texts(work), strict=True)
+    ]
+
+
 def _images(work: Work, blobs: list[bytes]) -> Iterator[Image]:
+    if not blobs:
+        return
     height, width = work.pixels.shape[1:3]
     for seed, blob in zip(work.rows.seeds, blobs, strict=True):
         digest = hashlib.sha256(blob).hexdigest()

@@ -235,11 +235,11 @@ class BatchWorker(SteadyWorker):
             log.info(f"prediction_{outcome.value}", prediction=task.id, queue=batch.queue.name, **told)
 
     def _encode(self, task: Task) -> None:
-        """Encodes the images of a task, if it made any."""
-        if task.failure is not None or task.work is None or task.work.pixels is None:
+        """Encodes what a task has made, if it came to its end."""
+        if task.failure is not None or task.work is None or not task.work.done:
             return
         try:
-            task.answer, task.blobs = results.encode(
+            task.answer, task.parcel = results.encode(
                 task.work, jobs.enqueued_at(task.fields), task.execution.created_at
             )
         except Exception as error:

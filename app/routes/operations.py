@@ -7,7 +7,7 @@ from typing import Literal
 
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from app.dependencies import MetricsDep, RegistryDep, StoreDep, may_read
 from app.errors import Unavailable
@@ -80,9 +80,3 @@ async def read_queue(store: StoreDep, registry: RegistryDep) -> QueueReport:
 
 def _served(registry: Registry) -> list[str]:
     return [entry.card.name for entry in registry.served()]
-
-
-@router.get("/", include_in_schema=False)
-async def root() -> Response:
-    """The interactive documentation."""
-    return RedirectResponse("/docs")

@@ -37,7 +37,7 @@ CREATED = {
     "responses": {
         **PICTURES,
         202: {"model": Prediction, "description": "not ended yet"},
-        **problems(400, 404, 408, 410, 413, 415, 422, 429, 503),
+        **problems(400, 404, 406, 408, 410, 413, 415, 422, 429, 503),
     },
     "openapi_extra": PREDICTION_BODY,
 }

@@ -6,10 +6,9 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from app import answers
-from app.dependencies import Asking, AskingDep, PredictionsDep
+from app.dependencies import Asking, AskingDep
 from app.openapi import IMAGE_RESPONSES, SAMPLE_BODY, TRANSLATE_BODY
 from app.parsing import read_short
-from app.predictions import Predictions
 from models.card import Task
 
 router = APIRouter(prefix="/v1", tags=["short forms"])
@@ -22,10 +21,10 @@ router = APIRouter(prefix="/v1", tags=["short forms"])
     openapi_extra=SAMPLE_BODY,
     summary="A picture from noise",
 )
-async def sample(model: str, request: Request, asking: AskingDep, predictions: PredictionsDep) -> Response:
+async def sample(model: str, request: Request, asking: AskingDep) -> Response:
     """`curl -F label=7 -F seed=1 -o seven.png localhost:8000/v1/sample/mnist-cgan`. PNG unless `Accept` asks for
     another form; several pictures come as a grid, or as single files with `Accept: application/zip`."""
-    return await _answer(model, (Task.SAMPLE, Task.CONDITIONAL), request, asking, predictions)
+    return await _answer(model, (Task.SAMPLE, Task.CONDITIONAL), request, asking)
 
 
 @router.post(
@@ -35,14 +34,13 @@ async def sample(model: str, request: Request, asking: AskingDep, predictions: P
     openapi_extra=TRANSLATE_BODY,
     summary="A picture from a picture",
 )
-async def translate(model: str, request: Request, asking: AskingDep, predictions: PredictionsDep) -> Response:
+async def translate(model: str, request: Request, asking: AskingDep) -> Response:
     """`curl -F image=@horse.jpg -F direction=AtoB -o zebra.png localhost:8000/v1/translate/horse2zebra-cyclegan`."""
-    return await _answer(model, (Task.TRANSLATE,), request, asking, predictions)
+    return await _answer(model, (Task.TRANSLATE,), request, asking)
 
 
-async def _answer(
-    model: str, tasks: tuple[Task, ...], request: Request, asking: Asking, predictions: Predictions
-) -> Response:
+async def _answer(model: str, tasks: tuple[Task, ...], request: Request, asking: Asking) -> Response:
+    predictions = asking.predictions
     card = predictions.card(model)
     asked, files = await read_short(request, card.name, task=predictions.task(card, *tasks))
     media_type = answers.preferred(request, answers.ZIP if asked.output.archive else "image/png")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -10,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.schemas import is_none
 from models.card import ModelName, Task
-from workers.jobs import ENDED, Event, Failure, Output, Priority, Snapshot, Status, Timing
+from workers.jobs import ENDED, Answer, Event, Failure, Output, Priority, Snapshot, Status, Timing
 
 
 class PredictionRequest(BaseModel):
@@ -40,6 +41,30 @@ class OutputImage(BaseModel):
     b64_json: str | None = Field(
         None, exclude_if=is_none, description="the file's bytes, with `output.b64_json`; absent once they have expired"
     )
+    latent: list[float] | None = Field(
+        None, exclude_if=is_none, description="what it was made from, with `output.latents`; absent once it has expired"
+    )
+
+
+class OutputNumbers(BaseModel):
+    """What a task that makes no pictures says of one picture."""
+
+    values: dict[str, float] | None = Field(
+        None,
+        exclude_if=is_none,
+        description="of `score`: `log_likelihood` in nats, or a lower bound of it, and the same as `bits_per_dim`",
+    )
+    latent: list[float] | None = Field(
+        None, exclude_if=is_none, description="of `encode`: the picture's latent; absent once it has expired"
+    )
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """What stands in the answer itself though it is kept apart: each image in base64, each latent."""
+
+    b64: Sequence[str | None] = ()
+    latents: Sequence[list[float]] = ()
 
 
 class Urls(BaseModel):
@@ -61,7 +86,7 @@ class Prediction(BaseModel):
     task: Task
     status: Status
     input: dict[str, Any]
-    output: list[OutputImage] | None
+    output: list[OutputImage] | list[OutputNumbers] | None
     error: Failure | None
     metrics: Timing | None
     created_at: datetime
@@ -71,28 +96,18 @@ class Prediction(BaseModel):
     urls: Urls
 
     @classmethod
-    def of(cls, snapshot: Snapshot, ttl_s: int, b64: Sequence[str | None] = ()) -> Prediction:
-        """The prediction as the API tells it; links are relative to the server's root. `b64` are the images' bytes."""
+    def of(cls, snapshot: Snapshot, ttl_s: int, embedded: Embedded | None = None) -> Prediction:
+        """The prediction as the API tells it; links are relative to the server's root."""
         here = f"/v1/predictions/{snapshot.id}"
         order, answer, ended = snapshot.order, snapshot.answer, snapshot.status in ENDED
-        images = answer and [
-            OutputImage(
-                url=f"{here}/images/{index}.{image.format}",
-                seed=image.seed,
-                width=image.width,
-                height=image.height,
-                sha256=image.sha256,
-                b64_json=b64[index] if b64 else None,
-            )
-            for index, image in enumerate(answer.images)
-        ]
+        images = answer and answer.images
         return cls(
             id=snapshot.id,
             model=order.model,
             task=order.task,
             status=snapshot.status,
             input=order.input,
-            output=images,
+            output=answer and _output(here, answer, embedded or Embedded()),
             error=snapshot.failure,
             metrics=answer and answer.timing,
             created_at=snapshot.created_at,
@@ -107,6 +122,25 @@ class Prediction(BaseModel):
                 archive=f"{here}/archive.zip" if images and order.output.archive else None,
             ),
         )
+
+
+def _output(here: str, answer: Answer, embedded: Embedded) -> list[OutputImage] | list[OutputNumbers]:
+    latents = embedded.latents or [None] * max(len(answer.images), len(answer.values), 1)
+    if not answer.images:
+        values = answer.values or [None] * len(latents)
+        return [OutputNumbers(values=row, latent=latent) for row, latent in zip(values, latents, strict=True)]
+    return [
+        OutputImage(
+            url=f"{here}/images/{index}.{image.format}",
+            seed=image.seed,
+            width=image.width,
+            height=image.height,
+            sha256=image.sha256,
+            b64_json=embedded.b64[index] if embedded.b64 else None,
+            latent=latent,
+        )
+        for index, (image, latent) in enumerate(zip(answer.images, latents, strict=True))
+    ]
 
 
 class PredictionList(BaseModel):

@@ -1,11 +1,13 @@
 """A classifier: no generative model, but the judge that measures them. Offers no task to requests."""
 
+from typing import Literal
+
 import torch.nn.functional as F
 from torch import Tensor
 
 from models import model
 from models.model import Batch, Losses, Model, Player, register
-from models.nn.classifier import ConvClassifier
+from models.nn.classifier import ConvClassifier, ResNetClassifier
 
 
 @register("classifier")
@@ -15,12 +17,14 @@ class Classifier(Model):
     class Config(model.Config):
         channels: int = 1
         classes: int = 10
+        network: Literal["conv", "resnet"] = "conv"
         width: int = 32
 
     def __init__(self, config: Config):
         super().__init__()
         self.classes = config.classes
-        self.network = ConvClassifier(config.channels, config.width, config.classes)
+        kind = {"conv": ConvClassifier, "resnet": ResNetClassifier}[config.network]
+        self.network = kind(config.channels, config.width, config.classes)
 
     def classify(self, images: Tensor) -> Tensor:
         """[N, C, H, W] in [-1, 1] -> logits [N, classes]."""

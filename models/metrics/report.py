@@ -2,47 +2,88 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from models import checkpoint, pictures
-from models.card import Card
+from models.card import EXAMPLES, SHEET_FILE, Card, Task
 from models.registry import Registry
 from models.training import data, recipe
+from models.training.data import Source
 from models.training.preview import preview
 
 _COLUMNS = 8
 _SIDE = 96
+_EXAMPLES = 4
+_KINDS = {"a": "A", "b": "B", "images": "image"}
 
 _HEAD = """# The models
 
 Made by `easel report`, from the cards in `models/zoo`. Every figure was measured by `easel evaluate` on images that
 were not trained on; `[name]` is the network whose features or verdicts were used, and `.floor` the same figure for
 real training images. Samples are drawn with seeds 0, 1, 2 …, none chosen.
+
+`frechet_distance`, `kernel_distance`, `classifier_score`, `precision` and `recall` have the formulas of FID, KID, the
+Inception score and improved precision and recall, but on the features of our own judges: they rank models here, and
+cannot be compared with figures on Inception's features. Likelihoods are in nats: of black and white pixels where the
+table says so, else of 256 levels; only figures of the same kind compare. `parzen_nats` misleads (arXiv 1511.01844) and
+stands for the papers that state it.
 """
+
+_DRAWS = {Task.SAMPLE, Task.CONDITIONAL}
+
+_LEAGUE = {
+    "frechet_distance": "↓",
+    "kernel_distance": "↓",
+    "precision": "↑",
+    "recall": "↑",
+    "classifier_score": "↑",
+    "conditional_accuracy": "↑",
+    "nll_nats": "↓",
+    "bits_per_dim": "↓",
+    "neighbour_accuracy": "↑",
+    "parzen_nats": "↑",
+}
+"""The columns of the league tables, and which way is better; the first ranks."""
 
 
 def write(registry: Registry, folder: Path) -> None:
-    """Writes `folder/models.md`, a sample sheet for each model beside it, and `overview.png` with the first of each.
+    """Writes `folder/models.md` and `folder/models/overview.png`; into each model's folder its sample sheet, and
+    pictures to try it on if it takes any.
 
     Raises:
         FileNotFoundError: a data set that a sheet needs is missing.
     """
     (folder / "models").mkdir(parents=True, exist_ok=True)
-    sections, cells = [], []
+    sections, cells, cards = [], [], []
     for entry in registry:
         if entry.card.training is None:
             continue
         plan, _ = recipe.load(entry.card.training.recipe.removesuffix(".toml"))
-        sheet = preview(checkpoint.read(entry.folder, entry.card), data.load(plan.data.evaluation()))
+        held_out = data.load(plan.data.evaluation())
+        sheet = preview(checkpoint.read(entry.folder, entry.card), held_out)
         if sheet is not None:
-            (folder / "models" / f"{entry.card.name}.png").write_bytes(pictures.encode(sheet))
+            (entry.folder / SHEET_FILE).write_bytes(pictures.encode(sheet, "webp"))
             cells += _highlights(entry.card, sheet)
+        cards.append(entry.card)
+        if any({"image", "images"} & set(inputs) for inputs in entry.card.tasks.values()):
+            _write_examples(entry.folder / EXAMPLES, held_out)
         sections.append(_section(entry.card, shown=sheet is not None))
     (folder / "models" / "overview.png").write_bytes(pictures.encode(pictures.grid(cells, columns=_COLUMNS)))
-    (folder / "models.md").write_text(_HEAD + "\n".join(sections))
+    (folder / "models.md").write_text(_HEAD + _league(cards) + "\n".join(sections))
+
+
+def _write_examples(folder: Path, held_out: Source) -> None:
+    """Pictures to try the model on: `_EXAMPLES` of each domain, evenly spread over the data."""
+    folder.mkdir(exist_ok=True)
+    for field, images in held_out.fields.items():
+        for index in range(_EXAMPLES):
+            pixels = images[(2 * index + 1) * len(images) // (2 * _EXAMPLES)].permute(1, 2, 0).numpy()
+            (folder / f"{_KINDS[field]}-{index}.png").write_bytes(pictures.encode(pixels))
 
 
 def _highlights(card: Card, sheet: np.ndarray) -> list[np.ndarray]:
@@ -55,8 +96,37 @@ def _highlights(card: Card, sheet: np.ndarray) -> list[np.ndarray]:
         return np.asarray(picture.resize((_SIDE, _SIDE), Image.Resampling.LANCZOS))
 
     if not card.directions:
-        return [cell(0, column) for column in range(_COLUMNS)]
+        across = min((sheet.shape[1] + 2) // step, _COLUMNS)
+        return [
+            cell(place // across, place % across) for place in range(_COLUMNS) if place // across * step < len(sheet)
+        ]
     return [cell(row, column) for row in range(_COLUMNS // 2) for column in (0, 1)]
+
+
+def _league(cards: Sequence[Card]) -> str:
+    """For each data set, the models that draw from it side by side, the nearest to real images first."""
+    lines = []
+    for name in dict.fromkeys(card.data.name for card in cards):
+        rows = [(card, _by_column(card)) for card in cards if card.data.name == name and _DRAWS & card.tasks.keys()]
+        shown = [column for column in _LEAGUE if any(column in found for _, found in rows)]
+        if not shown:
+            continue
+        head = [f"{column} {better}" for column, better in _LEAGUE.items() if column in shown]
+        lines += [f"\n## {name}\n", f"| model | {' | '.join(head)} |", "| --- |" + " --- |" * len(head)]
+        floors = {column: value for _, found in rows for column, value in found.items() if column.endswith(".floor")}
+        lines.append(_row("*real training images*", [floors.get(f"{column}.floor") for column in shown]))
+        for card, found in sorted(rows, key=lambda row: row[1].get(next(iter(_LEAGUE)), float("inf"))):
+            lines.append(_row(f"[{card.name}](#{card.name})", [found.get(column) for column in shown]))
+    return "\n".join(lines) + "\n"
+
+
+def _by_column(card: Card) -> dict[str, float]:
+    """The card's figures by their names without the judge's."""
+    return {re.sub(r"\[.*\]", "", metric.name): metric.value for metric in reversed(card.metrics)}
+
+
+def _row(name: str, values: Iterable[float | None]) -> str:
+    return f"| {name} | " + " | ".join("" if value is None else f"{value:g}" for value in values) + " |"
 
 
 def _section(card: Card, shown: bool) -> str:
@@ -77,5 +147,5 @@ def _section(card: Card, shown: bool) -> str:
             for metric in card.metrics
         ]
     if shown:
-        lines += ["", f"![samples of {card.name}](models/{card.name}.png)"]
+        lines += ["", f"![samples of {card.name}](../models/zoo/{card.name}/{SHEET_FILE})"]
     return "\n".join(lines) + "\n"

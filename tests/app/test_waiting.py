@@ -82,7 +82,13 @@ def wait_until(true, timeout_s=10.0):
 
 @pytest.fixture
 def client(processes):
+    """A client of the first API process, with nothing underway."""
+    wait_until(lambda: all(is_idle(processes[0], status) for status in ("queued", "processing", "canceling")))
     return processes[0]
+
+
+def is_idle(client, status):
+    return not client.get("/v1/predictions", params={"status": status}).json()["data"]
 
 
 @pytest.fixture
@@ -101,20 +107,23 @@ def stopped(worker):
 
 
 def newest(client):
-    (found,) = client.get("/v1/predictions?limit=1").json()["data"]
-    return found
+    return next(iter(client.get("/v1/predictions?limit=1").json()["data"]), None)
+
+
+def is_begun(found, before):
+    return found if found and found["started_at"] and found["id"] != (before and before["id"]) else None
 
 
 @contextmanager
 def asking(client, path, **headers):
     """A request that is on its way; leaving the block closes its connection. Yields the prediction, begun."""
-    before = [found["id"] for found in client.get("/v1/predictions?limit=1").json()["data"]]
+    before = newest(client)
     body = json.dumps({**ORDER, "prompt": ""} if "images" in path else ORDER if path == "/v1/predictions" else {})
     given = {"Host": "x", "Content-Type": "application/json", "Content-Length": len(body), **headers}
     head = "".join(f"{name}: {value}\r\n" for name, value in given.items())
     with socket.create_connection((client.base_url.host, client.base_url.port), timeout=10) as connection:
         connection.sendall(f"POST {path} HTTP/1.1\r\n{head}\r\n{body}".encode())
-        yield wait_until(lambda: (found := newest(client))["id"] not in before and found["started_at"] and found)
+        yield wait_until(lambda: is_begun(newest(client), before))
 
 
 def test_a_prediction_of_many_steps_shows_how_it_comes_about(client, other):
@@ -229,8 +238,8 @@ def test_a_picture_that_is_not_made_in_time_is_answered_with_its_prediction(clie
     assert wait_for(client, at_once.headers["location"], "succeeded")
 
 
-def test_a_watcher_sits_out_an_outage_of_redis(processes, redis_server):
-    client, _, worker = processes
+def test_a_watcher_sits_out_an_outage_of_redis(client, processes, redis_server):
+    worker = processes[2]
     with ThreadPoolExecutor(1) as pool:
         with stopped(worker):
             made = client.post("/v1/predictions", json=ORDER).json()
@@ -244,14 +253,14 @@ def test_a_watcher_sits_out_an_outage_of_redis(processes, redis_server):
     assert (found[-1][0], found[-1][2]["status"]) == ("completed", "succeeded")
 
 
-def test_event_streams_are_bounded_and_end_with_their_prediction(processes):
-    client, other, worker = processes
+def test_event_streams_are_bounded_and_end_with_their_prediction(client, other, processes):
+    worker = processes[2]
     with stopped(worker):
         made = client.post("/v1/predictions", json=ORDER).json()
         with ExitStack() as stack:
-            for _ in range(3):
-                stream = stack.enter_context(client.stream("GET", made["urls"]["events"]))
-                next(stream.iter_lines())
+            streams = [stack.enter_context(client.stream("GET", made["urls"]["events"])) for _ in range(3)]
+            lines = [stream.iter_lines() for stream in streams]
+            assert {next(line) for line in lines} == {"event: queued"}
             assert_problem(client.get(made["urls"]["events"]), 503, "too_many_watchers")
             stack.enter_context(other.stream("GET", made["urls"]["events"]))
         wait_until(lambda: is_open(client, made["urls"]["events"]))
@@ -265,8 +274,8 @@ def is_open(client, path):
         return stream.status_code == 200
 
 
-def test_a_prediction_that_is_deleted_while_it_is_watched_ends_the_stream(processes):
-    client, other, worker = processes
+def test_a_prediction_that_is_deleted_while_it_is_watched_ends_the_stream(client, other, processes):
+    worker = processes[2]
     with stopped(worker):
         made = client.post("/v1/predictions", json=ORDER).json()
         with client.stream("GET", made["urls"]["events"]) as stream:

@@ -20,6 +20,14 @@ FAMILIES = {
     "dcgan": ("mnist", {"size": 16, "latent": 4, "width": 8}),
     "cgan": ("mnist", {"size": 16, "latent": 4, "width": 8, "classes": 2}),
     "vae": ("mnist", {"size": 16, "latent": 4, "width": 8}),
+    "beta-vae": ("mnist", {"size": 16, "latent": 4, "width": 4, "network": "strided"}),
+    "ae": ("mnist", {"size": 16, "latent": 4, "width": 8}),
+    "pixelcnn": ("mnist", {"size": 16, "block": 2, "width": 8, "layers": 1}),
+    "pixelrnn": ("mnist", {"size": 16, "block": 2, "width": 8, "layers": 1}),
+    "glow": ("mnist", {"size": 16, "depth": 1, "width": 8}),
+    "diffusion": ("mnist", {"size": 16, "widths": [32], "classes": 2}),
+    "gaussian": ("mnist", {"size": 16, "rank": 2}),
+    "gmm": ("mnist", {"size": 16, "rank": 2, "components": 2}),
     "classifier": ("mnist", {"width": 8, "classes": 2}),
     "pix2pix": ("facades", {"size": 16, "width": 8, "direction": "BtoA", "discriminator_halvings": 1}),
     "cyclegan": ("horse2zebra", {"width": 8, "blocks": 1, "discriminator_halvings": 1}),
@@ -92,10 +100,10 @@ def test_every_family_trains_exports_and_is_read_back(family, tmp_path):
     )
     assert not any(name.startswith(("discriminator", "judge")) for name, _ in model.named_parameters())
     sheets = sorted(path.name for path in (tmp_path / "run" / "samples").iterdir())
-    assert sheets == ([] if family == "classifier" else ["0000002.png", "0000004.png"])
+    assert sheets == ([] if family in ("classifier", "ae") else ["0000002.png", "0000004.png"])
 
 
-@pytest.mark.parametrize("family", ["cgan", "vae", "pix2pix"])
+@pytest.mark.parametrize("family", ["cgan", "vae", "pix2pix", "gmm", "glow", "diffusion"])
 def test_a_resumed_run_ends_where_an_unbroken_one_does(family, tmp_path):
     whole = finish(Trainer(toy(family), "hash", tmp_path / "whole", torch.device("cpu")))
     broken = Trainer(toy(family), "hash", tmp_path / "broken", torch.device("cpu"))

@@ -1,5 +1,7 @@
 """The shipped models: complete, intact, and able to do what their cards say."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -8,9 +10,10 @@ from core.settings import SHIPPED_MODELS
 from models import checkpoint
 from models.card import CARD_FILE, WEIGHTS_FILE, Card
 from models.inputs import input_model
-from models.operations import OPERATIONS, tasks_of, to_pixels
+from models.operations import OPERATIONS, steps_of, tasks_of, to_pixels
 from models.registry import Registry
 from models.training import recipe
+from workers.engine import PROBE_STEPS
 
 REGISTRY = Registry([SHIPPED_MODELS])
 NAMES = [entry.card.name for entry in REGISTRY]
@@ -39,16 +42,21 @@ def test_a_card_is_complete(name):
 def test_a_model_does_what_its_card_says(name):
     entry = REGISTRY[name]
     model = checkpoint.read(entry.folder)
-    assert tasks_of(model) == entry.card.tasks
+    assert (tasks_of(model), model.latent_shape) == (entry.card.tasks, entry.card.latent)
     for task in entry.card.tasks:
         operation = OPERATIONS[task]
         rows = operation.probe(model, entry.card, 2)
         with torch.inference_mode():
-            images = to_pixels(operation.apply(model, rows.tensors, **rows.options))
+            *_, last = itertools.islice(steps_of(operation.apply(model, rows.tensors, **rows.options)), PROBE_STEPS)
+        assert last.images.isfinite().all()
+        assert input_model(entry.card, task).model_json_schema()["properties"]
+        if not task.pictured:
+            assert len(last.images) == 2
+            continue
+        images = to_pixels(last.images)
         assert images.shape == (2, entry.card.image.height, entry.card.image.width, entry.card.image.channels)
         assert images.std() > 10, "a flat picture"
         assert not np.array_equal(images[0], images[1])
-        assert input_model(entry.card, task).model_json_schema()["properties"]
 
 
 def test_weights_that_are_not_the_cards_are_refused(tmp_path):

@@ -45,6 +45,63 @@ def test_translations_are_the_same_to_the_bit_however_they_are_batched(engine):
     assert np.array_equal(alone.pixels, together[3].pixels)
 
 
+@pytest.mark.parametrize(
+    ("model", "task", "fields"),
+    [
+        ("toy-pixelcnn", Task.SAMPLE, {}),
+        ("toy-glow", Task.SAMPLE, {}),
+        ("toy-diffusion", Task.CONDITIONAL, {"label": 3, "steps": 5}),
+        ("toy-diffusion", Task.CONDITIONAL, {"label": 3, "steps": 5, "sampler": "ddpm", "guidance": 2}),
+    ],
+)
+def test_models_of_many_steps_make_the_same_images_however_they_are_batched(engine, model, task, fields):
+    def work(seed):
+        return Work(Order(model=model, task=task, input={"n": 1, "seed": seed, **fields}), [])
+
+    together = [work(seed) for seed in range(5)]
+    engine.run(together)
+    alone = work(3)
+    engine.run([alone])
+    assert np.array_equal(alone.pixels, together[3].pixels)
+    assert not np.array_equal(together[2].pixels, together[3].pixels)
+
+
+@pytest.mark.parametrize(
+    ("task", "fields"), [(Task.INPAINT, {"mask": "upload:y"}), (Task.VARY, {"strength": 0.6, "steps": 5})]
+)
+def test_pictures_are_redrawn_the_same_however_they_are_batched(engine, task, fields):
+    pictures = [np.full((28, 28, 1), shade, np.uint8) for shade in (90, 255)][: 2 if task is Task.INPAINT else 1]
+
+    def work(seed):
+        return Work(
+            Order(model="toy-diffusion", task=task, input={"image": "upload:x", "seed": seed, **fields}), pictures
+        )
+
+    together = [work(seed) for seed in range(3)]
+    engine.run(together)
+    alone = work(1)
+    engine.run([alone])
+    assert np.array_equal(alone.pixels, together[1].pixels)
+    assert not np.array_equal(together[0].pixels, together[1].pixels)
+
+
+def test_a_canceled_diffusion_stops_at_its_next_step(engine, monkeypatch):
+    monkeypatch.setattr(engines, "REPORT_S", -1)
+    work, told = (
+        Work(Order(model="toy-diffusion", task=Task.CONDITIONAL, input={"seed": 0, "label": 1, "steps": 50}), []),
+        [],
+    )
+
+    def report(work, progress):
+        told.append(progress.done)
+        if progress.done == 4:
+            work.canceled.set()
+
+    engine.run([work], report)
+    assert told == [1, 2, 3, 4]
+    assert work.pixels is None
+
+
 def test_requests_that_cannot_share_a_pass_are_run_apart(engine):
     picture = np.zeros((32, 32, 3), np.uint8)
     works = [

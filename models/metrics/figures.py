@@ -1,0 +1,183 @@
+"""The figures that a card can state: each function yields those that are defined for what the model does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from inspect import signature
+
+import torch
+from torch import Tensor
+
+from models.card import Metric, Task
+from models.clusters import k_means
+from models.metrics.codes import cluster_error, neighbour_accuracy
+from models.metrics.fidelity import psnr
+from models.metrics.frechet import frechet_distance
+from models.metrics.kernel import kernel_distance
+from models.metrics.manifold import precision_recall
+from models.metrics.parzen import parzen_log_likelihood
+from models.metrics.score import classifier_score
+from models.metrics.subject import SAMPLES, Subject, batched
+from models.operations import whole
+from models.training.data import binarised, to_float
+
+NEIGHBOURHOOD = 5000
+"""Images on each side of precision and recall, whose cost grows with the square."""
+TIGHT, EVERY = 5000, 25
+"""Importance samples of the tight bound, and which images it is taken of: every n-th."""
+LOOSE = 50
+"""Importance samples of the bound that is taken of all images."""
+
+
+def accuracy(about: Subject) -> Iterator[Metric]:
+    """A classifier's, on the held-out split."""
+    if hasattr(about.model, "classify"):
+        right = batched(about.model.classify, about.real["images"]).argmax(1) == about.real["labels"]
+        yield about.metric("accuracy", right.float().mean().item(), len(right))
+
+
+def samples(about: Subject) -> Iterator[Metric]:
+    """Distances between samples and held-out images in the judge's features, each beside that of real training images
+    (the floor); what the judge reads; and where a class was asked for, how often it reads that class."""
+    if not {Task.SAMPLE, Task.CONDITIONAL} & about.card.tasks.keys() or not about.judged:
+        return
+    judge, by = about.judge, about.extractor
+    verdicts = batched(judge.classify, about.samples)
+    if about.model.classes:
+        right = verdicts.argmax(1) == about.labels
+        yield about.metric("conditional_accuracy", right.float().mean().item(), SAMPLES, by)
+    features = {
+        name: batched(judge.network.features, images)
+        for name, images in (
+            ("made", about.samples),
+            ("real", about.real["images"]),
+            ("train", about.trained_on["images"][:SAMPLES]),
+        )
+    }
+    name = by.partition("@")[0]
+    for distance, figure in ((frechet_distance, "frechet_distance"), (kernel_distance, "kernel_distance")):
+        for cloud, suffix in (("made", ""), ("train", ".floor")):
+            value = distance(features[cloud], features["real"])
+            yield about.metric(f"{figure}[{name}]{suffix}", value, len(features[cloud]), by)
+    near = {cloud: rows[torch.linspace(0, len(rows) - 1, NEIGHBOURHOOD).long()] for cloud, rows in features.items()}
+    for cloud, suffix in (("made", ""), ("train", ".floor")):
+        precision, recall = precision_recall(near[cloud], near["real"])
+        yield about.metric(f"precision[{name}]{suffix}", precision, NEIGHBOURHOOD, by)
+        yield about.metric(f"recall[{name}]{suffix}", recall, NEIGHBOURHOOD, by)
+    train_verdicts = batched(judge.classify, about.trained_on["images"][:SAMPLES])
+    yield about.metric(f"classifier_score[{name}]", classifier_score(verdicts), SAMPLES, by)
+    yield about.metric(f"classifier_score[{name}].floor", classifier_score(train_verdicts), SAMPLES, by)
+
+
+def parzen(about: Subject) -> Iterator[Metric]:
+    """The kernel density estimate, its width chosen on training images that the floor does not use."""
+    if about.judged and Task.SAMPLE in about.card.tasks:
+        train = _flat(about.trained_on["images"])
+        for centres, suffix in ((_flat(about.samples), ""), (train[:SAMPLES], ".floor")):
+            found, width = parzen_log_likelihood(centres, train[SAMPLES : SAMPLES + 1000], _flat(about.real["images"]))
+            told = f"{about.reference}; width {width:.3f}"
+            yield about.metric(f"parzen_nats{suffix}", found.mean().item(), len(found), reference=told)
+
+
+def likelihood(about: Subject) -> Iterator[Metric]:
+    """The negative log-likelihood of held-out images, of black and white ones where the model is of those.
+
+    Of a bound by importance samples: with few of all images, and the gap to the bound with many from every n-th.
+    """
+    if Task.SCORE not in about.card.tasks:
+        return
+    images, told = about.real["images"], about.reference
+    if about.model.binary:
+        images = to_float(binarised(about.held_out.fields["images"]))
+        told = f"{told}, binarised once with seed 0"
+    pixels = images[0].numel() * torch.log(torch.tensor(2.0)).item()
+    if "samples" not in signature(about.model.score).parameters:
+        nats = -batched(lambda x: whole(about.model.score(x)), images).mean().item()
+        yield about.metric("nll_nats", nats, len(images), reference=told)
+    else:
+        few = images[::EVERY]
+        loose, loose_few, tight_few = (_bound(about, *of) for of in ((images, LOOSE), (few, LOOSE), (few, TIGHT)))
+        nats = loose - loose_few + tight_few
+        told = f"{told}; {LOOSE} importance samples of each, {TIGHT} of every {EVERY}th"
+        yield about.metric(f"nll_nats[IWAE-{TIGHT}]", nats, len(images), reference=told)
+        yield about.metric("nll_nats[ELBO]", _bound(about, images, 1), len(images), reference=told.partition(";")[0])
+    yield about.metric("bits_per_dim", nats / pixels, len(images), reference=told)
+
+
+def reconstruction(about: Subject) -> Iterator[Metric]:
+    """How near decoded codes come to the images they were made from."""
+    if Task.RECONSTRUCT in about.card.tasks:
+        images = about.real["images"]
+        rebuilt = batched(lambda x: whole(about.model.decode(about.model.encode(x))), images)
+        yield about.metric("reconstruction_psnr", psnr(rebuilt, images).mean().item(), len(images))
+
+
+def codes(about: Subject) -> Iterator[Metric]:
+    """What the codes know of the classes, and how many of their dimensions depend on the image at all."""
+    if Task.ENCODE not in about.card.tasks or "labels" not in about.real:
+        return
+
+    def encoded(images: Tensor) -> Tensor:
+        return batched(about.model.encode, images).flatten(1)
+
+    found, labels = encoded(about.real["images"]), about.real["labels"]
+    references = encoded(about.trained_on["images"])
+    told = f"{about.reference}; {len(references)} training images"
+    right = neighbour_accuracy(found, labels, references, about.trained_on["labels"])
+    yield about.metric("neighbour_accuracy[codes]", right, len(found), reference=told)
+    pixels = neighbour_accuracy(
+        _flat(about.real["images"]), labels, _flat(about.trained_on["images"]), about.trained_on["labels"]
+    )
+    yield about.metric("neighbour_accuracy[pixels]", pixels, len(found), reference=told)
+    error = cluster_error(k_means(found, int(labels.max()) + 1), labels)
+    yield about.metric("cluster_error[k-means of codes]", error, len(found))
+    if hasattr(about.model, "posterior"):
+        yield about.metric("active_units", (found.var(0) > 0.01).sum().item(), len(found))
+
+
+def translation(about: Subject) -> Iterator[Metric]:
+    """Against the true answer, where there is one; else, there and back again against the picture itself."""
+    if Task.TRANSLATE not in about.card.tasks:
+        return
+    for direction in about.model.directions:
+        source, target = (about.real[side] for side in ("ab" if direction == "AtoB" else "ba"))
+        made = batched(lambda x, way=direction: about.model.translate(x, way), source)
+        if about.held_out.paired:
+            yield about.metric(f"psnr.{direction}", psnr(made, target).mean().item(), len(made))
+        else:
+            back = "BtoA" if direction == "AtoB" else "AtoB"
+            cycled = batched(lambda x, way=back: about.model.translate(x, way), made)
+            yield about.metric(f"cycle_psnr.{direction}", psnr(cycled, source).mean().item(), len(made))
+            yield about.metric(f"unchanged_psnr.{direction}", psnr(made, source).mean().item(), len(made))
+
+
+def stylization(about: Subject) -> Iterator[Metric]:
+    """How near a stylized picture stays to the one that was given."""
+    if Task.STYLIZE in about.card.tasks:
+        given = about.real["images"][:: len(about.real["images"]) // 200]
+        side = about.model.side or given.shape[-1]
+        given = torch.nn.functional.interpolate(given, side, mode="bicubic").clamp(-1, 1)
+        made = torch.cat([whole(about.model.stylize(picture)) for picture in given.split(1)])
+        yield about.metric("psnr.stylize", psnr(made, given).mean().item(), len(made))
+
+
+def _bound(about: Subject, images: Tensor, samples: int) -> float:
+    """The mean negative bound in nats."""
+    return -batched(lambda x: whole(about.model.score(x, samples)), images).mean().item()
+
+
+def _flat(images: Tensor) -> Tensor:
+    """[N, C, H, W] in [-1, 1] -> [N, D] in [0, 1]."""
+    return (images.flatten(1) + 1) / 2
+
+
+FIGURES: tuple[Callable[[Subject], Iterator[Metric]], ...] = (
+    accuracy,
+    samples,
+    likelihood,
+    reconstruction,
+    codes,
+    parzen,
+    translation,
+    stylization,
+)

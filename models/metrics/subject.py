@@ -1,0 +1,97 @@
+"""What is measured: a model, its card, the data that it has not seen, the judge of that data; each made when needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from models import checkpoint, noise
+from models.card import Card, Metric
+from models.model import Model
+from models.operations import whole
+from models.registry import Registry
+from models.training import data
+
+SAMPLES = 10_000
+"""Images drawn for figures about distributions, and training images that they are compared with."""
+
+JUDGES = {"mnist": "mnist-classifier", "cifar10": "cifar10-classifier"}
+"""Which of our classifiers judges the images of a data set."""
+
+_BATCH = 100
+
+
+class Subject:
+    """A model that is being measured."""
+
+    def __init__(self, model: Model, card: Card, held_out: data.Source, registry: Registry):
+        self.model = model
+        self.card = card
+        self.held_out = held_out
+        self.registry = registry
+        self.reference = f"{held_out.spec.set}/{held_out.spec.split}"
+
+    @property
+    def judged(self) -> bool:
+        """Whether there is a judge of this model's images."""
+        return JUDGES.get(self.held_out.spec.set) in self.registry.entries and not self.model.side
+
+    @cached_property
+    def judge(self) -> Model:
+        """The classifier of this data."""
+        entry = self.registry[JUDGES[self.held_out.spec.set]]
+        return checkpoint.read(entry.folder, entry.card)
+
+    @cached_property
+    def extractor(self) -> str:
+        """The judge's name with its weights' hash."""
+        card = self.registry[JUDGES[self.held_out.spec.set]].card
+        return f"{card.name}@{card.weights.sha256[:12]}"
+
+    @cached_property
+    def labels(self) -> Tensor:
+        """The classes that the samples are of, in turn; all 0 of a model without classes."""
+        return torch.arange(SAMPLES) % max(self.model.classes, 1)
+
+    @cached_property
+    def samples(self) -> Tensor:
+        """Images drawn with seeds 0, 1, 2 …"""
+        latent = noise.normal(range(SAMPLES), self.model.latent_shape)
+        asked = (latent, self.labels) if self.model.classes else (latent,)
+        return batched(lambda *rows: whole(self.model.sample(*rows)), *asked)
+
+    @cached_property
+    def real(self) -> dict[str, Tensor]:
+        """The held-out images, and their labels."""
+        return self.held_out.all()
+
+    @cached_property
+    def trained_on(self) -> dict[str, Tensor]:
+        """`SAMPLES` of the training images, at random, with their labels; twice as many where there are enough."""
+        spec = self.held_out.spec.model_copy(update={"split": self.card.data.split})
+        train = data.load(spec).all()
+        rows = torch.randperm(len(train["images"]), generator=torch.Generator().manual_seed(0))[: 2 * SAMPLES]
+        return {name: values[rows] for name, values in train.items()}
+
+    def metric(
+        self, name: str, value: float, count: int, extractor: str | None = None, reference: str | None = None
+    ) -> Metric:
+        """The record of a figure measured just now."""
+        return Metric(
+            name=name,
+            value=float(f"{value:.4g}"),
+            count=count,
+            reference=reference or self.reference,
+            extractor=extractor,
+            date=datetime.now(UTC).date().isoformat(),
+            command=f"easel evaluate {self.card.name}",
+        )
+
+
+def batched(function: Callable[..., Tensor], *rows: Tensor) -> Tensor:
+    """The function's results on some rows at a time, together."""
+    return torch.cat([function(*part) for part in zip(*(tensor.split(_BATCH) for tensor in rows), strict=True)])
