@@ -16,6 +16,10 @@ MAX_SEED = 2**53 - 1
 """The largest integer that JSON and JavaScript hold exactly."""
 MAX_IMAGES = 64
 """Most images of one prediction."""
+MAX_STEPS = 250
+"""Most noise levels of a diffusion model."""
+DEFAULT_STEPS = 20
+DEFAULT_SAMPLER = "dpm-solver++"
 MAX_LATENT = 1000
 """Largest absolute value of a latent's numbers."""
 
@@ -36,6 +40,13 @@ def _label_of(card: Card) -> Callable[[int | str], int]:
         return index
 
     return check
+
+
+def _names_or_indices(card: Card) -> list[dict[str, Any]]:
+    return [
+        {"type": "string", "enum": list(card.classes)},
+        {"type": "integer", "minimum": 0, "maximum": len(card.classes) - 1},
+    ]
 
 
 def _direction(card: Card) -> tuple[Any, FieldInfo]:
@@ -64,6 +75,8 @@ def _latent_of(card: Card) -> Any:
     return Annotated[list[number], Field(min_length=size, max_length=size, fail_fast=True)]
 
 
+Picture = Annotated[str, Field(json_schema_extra={"contentMediaType": "image/*"})]
+"""The media type tells forms, which are built from the schema, to offer a file."""
 _PICTURE = "a picture: a file part of a multipart request, or in JSON a data: URI or upload:<id>"
 
 FIELDS: dict[str, FieldMaker] = {
@@ -115,11 +128,35 @@ FIELDS: dict[str, FieldMaker] = {
     ),
     "label": lambda card: (
         Annotated[int | str, AfterValidator(_label_of(card))],
-        Field(description=f"class name or index: {', '.join(card.classes)}", examples=[card.classes[-1]]),
+        Field(
+            description=f"class name or index: {', '.join(card.classes)}",
+            examples=[card.classes[-1]],
+            json_schema_extra={"anyOf": _names_or_indices(card)},
+        ),
     ),
     "frames": lambda card: (
         int,
         Field(8, ge=2, le=MAX_IMAGES, description="how many images along the way, both ends included"),
+    ),
+    "steps": lambda card: (
+        int,
+        Field(
+            DEFAULT_STEPS, ge=1, le=MAX_STEPS, description="noise levels on the way, one pass of the network at each"
+        ),
+    ),
+    "sampler": lambda card: (
+        Literal["dpm-solver++", "ddim", "ddpm"],
+        Field(DEFAULT_SAMPLER, description="how to go from one level to the next; ddpm needs the most steps by far"),
+    ),
+    "guidance": lambda card: (
+        float,
+        Field(
+            1.0,
+            ge=0,
+            le=10,
+            allow_inf_nan=False,
+            description="how much the label counts: above 1 clearer and less varied, and twice the work",
+        ),
     ),
     "dimension": lambda card: (
         int,
@@ -130,12 +167,12 @@ FIELDS: dict[str, FieldMaker] = {
         Field(3.0, gt=0, le=MAX_LATENT, allow_inf_nan=False, description="it goes from -span to span"),
     ),
     "mask": lambda card: (
-        str,
+        Picture,
         Field(description=f"white where the picture is to be filled in: {_PICTURE}, cut and scaled like `image`"),
     ),
-    "image": lambda card: (str, Field(description=_PICTURE)),
+    "image": lambda card: (Picture, Field(description=_PICTURE)),
     "images": lambda card: (
-        list[str] | None,
+        list[Picture] | None,
         Field(None, min_length=2, max_length=8, description=f"the pictures to pass through, each {_PICTURE}"),
     ),
     "direction": _direction,
@@ -146,7 +183,7 @@ FIELDS: dict[str, FieldMaker] = {
             ge=0,
             le=1,
             allow_inf_nan=False,
-            description="how far to go from the picture: 0 is its reconstruction, 1 adds noise as wide as all codes",
+            description="how far to go from the picture: 0 stays with it, 1 adds as much noise as there is in a sample",
         ),
     ),
 }
@@ -169,12 +206,13 @@ def input_model(card: Card, task: Task) -> type[BaseModel]:
     Raises:
         KeyError: the model does not offer the task.
     """
-    names, starts = card.tasks[task], STARTS.get(task, ())
+    names = card.tasks[task]
+    starts = tuple(name for name in STARTS.get(task, ()) if name in names)
     return create_model(
         f"{card.name}-{task.value}-input",
         __config__=ConfigDict(extra="forbid", frozen=True, title=f"Input of {card.name} for {task.value}"),
         __validators__={"one_start": model_validator(mode="after")(_one_of_starts(starts))} if starts else {},
-        **{name: _field(card, name, optional=name in starts) for name in names},
+        **{name: _field(card, name, optional=len(starts) > 1 and name in starts) for name in names},
     )
 
 
@@ -187,14 +225,13 @@ def _field(card: Card, name: str, optional: bool) -> tuple[Any, FieldInfo]:
 
 def _one_of_starts(starts: tuple[str, ...]) -> Callable[[BaseModel], BaseModel]:
     def check(inputs: BaseModel) -> BaseModel:
-        offered = [name for name in starts if name in type(inputs).model_fields]
-        given = [name for name in offered if getattr(inputs, name) is not None]
-        told = " or ".join(f"`{name}`" for name in offered)
+        given = [name for name in starts if getattr(inputs, name) is not None]
+        told = " or ".join(f"`{name}`" for name in starts)
         if len(given) > 1:
             raise ValueError(f"give only one of {told}")
-        if not given and "seed" not in offered:
+        if not given and "seed" not in starts:
             raise ValueError(f"give {told}")
-        if given == ["latent"] and "seed" in offered and _draws(inputs):
+        if given == ["latent"] and "seed" in starts and _draws(inputs):
             raise ValueError("a `latent` makes one image as it is; leave out `n` and `truncation`")
         return inputs
 

@@ -10,7 +10,7 @@ import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
-from models.card import Direction
+from models.card import Direction, Task
 
 Batch = Mapping[str, Tensor]
 """Training data by name: `images` [N,C,H,W] in [-1, 1] and `labels` [N]; or `a` and `b` for two domains or a pair."""
@@ -80,6 +80,8 @@ class Model(nn.Module):
     """Whether its likelihood is one of black and white pixels."""
     classes: int = 0
     directions: tuple[Direction, ...] = ()
+    options: Mapping[Task, tuple[str, ...]] = {}
+    """Inputs (`models.inputs.FIELDS`) of a task that the model's method takes besides, by the same names."""
 
     def prepare_training(self) -> None:
         """Adds the networks and the state that training needs and serving does not (critics, image pools)."""

@@ -1,7 +1,9 @@
 """Noise that belongs to an image: drawn on the CPU from the image's own seed, so batch neighbours never change it."""
 
+import hashlib
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -27,3 +29,24 @@ def truncated(seeds: Sequence[int], shape: Sequence[int], threshold: float) -> T
         mass = torch.erf(torch.tensor(threshold, dtype=torch.float64) / 2**0.5)
         rows.append((torch.erfinv((2 * uniform - 1) * mass) * 2**0.5).float())  # inverse CDF: redrawing without a loop
     return torch.stack(rows)
+
+
+class Stream:
+    """More standard normal noise for each row of a latent, without end, drawn from what the row itself holds.
+
+    So whatever is made from a latent depends on it alone, and on no batch neighbour, however many draws it takes.
+    """
+
+    def __init__(self, latent: Tensor):
+        """
+        Args:
+            latent: [N, ...] float32.
+        """
+        keys = [hashlib.blake2b(row.numpy().tobytes(), digest_size=16).digest() for row in latent.cpu().contiguous()]
+        self._generators = [np.random.Generator(np.random.Philox(key=int.from_bytes(key))) for key in keys]
+        self._device = latent.device
+
+    def normal(self, shape: Sequence[int]) -> Tensor:
+        """The next [N, *shape] float32."""
+        rows = [torch.from_numpy(row.standard_normal(tuple(shape), np.float32)) for row in self._generators]
+        return torch.stack(rows).to(self._device)

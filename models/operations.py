@@ -75,21 +75,23 @@ class Sample(Operation):
     task = Task.SAMPLE
 
     def inputs(self, model: Model) -> tuple[str, ...]:
-        return _draws(model) if hasattr(model, "sample") and not model.classes else ()
+        return (*_draws(model), *_offered(model, self.task)) if hasattr(model, "sample") and not model.classes else ()
 
     def prepare(self, model: Model, inputs: BaseModel, pictures: Sequence[np.ndarray]) -> Rows:
         temperature = getattr(inputs, "temperature", None) or 1.0
         rows = _drawn(model, inputs)
         if model.temperature == "sample":
-            return Rows({**rows.tensors, "temperature": torch.full((len(rows),), temperature)}, seeds=rows.seeds)
-        return Rows({"latent": rows.tensors["latent"] * temperature}, seeds=rows.seeds)
+            tensors = {**rows.tensors, "temperature": torch.full((len(rows),), temperature)}
+        else:
+            tensors = {"latent": rows.tensors["latent"] * temperature}
+        return Rows(tensors, _chosen(model, self.task, inputs), rows.seeds)
 
     def probe(self, model: Model, card: Card, count: int) -> Rows:
         tensors = {"latent": noise.normal(range(count), model.latent_shape)}
         return Rows(tensors | ({"temperature": torch.ones(count)} if model.temperature == "sample" else {}))
 
     def apply(self, model: Model, tensors: dict[str, Tensor], **options: Any) -> Tensor | Steps:
-        return model.sample(**tensors)
+        return model.sample(**tensors, **options)
 
 
 class Conditional(Sample):
@@ -98,11 +100,12 @@ class Conditional(Sample):
     task = Task.CONDITIONAL
 
     def inputs(self, model: Model) -> tuple[str, ...]:
-        return ("label", *_draws(model)) if hasattr(model, "sample") and model.classes else ()
+        offered = ("label", *_draws(model), *_offered(model, self.task))
+        return offered if hasattr(model, "sample") and model.classes else ()
 
     def prepare(self, model: Model, inputs: BaseModel, pictures: Sequence[np.ndarray]) -> Rows:
         rows = super().prepare(model, inputs, pictures)
-        return Rows({**rows.tensors, "labels": torch.full((len(rows),), inputs.label)}, seeds=rows.seeds)
+        return Rows({**rows.tensors, "labels": torch.full((len(rows),), inputs.label)}, rows.options, rows.seeds)
 
     def probe(self, model: Model, card: Card, count: int) -> Rows:
         return Rows({**super().probe(model, card, count).tensors, "labels": torch.arange(count) % model.classes})
@@ -187,17 +190,32 @@ class Interpolate(Decode):
 
 
 class Vary(Decode):
-    """Images around one picture or latent: its code, and noise from each image's seed, times the strength."""
+    """Images around one picture, by the model's own way if it has one; else around a picture's code or a latent: that,
+    and noise from each image's seed, times the strength."""
 
     task = Task.VARY
 
     def inputs(self, model: Model) -> tuple[str, ...]:
+        if hasattr(model, "vary"):
+            return ("image", "n", "seed", "strength", *_offered(model, self.task))
         return ("image", "latent", "n", "seed", "strength") if _has_codes(model) else ()
 
     def prepare(self, model: Model, inputs: BaseModel, pictures: Sequence[np.ndarray]) -> Rows:
         seeds = tuple(inputs.seed + index for index in range(inputs.n))
+        if hasattr(model, "vary"):
+            tensors = {"images": to_tensor(list(pictures) * inputs.n), "noise": noise.normal(seeds, model.latent_shape)}
+            return Rows(tensors, {"strength": inputs.strength, **_chosen(model, self.task, inputs)}, seeds)
         centre = _encode(model, pictures) if pictures else _told(model, [inputs.latent])
         return Rows({"latent": centre + inputs.strength * noise.normal(seeds, model.latent_shape)}, seeds=seeds)
+
+    def probe(self, model: Model, card: Card, count: int) -> Rows:
+        rows = super().probe(model, card, count)
+        if not hasattr(model, "vary"):
+            return rows
+        return Rows({"images": _noise_images(card, count), "noise": rows.tensors["latent"]}, {"strength": 0.5})
+
+    def apply(self, model: Model, tensors: dict[str, Tensor], **options: Any) -> Tensor | Steps:
+        return model.vary(**tensors, **options) if hasattr(model, "vary") else super().apply(model, tensors)
 
 
 class Traverse(Decode):
@@ -356,6 +374,16 @@ def _draws(model: Model) -> tuple[str, ...]:
     latent = ("latent",) if model.latent_shape else ()
     truncated = ("truncation",) if model.latent_shape and model.temperature != "sample" else ()
     return ("n", "seed", *latent, *truncated, *(("temperature",) if model.temperature else ()))
+
+
+def _offered(model: Model, task: Task) -> tuple[str, ...]:
+    """The inputs of the task that go to the model's method as they are."""
+    return model.options.get(task, ())
+
+
+def _chosen(model: Model, task: Task, inputs: BaseModel) -> dict[str, Any]:
+    """What a request says of `_offered`."""
+    return {name: getattr(inputs, name) for name in _offered(model, task)}
 
 
 def _drawn(model: Model, inputs: BaseModel) -> Rows:

@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
+import numpy as np
 import torch
 
-from models import checkpoint, operations
-from models.card import Card, ImageFormat, Serving
+from models import checkpoint, operations, pictures
+from models.card import EXAMPLES, SHEET_FILE, Card, ImageFormat, Serving
 from models.model import build
 
 DIGITS = tuple("0123456789")
@@ -15,6 +16,9 @@ MODELS = {
     "toy-cgan": ("cgan", {"size": 28, "latent": 8, "width": 8}, (28, 1)),
     "toy-vae": ("vae", {"size": 28, "latent": 4, "width": 8}, (28, 1)),
     "toy-gmm": ("gmm", {"size": 28, "components": 2, "rank": 2}, (28, 1)),
+    "toy-pixelcnn": ("pixelcnn", {"size": 28, "block": 2, "width": 8, "layers": 2}, (28, 1)),
+    "toy-glow": ("glow", {"size": 28, "depth": 1, "width": 8}, (28, 1)),
+    "toy-diffusion": ("diffusion", {"size": 28, "widths": [32], "classes": 10}, (28, 1)),
     "toy-pix2pix": ("pix2pix", {"size": 32, "width": 8, "direction": "BtoA"}, (32, 3)),
     "toy-cyclegan": ("cyclegan", {"width": 8, "blocks": 1}, (32, 3)),
 }
@@ -22,14 +26,20 @@ MODELS = {
 SERVING = Serving(max_batch=16)
 
 
+def with_contrast(network: torch.nn.Module) -> torch.nn.Module:
+    """Fresh weights make almost grey images, and layers that start from 0 none; these do not."""
+    with torch.no_grad():
+        for parameter in network.parameters():
+            if parameter.dim() == 4:
+                parameter.copy_(parameter * 5 if parameter.any() else torch.randn_like(parameter) * 0.1)
+    return network
+
+
 def make(folder: Path, name: str, serving: Serving = SERVING) -> Path:
     """Writes the model `name` of `MODELS` into `folder` and returns where it lies."""
     family, config, (size, channels) = MODELS[name]
     torch.manual_seed(len(name))
-    model = build(family, config).eval()
-    with torch.no_grad():  # fresh weights make almost grey images; these have contrast
-        for parameter in model.parameters():
-            parameter.mul_(5 if parameter.dim() == 4 else 1)
+    model = with_contrast(build(family, config)).eval()
     weights = checkpoint.write(model, folder / name)
     Card(
         name=name,
@@ -46,4 +56,16 @@ def make(folder: Path, name: str, serving: Serving = SERVING) -> Path:
         serving=serving,
         licence="none",
     ).write(folder / name)
+    _draw(folder / name, size, channels, kinds=("A", "B") if model.directions else ("image",))
     return folder / name
+
+
+def _draw(folder: Path, size: int, channels: int, kinds: tuple[str, ...]) -> None:
+    """A sheet, and two pictures of noise of each kind to try the model on."""
+    drawn = np.random.default_rng(0).integers(0, 256, (5, size, size, channels), np.uint8)
+    (folder / SHEET_FILE).write_bytes(pictures.encode(drawn[4], "webp"))
+    (folder / EXAMPLES).mkdir(exist_ok=True)
+    for place, kind in enumerate(kinds):
+        for index in range(2):
+            picture = pictures.encode(drawn[2 * place + index])
+            (folder / EXAMPLES / f"{kind}-{index}.png").write_bytes(picture)

@@ -1,4 +1,4 @@
-"""Initial weights as the GAN papers draw them."""
+"""Initial weights as the papers draw them."""
 
 from torch import nn
 
@@ -14,3 +14,10 @@ def normal_(module: nn.Module, std: float = 0.02) -> nn.Module:
             nn.init.normal_(layer.weight, 1.0, std)
             nn.init.zeros_(layer.bias)
     return module
+
+
+def zero(layer: nn.Conv2d) -> nn.Conv2d:
+    """The layer with weights of 0: at first it says nothing, so that a residual block or a coupling is the identity."""
+    nn.init.zeros_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer

@@ -24,13 +24,14 @@ def preview(model: Model, held_out: Source, rows: int = 8) -> np.ndarray | None:
     if Task.CONDITIONAL in tasks:
         labels = torch.arange(model.classes).repeat(rows)
         latent = noise.normal(range(len(labels)), model.latent_shape)
-        images = model.sample(latent.to(device_of(model)), labels.to(device_of(model)))
+        images = operations.whole(model.sample(latent.to(device_of(model)), labels.to(device_of(model))))
         return pictures.grid(list(operations.to_pixels(images)), columns=model.classes)
     if Task.STYLIZE in tasks:
         return _beside(lambda images: model.stylize(images), model, held_out, rows=2, columns=2)
     if Task.SAMPLE in tasks:
         latent = noise.normal(range(rows * 8), model.latent_shape)
-        return pictures.grid(list(operations.to_pixels(model.sample(latent.to(device_of(model))))), columns=8)
+        images = operations.whole(model.sample(latent.to(device_of(model))))
+        return pictures.grid(list(operations.to_pixels(images)), columns=8)
     if Task.RECONSTRUCT in tasks:
         return _beside(lambda images: model.decode(model.encode(images)), model, held_out, rows, columns=4)
     return None

@@ -50,7 +50,7 @@ class Trainer:
         torch.manual_seed(recipe.seed)
         self.model = self._built()
         self.model.prepare_training()
-        self.model.to(device).train()
+        self.model.to(device, memory_format=torch.channels_last).train()
         self.players = self.model.players()
         self.average = Average(self._built().to(device), self.model, recipe.ema)
         self.optimisers = {player.name: self._optimiser(player) for player in self.players}

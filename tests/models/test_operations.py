@@ -19,6 +19,13 @@ FAMILIES = {
     "cyclegan": ({"width": 8}, {Task.TRANSLATE}),
     "mosaic": ({"size": 16, "tile": 4, "bank": 8}, {Task.SAMPLE, Task.STYLIZE}),
     "classifier": ({"width": 8}, set()),
+    "pixelcnn": ({"width": 8}, {Task.SAMPLE, Task.INPAINT, Task.SCORE}),
+    "pixelrnn": ({"width": 8}, {Task.SAMPLE, Task.INPAINT, Task.SCORE}),
+    "glow": (
+        {"width": 8},
+        {Task.SAMPLE, Task.RECONSTRUCT, Task.INTERPOLATE, Task.VARY, Task.TRAVERSE, Task.ENCODE, Task.SCORE},
+    ),
+    "diffusion": ({"widths": (32,), "classes": 10}, {Task.CONDITIONAL, Task.VARY, Task.INPAINT}),
     "gaussian": ({"size": 4, "rank": 2}, {Task.SAMPLE, Task.INPAINT, Task.SCORE}),
 }
 

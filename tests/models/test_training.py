@@ -22,6 +22,10 @@ FAMILIES = {
     "vae": ("mnist", {"size": 16, "latent": 4, "width": 8}),
     "beta-vae": ("mnist", {"size": 16, "latent": 4, "width": 4, "network": "strided"}),
     "ae": ("mnist", {"size": 16, "latent": 4, "width": 8}),
+    "pixelcnn": ("mnist", {"size": 16, "block": 2, "width": 8, "layers": 1}),
+    "pixelrnn": ("mnist", {"size": 16, "block": 2, "width": 8, "layers": 1}),
+    "glow": ("mnist", {"size": 16, "depth": 1, "width": 8}),
+    "diffusion": ("mnist", {"size": 16, "widths": [32], "classes": 2}),
     "gaussian": ("mnist", {"size": 16, "rank": 2}),
     "gmm": ("mnist", {"size": 16, "rank": 2, "components": 2}),
     "classifier": ("mnist", {"width": 8, "classes": 2}),
@@ -99,7 +103,7 @@ def test_every_family_trains_exports_and_is_read_back(family, tmp_path):
     assert sheets == ([] if family in ("classifier", "ae") else ["0000002.png", "0000004.png"])
 
 
-@pytest.mark.parametrize("family", ["cgan", "vae", "pix2pix", "gmm"])
+@pytest.mark.parametrize("family", ["cgan", "vae", "pix2pix", "gmm", "glow", "diffusion"])
 def test_a_resumed_run_ends_where_an_unbroken_one_does(family, tmp_path):
     whole = finish(Trainer(toy(family), "hash", tmp_path / "whole", torch.device("cpu")))
     broken = Trainer(toy(family), "hash", tmp_path / "broken", torch.device("cpu"))

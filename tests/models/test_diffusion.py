@@ -1,0 +1,164 @@
+"""Samplers against closed forms: of normal data the best denoiser is known, and so is where every flow line ends."""
+
+from itertools import pairwise
+
+import pytest
+import torch
+
+from models.inputs import DEFAULT_SAMPLER, FIELDS
+from models.model import build
+from models.noise import Stream, normal
+from models.operations import whole
+from models.samplers import SAMPLERS, ddim, ddpm, dpm_solver, karras_levels
+from tests.zoo import with_contrast
+
+MEAN, STD, HIGHEST = 0.3, 0.5, 40.0
+
+
+def denoise(x, level):
+    """E[x₀ | x] for data from N(MEAN, STD²)."""
+    return (STD**2 * x + level**2 * MEAN) / (STD**2 + level**2)
+
+
+def ends(latent):
+    """Where the probability flow from HIGHEST leads."""
+    return MEAN + (latent * HIGHEST - MEAN) * STD / (STD**2 + HIGHEST**2) ** 0.5
+
+
+def run(sampler, latent, steps, lowest=0.002):
+    levels = karras_levels(steps, HIGHEST, lowest)
+    *_, (x, _) = sampler(denoise, latent * levels[0], levels, Stream(latent))
+    return x
+
+
+def toy(**config):
+    torch.manual_seed(0)
+    return with_contrast(build("diffusion", {"size": 8, "widths": (32,), "classes": 2, **config})).eval()
+
+
+@pytest.mark.parametrize(("sampler", "order"), [(ddim, 1), (dpm_solver, 2)])
+def test_a_flow_sampler_converges_with_its_order(sampler, order):
+    latent = normal(range(50), (1, 2, 2)).double()
+    errors = [(run(sampler, latent, steps) - ends(latent)).abs().max().item() for steps in (20, 40, 80)]
+    for coarse, fine in pairwise(errors):
+        assert coarse / fine == pytest.approx(2**order, rel=0.25)
+
+
+def test_the_default_sampler_is_near_its_limit_in_the_default_steps():
+    latent = normal(range(50), (1, 2, 2)).double()
+    errors = {name: (run(sampler, latent, 20) - ends(latent)).abs().max() for name, sampler in SAMPLERS.items()}
+    assert errors[DEFAULT_SAMPLER] < 0.1
+    assert errors[DEFAULT_SAMPLER] < errors["ddim"] / 3
+
+
+def test_ancestral_samples_have_the_datas_distribution():
+    latent = normal(range(2000), (1, 2, 2))
+    samples = run(ddpm, latent, 200)
+    assert samples.mean().item() == pytest.approx(MEAN, abs=0.02)
+    assert samples.std().item() == pytest.approx(STD, rel=0.05)
+    assert run(ddpm, latent[:200], 5).std() < 0.7 * STD, "few ancestral steps fall short"
+
+
+def test_ddim_leads_back_to_the_noise_of_an_image():
+    latent = normal(range(20), (1, 2, 2)).double()
+    levels = karras_levels(300, HIGHEST, 0.002)[:-1]
+    *_, (image, _) = ddim(denoise, latent * HIGHEST, levels, Stream(latent))
+    *_, (noised, _) = ddim(denoise, image, levels[::-1], Stream(latent))
+    assert torch.allclose(noised / HIGHEST, latent, rtol=0.03, atol=0.01)
+
+
+def test_levels_fall_from_the_highest_to_none():
+    levels = karras_levels(20, 40.0, 0.02)
+    assert (levels[0], levels[-1], len(levels)) == (pytest.approx(40), 0, 21)
+    assert pytest.approx(0.02) == levels[-2]
+    assert all(one > other for one, other in pairwise(levels))
+    assert karras_levels(1, 40.0, 0.02) == [pytest.approx(40), 0]
+
+
+def test_a_stream_belongs_to_its_row_and_goes_on():
+    latent = normal([3, 1, 2], (4,))
+    together, alone = Stream(latent), Stream(latent[1:2])
+    first, second = together.normal((5,)), together.normal((5,))
+    assert torch.equal(first[1:2], alone.normal((5,)))
+    assert torch.equal(second[1:2], alone.normal((5,)))
+    assert not torch.equal(first, second)
+    assert abs(torch.corrcoef(torch.stack([Stream(latent).normal((4000,))[0], first.repeat(1, 800)[0]]))[0, 1]) < 0.1
+
+
+def test_the_denoiser_hands_back_an_image_without_noise():
+    images = torch.rand(2, 1, 8, 8) * 2 - 1
+    clean = toy().denoise(images, torch.full((2,), 1e-4), torch.tensor([0, 1]))
+    assert torch.allclose(clean, images, atol=1e-3)
+
+
+def test_the_network_is_given_and_asked_for_unit_variance():
+    model = toy()
+    seen = {}
+    model.network.forward = lambda x, levels, labels: seen.setdefault("x", x) * 0
+    for level in (0.05, 0.6, 20.0):
+        seen.clear()
+        data = model.config.data_std * torch.randn(500, 1, 8, 8)
+        x = data + level * torch.randn_like(data)
+        clean = model.denoise(x, torch.full((500,), level), torch.zeros(500, dtype=torch.long))
+        assert seen["x"].std().item() == pytest.approx(1, rel=0.03)
+        scale = level * model.config.data_std / (level**2 + model.config.data_std**2) ** 0.5
+        assert ((data - clean) / scale).std().item() == pytest.approx(1, rel=0.03)
+
+
+def test_guidance_of_nought_forgets_the_label_and_of_one_is_the_label():
+    model, latent = toy(), torch.randn(1, 1, 8, 8)
+    zero, one = torch.tensor([0]), torch.tensor([1])
+    with torch.inference_mode():
+        drawn = {
+            (label.item(), guidance): whole(model.sample(latent, label, steps=4, guidance=guidance))
+            for label in (zero, one)
+            for guidance in (0.0, 0.999999, 1.0, 3.0)
+        }
+    assert torch.equal(drawn[0, 0.0], drawn[1, 0.0])
+    assert not torch.allclose(drawn[0, 1.0], drawn[1, 1.0], atol=1e-3)
+    assert torch.allclose(drawn[0, 1.0], drawn[0, 0.999999], atol=1e-4)
+    apart = {guidance: (drawn[0, guidance] - drawn[1, guidance]).abs().mean() for guidance in (1.0, 3.0)}
+    assert apart[3.0] > apart[1.0]
+
+
+def test_the_label_is_hidden_from_a_share_of_the_training_examples():
+    model = toy(unconditional=0.25)
+    seen = []
+    model.network.forward = lambda x, levels, labels: seen.append(labels) or x
+    for _ in range(20):
+        model.loss("denoiser", {"images": torch.zeros(50, 1, 8, 8), "labels": torch.ones(50, dtype=torch.long)})
+    labels = torch.cat(seen)
+    assert set(labels.tolist()) == {1, 2}
+    assert (labels == 2).float().mean().item() == pytest.approx(0.25, abs=0.05)
+
+
+@torch.inference_mode()
+def test_a_picture_varies_by_strength():
+    model, images, noise = toy(), torch.rand(2, 1, 8, 8) * 2 - 1, torch.randn(2, 1, 8, 8)
+    moved = [(whole(model.vary(images, noise, strength)) - images).square().mean() for strength in (0, 0.3, 0.9)]
+    assert moved[0] == 0
+    assert moved[0] < moved[1] < moved[2]
+    assert len(list(model.vary(images, noise, 0.5, steps=10))) == 5
+    assert not torch.equal(*whole(model.vary(images[:1].expand(2, -1, -1, -1), noise, 0.5)))
+
+
+@torch.inference_mode()
+def test_what_is_filled_in_follows_from_what_is_known(monkeypatch):
+    """With data whose pixels are all alike, the known half says what the other must be."""
+    model = toy(classes=0)
+
+    def alike(x, levels, labels):
+        pixel = x.mean((1, 2, 3), keepdim=True)
+        return (pixel / (1 + levels[:, None, None, None] ** 2 / 64)).expand_as(x)
+
+    monkeypatch.setattr(model, "denoise", alike)
+    images = torch.tensor([-0.8, 0.7])[:, None, None, None].expand(2, 1, 8, 8)
+    mask = torch.zeros(2, 1, 8, 8)
+    mask[:, :, 4:] = 1
+    made = whole(model.complete(images, mask, torch.randn(2, 1, 8, 8)))
+    assert torch.allclose(made[:, :, 4:], images[:, :, 4:], atol=0.1)
+
+
+def test_inputs_name_the_samplers_there_are():
+    kind, _ = FIELDS["sampler"](None)
+    assert set(kind.__args__) == set(SAMPLERS)
