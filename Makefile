@@ -20,7 +20,12 @@ install: $(VENV)/.installed ## a virtual environment with everything pinned
 serve: install ## Redis, API, worker and page on http://127.0.0.1:8000
 	$(BIN)/easel up
 
-test: install ## the whole suite, against a real redis-server
+browser: ## Debian's chromium, which the tests of the page run in
+	@command -v chromium > /dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null \
+		&& apt-get update -qq && apt-get install -y -qq chromium; } \
+		|| echo "chromium is not installed and cannot be: the tests of the page will be skipped"
+
+test: install browser ## the whole suite, against a real redis-server and in a real browser
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pytest
@@ -33,10 +38,20 @@ conform: install ## at least 2,000 generated requests against the OpenAPI docume
 	.easel/conform/bin/st run http://127.0.0.1:$(CONFORM_PORT)/openapi.json --max-examples 60 --request-timeout 20 \
 		--checks not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance
 
+bench: install ## Easel against the bare forward pass, LitServe and BentoML: ten minutes on an idle machine
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[bench]'
+	$(BIN)/python -m benchmarks.serve
+
+soak: install ## three minutes of random load while processes are killed, and then nothing may be lost
+	$(BIN)/python -m benchmarks.soak --minutes 3
+
+memory: install ## what processes hold, over 200 switches of models and 50,000 predictions
+	for what in idle switches predictions; do $(BIN)/python -m benchmarks.memory $$what || exit 1; done
+
 train: install ## train a model: make train RECIPE=mnist-dcgan
 	$(BIN)/easel train $(RECIPE)
 
 clean: ## forget the environment and the embedded Redis's data
 	rm -rf $(VENV) .easel
 
-.PHONY: help install serve test conform train clean
+.PHONY: help install serve browser test conform bench soak memory train clean

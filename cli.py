@@ -75,6 +75,8 @@ def api() -> None:
 
     settings = _settings()
     _require_redis(settings)
+    from app.protocol import BoundedProtocol
+
     try:
         _require_key(settings, settings.redis)
     except RuntimeError as error:
@@ -87,7 +89,8 @@ def api() -> None:
         log_config=None,
         access_log=False,
         loop="uvloop",
-        http="httptools",
+        http=BoundedProtocol,
+        ws="none",
         server_header=False,
         timeout_graceful_shutdown=30,
     )

@@ -10,6 +10,8 @@ from redis.asyncio import Redis
 from app.errors import Forbidden, Unauthorized
 from app.keys import Key, Keys, Scope
 from app.limits import Limits
+from app.schemas.uploads import Upload
+from app.schemas.usage import Usage
 from core.settings import Settings
 
 
@@ -27,9 +29,14 @@ class Caller:
         """Whose the predictions are that it makes: the key's id, or nobody's."""
         return self.key.id if self.key else ""
 
+    @property
+    def sees_all(self) -> bool:
+        """Whether it may know of everybody's predictions."""
+        return self.key is None or self.key.allows(Scope.ADMIN)
+
     def sees(self, owner: str) -> bool:
         """Whether it may know of a prediction of that owner."""
-        return self.key is None or owner == self.key.id or self.key.allows(Scope.ADMIN)
+        return self.sees_all or owner == self.key.id
 
     def require(self, *scopes: Scope) -> None:
         """Raises `Forbidden` if the key has none of the scopes."""
@@ -49,6 +56,16 @@ class Caller:
         """
         return self.key is None or await self.limits.claim(self.key, prediction, images)
 
+    async def claim_upload(self, upload: Upload) -> None:
+        """Counts a file that is about to be kept. Raises `TooMany` beyond what is kept for one key."""
+        if self.key is not None:
+            await self.limits.claim_upload(self.key, upload)
+
+    async def release_upload(self, upload: Upload) -> None:
+        """A file that was counted is kept no more."""
+        if self.key is not None:
+            await self.limits.release_upload(self.key, upload)
+
     async def release(self, prediction: str | None, images: int) -> None:
         """Takes a claim back: the images, and the prediction if one is named."""
         if self.key is not None:
@@ -62,6 +79,11 @@ class Access:
         self.open = settings.open_access
         self.keys = Keys(redis)
         self.limits = Limits(redis, settings)
+
+    async def usage(self, caller: Caller) -> list[Usage]:
+        """That of the caller's key, or of all keys if the caller sees all."""
+        keys = await self.keys.all() if caller.key and caller.sees_all else [caller.key] if caller.key else []
+        return [await self.limits.usage(key) for key in keys]
 
     async def caller(self, token: str | None, headers: dict[str, str]) -> Caller:
         """Whoever holds the token; `headers` will be those of the answer. Where access is open, nobody is asked.

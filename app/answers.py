@@ -27,7 +27,9 @@ JSON = "application/json"
 ANIMATED: dict[Animated, str] = {"webp": "image/webp", "gif": "image/gif"}
 _FORMATS: dict[str, Format] = {media_type: format for format, media_type in MEDIA_TYPES.items()}
 
-_FAILURES: dict[str, type[Problem]] = {"upload_expired": Gone, "model_unusable": Unavailable, "timeout": Unavailable}
+_FAILURES: dict[str, type[Problem]] = {"upload_expired": Gone} | dict.fromkeys(
+    ("model_unusable", "timeout", "out_of_memory"), Unavailable
+)
 
 
 def preferred(request: Request, default: str, makes: Collection[str] = (*_FORMATS, JSON, ZIP)) -> str:
@@ -143,7 +145,8 @@ async def unchanging(
 ) -> Response:
     """Bytes that never change while they last: made only if the caller does not have them (`If-None-Match`)."""
     headers = {"ETag": f'"{tag}"', "Cache-Control": f"private, max-age={ttl_s}, immutable"}
-    if headers["ETag"] in request.headers.get("if-none-match", ""):
+    held = request.headers.get("if-none-match", "")
+    if headers["ETag"] in held or held.strip() == "*":
         return Response(None, 304, headers)
     return Response(await make(), 200, headers, media_type)
 

@@ -5,23 +5,21 @@ All are coroutines: FastAPI would run plain functions in a thread, each time.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Awaitable, Callable
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends, Header, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from starlette.responses import Response
 
-from app import answers
 from app.access import Caller
 from app.keys import Scope
 from app.metrics import Metrics
-from app.parsing import read_prediction
-from app.predictions import Naming, Predictions
+from app.predictions import Files, Naming, Patience, Predictions
+from app.preferences import DURATION, Preference, preferred, seconds
+from app.schemas.predictions import PredictionRequest
 from app.store import Store
 from core.settings import Settings
-from models.registry import Registry
+from models.registry import Entry, Registry
+from workers.jobs import Snapshot
 
 _bearer = HTTPBearer(
     auto_error=False,
@@ -31,7 +29,8 @@ _bearer = HTTPBearer(
 
 
 async def _caller(request: Request, bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]) -> Caller:
-    return await request.app.state.access.caller(bearer and bearer.credentials, request.state.headers)
+    request.state.caller = await request.app.state.access.caller(bearer and bearer.credentials, request.state.headers)
+    return request.state.caller
 
 
 CallerDep = Annotated[Caller, Depends(_caller)]
@@ -48,8 +47,14 @@ async def may_read(caller: CallerDep) -> None:
     caller.require(Scope.READ)
 
 
-async def _predictions(request: Request, caller: CallerDep) -> Predictions:
-    return request.app.state.predictions.of(caller)
+async def may_manage(caller: CallerDep) -> None:
+    """For what changes how everybody is served."""
+    caller.require(Scope.ADMIN)
+
+
+async def _predictions(request: Request) -> Predictions:
+    """For the caller whom `may_use` let in."""
+    return request.app.state.predictions.of(request.state.caller)
 
 
 async def _store(request: Request) -> Store:
@@ -68,39 +73,72 @@ async def _metrics(request: Request) -> Metrics:
     return request.app.state.predictions.metrics
 
 
-def _wait(request: Request, limit: float) -> float:
-    """Seconds that `Prefer: wait=n` asks for (RFC 7240), up to `limit`; 0 without it."""
-    asked = re.search(r"(?:^|[,;\s])wait(?:\s*=\s*\"?(\d{1,6})\"?)?", request.headers.get("prefer", ""), re.IGNORECASE)
-    if asked is None:
-        return 0
-    return min(float(asked[1]), limit) if asked[1] else limit
+class Asking:
+    """How a prediction is asked for: waited for as `Prefer` says, given up as `Cancel-After` says."""
+
+    def __init__(
+        self, request: Request, predictions: Predictions, preference: Preference, cancel_after_s: float | None
+    ):
+        self.request = request
+        self.predictions = predictions
+        self.preference = preference
+        self.cancel_after_s = cancel_after_s
+
+    async def prediction(self, asked: PredictionRequest, files: Files, naming: Naming | None = None) -> Snapshot:
+        """Waits only if told to. Who waits may leave, and come back for the prediction."""
+        return await self._create(asked, files, naming, Patience(self.preference.wait_s or 0, self.cancel_after_s))
+
+    async def pictures(self, asked: PredictionRequest, files: Files, naming: Naming | None = None) -> Snapshot:
+        """Waits unless told not to. If the client leaves, nobody can get what was not named: it is canceled."""
+        wait_s = self.preference.wait_s
+        if wait_s is None:
+            wait_s = self.predictions.settings.max_wait_s
+        leaving = None if naming and naming.key else self._leaving
+        return await self._create(asked, files, naming, Patience(wait_s, self.cancel_after_s, leaving), pictured=True)
+
+    async def _create(
+        self,
+        asked: PredictionRequest,
+        files: Files,
+        naming: Naming | None,
+        patience: Patience,
+        pictured: bool = False,
+    ) -> Snapshot:
+        found = await self.predictions.create(asked, files, patience, naming, pictured)
+        if self.preference.applied:
+            self.request.state.headers["Preference-Applied"] = self.preference.applied
+        return found
+
+    async def _leaving(self) -> None:
+        """Returns when the client has closed the connection. The body must have been read."""
+        while (await self.request.receive())["type"] != "http.disconnect":
+            pass
 
 
-Asking = Callable[[Request, Naming], Awaitable[Response]]
+async def _entry(model: str, request: Request) -> Entry:
+    """The model that the path names."""
+    return (await _predictions(request)).entry(model)
 
 
-async def _asking(request: Request, predictions: PredictionsDep) -> Asking:
-    """How a prediction is asked for: read, created, waited for as `Prefer` and `Accept` say, and answered."""
-    settings = predictions.settings
-    wait_s = _wait(request, settings.max_wait_s)
-
-    async def ask(request: Request, naming: Naming) -> Response:
-        asked, files = await read_prediction(request)
-        media_type = answers.preferred(request, answers.JSON)
-        if media_type != answers.JSON:
-            found = await predictions.create(asked, files, wait_s or settings.max_wait_s, naming, pictured=True)
-            return await answers.as_bytes(found, predictions.store, media_type)
-        found = await predictions.create(asked, files, wait_s, naming)
-        response = answers.as_json(found, settings.result_ttl_s, await answers.embedded(found, predictions.store))
-        if wait_s:
-            response.headers["Preference-Applied"] = f"wait={wait_s:g}"
-        return response
-
-    return ask
+async def _asking(
+    request: Request,
+    prefer: Annotated[
+        list[str] | None,
+        Header(description="`wait=10`: wait up to ten seconds for the end; `respond-async`: do not wait"),
+    ] = None,
+    cancel_after: Annotated[
+        str | None,
+        Header(pattern=DURATION, description="cancels the prediction if it has not ended by then: `30s`, `1m30s`"),
+    ] = None,
+) -> Asking:
+    predictions = await _predictions(request)
+    preference = preferred(prefer or [], predictions.settings.max_wait_s)
+    return Asking(request, predictions, preference, None if cancel_after is None else seconds(cancel_after))
 
 
 PredictionsDep = Annotated[Predictions, Depends(_predictions)]
 StoreDep = Annotated[Store, Depends(_store)]
+EntryDep = Annotated[Entry, Depends(_entry)]
 RegistryDep = Annotated[Registry, Depends(_registry)]
 SettingsDep = Annotated[Settings, Depends(_settings)]
 MetricsDep = Annotated[Metrics, Depends(_metrics)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -18,6 +19,8 @@ from core import logs
 log = logs.get(__name__)
 
 PROBLEM_JSON = "application/problem+json"
+MAX_ERRORS = 64
+"""Errors of one request that are told."""
 OPENAI_ROUTES = "/v1/images/"
 """Under this, errors have OpenAI's shape."""
 
@@ -89,6 +92,15 @@ class NotFound(Problem):
     status, code = 404, "not_found"
 
 
+class TooSlow(Problem):
+    """The request did not arrive in time; the connection is closed."""
+
+    status, code = 408, "request_timeout"
+
+    def __init__(self, detail: str):
+        super().__init__(detail, headers={"Connection": "close"})
+
+
 class NotAcceptable(Problem):
     """There is an answer, but none of the kind that the caller takes."""
 
@@ -119,6 +131,12 @@ class UnsupportedMedia(Problem):
     status, code = 415, "unsupported_media_type"
 
 
+class HeadTooLarge(Problem):
+    """More request line and headers than are read."""
+
+    status, code = 431, "head_too_large"
+
+
 class Invalid(Problem):
     """Well-formed, but not what the schema says."""
 
@@ -141,6 +159,12 @@ class TooMany(Problem):
         super().__init__(detail, code=code, headers=headers)
 
 
+class ClientGone(Problem):
+    """Nobody is there to read this; the status is nginx's, and meant for logs and metrics."""
+
+    status, code = 499, "client_gone"
+
+
 class ServerError(Problem):
     """The fault is on this side."""
 
@@ -156,10 +180,11 @@ class Unavailable(Problem):
         super().__init__(detail, code=code, headers={"Retry-After": str(retry_after_s)})
 
 
-_TITLES = {
+TITLES = {
     400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed",
-    406: "Not Acceptable", 409: "Conflict", 410: "Gone", 413: "Content Too Large", 415: "Unsupported Media Type",
-    422: "Unprocessable Content", 429: "Too Many Requests", 500: "Internal Server Error", 503: "Service Unavailable",
+    406: "Not Acceptable", 408: "Request Timeout", 409: "Conflict", 410: "Gone", 413: "Content Too Large",
+    415: "Unsupported Media Type", 422: "Unprocessable Content", 429: "Too Many Requests",
+    431: "Request Header Fields Too Large", 500: "Internal Server Error", 503: "Service Unavailable",
 }  # fmt: skip
 
 
@@ -175,7 +200,7 @@ def rate_headers(limit: int, remaining: int, reset_s: int) -> dict[str, str]:
 def field_errors(errors: list[dict[str, Any]], prefix: tuple[str, ...] = ()) -> list[FieldError]:
     """Pydantic's errors as pointers into the request."""
     found: dict[str, str] = {}
-    for error in errors:
+    for error in errors[:MAX_ERRORS]:
         # A union reports each member's complaint under the same place; the first names the place well enough.
         place = [
             str(part) for part in (*prefix, *error["loc"]) if not str(part).startswith(("function-", "constrained-"))
@@ -189,15 +214,20 @@ def render(request: Request, problem: Problem) -> JSONResponse:
     """The problem as a response: problem+json, or what OpenAI's SDKs read."""
     if request.scope["path"].startswith(OPENAI_ROUTES):
         return JSONResponse(_envelope(problem).model_dump(), problem.status, problem.headers)
-    body = ProblemBody(
-        title=_TITLES.get(problem.status, "Error"),
+    body = body_of(problem, getattr(request.state, "request_id", ""))
+    return JSONResponse(body.model_dump(), problem.status, problem.headers, PROBLEM_JSON)
+
+
+def body_of(problem: Problem, request_id: str) -> ProblemBody:
+    """What is said of a problem."""
+    return ProblemBody(
+        title=TITLES.get(problem.status, "Error"),
         status=problem.status,
         code=problem.code,
         detail=problem.detail,
-        request_id=getattr(request.state, "request_id", ""),
+        request_id=request_id,
         errors=problem.errors,
     )
-    return JSONResponse(body.model_dump(), problem.status, problem.headers, PROBLEM_JSON)
 
 
 def _envelope(problem: Problem) -> ErrorEnvelope:
@@ -208,6 +238,15 @@ def _envelope(problem: Problem) -> ErrorEnvelope:
         param = problem.errors[0].pointer.removeprefix("/input/").strip("/").split("/")[0]
         message += "".join(f"; {param}: {error.detail}" for error in problem.errors[:1] if error.detail != message)
     return ErrorEnvelope(error=ErrorBody(message=message, type=kind, param=param, code=problem.code))
+
+
+def _allowed(request: Request) -> set[str]:
+    """The methods that the path of a request takes, as the OpenAPI document tells them."""
+    allowed: set[str] = set()
+    for path, methods in request.app.openapi()["paths"].items():
+        if re.fullmatch(re.sub(r"{\w+}", "[^/]+", path), request.scope["path"]):
+            allowed |= {method.upper() for method in methods}
+    return allowed | {"HEAD"} if "GET" in allowed else allowed
 
 
 def install(app: FastAPI) -> None:
@@ -224,8 +263,10 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> Response:
-        problem = Problem(str(error.detail), code=_TITLES.get(error.status_code, "error").lower().replace(" ", "_"))
+        problem = Problem(str(error.detail), code=TITLES.get(error.status_code, "error").lower().replace(" ", "_"))
         problem.status, problem.headers = error.status_code, dict(error.headers or {})
+        if problem.status == 405 and (allowed := _allowed(request)):
+            problem.headers["Allow"] = ", ".join(sorted(allowed))
         return render(request, problem)
 
     @app.exception_handler(RedisError)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 
 from limits import RateLimitItemPerDay, parse
 from limits.aio.storage import RedisStorage
@@ -12,6 +13,8 @@ from redis.asyncio import Redis
 
 from app.errors import TooMany, rate_headers
 from app.keys import Key
+from app.schemas.uploads import Upload
+from app.schemas.usage import Allowance, Images, Requests, Uploads, Usage
 from core.settings import Settings
 from workers import jobs
 
@@ -20,6 +23,13 @@ _ENQUEUE_S = 60
 
 _FORGET_S = 7 * 24 * 3600
 """Claims of a key that has made none for this long, such as a revoked one, are forgotten."""
+
+
+MAX_UPLOADS = 1000
+"""Files that are kept for one key, however small."""
+
+_PREDICTIONS = RateLimitItemPerDay(1)
+"""Names the counter of a key's predictions in a day. Nothing is refused by it."""
 
 
 class Limits:
@@ -68,7 +78,38 @@ class Limits:
             if new:
                 await self.redis.zrem(_place(key), prediction)
             raise
+        if new:
+            await self._count_prediction(key, 1)
         return new
+
+    async def claim_upload(self, key: Key, upload: Upload) -> None:
+        """Counts a file that is about to be kept.
+
+        Raises:
+            TooMany: with it, more bytes or files would be kept for the key than may.
+        """
+        cap, now = int(self.settings.key_uploads_mb * 2**20), time.time()
+        async with self.redis.pipeline(transaction=True) as pipeline:
+            pipeline.zremrangebyscore(_kept(key), "-inf", now)
+            pipeline.zadd(_kept(key), {_member(upload): upload.expires_at.timestamp()})
+            pipeline.expire(_kept(key), _FORGET_S)
+            pipeline.zrange(_kept(key), 0, -1, withscores=True)
+            kept = [(_size(member), until) for member, until in (await pipeline.execute())[-1]]
+        over, count = sum(size for size, _ in kept) - cap, len(kept)
+        if over <= 0 and count <= MAX_UPLOADS:
+            return
+        await self.release_upload(key, upload)
+        raise TooMany(
+            f"{cap:,} bytes and {MAX_UPLOADS:,} files are kept of one key; delete uploads that are not needed",
+            code="too_many_uploads",
+            limit=cap,
+            remaining=max(0, upload.bytes - over),
+            reset_s=_seconds(_room_at(kept, over, count - MAX_UPLOADS) - now),
+        )
+
+    async def release_upload(self, key: Key, upload: Upload) -> None:
+        """A file that was counted is kept no more."""
+        await self.redis.zrem(_kept(key), _member(upload))
 
     async def release(self, key: Key, prediction: str | None, images: int) -> None:
         """Takes a claim back: the images, and the prediction if one is named."""
@@ -76,13 +117,41 @@ class Limits:
         await self._storage.incr(quota.key_for("images", key.id), quota.get_expiry(), -images)
         if prediction is not None:
             await self.redis.zrem(_place(key), prediction)
+            await self._count_prediction(key, -1)
+
+    async def usage(self, key: Key) -> Usage:
+        """What the key has used of what it may."""
+        rate, quota = parse(key.rate or self.settings.key_rate), self._quota(key)
+        kept_bytes = int(self.settings.key_uploads_mb * 2**20)
+        sent = await self._rates.get_window_stats(rate, "rate", key.id)
+        drawn = await self._quotas.get_window_stats(quota, "images", key.id)
+        made = await self._storage.get(_PREDICTIONS.key_for("predictions", key.id))
+        kept = await self.redis.zrangebyscore(_kept(key), time.time(), "+inf")
+        used = quota.amount - drawn.remaining
+        return Usage(
+            key=key.id,
+            name=key.name,
+            requests=Requests(used=rate.amount - sent.remaining, limit=rate.amount, per=rate.GRANULARITY.name),
+            predictions_today=max(made, 0),
+            images_today=Images(
+                used=used, limit=quota.amount, reset_s=_seconds(drawn.reset_time - time.time()) if used else None
+            ),
+            outstanding=Allowance(used=len(await self._unfinished(key)), limit=self._cap(key)),
+            uploads=Uploads(count=len(kept), used=sum(map(_size, kept)), limit=kept_bytes),
+        )
+
+    async def _count_prediction(self, key: Key, by: int) -> None:
+        await self._storage.incr(_PREDICTIONS.key_for("predictions", key.id), _PREDICTIONS.get_expiry(), by)
+
+    def _cap(self, key: Key) -> int:
+        return key.outstanding or self.settings.key_outstanding
 
     def _quota(self, key: Key) -> RateLimitItemPerDay:
         return RateLimitItemPerDay(key.daily or self.settings.key_daily)
 
     async def _claim_place(self, key: Key, prediction: str) -> bool:
         """Adds the prediction before it counts, so that of requests at the same time none slips past the cap."""
-        cap = key.outstanding or self.settings.key_outstanding
+        cap = self._cap(key)
         async with self.redis.pipeline(transaction=True) as pipeline:
             pipeline.zadd(_place(key), {prediction: time.time()}, nx=True)
             pipeline.expire(_place(key), _FORGET_S)
@@ -142,6 +211,28 @@ class Limits:
 def _place(key: Key) -> str:
     """A sorted set: the key's claimed predictions by the time of the claim."""
     return f"easel:outstanding:{key.id}"
+
+
+def _kept(key: Key) -> str:
+    """A sorted set: the key's uploads, each with its size, by the time when they expire."""
+    return f"easel:uploads:{key.id}"
+
+
+def _member(upload: Upload) -> str:
+    return f"{upload.id}:{upload.bytes}"
+
+
+def _size(member: bytes) -> int:
+    return int(member.partition(b":")[2])
+
+
+def _room_at(kept: Sequence[tuple[int, float]], over: int, many: int) -> float:
+    """When so many bytes and so many files of those kept, each a size and a time, will have expired, soonest first."""
+    for size, until in kept:
+        over, many = over - size, many - 1
+        if over <= 0 and many <= 0:
+            return until
+    return kept[-1][1]
 
 
 def _seconds(value: float) -> int:

@@ -11,14 +11,15 @@ from fastapi import Depends, FastAPI
 from fastapi_offline import FastAPIOffline
 from starlette.middleware.cors import CORSMiddleware
 
-from app import errors
+from app import errors, page
 from app.access import Access
 from app.dependencies import may_use
+from app.examples import illustrate
 from app.metrics import Metrics
-from app.middleware import CORS, LimitBody, Observe
+from app.middleware import CORS, Head, LimitBody, Observe
 from app.openapi import components, problems
 from app.predictions import Predictions
-from app.routes import bundles, deliveries, images, interpolate, models, operations, predictions, short, uploads
+from app.routes import bundles, deliveries, images, interpolate, models, operations, predictions, short, uploads, usage
 from app.store import Store
 from core import logs
 from core.settings import Settings, get_settings
@@ -54,20 +55,30 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=lifespan,
     )
     errors.install(app)
-    app.add_middleware(LimitBody, max_bytes=int(settings.max_upload_mb * 2**20))
-    app.add_middleware(CORSMiddleware, allow_origins=settings.cors_origins, **CORS)
+    app.add_middleware(
+        LimitBody,
+        max_bytes=int(settings.max_upload_mb * 2**20),
+        max_held=int(settings.max_bodies_mb * 2**20),
+        timeout_s=settings.read_timeout_s,
+    )
+    if settings.cors_origins:
+        app.add_middleware(CORSMiddleware, allow_origins=settings.cors_origins, **CORS)
     app.add_middleware(Observe, metrics=metrics)
-    for module in (predictions, bundles, deliveries, uploads, short, interpolate, images, models):
-        app.include_router(module.router, dependencies=[Depends(may_use)], responses=problems(401, 403, 422))
+    app.add_middleware(Head)
+    # Requests are matched in this order, so what is asked most comes first.
+    for module in (short, predictions, interpolate, images, bundles, models, uploads, deliveries, usage):
+        app.include_router(module.router, dependencies=[Depends(may_use)], responses=problems(401, 403, 422, 503))
     app.include_router(operations.router)
+    page.install(app)
     app.openapi = lambda: _documented(app)
     return app
 
 
 def _documented(app: FastAPI) -> dict[str, Any]:
-    """The OpenAPI document, with the schemas that FastAPI does not see."""
+    """The OpenAPI document, with the schemas that FastAPI does not see, and with examples."""
     if app.openapi_schema is None:
         FastAPI.openapi(app)
         schemas = app.openapi_schema["components"]["schemas"]
         schemas |= {name: schema for name, schema in components().items() if name not in schemas}
+        illustrate(app.openapi_schema)
     return app.openapi_schema

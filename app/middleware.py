@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 from uuid import uuid4
@@ -11,8 +12,9 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.errors import TooLarge, render
+from app.errors import TooLarge, TooSlow, Unavailable, render
 from app.metrics import Metrics
+from app.page import policy
 from core import logs
 
 log = logs.get("app.requests")
@@ -20,8 +22,8 @@ log = logs.get("app.requests")
 CORS = {
     "allow_methods": ("GET", "POST", "PUT", "DELETE"),
     "allow_headers": (
-        "Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "Last-Event-ID", "Prefer", "X-Request-Id",
-        "traceparent",
+        "Authorization", "Cancel-After", "Content-Type", "Idempotency-Key", "If-None-Match", "Last-Event-ID", "Prefer",
+        "X-Request-Id", "traceparent",
     ),
     "expose_headers": (
         "Content-Location", "ETag", "Location", "Preference-Applied", "RateLimit-Limit", "RateLimit-Remaining",
@@ -30,11 +32,14 @@ CORS = {
 }  # fmt: skip
 """What pages of the allowed origins may send and read. No credentials: a key travels in a header, never in a cookie."""
 
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
 class Observe:
     """Gives each request an id (the caller's `X-Request-Id` if that is plain), binds it to the logs, and counts it.
+
+    The trace that a caller's `traceparent` names (W3C Trace Context) is in the logs too.
 
     The answer carries what is put into `request.state.headers`, unless it says otherwise itself.
     """
@@ -53,6 +58,8 @@ class Observe:
         scope.setdefault("state", {}).update(request_id=request_id, headers=added)
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request=request_id)
+        if trace := _TRACEPARENT.fullmatch(Headers(scope=scope).get("traceparent", "")):
+            structlog.contextvars.bind_contextvars(trace=trace[1])
         started, status = time.perf_counter(), 500
 
         async def observed(message: Message) -> None:
@@ -62,6 +69,8 @@ class Observe:
                 headers = MutableHeaders(scope=message)
                 headers["X-Request-Id"] = request_id
                 headers["X-Content-Type-Options"] = "nosniff"
+                headers["Referrer-Policy"] = "no-referrer"
+                headers["Content-Security-Policy"] = policy(scope["path"])
                 for name, value in added.items():
                     headers.setdefault(name, value)
             await send(message)
@@ -83,12 +92,37 @@ class Observe:
             )
 
 
-class LimitBody:
-    """Refuses bodies above a bound: by `Content-Length` before a byte is read, or as soon as the stream passes it."""
+class Head:
+    """Answers HEAD as GET, without the body (RFC 9110, 9.3.2)."""
 
-    def __init__(self, app: ASGIApp, max_bytes: int):
+    def __init__(self, app: ASGIApp):
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self.app(scope, receive, send)
+            return
+
+        async def without_body(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                await send(message)
+                await send({"type": "http.response.body"})
+
+        await self.app({**scope, "method": "GET"}, receive, without_body)
+
+
+class LimitBody:
+    """Bounds bodies: each in size and in time, and all that are held at once in size.
+
+    One that is too large is refused by `Content-Length` before a byte is read, or once the stream passes the bound.
+    """
+
+    def __init__(self, app: ASGIApp, max_bytes: int, max_held: int, timeout_s: float):
         self.app = app
         self.max_bytes = max_bytes
+        self.max_held = max_held
+        self.timeout_s = timeout_s
+        self._held = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -96,19 +130,33 @@ class LimitBody:
             return
         declared = Headers(scope=scope).get("content-length", "")
         if declared.isdigit() and int(declared) > self.max_bytes:
-            await render(Request(scope), self._problem())(scope, receive, send)
+            await render(Request(scope), self._too_large())(scope, receive, send)
             return
-        received = 0
+        received, more = 0, True
+        deadline = asyncio.get_running_loop().time() + self.timeout_s
 
-        async def counted() -> Message:
-            nonlocal received
-            message = await receive()
+        async def bounded() -> Message:
+            nonlocal received, more
+            if not more:  # what is waited for now is the client's leaving
+                return await receive()
+            try:
+                async with asyncio.timeout_at(deadline):
+                    message = await receive()
+            except TimeoutError:
+                raise TooSlow(f"the request's body did not arrive within {self.timeout_s:g} s") from None
+            more = message.get("more_body", False)
             received += len(message.get("body", b""))
+            self._held += len(message.get("body", b""))
             if received > self.max_bytes:
-                raise self._problem()
+                raise self._too_large()
+            if self._held > self.max_held:
+                raise Unavailable("too many request bodies are being read at the moment", code="busy")
             return message
 
-        await self.app(scope, counted, send)
+        try:
+            await self.app(scope, bounded, send)
+        finally:
+            self._held -= received
 
-    def _problem(self) -> TooLarge:
+    def _too_large(self) -> TooLarge:
         return TooLarge(f"the request body exceeds the limit of {self.max_bytes:,} bytes")

@@ -6,16 +6,18 @@ from typing import Any
 
 from app.errors import PROBLEM_JSON, ProblemBody
 from app.schemas.images import ErrorEnvelope, ImagesRequest
-from app.schemas.predictions import PredictionRequest
+from app.schemas.predictions import Prediction, PredictionRequest
 from models.pictures import MEDIA_TYPES
 from workers.jobs import Output
 
+_REF = "#/components/schemas/{model}"
 _WORDS = {
     400: "the request cannot be read",
     401: "no API key, or one that is unknown or revoked",
     403: "the API key lacks the scope",
     404: "there is no such thing",
     406: "the task answers with numbers, and the caller takes only pictures",
+    408: "the request did not arrive in time",
     409: "it is not in a state for this",
     410: "it has expired",
     413: "too many bytes or pixels",
@@ -28,10 +30,9 @@ _WORDS = {
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The error responses of a route."""
-    schema = {"$ref": "#/components/schemas/ProblemBody"}
+    schema = {"$ref": _REF.format(model=ProblemBody.__name__)}
     return {
-        status: {"description": _WORDS[status], "model": ProblemBody, "content": {PROBLEM_JSON: {"schema": schema}}}
-        for status in statuses
+        status: {"description": _WORDS[status], "content": {PROBLEM_JSON: {"schema": schema}}} for status in statuses
     }
 
 
@@ -40,13 +41,13 @@ def envelopes(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"description": _WORDS[status], "model": ErrorEnvelope} for status in statuses}
 
 
-_REF = "#/components/schemas/{model}"
-
-
 def components() -> dict[str, Any]:
-    """The schemas of bodies that routes read by themselves, so that the document can refer to them."""
-    schema = PredictionRequest.model_json_schema(ref_template=_REF)
-    return {**schema.pop("$defs"), "PredictionRequest": schema}
+    """Schemas of what FastAPI does not see routes read and answer, so that the document can refer to them."""
+    found: dict[str, Any] = {}
+    for model in (PredictionRequest, ProblemBody):
+        schema = model.model_json_schema(ref_template=_REF)
+        found |= {**schema.pop("$defs"), model.__name__: schema}
+    return found
 
 
 _PICTURE = {"type": "string", "format": "binary"}
@@ -125,14 +126,19 @@ TRANSLATE_BODY = _short_body(
     {"image": _PICTURE, "direction": {"type": "string", "enum": ["AtoB", "BtoA"]}, **_OUTPUT_FIELDS}, required=["image"]
 )
 
-IMAGE_RESPONSES: dict[int | str, dict[str, Any]] = {
+PICTURES: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "the picture",
         "content": {kind: {"schema": _PICTURE} for kind in (*MEDIA_TYPES.values(), "application/zip")},
-    },
-    201: {"description": "the prediction, for `Accept: application/json`", "content": {"application/json": {}}},
-    202: {"description": "not ended in time; `Location` names the prediction", "content": {"application/json": {}}},
-    **problems(400, 404, 410, 413, 415, 422, 429, 503),
+    }
+}
+"""The answer of a route that makes pictures."""
+
+IMAGE_RESPONSES: dict[int | str, dict[str, Any]] = {
+    **PICTURES,
+    201: {"model": Prediction, "description": "the prediction, for `Accept: application/json`"},
+    202: {"model": Prediction, "description": "not ended in time; `Location` names the prediction"},
+    **problems(400, 404, 408, 410, 413, 415, 422, 429, 503),
 }
 
 INTERPOLATE_BODY = _short_body(

@@ -22,6 +22,7 @@ from workers.jobs import Output
 
 MAX_FILES = 8
 MAX_FIELDS = 32
+MAX_KEYS = 64
 OUTPUT_FIELDS = tuple(Output.model_fields)
 LISTS = ("seeds", "latent")
 """Inputs that the short forms take repeatedly, or as several values separated by commas."""
@@ -154,6 +155,8 @@ async def _form(request: Request) -> AsyncIterator[FormData]:
         raise Malformed(
             f"the form cannot be read: {getattr(error, 'message', None) or getattr(error, 'detail', '')}"
         ) from None
+    except (UnicodeError, LookupError):
+        raise Malformed("the form is not text of the charset that its Content-Type names") from None
     try:
         yield form
     finally:
@@ -161,6 +164,9 @@ async def _form(request: Request) -> AsyncIterator[FormData]:
 
 
 def _content_type(request: Request) -> str:
+    """Raises `UnsupportedMedia` for a body that is compressed: it could be any size (RFC 9110, 15.5.16)."""
+    if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
+        raise UnsupportedMedia("bodies are read as they are; send this one without Content-Encoding")
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
@@ -176,4 +182,6 @@ def _json_object(data: bytes, what: str) -> dict[str, Any]:
         raise Malformed(f"{what} is not valid JSON: {error}") from None
     if not isinstance(value, dict):
         raise Malformed(f"{what} must be a JSON object")
+    if len(value) > MAX_KEYS:
+        raise Malformed(f"{what} has more than {MAX_KEYS} fields")
     return value

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import re
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 from copy import copy
 from dataclasses import dataclass
 from hashlib import sha256
@@ -14,25 +16,29 @@ from uuid import uuid4
 
 import structlog
 from pydantic import ValidationError
+from redis.exceptions import RedisError
 
 from app.access import Caller
-from app.errors import Conflict, FieldError, Invalid, NotAcceptable, NotFound, Unavailable, field_errors
+from app.errors import ClientGone, Conflict, FieldError, Invalid, NotAcceptable, NotFound, Unavailable, field_errors
 from app.metrics import Metrics
 from app.schemas.predictions import PredictionRequest
 from app.sources import Source, Sources
-from app.store import Earlier, NewJob, QueueFull, Store
+from app.store import Earlier, NewJob, Place, QueueFull, Store, Waiter
 from app.uploads import pointers, to_pixels
 from core import guard, logs
 from core.settings import Settings
 from models.card import Card, Task
 from models.inputs import STARTS, input_model
-from models.registry import Registry
+from models.registry import Entry, Registry
 from workers.jobs import ENDED, PICTURE_PREFIX, Order, Snapshot, Status, Webhook
 
 log = logs.get(__name__)
 
 PICTURES = ("image", "images", "mask")
 """The inputs that are pictures."""
+
+MAX_PICTURES = 8
+"""Pictures that any input takes; told before each is looked at."""
 
 PREDICTION_ID = re.compile(r"^[A-Za-z0-9_-]{1,64}$")
 """Ids that a caller may choose; ours are 32 hexadecimal digits."""
@@ -42,7 +48,8 @@ MAX_SCANNED = 1000
 """Predictions that one page of the history looks at, and in what portions."""
 
 EVENTS_EVERY_S = 0.5
-"""Between two looks at a prediction that is watched and of which nothing was said meanwhile."""
+LOOKS = 200
+"""Seconds between two looks at a prediction that is watched and of which nothing is said, and looks a second in all."""
 
 Files = dict[str, list[bytes]]
 
@@ -53,6 +60,18 @@ class Naming:
 
     id: str | None = None
     key: str | None = None
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long the caller waits for the end, after how long the prediction is canceled, and who is waiting.
+
+    `leaving` returns when the client has gone; what only that client can get is canceled then.
+    """
+
+    wait_s: float = 0
+    cancel_after_s: float | None = None
+    leaving: Callable[[], Awaitable[None]] | None = None
 
 
 @dataclass(frozen=True)
@@ -76,6 +95,33 @@ class Event:
     data: dict[str, Any] | Snapshot
 
 
+class Watchers:
+    """Those who watch predictions through this process."""
+
+    def __init__(self, limit: int):
+        self.limit = limit
+        self.count = 0
+
+    @property
+    def pause_s(self) -> float:
+        """Between two looks of one watcher, so that all together take `LOOKS` a second at most."""
+        return max(EVENTS_EVERY_S, self.count / LOOKS)
+
+    def require_room(self) -> None:
+        """Raises `Unavailable` if there are as many as may be."""
+        if self.count >= self.limit:
+            raise Unavailable(f"{self.limit} event streams are open already", code="too_many_watchers", retry_after_s=5)
+
+    @contextmanager
+    def one_more(self) -> Iterator[None]:
+        """Counts one, inside `with`."""
+        self.count += 1
+        try:
+            yield
+        finally:
+            self.count -= 1
+
+
 class Predictions:
     """What the routes do with predictions. Holds no state of its own: any API process answers for any prediction."""
 
@@ -85,6 +131,7 @@ class Predictions:
         self.settings = settings
         self.metrics = metrics
         self.sources = Sources(store, settings)
+        self.watchers = Watchers(settings.max_watchers)
         self.caller = Caller()
 
     def of(self, caller: Caller) -> Predictions:
@@ -93,15 +140,19 @@ class Predictions:
         bound.caller = caller
         return bound
 
-    def card(self, model: str) -> Card:
+    def entry(self, model: str) -> Entry:
         """Raises `NotFound` for a model that is not served."""
         try:
-            card = self.registry[model].card
+            entry = self.registry[model]
         except KeyError:
-            card = None
-        if card is None or not card.tasks:
+            entry = None
+        if entry is None or not entry.card.tasks:
             raise NotFound(f"there is no model {model!r}; GET /v1/models lists those there are", code="model_not_found")
-        return card
+        return entry
+
+    def card(self, model: str) -> Card:
+        """Raises `NotFound` for a model that is not served."""
+        return self.entry(model).card
 
     def task(self, card: Card, *wanted: Task) -> Task:
         """The first of the wanted tasks that the model offers. Raises `Invalid` if there is none."""
@@ -115,11 +166,13 @@ class Predictions:
         self,
         request: PredictionRequest,
         files: Files,
-        wait_s: float = 0,
+        patience: Patience,
         naming: Naming | None = None,
         pictured: bool = False,
     ) -> Snapshot:
-        """Enqueues a prediction and waits up to `wait_s` for its end. With `pictured` its answer must be pictures.
+        """Enqueues a prediction and waits for its end as long as the caller's patience lasts.
+
+        With `pictured` its answer must be pictures.
 
         A request that was named before, by id or idempotency key, is answered with the prediction that it made then.
 
@@ -140,7 +193,9 @@ class Predictions:
             raise Unavailable("no worker is running", code="no_worker", retry_after_s=5)
         webhook = await self._webhook(request)
         pixels = {
-            picture: await to_pixels(await self.sources.read(source, at), card.image, self.settings.max_pixels, at)
+            picture: await to_pixels(
+                await self.sources.read(source, at, self.caller.owner), card.image, self.settings.max_pixels, at
+            )
             for picture, (at, source) in pictures.items()
         }
         naming = naming or Naming()
@@ -157,11 +212,34 @@ class Predictions:
         structlog.contextvars.bind_contextvars(prediction=job.id)
         with self.store.waiter(job.id) as waiter:
             found = await self._claim_and_enqueue(job, pixels)
-            if isinstance(found, Snapshot) and wait_s > 0:
-                found = await waiter.ended(wait_s)
+            if isinstance(found, Snapshot) and patience.cancel_after_s is not None:
+                await self.store.cancel_later(job.id, patience.cancel_after_s)
+            if isinstance(found, Snapshot) and patience.wait_s > 0:
+                with suppress(RedisError):  # it was accepted, and will be made when Redis is back
+                    found = await self._ended(found, waiter, patience)
         if isinstance(found, Earlier):
-            found = await self.wait(found.id, wait_s)
+            found = await self.wait(found.id, patience.wait_s)
         return found
+
+    async def _ended(self, found: Snapshot, waiter: Waiter, patience: Patience) -> Snapshot:
+        """The new prediction once it has ended, or as it stands when patience does.
+
+        Raises:
+            ClientGone: nobody waits any more; the prediction was canceled.
+        """
+        if patience.leaving is None:
+            return await waiter.ended(patience.wait_s) or found
+        ended = asyncio.ensure_future(waiter.ended(patience.wait_s))
+        leaving = asyncio.ensure_future(patience.leaving())
+        try:
+            await asyncio.wait((ended, leaving), return_when=asyncio.FIRST_COMPLETED)
+            if ended.done():
+                return ended.result() or found
+            await self.store.cancel(found)
+            raise ClientGone("the client left before the prediction ended, which was canceled")
+        finally:
+            ended.cancel()
+            leaving.cancel()
 
     async def _claim_and_enqueue(self, job: NewJob, pictures: dict[str, bytes]) -> Snapshot | Earlier:
         """`_enqueue`, counted against the caller unless it makes no new prediction."""
@@ -211,23 +289,26 @@ class Predictions:
                 found = await waiter.ended(wait_s) or found
         return found
 
-    async def history(self, cursor: str | None, limit: int, wanted: Filter) -> tuple[list[Snapshot], str | None]:
-        """Up to `limit` predictions that fit, newest first, and the cursor of the next page if there may be more.
+    async def history(self, after: Place | None, limit: int, wanted: Filter) -> tuple[list[Snapshot], Place | None]:
+        """Up to `limit` of the caller's predictions that fit, newest first, and the last place looked at if there may
+        be more. A caller who sees all is shown all.
 
         Looks at no more than `MAX_SCANNED` predictions, so a rare match may come pages later, after empty ones.
         """
-        page: list[Snapshot] = []
+        owner, page = "" if self.caller.sees_all else self.caller.owner, []
         for _ in range(MAX_SCANNED // SCAN):
-            ids = await self.store.history(cursor, SCAN)
-            for name, found in zip(ids, await self.store.snapshots(ids) if ids else [], strict=True):
-                cursor = name
-                if found is not None and self.caller.sees(found.order.owner) and wanted.fits(found):
+            places = await self.store.history(owner, after, SCAN)
+            kept = await self.store.snapshots([place.id for place in places]) if places else []
+            if gone := [place.id for place, found in zip(places, kept, strict=True) if found is None]:
+                await self.store.strike(owner, gone)
+            for after, found in zip(places, kept, strict=True):
+                if found is not None and wanted.fits(found):
                     page.append(found)
                 if len(page) == limit:
-                    return page, cursor
-            if len(ids) < SCAN:
+                    return page, after
+            if len(places) < SCAN:
                 return page, None
-        return page, cursor
+        return page, after
 
     async def cancel(self, prediction: str) -> Snapshot:
         """A waiting prediction never runs; a running one stops at its next step, or its result is dropped.
@@ -247,22 +328,31 @@ class Predictions:
 
         Yields `queued` (position, eta_s) whenever the position changes, `started` once, each `progress` (step, total),
         a `preview` (image, a data URI) after it where the model has one, and `completed` with the prediction, the last.
+        An outage of Redis is sat out; of a prediction that is deleted meanwhile nothing more is told.
         """
         told: object = None
-        with self.store.waiter(prediction) as waiter:
+        with self.store.waiter(prediction) as waiter, self.watchers.one_more():
             while True:
-                found = await self.get(prediction)
+                try:
+                    found = await self.get(prediction)
+                    position = await self.store.position(found) if found.status is Status.QUEUED else None
+                    pace = None if position is None else await self.store.pace(found.order.model)
+                    news = await self.store.events(prediction, after)
+                except NotFound:
+                    return  # it was deleted
+                except RedisError as error:
+                    log.warning("redis_unreachable", error=str(error))
+                    await asyncio.sleep(EVENTS_EVERY_S)
+                    continue
                 if found.status is Status.QUEUED:
-                    position = await self.store.position(found)
                     if position is not None and position != told:
                         told = position
-                        pace = await self.store.pace(found.order.model)
                         eta = None if pace is None else round((position + 1) * pace, 3)
                         yield Event("queued", after, {"position": position, "eta_s": eta})
                 elif told is not Status.PROCESSING:
                     told = Status.PROCESSING
                     yield Event("started", after, {"started_at": found.started_at and found.started_at.isoformat()})
-                for progress in await self.store.events(prediction, after):
+                for progress in news:
                     after = progress.id
                     yield Event("progress", after, {"step": progress.step, "total": progress.total})
                     if progress.preview:
@@ -270,7 +360,7 @@ class Predictions:
                 if found.status in ENDED:
                     yield Event("completed", after, found)
                     return
-                await waiter.changed(EVENTS_EVERY_S)
+                await waiter.changed(self.watchers.pause_s)
 
     def _validated(
         self, card: Card, task: Task, given: dict[str, Any], files: Files
@@ -290,6 +380,9 @@ class Predictions:
                 sources = value if isinstance(value, list) and name == "images" else [value]
             if not sources:
                 continue
+            if len(sources) > MAX_PICTURES:
+                many = FieldError(pointer=f"/input/{name}", detail=f"more than {MAX_PICTURES} pictures")
+                raise Invalid(f"up to {MAX_PICTURES} pictures are taken at once", errors=[many])
             if name != "images" and len(sources) > 1:
                 one = FieldError(pointer=f"/input/{name}", detail="sent more than once")
                 raise Invalid(f"one picture is taken as `{name}`", errors=[one])

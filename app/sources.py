@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from app.errors import FieldError, Invalid, Problem, TooLarge
 from app.store import Store
-from app.uploads import from_data_uri
+from app.uploads import UPLOAD_ID, from_data_uri
 from core import guard
 from core.settings import Settings
 
@@ -24,8 +24,8 @@ class Sources:
         self.store = store
         self.settings = settings
 
-    async def read(self, source: Source, pointer: str) -> bytes:
-        """The bytes of a picture's file, as they came.
+    async def read(self, source: Source, pointer: str, owner: str) -> bytes:
+        """The bytes of a picture's file, as they came. Of uploads, the owner's alone are read.
 
         Raises:
             Problem: there is nothing to read there; `pointer` says which input asked for it.
@@ -33,13 +33,13 @@ class Sources:
         if isinstance(source, bytes):
             return source
         if source.startswith(UPLOAD_PREFIX):
-            return await self._uploaded(source.removeprefix(UPLOAD_PREFIX), pointer)
+            return await self._uploaded(source.removeprefix(UPLOAD_PREFIX), pointer, owner)
         if self.settings.fetch_images and source.startswith(("http://", "https://")):
             return await self._fetched(source, pointer)
         return from_data_uri(source, pointer)
 
-    async def _uploaded(self, upload: str, pointer: str) -> bytes:
-        data = await self.store.uploaded(upload)
+    async def _uploaded(self, upload: str, pointer: str, owner: str) -> bytes:
+        data = await self.store.uploaded(owner, upload) if UPLOAD_ID.fullmatch(upload) else None
         if data is None:
             raise _problem(Invalid, "upload_not_found", "there is no such upload, or it has expired", pointer)
         return data

@@ -13,18 +13,30 @@ from datetime import UTC, datetime
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from rq.queue import Queue
-from rq.registry import CanceledJobRegistry, FailedJobRegistry, FinishedJobRegistry
+from rq.registry import (
+    CanceledJobRegistry,
+    FailedJobRegistry,
+    FinishedJobRegistry,
+    ScheduledJobRegistry,
+    StartedJobRegistry,
+)
 from rq.utils import utcformat
 
 from app import overview
 from app.overview import Overview
 from app.schemas.uploads import Upload
 from app.trips import Trips
+from app.webhook_metrics import Deliveries
 from core import logs
 from workers import jobs, scripts, webhooks
 from workers.jobs import Order, Priority, Snapshot, Status, Webhook
 
 log = logs.get(__name__)
+
+_OUTAGE_S = 0.5
+"""Between two tries to reach Redis again."""
+_DEADLINES_EVERY_S = 0.5
+"""Between two looks for predictions whose time is over."""
 
 
 class QueueFull(Exception):
@@ -53,6 +65,14 @@ class Earlier:
     digest: str
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where a prediction stands in a history: its id, and when it was made, in ms since 1970."""
+
+    id: str
+    ms: int
+
+
 class Store:
     """Predictions in Redis, and one subscription per process that wakes whoever waits for one of them."""
 
@@ -64,19 +84,18 @@ class Store:
         self._cancel = self.redis.register_script(scripts.CANCEL)
         self._purge = self.redis.register_script(scripts.PURGE)
         self._waiting: dict[str, set[asyncio.Event]] = defaultdict(set)
-        self._reader: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
         self._alive = (0.0, 0)
 
     async def open(self) -> None:
-        """Starts listening for ended predictions."""
-        self._reader = asyncio.create_task(self._read())
+        """Starts listening for ended predictions, and canceling those whose time is over."""
+        self._tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._keep_deadlines())]
 
     async def close(self) -> None:
-        """Stops listening and lets go of Redis."""
-        if self._reader is not None:
-            self._reader.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._reader
+        """Stops both and lets go of Redis."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.redis.aclose()
 
     async def overview(self, models: Sequence[str]) -> Overview:
@@ -107,7 +126,7 @@ class Store:
         fields = jobs.new_job(job.id, order, job.priority, job.timeout_s, self.ttl_s, job.webhook)
         queue = jobs.queue_key(order.model, job.priority)
         idempotency = jobs.idempotency_key(job.idempotency) if job.idempotency else ""
-        keys = [jobs.job_key(job.id), queue, "rq:queues", jobs.DOORBELL, jobs.history_key(), idempotency]
+        keys = [jobs.job_key(job.id), queue, "rq:queues", jobs.DOORBELL, idempotency, *_histories(order)]
         args = [job.id, job.max_queue, self.ttl_s, int(now.timestamp() * 1000), job.digest]
         args += [part for pair in fields.items() for part in pair]
         kept = [("SET", jobs.picture_key(picture), pixels, "EX", self.ttl_s) for picture, pixels in pictures.items()]
@@ -139,15 +158,23 @@ class Store:
         )
         return [_read(name, *replies[3 * place : 3 * place + 3]) for place, name in enumerate(predictions)]
 
-    async def history(self, after: str | None, count: int) -> list[str]:
-        """Up to `count` ids of predictions, newest first, from the one made before `after` on; none if that is gone."""
-        start = 0
+    async def history(self, owner: str, after: Place | None, count: int) -> list[Place]:
+        """Up to `count` places in an owner's history (everybody's if empty), newest first, from the one after `after`.
+
+        A place whose prediction is gone still tells where to go on.
+        """
+        key, start = jobs.history_key(owner), 0
         if after is not None:
-            rank = await self.redis.zrevrank(jobs.history_key(), after)
-            if rank is None:
-                return []
-            start = rank + 1
-        return [name.decode() for name in await self.redis.zrevrange(jobs.history_key(), start, start + count - 1)]
+            async with self.redis.pipeline(transaction=True) as pipeline:
+                pipeline.zcount(key, f"({after.ms}", "+inf").zrangebyscore(key, after.ms, after.ms)
+                newer, twins = await pipeline.execute()
+            start = newer + sum(name.decode() >= after.id for name in twins)
+        found = await self.redis.zrevrange(key, start, start + count - 1, withscores=True)
+        return [Place(name.decode(), int(score)) for name, score in found]
+
+    async def strike(self, owner: str, gone: list[str]) -> None:
+        """Takes predictions that are kept no more out of a history."""
+        await self.redis.zrem(jobs.history_key(owner), *gone)
 
     async def cancel(self, found: Snapshot) -> str | None:
         """Cancels a waiting prediction at once, or tells the worker that holds it; says which (`scripts.CANCEL`)."""
@@ -171,13 +198,22 @@ class Store:
         await self.redis.publish(jobs.FINISHED if outcome == b"canceled" else jobs.CANCEL, found.id)
         return outcome.decode()
 
+    async def tell_workers(self, verb: str, model: str) -> int:
+        """Tells all workers to `load` or `unload` a model; how many were told."""
+        return await self.redis.publish(jobs.MODELS, f"{verb} {model}")
+
+    async def cancel_later(self, prediction: str, after_s: float) -> None:
+        """Has the prediction canceled unless it ends in time. Any API process does it, this one or another."""
+        await self.redis.zadd(jobs.DEADLINES, {prediction: time.time() + after_s})
+
     async def purge(self, found: Snapshot) -> bool:
         """Forgets an ended prediction and its bytes; False if it has not ended."""
         registries = [
             kind.key_template.format(found.queue)
             for kind in (FinishedJobRegistry, FailedJobRegistry, CanceledJobRegistry)
         ]
-        keys = [jobs.job_key(found.id), jobs.results_key(found.id), jobs.history_key(), *registries]
+        keys = [jobs.job_key(found.id), jobs.results_key(found.id)]
+        keys += [*_histories(found.order), jobs.DEADLINES, *registries]
         images = [jobs.image_key(found.id, index) for index in range(len(found.answer.images) if found.answer else 0)]
         images += [jobs.picture_key(picture) for picture in found.order.pictures]
         images += [jobs.latents_key(found.id), jobs.events_key(found.id), webhooks.attempts_key(found.id)]
@@ -214,27 +250,37 @@ class Store:
         """What came of each try at delivering the prediction's webhook, oldest first."""
         return await self.redis.lrange(webhooks.attempts_key(prediction), 0, -1)
 
-    async def put_upload(self, upload: Upload, chunks: AsyncIterator[bytes]) -> None:
-        """Keeps an uploaded file, written chunk by chunk. It exists once its record does, which is written last."""
-        key = _file_key(upload.id)
+    async def deliveries(self) -> Deliveries:
+        """What became of webhooks, and how many are still to be delivered."""
+        async with self.redis.pipeline(transaction=False) as pipeline:
+            pipeline.hgetall(webhooks.OUTCOMES).llen(webhooks.QUEUE_KEY)
+            for registry in (ScheduledJobRegistry, StartedJobRegistry):
+                pipeline.zcard(registry.key_template.format(webhooks.QUEUE))
+            found, *pending = await pipeline.execute()
+        outcomes = {webhooks.Outcome(name.decode()): int(count) for name, count in found.items()}
+        return Deliveries(outcomes, sum(pending))
+
+    async def put_upload(self, owner: str, upload: Upload, chunks: AsyncIterator[bytes]) -> None:
+        """Keeps an owner's uploaded file, chunk by chunk. It exists once its record does, which is written last."""
+        key = _file_key(owner, upload.id)
         await self.redis.set(key, b"", ex=self.ttl_s)
         async for chunk in chunks:
             await self.redis.append(key, chunk)
-        await self.redis.set(_record_key(upload.id), upload.model_dump_json(), ex=self.ttl_s)
+        await self.redis.set(_record_key(owner, upload.id), upload.model_dump_json(), ex=self.ttl_s)
 
-    async def upload(self, upload: str) -> Upload | None:
-        """The record of an uploaded file, or None if there is none of that id (any more)."""
-        record = await self.redis.get(_record_key(upload))
+    async def upload(self, owner: str, upload: str) -> Upload | None:
+        """The record of an owner's uploaded file, or None if there is none of that id (any more)."""
+        record = await self.redis.get(_record_key(owner, upload))
         return None if record is None else Upload.model_validate_json(record)
 
-    async def uploaded(self, upload: str) -> bytes | None:
-        """An uploaded file's bytes as they came, or None if there is none of that id (any more)."""
-        record, data = await self.redis.mget([_record_key(upload), _file_key(upload)])
+    async def uploaded(self, owner: str, upload: str) -> bytes | None:
+        """The bytes of an owner's uploaded file as they came, or None if there is none of that id (any more)."""
+        record, data = await self.redis.mget([_record_key(owner, upload), _file_key(owner, upload)])
         return None if record is None else data
 
-    async def delete_upload(self, upload: str) -> bool:
-        """Forgets an uploaded file; False if there was none. Predictions that took it keep their own copy."""
-        return await self.redis.delete(_record_key(upload), _file_key(upload)) > 0
+    async def delete_upload(self, owner: str, upload: str) -> None:
+        """Forgets an uploaded file. Predictions that took it keep their own copy."""
+        await self.redis.delete(_record_key(owner, upload), _file_key(owner, upload))
 
     def waiter(self, prediction: str) -> Waiter:
         """To be made before the prediction is enqueued, so that no end is missed."""
@@ -253,7 +299,19 @@ class Store:
                             self._wake(*message["data"].decode().split())
             except RedisError as error:
                 log.warning("redis_unreachable", error=str(error))
-                await asyncio.sleep(0.5)
+                await asyncio.sleep(_OUTAGE_S)
+
+    async def _keep_deadlines(self) -> None:
+        """Cancels the predictions whose time is over."""
+        while True:
+            try:
+                for name in await self.redis.zrangebyscore(jobs.DEADLINES, "-inf", time.time(), start=0, num=100):
+                    if found := await self.snapshot(name.decode()):
+                        await self.cancel(found)
+                    await self.redis.zrem(jobs.DEADLINES, name)
+            except RedisError as error:
+                log.warning("redis_unreachable", error=str(error))
+            await asyncio.sleep(_DEADLINES_EVERY_S)
 
     def _wake(self, *predictions: str) -> None:
         for prediction in predictions:
@@ -286,14 +344,24 @@ class Waiter:
         self.event.clear()
 
     async def ended(self, timeout_s: float) -> Snapshot | None:
-        """The prediction once it has ended, or as it stands after `timeout_s`; None if there is none."""
+        """The prediction once it has ended, or as it stands after `timeout_s`; None if there is none.
+
+        Raises:
+            RedisError: Redis could not be reached by then.
+        """
         deadline = time.monotonic() + timeout_s
         while True:
             # An hour-long wait would still look every few seconds: a message can be lost, a prediction cannot.
             left = min(deadline - time.monotonic(), 5)
             if left > 0:
                 await self.changed(left)
-            found = await self.store.snapshot(self.prediction)
+            try:
+                found = await self.store.snapshot(self.prediction)
+            except RedisError:
+                if left <= 0:
+                    raise
+                await asyncio.sleep(_OUTAGE_S)
+                continue
             if found is None or found.status in jobs.ENDED or left <= 0:
                 return found
 
@@ -307,9 +375,14 @@ def _read(prediction: str, fields: dict, results: list, cancel: bytes | None) ->
         return None  # somebody else's rq job
 
 
-def _record_key(upload: str) -> str:
-    return f"easel:upload:{upload}"
+def _histories(order: Order) -> list[str]:
+    """Where a prediction is listed: among all, and among its owner's."""
+    return [jobs.history_key(), *([jobs.history_key(order.owner)] if order.owner else [])]
 
 
-def _file_key(upload: str) -> str:
-    return f"easel:upload:{upload}:file"
+def _record_key(owner: str, upload: str) -> str:
+    return f"easel:upload:{owner}:{upload}"
+
+
+def _file_key(owner: str, upload: str) -> str:
+    return f"easel:upload:{owner}:{upload}:file"

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import binascii
 import hashlib
+import re
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import BinaryIO
@@ -21,6 +22,8 @@ _DECODING = asyncio.Semaphore(2)
 """Decoded pictures are large: this many at once bound the memory that uploads can take."""
 
 _CHUNK_BYTES = 2**18
+
+UPLOAD_ID = re.compile(r"[0-9a-f]{32}")
 
 _PROBLEMS: dict[str, type[Problem]] = {"not_an_image": UnsupportedMedia, "truncated": Invalid, "too_large": TooLarge}
 

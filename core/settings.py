@@ -32,6 +32,7 @@ class Settings(BaseSettings):
     key_rate: Rate = Field("600/minute", description="requests for predictions that a key may send")
     key_outstanding: int = Field(100, ge=1, description="predictions of a key that may be unfinished")
     key_daily: int = Field(10_000, ge=1, description="images that a key may ask for in 24 hours")
+    key_uploads_mb: float = Field(200, gt=0, description="uploads that are kept for a key, all together")
     cors_origins: Annotated[tuple[Annotated[str, Field(pattern=r"^https?://[^/*\s]+$")], ...], NoDecode] = Field(
         (), description="origins whose pages may call the API, separated by ','"
     )
@@ -58,11 +59,16 @@ class Settings(BaseSettings):
         2048, ge=1, description="weights a worker holds before it drops the least recently used model"
     )
     max_upload_mb: float = Field(10, gt=0, description="largest request body")
+    max_bodies_mb: float = Field(256, gt=0, description="request bodies held at once, all together; beyond it 503")
+    read_timeout_s: float = Field(
+        30, gt=0, description="a request's head, and then its body, must arrive within so long"
+    )
     max_pixels: int = Field(16_000_000, gt=0, description="largest uploaded picture, in pixels")
     max_queue: int = Field(1000, gt=0, description="predictions that may wait in one queue; beyond it 503")
     max_wait_s: float = Field(
         60, gt=0, description="longest wait that `Prefer: wait` or a request for bytes may ask for"
     )
+    max_watchers: int = Field(500, gt=0, description="event streams open at once on one API process; beyond it 503")
     webhook_secret: str | None = Field(
         None,
         pattern=r"^whsec_[A-Za-z0-9+/]{32,88}={0,2}$",

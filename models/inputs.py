@@ -42,6 +42,13 @@ def _label_of(card: Card) -> Callable[[int | str], int]:
     return check
 
 
+def _names_or_indices(card: Card) -> list[dict[str, Any]]:
+    return [
+        {"type": "string", "enum": list(card.classes)},
+        {"type": "integer", "minimum": 0, "maximum": len(card.classes) - 1},
+    ]
+
+
 def _direction(card: Card) -> tuple[Any, FieldInfo]:
     names = {"AtoB": ("A", "B"), "BtoA": ("B", "A")}
     told = "; ".join(
@@ -68,6 +75,8 @@ def _latent_of(card: Card) -> Any:
     return Annotated[list[number], Field(min_length=size, max_length=size, fail_fast=True)]
 
 
+Picture = Annotated[str, Field(json_schema_extra={"contentMediaType": "image/*"})]
+"""The media type tells forms, which are built from the schema, to offer a file."""
 _PICTURE = "a picture: a file part of a multipart request, or in JSON a data: URI or upload:<id>"
 
 FIELDS: dict[str, FieldMaker] = {
@@ -119,7 +128,11 @@ FIELDS: dict[str, FieldMaker] = {
     ),
     "label": lambda card: (
         Annotated[int | str, AfterValidator(_label_of(card))],
-        Field(description=f"class name or index: {', '.join(card.classes)}", examples=[card.classes[-1]]),
+        Field(
+            description=f"class name or index: {', '.join(card.classes)}",
+            examples=[card.classes[-1]],
+            json_schema_extra={"anyOf": _names_or_indices(card)},
+        ),
     ),
     "frames": lambda card: (
         int,
@@ -154,12 +167,12 @@ FIELDS: dict[str, FieldMaker] = {
         Field(3.0, gt=0, le=MAX_LATENT, allow_inf_nan=False, description="it goes from -span to span"),
     ),
     "mask": lambda card: (
-        str,
+        Picture,
         Field(description=f"white where the picture is to be filled in: {_PICTURE}, cut and scaled like `image`"),
     ),
-    "image": lambda card: (str, Field(description=_PICTURE)),
+    "image": lambda card: (Picture, Field(description=_PICTURE)),
     "images": lambda card: (
-        list[str] | None,
+        list[Picture] | None,
         Field(None, min_length=2, max_length=8, description=f"the pictures to pass through, each {_PICTURE}"),
     ),
     "direction": _direction,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from models.card import CARD_FILE, Card
+from models.card import CARD_FILE, EXAMPLES, SHEET_FILE, Card
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,17 @@ class Entry:
     def created(self) -> int:
         """When the card was written, in seconds since 1970."""
         return int((self.folder / CARD_FILE).stat().st_mtime)
+
+    @property
+    def sheet(self) -> Path | None:
+        """The sheet of what it makes, if `easel report` wrote one."""
+        path = self.folder / SHEET_FILE
+        return path if path.is_file() else None
+
+    @property
+    def examples(self) -> dict[str, Path]:
+        """Pictures to try it on, by file name."""
+        return {path.name: path for path in sorted((self.folder / EXAMPLES).glob("*-*.png"))}
 
 
 class Registry:

@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
+import numpy as np
 import torch
 
-from models import checkpoint, operations
-from models.card import Card, ImageFormat, Serving
+from models import checkpoint, operations, pictures
+from models.card import EXAMPLES, SHEET_FILE, Card, ImageFormat, Serving
 from models.model import build
 
 DIGITS = tuple("0123456789")
@@ -55,4 +56,16 @@ def make(folder: Path, name: str, serving: Serving = SERVING) -> Path:
         serving=serving,
         licence="none",
     ).write(folder / name)
+    _draw(folder / name, size, channels, kinds=("A", "B") if model.directions else ("image",))
     return folder / name
+
+
+def _draw(folder: Path, size: int, channels: int, kinds: tuple[str, ...]) -> None:
+    """A sheet, and two pictures of noise of each kind to try the model on."""
+    drawn = np.random.default_rng(0).integers(0, 256, (5, size, size, channels), np.uint8)
+    (folder / SHEET_FILE).write_bytes(pictures.encode(drawn[4], "webp"))
+    (folder / EXAMPLES).mkdir(exist_ok=True)
+    for place, kind in enumerate(kinds):
+        for index in range(2):
+            picture = pictures.encode(drawn[2 * place + index])
+            (folder / EXAMPLES / f"{kind}-{index}.png").write_bytes(picture)

@@ -8,6 +8,7 @@ import time
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from threading import Event
 from typing import Any
 
@@ -23,6 +24,7 @@ from models.model import Model, Step, Steps
 from models.operations import OPERATIONS, Rows, steps_of, to_pixels
 from models.registry import Registry
 from models.runtime import CannotCompile, Compiled, compile
+from workers.exactness import ExactSizes
 from workers.jobs import Order
 from workers.metrics import Metrics
 
@@ -77,18 +79,19 @@ Report = Callable[[Work, Progress], None]
 """Called whenever a work of several steps moves on, but of the steps of one pass no more than every `REPORT_S`."""
 
 REPORT_S = 0.25
+_NO_MEMORY = ("can't allocate memory", "Failed to allocate memory", "bad_alloc")
 PROBE_STEPS = 3
 """How many steps of a model that takes many are run to measure it."""
 
 
 @dataclass
 class Resident:
-    """A model in memory. `sizes` are the batch sizes at which it runs (`_exact_sizes`)."""
+    """A model in memory."""
 
     card: Card
     model: Model
     bytes: int
-    sizes: dict[Task, tuple[int, ...]] = field(default_factory=dict)
+    sizes: dict[Task, ExactSizes] = field(default_factory=dict)
     compiled: dict[tuple, Compiled | None] = field(default_factory=dict)
     """By task and options; None where only eager torch will do."""
 
@@ -139,7 +142,10 @@ class Engine:
                 self.prepare(work)
             groups[(work.order.task, work.rows.key)].append(work)
         for group in groups.values():
-            self._forward(loaded, group, report)
+            while not self._forward(loaded, group, report):
+                task = group[0].order.task
+                self._take_less(loaded.card.name, loaded.sizes[task].largest)
+                loaded.sizes[task] = self._exact_sizes(loaded, task)
 
     def prepare(self, work: Work) -> None:
         """Turns an order into rows of a forward pass; loads its model if it is not in memory.
@@ -171,9 +177,7 @@ class Engine:
             raise PredictionError("model_not_found", f"this worker has no model {name!r}") from None
         size = entry.card.weights.parameters * 4
         while self.resident and sum(other.bytes for other in self.resident.values()) + size > self.memory_bytes:
-            evicted, _ = self.resident.popitem(last=False)
-            self.metrics.evicted(evicted)
-            log.info("model_evicted", model=evicted)
+            self.unload(next(iter(self.resident)))
         started = time.monotonic()
         try:
             model = checkpoint.read(entry.folder, entry.card)
@@ -189,27 +193,28 @@ class Engine:
             model=name,
             ms=round((time.monotonic() - started) * 1000),
             bytes=size,
-            batch_sizes=loaded.sizes,
+            batch_sizes={task.value: sizes.known for task, sizes in loaded.sizes.items()},
         )
         return loaded
 
-    def _exact_sizes(self, loaded: Resident, task: Task) -> tuple[int, ...]:
-        """The batch sizes at which an image comes out the same, to the last bit, wherever it stands in the batch.
+    def unload(self, name: str) -> None:
+        """Drops a model if it is in memory."""
+        if self.resident.pop(name, None):
+            self.metrics.dropped(name)
+            log.info("model_dropped", model=name)
 
-        Libraries choose another kernel, and so another order of summation, for another batch size; a difference of 1e-7
-        can turn a pixel. Measured on probe rows: of the powers of two up to `max_batch`, the largest set that agrees.
-        Running them also warms the model up.
-        """
-        operation, limit = OPERATIONS[task], loaded.card.serving.max_batch
-        ladder = [2**power for power in range(limit.bit_length()) if 2**power <= limit]
-        probe = operation.probe(loaded.model, loaded.card, ladder[-1])
-        found: dict[bytes, list[int]] = defaultdict(list)
-        for size in ladder:
-            parts = [
-                self._probed(loaded, task, probe, range(start, start + size)) for start in range(0, ladder[-1], size)
-            ]
-            found[torch.cat(parts).numpy().tobytes()].append(size)
-        return tuple(max(found.values(), key=lambda sizes: (len(sizes), sizes[-1])))
+    def _exact_sizes(self, loaded: Resident, task: Task) -> ExactSizes:
+        """Up to what memory holds. Raises `PredictionError` if that is not even one image."""
+        name, limit = loaded.card.name, loaded.card.serving.max_batch
+        while True:
+            limit = min(limit, self.largest.get(name, limit))
+            probe = OPERATIONS[task].probe(loaded.model, loaded.card, limit)
+            try:
+                return ExactSizes(partial(self._probed, loaded, task, probe), limit)
+            except Exception as error:
+                if not is_out_of_memory(error):
+                    raise
+            self._take_less(name, limit)
 
     @torch.inference_mode()
     def _probed(self, loaded: Resident, task: Task, rows: Rows, indices: Sequence[int]) -> Tensor:
@@ -218,17 +223,46 @@ class Engine:
             images = step.images
         return images
 
+    def _forward(self, loaded: Resident, group: list[Work], report: Report) -> bool:
+        """Hands each work of a group its images; False if they were more than memory holds at once."""
+        try:
+            self._run_group(loaded, group, report)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            return False
+        return True
+
+    def _take_less(self, name: str, size: int) -> None:
+        """Halves the batches of a model that `size` was too much for, for good; of one image drops all other models.
+
+        Raises:
+            PredictionError: not even one image fits.
+        """
+        self.metrics.out_of_memory(name)
+        log.warning("out_of_memory", model=name, batch_size=size)
+        others = set(self.resident) - {name}
+        if size > 1:
+            self.largest[name] = size // 2
+        elif others:
+            for other in others:
+                self.unload(other)
+        else:
+            raise PredictionError("out_of_memory", f"one image of {name} needs more memory than the worker has")
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+
     @torch.inference_mode()
-    def _forward(self, loaded: Resident, group: list[Work], report: Report) -> None:
+    def _run_group(self, loaded: Resident, group: list[Work], report: Report) -> None:
         """Joins the group's rows, runs them in batches of the exact sizes, and hands each work its images."""
         task, rows = group[0].order.task, _joined([work.rows for work in group])
         sizes = loaded.sizes[task]
-        watch = _Watch(group, report, passes=math.ceil(len(rows) / sizes[-1]))
+        watch = _Watch(group, report, passes=math.ceil(len(rows) / sizes.largest))
         started = time.monotonic()
         images, total = [], len(rows)
-        for start in range(0, total, sizes[-1]):
-            count = min(sizes[-1], total - start)
-            size = next(size for size in sizes if size >= count)
+        for start in range(0, total, sizes.largest):
+            count = min(sizes.largest, total - start)
+            size = sizes.holding(count)
             # A short batch is filled up with its last row, whose copies are dropped again.
             indices = [min(start + offset, total - 1) for offset in range(size)]
             for step in self._steps(loaded, task, rows, indices):
@@ -298,6 +332,11 @@ class _Watch:
             rows = step.images[max(first - start, 0) : max(min(last - start, count), 0)]
             seen = self.pictured and step.total > 1 and len(rows) > 0
             self.report(work, Progress(done, total, to_pixels(rows) if seen else None))
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether a GPU's memory or the machine's is used up; for the latter torch and ONNX Runtime have only words."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(words in str(error) for words in _NO_MEMORY)
 
 
 def _joined(parts: Sequence[Rows]) -> Rows:

@@ -40,8 +40,11 @@ class Metrics:
         )
         self._resident = Gauge("easel_model_resident_bytes", "Weights in memory", ["model"], registry=self.registry)
         self._loads = Counter("easel_model_loads_total", "Models read from disk", ["model"], registry=self.registry)
-        self._evictions = Counter(
-            "easel_model_evictions_total", "Models dropped to make room", ["model"], registry=self.registry
+        self._drops = Counter(
+            "easel_model_drops_total", "Models dropped from memory", ["model"], registry=self.registry
+        )
+        self._out_of_memory = Counter(
+            "easel_out_of_memory_total", "Batches that were more than memory holds", ["model"], registry=self.registry
         )
 
     def serve(self, host: str, port: int) -> None:
@@ -65,10 +68,14 @@ class Metrics:
         self._loads.labels(model).inc()
         self._resident.labels(model).set(size)
 
-    def evicted(self, model: str) -> None:
-        """One model, dropped."""
-        self._evictions.labels(model).inc()
+    def dropped(self, model: str) -> None:
+        """One model, dropped from memory."""
+        self._drops.labels(model).inc()
         self._resident.remove(model)
+
+    def out_of_memory(self, model: str) -> None:
+        """One batch of the model was more than memory holds."""
+        self._out_of_memory.labels(model).inc()
 
     def lately(self) -> Lately:
         """The last minute, or less of a younger process."""

@@ -1,10 +1,11 @@
 """The steps that must happen as one, as Lua scripts in Redis. They keep rq's own keys as rq itself would."""
 
-# KEYS: job, queue, rq's set of queues, doorbell, history, idempotency or ''.
+# KEYS: job, queue, rq's set of queues, doorbell, idempotency or '', then the histories that it is part of.
 # ARGV: id, queue limit, ttl, now in ms, digest of the request, then fields and values of the job hash.
+# Histories keep twice the ttl, since a prediction is kept for its ttl after it ended, and may have waited before.
 # Answers {'created'}, {'full'}, or {'exists', id, digest} for a job of this id or a request of this idempotency key.
 ENQUEUE = """
-local job, queue, queues, doorbell, history, idempotency = unpack(KEYS)
+local job, queue, queues, doorbell, idempotency = unpack(KEYS)
 local id, limit, ttl, now, digest = unpack(ARGV)
 if idempotency ~= '' then
     local earlier = redis.call('HMGET', idempotency, 'id', 'digest')
@@ -17,9 +18,11 @@ redis.call('SADD', queues, queue)
 redis.call('RPUSH', queue, id)
 redis.call('LPUSH', doorbell, '')
 redis.call('LTRIM', doorbell, 0, 15)
-redis.call('ZREMRANGEBYSCORE', history, '-inf', now - ttl * 1000)
-redis.call('ZADD', history, now, id)
-redis.call('EXPIRE', history, ttl)
+for place = 6, #KEYS do
+    redis.call('ZREMRANGEBYSCORE', KEYS[place], '-inf', now - 2 * ttl * 1000)
+    redis.call('ZADD', KEYS[place], now, id)
+    redis.call('EXPIRE', KEYS[place], 2 * ttl)
+end
 if idempotency ~= '' then
     redis.call('HSET', idempotency, 'id', id, 'digest', digest)
     redis.call('EXPIRE', idempotency, ttl)
@@ -135,14 +138,13 @@ end
 return 'ended'
 """
 
-# KEYS: job, results, history, then rq's registries of ended jobs. ARGV: id, then keys of images.
+# KEYS: job, results, then the sorted sets that name it. ARGV: id, then keys of its bytes.
 # Forgets an ended job and its bytes. Answers 1, 0 if it has not ended, or false if there is no such job.
 PURGE = """
 local status = redis.call('HGET', KEYS[1], 'status')
 if not status then return false end
 if status == 'queued' or status == 'started' then return 0 end
 redis.call('DEL', KEYS[1], KEYS[2], unpack(ARGV, 2))
-redis.call('ZREM', KEYS[3], ARGV[1])
-for place = 4, #KEYS do redis.call('ZREM', KEYS[place], ARGV[1]) end
+for place = 3, #KEYS do redis.call('ZREM', KEYS[place], ARGV[1]) end
 return 1
 """

@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from contextlib import suppress
 from dataclasses import dataclass
+from enum import StrEnum
 from types import SimpleNamespace
 from typing import Any
 
@@ -37,7 +38,19 @@ RESULT_TTL_S = 600
 FAILURE_TTL_S = 86_400
 """How long rq remembers what was given up, so that an operator can requeue it."""
 
+OUTCOMES = "easel:webhook:outcomes"
+"""Hash of how often each `Outcome` came about, since this Redis began."""
+
 SNAPSHOT = TypeAdapter(Snapshot)
+
+
+class Outcome(StrEnum):
+    """What comes of tries to deliver, and of a delivery that is not tried again."""
+
+    DELIVERED = "delivered"
+    REJECTED = "rejected"
+    UNREACHABLE = "unreachable"
+    GIVEN_UP = "given_up"
 
 
 @dataclass(frozen=True)

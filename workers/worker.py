@@ -1,7 +1,7 @@
 """The batching worker: an rq worker that takes all compatible jobs at once and answers them with one forward pass.
 
 What rq means by a job's status, registries, retries, results and TTLs stays as it is. What differs from `SimpleWorker`:
-jobs are taken by one script, prepared in one transaction, and finished in another, by a second thread, while the next
+jobs are begun by one script and ended in one transaction, by a second thread, while the next
 batch computes. A job that raises fails alone. Redis may go away at any time, and come back.
 """
 
@@ -12,9 +12,12 @@ from collections import Counter
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from datetime import timedelta
+from queue import SimpleQueue
 
 from redis import Redis
+from redis.backoff import NoBackoff
 from redis.client import Pipeline
+from redis.retry import Retry
 from rq.job import JobStatus
 from rq.queue import Queue
 from rq.registry import CanceledJobRegistry
@@ -26,11 +29,12 @@ from core import logs
 from core.settings import Settings
 from workers import jobs, predict, results
 from workers.batching import Batch, Batches, Place, Task
-from workers.engine import Engine, Progress, Report, Work
+from workers.engine import Engine, PredictionError, Progress, Report, Work
 from workers.jobs import (
     DOORBELL,
     ENDS,
     FINISHED,
+    MODELS,
     PACE,
     PROGRESS,
     Priority,
@@ -65,6 +69,7 @@ class BatchWorker(SteadyWorker):
         self._batches = Batches(connection, self.name)
         self._taken = 0
         self._pace: dict[str, float] = {}
+        self._told: SimpleQueue[str] = SimpleQueue()
         self._finisher = ThreadPoolExecutor(1, "finisher")
         self._finishing: Future[None] | None = None
 
@@ -79,6 +84,20 @@ class BatchWorker(SteadyWorker):
             lately=engine.metrics.lately(),
         )
 
+    def subscribe(self) -> None:
+        """Listens for models that are to be loaded or unloaded, too."""
+        super().subscribe()
+        self.pubsub.subscribe(**{MODELS: lambda message: self._told.put(message["data"].decode())})
+
+    def _heed(self) -> None:
+        """Loads and unloads the models that this worker was told to, since its last batch."""
+        while not self._told.empty():
+            verb, _, model = self._told.get().partition(" ")
+            try:
+                self.engine.load(model) if verb == "load" else self.engine.unload(model)
+            except PredictionError as error:
+                log.warning("model_not_loaded", model=model, reason=error.detail)
+
     # Taking
 
     def next_batch(self, burst: bool) -> Batch | None:
@@ -86,6 +105,7 @@ class BatchWorker(SteadyWorker):
         while not self._stop_requested:
             if self.should_run_maintenance_tasks:
                 self.run_maintenance_tasks()
+            self._heed()
             if batch := self._begin():
                 return batch
             if burst:
@@ -208,7 +228,8 @@ class BatchWorker(SteadyWorker):
         committed = self.patiently(lambda: self._commit(batch))
         self.engine.metrics.stage(Stage.STORE, time.monotonic() - encoded)
         for task in batch.tasks:
-            self.in_hand.pop(task.id, None)
+            if self.in_hand.get(task.id) is task:  # and not begun anew, after others had taken it over
+                del self.in_hand[task.id]
         for task, outcome in committed:
             told = {"failure": task.failure.model_dump()} if task.failure else {}
             log.info(f"prediction_{outcome.value}", prediction=task.id, queue=batch.queue.name, **told)
@@ -317,10 +338,16 @@ class BatchWorker(SteadyWorker):
             finishing.result()
 
 
+def connect(settings: Settings) -> Redis:
+    """A connection without redis-py's own retries, which could write a batch's ends twice."""
+    once = Retry(NoBackoff(), 0)
+    return Redis.from_url(settings.redis, socket_timeout=IDLE_S + 10, health_check_interval=30, retry=once)
+
+
 def run(settings: Settings) -> None:
     """Runs a worker until it is told to stop. Models to preload are loaded before it takes its first job."""
     logs.configure(settings)
-    connection = Redis.from_url(settings.redis, socket_timeout=IDLE_S + 10, health_check_interval=30)
+    connection = connect(settings)
     engine = predict.engine_for(settings)
     for folder, reason in engine.registry.broken.items():
         log.error("model_unreadable", folder=str(folder), reason=reason)

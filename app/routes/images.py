@@ -8,63 +8,59 @@ from fastapi import APIRouter, Request, Response
 from pydantic import ValidationError
 
 from app import answers, facade
-from app.dependencies import PredictionsDep, SettingsDep, StoreDep
+from app.dependencies import Asking, AskingDep, PredictionsDep
 from app.errors import Invalid, Unavailable, field_errors
 from app.openapi import EDIT_BODY, GENERATION_BODY, VARIATION_BODY, envelopes
 from app.parsing import read_body
 from app.predictions import Predictions
 from app.schemas.images import ImageItem, ImagesRequest, ImagesResponse
 from app.schemas.predictions import Prediction
-from app.store import Store
-from core.settings import Settings
 from models.card import Task
 from workers.jobs import ENDED, Snapshot
 
 router = APIRouter(
-    prefix="/v1/images", tags=["OpenAI"], responses=envelopes(400, 401, 403, 404, 410, 413, 415, 422, 429, 503)
+    prefix="/v1/images", tags=["OpenAI"], responses=envelopes(400, 401, 403, 404, 408, 410, 413, 415, 422, 429, 503)
 )
 
 
 @router.post("/generations", openapi_extra=GENERATION_BODY, summary="Pictures, as OpenAI's SDKs ask for them")
 async def generations(
-    request: Request, response: Response, predictions: PredictionsDep, store: StoreDep, settings: SettingsDep
+    request: Request, response: Response, asking: AskingDep, predictions: PredictionsDep
 ) -> ImagesResponse:
     """To a conditional model the prompt must name one class, as a word of its own; others take any prompt. Further
     inputs (`seed`, `truncation`) may be sent as `extra_body`."""
-    return await _answer((Task.CONDITIONAL, Task.SAMPLE), request, response, predictions, store, settings)
+    return await _answer((Task.CONDITIONAL, Task.SAMPLE), request, response, asking, predictions)
 
 
 @router.post("/edits", openapi_extra=EDIT_BODY, summary="A picture translated")
-async def edits(
-    request: Request, response: Response, predictions: PredictionsDep, store: StoreDep, settings: SettingsDep
-) -> ImagesResponse:
+async def edits(request: Request, response: Response, asking: AskingDep, predictions: PredictionsDep) -> ImagesResponse:
     """The prompt may name the direction (`AtoB`) or the domain to translate to ("turn it into a zebra")."""
-    return await _answer((Task.TRANSLATE,), request, response, predictions, store, settings)
+    return await _answer((Task.TRANSLATE,), request, response, asking, predictions)
 
 
 @router.post("/variations", openapi_extra=VARIATION_BODY, summary="Pictures like a picture")
 async def variations(
-    request: Request, response: Response, predictions: PredictionsDep, store: StoreDep, settings: SettingsDep
+    request: Request, response: Response, asking: AskingDep, predictions: PredictionsDep
 ) -> ImagesResponse:
     """For models with the task `vary`. `strength` (0 to 1) may be sent as `extra_body`."""
-    return await _answer((Task.VARY,), request, response, predictions, store, settings)
+    return await _answer((Task.VARY,), request, response, asking, predictions)
 
 
 async def _answer(
     tasks: tuple[Task, ...],
     request: Request,
     response: Response,
+    asking: Asking,
     predictions: Predictions,
-    store: Store,
-    settings: Settings,
 ) -> ImagesResponse:
     asked, files = await _read(request)
     card = predictions.card(asked.model)
     order = facade.prediction_of(card, predictions.task(card, *tasks), asked)
-    found = await predictions.create(order, files, settings.max_wait_s)
+    found = await asking.pictures(order, files)
     if found.status not in ENDED:
-        raise Unavailable(f"the pictures were not made within {settings.max_wait_s:g} s", code="timeout")
-    blobs = await answers.blobs_of(found, store)
+        await predictions.cancel(found.id)  # its id is in no answer, so nobody could come for it
+        raise Unavailable("the pictures were not made in time, and were canceled", code="timeout")
+    blobs = await answers.blobs_of(found, predictions.store)
     response.headers.update(answers.told(found))
     return ImagesResponse(
         created=int(found.created_at.timestamp()),

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field, ValidationError
 from starlette.responses import Response
 
 from app import answers
-from app.dependencies import PredictionsDep, SettingsDep, StoreDep
+from app.dependencies import AskingDep, PredictionsDep, StoreDep
 from app.errors import Invalid, field_errors
 from app.openapi import INTERPOLATE_BODY, INTERPOLATE_RESPONSES
 from app.parsing import read_fields, short
@@ -46,7 +46,7 @@ class Playback(BaseModel):
     summary="An animation from one picture to another",
 )
 async def interpolate(
-    model: str, request: Request, predictions: PredictionsDep, store: StoreDep, settings: SettingsDep
+    model: str, request: Request, asking: AskingDep, predictions: PredictionsDep, store: StoreDep
 ) -> Response:
     """`curl -F seeds=1,2,3 -F frames=24 -F loop=true -o walk.webp localhost:8000/v1/interpolate/mnist-vae`, or with
     pictures: `-F images=@a.png -F images=@b.png`. WebP unless `Accept` asks for `image/gif`, the frames as
@@ -57,7 +57,7 @@ async def interpolate(
     asked = short(body.fields, card.name, task=predictions.task(card, Task.INTERPOLATE))
     default = answers.ZIP if asked.output.archive else answers.ANIMATED["webp"]
     media_type = answers.preferred(request, default, makes=_MAKES)
-    found = await predictions.create(asked, body.files, settings.max_wait_s)
+    found = await asking.pictures(asked, body.files)
     if media_type == answers.JSON:
         return answers.as_json(found, store.ttl_s, await answers.embedded(found, store))
     if media_type in _ANIMATED:

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+import asyncio
+from pathlib import Path
+from typing import Literal
 
-from app.dependencies import PredictionsDep, RegistryDep
+from fastapi import APIRouter, Depends, Request
+from starlette.responses import Response
+
+from app import answers
+from app.dependencies import EntryDep, RegistryDep, StoreDep, may_manage
+from app.errors import NotFound, Unavailable
 from app.openapi import problems
-from app.schemas.models import ModelDetail, ModelList, detail, summary
+from app.schemas.models import ModelDetail, ModelList, Told, detail, summary
+from app.store import Store
+from models.registry import Entry
 
 router = APIRouter(prefix="/v1/models", tags=["models"])
 
@@ -14,11 +23,64 @@ router = APIRouter(prefix="/v1/models", tags=["models"])
 @router.get("", summary="All models")
 async def list_models(registry: RegistryDep) -> ModelList:
     """In OpenAI's list shape."""
-    return ModelList(data=[summary(entry.card, entry.created) for entry in registry.served()])
+    return ModelList(data=[summary(entry) for entry in registry.served()])
 
 
 @router.get("/{model}", responses=problems(404), summary="One model")
-async def read_model(model: str, predictions: PredictionsDep, registry: RegistryDep) -> ModelDetail:
+async def read_model(entry: EntryDep) -> ModelDetail:
     """The card (data, training, measured metrics, licence) and, for each task, the JSON Schema of its input."""
-    card = predictions.card(model)
-    return detail(card, registry[model].created)
+    return detail(entry)
+
+
+@router.post(
+    "/{model}/{verb}",
+    status_code=202,
+    dependencies=[Depends(may_manage)],
+    responses=problems(404, 503),
+    summary="Load a model before it is asked for, or drop it from memory",
+)
+async def tell_workers(entry: EntryDep, verb: Literal["load", "unload"], store: StoreDep) -> Told:
+    """Every worker does so after its batch in hand; `GET /v1/queue` shows the models that each holds.
+
+    A model that is dropped is loaded again when it is asked for.
+    """
+    told = await store.tell_workers(verb, entry.card.name)
+    if not told:
+        raise Unavailable("no worker is running", code="no_worker", retry_after_s=5)
+    return Told(model=entry.card.name, workers=told)
+
+
+@router.get(
+    "/{model}/sheet.webp",
+    response_class=Response,
+    responses={200: {"content": {"image/webp": {}}}, 304: {}, **problems(404)},
+    summary="What the model makes, on one sheet",
+)
+async def sheet(entry: EntryDep, request: Request, store: StoreDep) -> Response:
+    """Samples with the seeds 0, 1, …, or held-out pictures each beside what was made of it."""
+    if entry.sheet is None:
+        raise NotFound("this model has no sample sheet; `easel report` makes one", code="sheet_not_found")
+    return await _picture(request, entry, entry.sheet, "image/webp", store)
+
+
+@router.get(
+    "/{model}/examples/{name}",
+    response_class=Response,
+    responses={200: {"content": {"image/png": {}}}, 304: {}, **problems(404)},
+    summary="A picture to try the model on",
+)
+async def example(name: str, entry: EntryDep, request: Request, store: StoreDep) -> Response:
+    """Held-out pictures of the data that the model's card names, scaled to its size."""
+    if name not in entry.examples:
+        raise NotFound("this model has no such example; GET /v1/models/{model} lists them", code="example_not_found")
+    return await _picture(request, entry, entry.examples[name], "image/png", store)
+
+
+async def _picture(request: Request, entry: Entry, path: Path, media_type: str, store: Store) -> Response:
+    """A file of the model's folder; it changes with the model's weights."""
+
+    async def make() -> bytes:
+        return await asyncio.to_thread(path.read_bytes)
+
+    tag = f"{entry.card.weights.sha256}-{path.name}"
+    return await answers.unchanging(request, tag, store.ttl_s, media_type, make)

@@ -7,7 +7,7 @@ from typing import Literal
 
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from app.dependencies import MetricsDep, RegistryDep, StoreDep, may_read
 from app.errors import Unavailable
@@ -63,7 +63,8 @@ async def read_version() -> Version:
 async def metrics(metrics: MetricsDep, store: StoreDep, registry: RegistryDep) -> Response:
     """Prometheus text format; queues, workers and ended predictions are read from Redis at each scrape."""
     overview = await store.overview(_served(registry))
-    return Response(metrics.exposition(overview), media_type="text/plain; version=0.0.4; charset=utf-8")
+    told = metrics.exposition(overview) + (await store.deliveries()).exposition()
+    return Response(told, media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
 @router.get(
@@ -79,9 +80,3 @@ async def read_queue(store: StoreDep, registry: RegistryDep) -> QueueReport:
 
 def _served(registry: Registry) -> list[str]:
     return [entry.card.name for entry in registry.served()]
-
-
-@router.get("/", include_in_schema=False)
-async def root() -> Response:
-    """The interactive documentation."""
-    return RedirectResponse("/docs")

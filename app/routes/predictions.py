@@ -12,11 +12,13 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.responses import Response
 
 from app import answers
-from app.dependencies import AskingDep, PredictionsDep, StoreDep
+from app.dependencies import Asking, AskingDep, PredictionsDep, StoreDep
 from app.errors import Gone, NotFound
-from app.openapi import PREDICTION_BODY, problems
+from app.openapi import PICTURES, PREDICTION_BODY, problems
+from app.parsing import read_prediction
 from app.predictions import PREDICTION_ID, Filter, Naming
 from app.schemas.predictions import Prediction, PredictionList
+from app.store import Place, Store
 from models.pictures import MEDIA_TYPES, Format
 from workers.jobs import Status
 
@@ -26,43 +28,60 @@ router = APIRouter(prefix="/v1/predictions", tags=["predictions"])
 IdempotencyKey = Annotated[
     str | None, Header(alias="Idempotency-Key", min_length=1, max_length=255, description="makes sending twice safe")
 ]
+_CURSOR = r"^[0-9]{1,15}-[A-Za-z0-9_-]{1,64}$"
 PredictionId = Annotated[str, Path(pattern=PREDICTION_ID.pattern, description="1 to 64 letters, digits, _ and -")]
 
 CREATED = {
     "status_code": 201,
     "response_model": Prediction,
     "responses": {
+        **PICTURES,
         202: {"model": Prediction, "description": "not ended yet"},
-        **problems(400, 404, 406, 413, 415, 422, 429, 503),
+        **problems(400, 404, 406, 408, 410, 413, 415, 422, 429, 503),
     },
     "openapi_extra": PREDICTION_BODY,
 }
 
 
 @router.post("", summary="Ask for pictures", **CREATED)
-async def create(request: Request, asking: AskingDep, idempotency_key: IdempotencyKey = None) -> Response:
+async def create(
+    request: Request, asking: AskingDep, store: StoreDep, idempotency_key: IdempotencyKey = None
+) -> Response:
     """Enqueues a prediction. `Prefer: wait=10` waits up to ten seconds for its end; `Accept: image/png` waits and
-    answers with the picture itself (several as a grid), `Accept: application/zip` with the single files."""
-    return await asking(request, Naming(key=idempotency_key))
+    answers with the picture itself (several as a grid), `Accept: application/zip` with the single files. A client that
+    leaves while it waits for the picture cancels it, unless it named the request."""
+    return await _answer(request, asking, store, Naming(key=idempotency_key))
 
 
 @router.put("/{prediction_id}", summary="Ask for pictures under an id of your own", **CREATED)
-async def put(request: Request, prediction_id: PredictionId, asking: AskingDep) -> Response:
+async def put(request: Request, prediction_id: PredictionId, asking: AskingDep, store: StoreDep) -> Response:
     """The same as POST, idempotent by id: sent again, it answers with the prediction that the first one made."""
-    return await asking(request, Naming(id=prediction_id, key=f"put:{prediction_id}"))
+    return await _answer(request, asking, store, Naming(id=prediction_id, key=f"put:{prediction_id}"))
+
+
+async def _answer(request: Request, asking: Asking, store: Store, naming: Naming) -> Response:
+    asked, files = await read_prediction(request)
+    media_type = answers.preferred(request, answers.JSON)
+    if media_type != answers.JSON:
+        return await answers.as_bytes(await asking.pictures(asked, files, naming), store, media_type)
+    found = await asking.prediction(asked, files, naming)
+    return answers.as_json(found, store.ttl_s, await answers.embedded(found, store))
 
 
 @router.get("", responses=problems(422, 503), summary="The history")
 async def read_all(
     predictions: PredictionsDep,
     store: StoreDep,
-    cursor: Annotated[str | None, Query(pattern=PREDICTION_ID.pattern)] = None,
+    cursor: Annotated[str | None, Query(pattern=_CURSOR, description="`next_cursor` of the page before")] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     status: Status | None = None,
     model: str | None = None,
 ) -> PredictionList:
     """Predictions that are still kept, newest first."""
-    page, following = await predictions.history(cursor, limit, Filter(status, model))
+    ms, _, name = (cursor or "").partition("-")
+    after = Place(name, int(ms)) if cursor else None
+    page, last = await predictions.history(after, limit, Filter(status, model))
+    following = last and f"{last.ms}-{last.id}"
     return PredictionList(data=[Prediction.of(found, store.ttl_s) for found in page], next_cursor=following)
 
 
@@ -101,6 +120,7 @@ async def events(
     png as data URI), and `completed` (the prediction), after which the stream ends. `Last-Event-ID` replays the
     progress since then."""
     await predictions.get(prediction_id)  # a 404 is an answer, not an event
+    predictions.watchers.require_room()
 
     async def stream() -> AsyncIterator[ServerSentEvent]:
         async for event in predictions.events(prediction_id, last_event_id or ""):

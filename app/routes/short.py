@@ -6,10 +6,9 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from app import answers
-from app.dependencies import PredictionsDep
+from app.dependencies import Asking, AskingDep
 from app.openapi import IMAGE_RESPONSES, SAMPLE_BODY, TRANSLATE_BODY
 from app.parsing import read_short
-from app.predictions import Predictions
 from models.card import Task
 
 router = APIRouter(prefix="/v1", tags=["short forms"])
@@ -22,10 +21,10 @@ router = APIRouter(prefix="/v1", tags=["short forms"])
     openapi_extra=SAMPLE_BODY,
     summary="A picture from noise",
 )
-async def sample(model: str, request: Request, predictions: PredictionsDep) -> Response:
+async def sample(model: str, request: Request, asking: AskingDep) -> Response:
     """`curl -F label=7 -F seed=1 -o seven.png localhost:8000/v1/sample/mnist-cgan`. PNG unless `Accept` asks for
     another form; several pictures come as a grid, or as single files with `Accept: application/zip`."""
-    return await _answer(model, (Task.SAMPLE, Task.CONDITIONAL), request, predictions)
+    return await _answer(model, (Task.SAMPLE, Task.CONDITIONAL), request, asking)
 
 
 @router.post(
@@ -35,12 +34,13 @@ async def sample(model: str, request: Request, predictions: PredictionsDep) -> R
     openapi_extra=TRANSLATE_BODY,
     summary="A picture from a picture",
 )
-async def translate(model: str, request: Request, predictions: PredictionsDep) -> Response:
+async def translate(model: str, request: Request, asking: AskingDep) -> Response:
     """`curl -F image=@horse.jpg -F direction=AtoB -o zebra.png localhost:8000/v1/translate/horse2zebra-cyclegan`."""
-    return await _answer(model, (Task.TRANSLATE,), request, predictions)
+    return await _answer(model, (Task.TRANSLATE,), request, asking)
 
 
-async def _answer(model: str, tasks: tuple[Task, ...], request: Request, predictions: Predictions) -> Response:
+async def _answer(model: str, tasks: tuple[Task, ...], request: Request, asking: Asking) -> Response:
+    predictions = asking.predictions
     card = predictions.card(model)
     asked, files = await read_short(request, card.name, task=predictions.task(card, *tasks))
     media_type = answers.preferred(request, answers.ZIP if asked.output.archive else "image/png")
@@ -48,7 +48,7 @@ async def _answer(model: str, tasks: tuple[Task, ...], request: Request, predict
     if format and "format" not in asked.output.model_fields_set:
         asked = asked.model_copy(update={"output": asked.output.model_copy(update={"format": format})})
     store = predictions.store
-    found = await predictions.create(asked, files, predictions.settings.max_wait_s)
+    found = await asking.pictures(asked, files)
     if media_type == answers.JSON:
         return answers.as_json(found, store.ttl_s, await answers.embedded(found, store))
     return await answers.as_bytes(found, store, media_type)

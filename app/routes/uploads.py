@@ -5,13 +5,14 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from app.dependencies import SettingsDep, StoreDep
+from app.access import Caller
+from app.dependencies import CallerDep, SettingsDep, StoreDep
 from app.errors import NotFound
 from app.openapi import UPLOAD_BODY, problems
 from app.parsing import read_file
 from app.schemas.uploads import Upload
 from app.store import Store
-from app.uploads import chunks_of, record
+from app.uploads import UPLOAD_ID, chunks_of, record
 
 router = APIRouter(prefix="/v1/uploads", tags=["uploads"])
 
@@ -19,35 +20,40 @@ router = APIRouter(prefix="/v1/uploads", tags=["uploads"])
 @router.post(
     "",
     status_code=201,
-    responses=problems(400, 413, 415, 422, 503),
+    responses=problems(400, 408, 413, 415, 422, 429, 503),
     openapi_extra=UPLOAD_BODY,
     summary="Keep a picture for later",
 )
-async def create(request: Request, response: Response, store: StoreDep, settings: SettingsDep) -> Upload:
+async def create(
+    request: Request, response: Response, caller: CallerDep, store: StoreDep, settings: SettingsDep
+) -> Upload:
     """`curl -F file=@a.jpg` or `curl --data-binary @a.jpg -H 'Content-Type: image/jpeg'`. Predictions take it as
     `"image": "upload:<id>"` until it expires, in the size that each model wants."""
+    await caller.count_request()
     async with read_file(request) as file:
         upload = await record(file, settings.max_pixels, store.ttl_s)
-        await store.put_upload(upload, chunks_of(file))
+        await caller.claim_upload(upload)
+        await store.put_upload(caller.owner, upload, chunks_of(file))
     response.headers["Location"] = f"/v1/uploads/{upload.id}"
     return upload
 
 
 @router.get("/{upload_id}", responses=problems(404, 503), summary="What is known of an upload")
-async def read(upload_id: str, store: StoreDep) -> Upload:
-    """Size, format and hash; not the bytes."""
-    return await _existing(upload_id, store)
+async def read(upload_id: str, caller: CallerDep, store: StoreDep) -> Upload:
+    """Size, format and hash; not the bytes. Another key's upload does not exist."""
+    return await _existing(upload_id, caller, store)
 
 
 @router.delete("/{upload_id}", status_code=204, responses=problems(404, 503), summary="Forget an upload")
-async def delete(upload_id: str, store: StoreDep) -> None:
+async def delete(upload_id: str, caller: CallerDep, store: StoreDep) -> None:
     """At once. Predictions that were accepted before keep what they took."""
-    await _existing(upload_id, store)
-    await store.delete_upload(upload_id)
+    upload = await _existing(upload_id, caller, store)
+    await store.delete_upload(caller.owner, upload.id)
+    await caller.release_upload(upload)
 
 
-async def _existing(upload_id: str, store: Store) -> Upload:
-    upload = await store.upload(upload_id) if upload_id.isalnum() else None
+async def _existing(upload_id: str, caller: Caller, store: Store) -> Upload:
+    upload = await store.upload(caller.owner, upload_id) if UPLOAD_ID.fullmatch(upload_id) else None
     if upload is None:
         raise NotFound("there is no upload of this id, or it has expired", code="upload_not_found")
     return upload

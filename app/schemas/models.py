@@ -6,20 +6,28 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from models.card import Card, Task
+from models.card import Card, ImageFormat, Metric, Task
 from models.inputs import input_model
+from models.registry import Entry
 
 
 class ModelSummary(BaseModel):
-    """A model in the list."""
+    """A model in the list: what one needs to choose it."""
 
     id: str
     object: Literal["model"] = "model"
     created: int = Field(description="seconds since 1970")
-    owned_by: str
+    owned_by: str = "easel"
     family: str
     summary: str
     tasks: list[Task]
+    takes: dict[Task, tuple[str, ...]] = Field(description="names of the inputs of each task")
+    image: ImageFormat
+    data: str | None = Field(description="the data set that it was trained on")
+    licence: str
+    limits: str = Field(description="what it does badly")
+    metrics: tuple[Metric, ...]
+    sheet: str | None = Field(description="where a sheet of what it makes lies")
 
 
 class ModelList(BaseModel):
@@ -29,30 +37,56 @@ class ModelList(BaseModel):
     data: list[ModelSummary]
 
 
+class Example(BaseModel):
+    """A picture to try a model on. No model was trained on it."""
+
+    url: str
+    kind: str = Field(description="`A` or `B`, the domain that it is of; `image` where there are no domains")
+
+
 class ModelDetail(ModelSummary):
     """A model's card, and what each of its tasks takes."""
 
     card: Card
     inputs: dict[Task, dict[str, Any]] = Field(description="JSON Schema of `input`, by task")
+    examples: list[Example]
 
 
-def _summary(card: Card, created: int) -> dict[str, Any]:
+class Told(BaseModel):
+    """What was asked of the workers was heard."""
+
+    model: str
+    workers: int = Field(description="how many heard it")
+
+
+def _summary(entry: Entry) -> dict[str, Any]:
+    card = entry.card
     return {
         "id": card.name,
-        "created": created,
-        "owned_by": "easel",
+        "created": entry.created,
         "family": card.family,
         "summary": card.summary,
         "tasks": list(card.tasks),
+        "takes": card.tasks,
+        "image": card.image,
+        "data": card.data and card.data.name,
+        "licence": card.licence,
+        "limits": card.limits,
+        "metrics": card.metrics,
+        "sheet": f"/v1/models/{card.name}/{entry.sheet.name}" if entry.sheet else None,
     }
 
 
-def summary(card: Card, created: int) -> ModelSummary:
+def summary(entry: Entry) -> ModelSummary:
     """The card as a row of the list."""
-    return ModelSummary(**_summary(card, created))
+    return ModelSummary(**_summary(entry))
 
 
-def detail(card: Card, created: int) -> ModelDetail:
+def detail(entry: Entry) -> ModelDetail:
     """The card in full."""
+    card = entry.card
+    examples = [
+        Example(url=f"/v1/models/{card.name}/examples/{name}", kind=name.split("-")[0]) for name in entry.examples
+    ]
     inputs = {task: input_model(card, task).model_json_schema() for task in card.tasks}
-    return ModelDetail(**_summary(card, created), card=card, inputs=inputs)
+    return ModelDetail(**_summary(entry), card=card, inputs=inputs, examples=examples)

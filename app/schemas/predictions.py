@@ -21,11 +21,13 @@ class PredictionRequest(BaseModel):
 
     model: ModelName
     task: Task | None = Field(None, description="the model's first task if absent")
-    input: dict[str, Any] = Field(default_factory=dict)
+    input: dict[str, Any] = Field(default_factory=dict, max_length=64)
     output: Output = Output()
     priority: Priority = Priority.NORMAL
     webhook: str | None = Field(None, description="URL that is told when the prediction has ended")
-    webhook_events_filter: tuple[Event, ...] = Field(tuple(Event), description="the ends that are told; all if absent")
+    webhook_events_filter: tuple[Event, ...] = Field(
+        tuple(Event), max_length=8, description="the ends that are told; all if absent"
+    )
 
 
 class OutputImage(BaseModel):

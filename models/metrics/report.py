@@ -10,13 +10,16 @@ import numpy as np
 from PIL import Image
 
 from models import checkpoint, pictures
-from models.card import Card, Task
+from models.card import EXAMPLES, SHEET_FILE, Card, Task
 from models.registry import Registry
 from models.training import data, recipe
+from models.training.data import Source
 from models.training.preview import preview
 
 _COLUMNS = 8
 _SIDE = 96
+_EXAMPLES = 4
+_KINDS = {"a": "A", "b": "B", "images": "image"}
 
 _HEAD = """# The models
 
@@ -49,7 +52,8 @@ _LEAGUE = {
 
 
 def write(registry: Registry, folder: Path) -> None:
-    """Writes `folder/models.md`, a sample sheet for each model beside it, and `overview.png` with the first of each.
+    """Writes `folder/models.md` and `folder/models/overview.png`; into each model's folder its sample sheet, and
+    pictures to try it on if it takes any.
 
     Raises:
         FileNotFoundError: a data set that a sheet needs is missing.
@@ -60,14 +64,26 @@ def write(registry: Registry, folder: Path) -> None:
         if entry.card.training is None:
             continue
         plan, _ = recipe.load(entry.card.training.recipe.removesuffix(".toml"))
-        sheet = preview(checkpoint.read(entry.folder, entry.card), data.load(plan.data.evaluation()))
+        held_out = data.load(plan.data.evaluation())
+        sheet = preview(checkpoint.read(entry.folder, entry.card), held_out)
         if sheet is not None:
-            (folder / "models" / f"{entry.card.name}.png").write_bytes(pictures.encode(sheet))
+            (entry.folder / SHEET_FILE).write_bytes(pictures.encode(sheet, "webp"))
             cells += _highlights(entry.card, sheet)
         cards.append(entry.card)
+        if any({"image", "images"} & set(inputs) for inputs in entry.card.tasks.values()):
+            _write_examples(entry.folder / EXAMPLES, held_out)
         sections.append(_section(entry.card, shown=sheet is not None))
     (folder / "models" / "overview.png").write_bytes(pictures.encode(pictures.grid(cells, columns=_COLUMNS)))
     (folder / "models.md").write_text(_HEAD + _league(cards) + "\n".join(sections))
+
+
+def _write_examples(folder: Path, held_out: Source) -> None:
+    """Pictures to try the model on: `_EXAMPLES` of each domain, evenly spread over the data."""
+    folder.mkdir(exist_ok=True)
+    for field, images in held_out.fields.items():
+        for index in range(_EXAMPLES):
+            pixels = images[(2 * index + 1) * len(images) // (2 * _EXAMPLES)].permute(1, 2, 0).numpy()
+            (folder / f"{_KINDS[field]}-{index}.png").write_bytes(pictures.encode(pixels))
 
 
 def _highlights(card: Card, sheet: np.ndarray) -> list[np.ndarray]:
@@ -131,5 +147,5 @@ def _section(card: Card, shown: bool) -> str:
             for metric in card.metrics
         ]
     if shown:
-        lines += ["", f"![samples of {card.name}](models/{card.name}.png)"]
+        lines += ["", f"![samples of {card.name}](../models/zoo/{card.name}/{SHEET_FILE})"]
     return "\n".join(lines) + "\n"

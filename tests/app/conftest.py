@@ -9,6 +9,8 @@ import pytest
 
 from tests.receiver import Receiver, listening
 
+WEBHOOK_SECRET = "whsec_" + "A" * 43 + "="
+
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
@@ -20,6 +22,7 @@ def receiver() -> Iterator[Receiver]:
 @pytest.fixture(scope="session")
 def open_client(start_easel) -> Iterator[httpx.Client]:
     """A client of an Easel that calls 127.0.0.1 and fetches pictures."""
-    easel = start_easel(max_upload_mb=2, max_pixels=1_000_000, webhook_allow_private=True, fetch_images=True)
+    bounds = {"max_upload_mb": 2, "max_pixels": 1_000_000}
+    easel = start_easel(**bounds, webhook_allow_private=True, fetch_images=True, webhook_secret=WEBHOOK_SECRET)
     with httpx.Client(base_url=easel.url, timeout=30) as opened:
         yield opened

@@ -21,6 +21,7 @@ from tests.conftest import png
 from workers import jobs
 
 PAGE = "https://art.example.com"
+PNG = {"Content-Type": "image/png"}
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +32,7 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def guarded(start_easel, folder):
     """An Easel that asks for keys."""
-    return start_easel(data_dir=folder, auth="required", cors_origins=PAGE)
+    return start_easel(data_dir=folder, auth="required", cors_origins=PAGE, key_uploads_mb=0.1, max_queue=20)
 
 
 @pytest.fixture(scope="module")
@@ -119,17 +120,18 @@ def test_a_key_does_what_its_scopes_say(as_key):
         "ask": sample,
         "measure": lambda client: client.get("/metrics"),
         "watch": lambda client: client.get("/v1/queue"),
+        "manage": lambda client: client.post("/v1/models/toy-vae/load"),
     }
     allowed = {
         "read": {"look", "measure", "watch"},
         "predict": {"look", "ask"},
-        "admin": {"look", "ask", "measure", "watch"},
+        "admin": {"look", "ask", "measure", "watch", "manage"},
     }
     for scope, can in allowed.items():
         client = as_key(scope)
         for name, act in tried.items():
             answer = act(client)
-            assert answer.status_code == (200 if name in can else 403), (scope, name)
+            assert answer.status_code == (403 if name not in can else 202 if name == "manage" else 200), (scope, name)
             assert name in can or answer.json()["code"] == "missing_scope"
 
 
@@ -224,6 +226,92 @@ def test_a_days_images_are_counted_and_what_is_refused_is_not(as_key):
     assert 86_000 < int(refused.headers["retry-after"]) <= 86_400
     assert sample(client, n=1).status_code == 200
     assert sample(client, n=1).status_code == 429
+
+
+def test_usage_tells_a_key_its_own_and_an_admin_all(as_key):
+    client, admin = as_key(rate="50/minute", outstanding=7, daily=10), as_key("admin")
+    assert sample(client, n=3).status_code == 200
+    assert sample(client, n=0).status_code == 422
+    upload = client.post("/v1/uploads", content=png(), headers=PNG).json()
+    answer = client.get("/v1/usage")
+    (told,) = answer.json()["data"]
+    assert 86_000 < told["images_today"].pop("reset_s") <= 86_400
+    assert told == {
+        "key": client.headers["authorization"].split("_")[1],
+        "name": "test",
+        "requests": {"used": 3, "limit": 50, "per": "minute"},
+        "predictions_today": 1,
+        "images_today": {"used": 3, "limit": 10},
+        "outstanding": {"used": 0, "limit": 7},
+        "uploads": {"used": upload["bytes"], "limit": 104_857, "count": 1},
+    }
+    assert client.get("/v1/usage").json()["data"][0]["requests"]["used"] == 3, "to look costs nothing"
+    everybody = {usage["key"]: usage for usage in admin.get("/v1/usage").json()["data"]}
+    assert everybody[told["key"]]["images_today"]["used"] == 3
+    assert len(everybody) > 2
+    assert as_key("read").get("/v1/usage").json()["data"][0]["predictions_today"] == 0
+
+
+def test_in_the_open_there_is_no_usage_to_tell(client):
+    assert client.get("/v1/usage").json() == {"object": "list", "data": []}
+
+
+def test_uploads_are_kept_up_to_a_bound_for_each_key(as_key):
+    client, picture = as_key(), png(120)
+    assert 2 * len(picture) < 104_857 < 3 * len(picture)
+    first, second, third = (client.post("/v1/uploads", content=picture, headers=PNG) for _ in range(3))
+    assert [answer.status_code for answer in (first, second, third)] == [201, 201, 429]
+    assert third.json()["code"] == "too_many_uploads"
+    assert 3500 < int(third.headers["retry-after"]) <= 3600, "when the first of them expires"
+    assert third.headers["ratelimit-limit"] == "104857"
+    assert int(third.headers["ratelimit-remaining"]) == 104_857 - 2 * len(picture)
+    assert as_key().post("/v1/uploads", content=picture, headers=PNG).status_code == 201
+    assert client.delete(f"/v1/uploads/{first.json()['id']}").status_code == 204
+    assert client.post("/v1/uploads", content=picture, headers=PNG).status_code == 201
+
+
+def test_uploads_count_as_requests(as_key):
+    client = as_key(rate="1/minute")
+    assert client.post("/v1/uploads", content=b"hello", headers=PNG).status_code == 415
+    assert client.post("/v1/uploads", content=png(), headers=PNG).json()["code"] == "rate_limited"
+
+
+def test_429_is_the_callers_limit_and_503_the_systems_on_one_full_queue(guarded, as_key):
+    one, other, small = as_key(), as_key(daily=1), as_key(outstanding=1)
+    find = ["pgrep", "-P", str(guarded.process.pid), "-f", "cli worker"]
+    (worker,) = map(int, subprocess.run(find, capture_output=True, text=True).stdout.split())
+
+    def ask(client):
+        return client.post("/v1/predictions", json={"model": "toy-dcgan"})
+
+    os.kill(worker, signal.SIGSTOP)
+    try:
+        assert ask(small).status_code == 202
+        while (full := ask(one)).status_code == 202:
+            pass
+        over, waiting = ask(small), [ask(other) for _ in range(2)]
+    finally:
+        os.kill(worker, signal.SIGCONT)
+    assert (full.status_code, full.json()["code"]) == (503, "queue_full")
+    assert (over.status_code, over.json()["code"]) == (429, "too_many_outstanding")
+    assert [answer.status_code for answer in waiting] == [503, 503]
+    assert all(int(answer.headers["retry-after"]) >= 1 for answer in (full, over, *waiting))
+    assert {"ratelimit-limit", "ratelimit-remaining", "ratelimit-reset"} <= set(over.headers)
+    assert other.get("/v1/usage").json()["data"][0]["images_today"]["used"] == 0, "what was not taken is not counted"
+    deadline = time.monotonic() + 20
+    while (answer := ask(other)).status_code == 503 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert answer.status_code == 202
+
+
+def test_a_keys_history_costs_nothing_however_much_others_make(as_key):
+    quiet, busy = as_key(), as_key()
+    mine = quiet.post("/v1/predictions", json={"model": "toy-dcgan"}, headers={"Prefer": "wait=20"}).json()["id"]
+    for _ in range(3):
+        busy.post("/v1/predictions", json={"model": "toy-dcgan"}, headers={"Prefer": "wait=20"})
+    page = quiet.get("/v1/predictions?limit=1").json()
+    assert [found["id"] for found in page["data"]] == [mine]
+    assert quiet.get("/v1/predictions", params={"cursor": page["next_cursor"]}).json()["data"] == []
 
 
 def test_more_than_a_whole_day_allows_is_not_to_be_tried_again_at_once(as_key):
@@ -427,9 +515,13 @@ def test_a_preflight_is_answered_without_a_key_for_the_named_origins_alone(guard
     assert allowed.headers["access-control-allow-origin"] == PAGE
     assert "POST" in allowed.headers["access-control-allow-methods"]
     assert {"authorization", "prefer"} <= set(allowed.headers["access-control-allow-headers"].lower().split(", "))
-    for url, origin in ((guarded.url, "https://evil.example.com"), (guarded.url, "null"), (easel.url, PAGE)):
+    for url, origin, status in (
+        (guarded.url, "https://evil.example.com", 400),
+        (guarded.url, "null", 400),
+        (easel.url, PAGE, 405),  # no origin is named there
+    ):
         refused = preflight(url, origin)
-        assert refused.status_code == 400
+        assert refused.status_code == status
         assert "access-control-allow-origin" not in refused.headers
 
 

@@ -104,6 +104,25 @@ def test_an_end_is_counted_whether_or_not_anybody_waits(easel, client):
     assert counts() == expected, client.get(made["urls"]["get"]).json()
 
 
+def test_models_are_loaded_and_unloaded_when_workers_are_told_to(start_easel):
+    easel = start_easel()
+
+    def resident():
+        (worker,) = httpx.get(f"{easel.url}/v1/queue").json()["workers"]
+        return {model["id"] for model in worker["models"]}
+
+    for verb, expected in (("load", {"toy-vae"}), ("unload", set())):
+        told = httpx.post(f"{easel.url}/v1/models/toy-vae/{verb}")
+        assert (told.status_code, told.json()) == (202, {"model": "toy-vae", "workers": 1})
+        for _ in range(100):
+            if resident() == expected:
+                break
+            time.sleep(0.1)
+        assert resident() == expected
+    assert httpx.post(f"{easel.url}/v1/models/nope/load").status_code == 404
+    assert httpx.post(f"{easel.url}/v1/sample/toy-vae", timeout=30).status_code == 200
+
+
 def test_a_worker_answers_prometheus_itself(start_easel):
     port = free_port()
     easel = start_easel(worker_metrics_port=port)

@@ -55,6 +55,32 @@ def test_image_bytes_match_their_record_and_are_cached_by_etag(client):
     assert jpeg.headers["etag"] != answer.headers["etag"]
 
 
+def test_head_tells_what_get_would_without_the_body(client):
+    image = create(client, "toy-dcgan", seed=1).json()["output"][0]["url"]
+    for path in (image, "/v1/models", "/v1/predictions", "/livez"):
+        whole, head = client.get(path), client.head(path)
+        assert (head.status_code, head.content) == (200, b"")
+        for name in ("content-type", "content-length", "etag"):
+            assert head.headers.get(name) == whole.headers.get(name), (path, name)
+    assert client.head("/v1/predictions/nope").status_code == 404
+    with client.stream("HEAD", create(client, "toy-dcgan").json()["urls"]["events"]) as stream:
+        assert stream.headers["content-type"].startswith("text/event-stream")
+
+
+def test_if_none_match_takes_lists_weak_tags_and_the_star(client):
+    image = create(client, "toy-dcgan", seed=1).json()["output"][0]["url"]
+    tag = client.get(image).headers["etag"]
+    for held, status in ((f'"a", {tag}', 304), (f"W/{tag}", 304), ("*", 304), ('"a"', 200), ("", 200)):
+        assert client.get(image, headers={"If-None-Match": held}).status_code == status, held
+
+
+def test_a_wrong_method_is_told_the_right_ones(client):
+    answer = client.request("PATCH", "/v1/predictions")
+    assert answer.status_code == 405
+    assert set(answer.headers["allow"].split(", ")) == {"GET", "HEAD", "POST"}
+    assert client.options("/v1/sample/toy-dcgan").headers["allow"] == "POST"
+
+
 def test_the_same_seed_gives_the_same_bytes_whatever_it_was_batched_with(client):
     alone = client.post("/v1/sample/toy-dcgan", data={"seed": 7}).content
 

@@ -7,6 +7,8 @@ import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import httpx
 
@@ -60,20 +62,25 @@ def test_a_worker_that_dies_is_started_again(start_easel):
 
 def test_a_redis_that_dies_is_started_again_and_what_was_queued_is_answered(start_easel, tmp_path):
     easel = start_easel(data_dir=tmp_path)
-    with stopped_worker(easel):
-        queued = httpx.post(f"{easel.url}/v1/predictions", json={"model": "toy-dcgan"}, timeout=60)
-        time.sleep(1.5)  # the append-only file is written every second
-        subprocess.run(["pkill", "-KILL", "-P", str(easel.process.pid), "redis-server"], check=True)
-    for _ in range(400):
-        answer = httpx.get(easel.url + queued.headers["location"])
-        assert answer.status_code in (200, 503)
-        if answer.status_code == 503:
-            assert int(answer.headers["retry-after"]) > 0
-        elif answer.json()["status"] == "succeeded":
-            break
-        time.sleep(0.1)
-    assert answer.json()["status"] == "succeeded"
-    assert httpx.post(f"{easel.url}/v1/sample/toy-dcgan", timeout=30).status_code == 200
+    ask = partial(httpx.post, f"{easel.url}/v1/predictions", json={"model": "toy-dcgan"}, timeout=60)
+    with ThreadPoolExecutor(1) as pool:
+        with stopped_worker(easel):
+            waiting = pool.submit(ask, headers={"Prefer": "wait=50"})
+            queued = ask()
+            time.sleep(1.5)  # the append-only file is written every second
+            subprocess.run(["pkill", "-KILL", "-P", str(easel.process.pid), "redis-server"], check=True)
+        for _ in range(400):
+            answer = httpx.get(easel.url + queued.headers["location"])
+            assert answer.status_code in (200, 503)
+            if answer.status_code == 503:
+                assert int(answer.headers["retry-after"]) > 0
+            elif answer.json()["status"] == "succeeded":
+                break
+            time.sleep(0.1)
+        assert answer.json()["status"] == "succeeded"
+        assert httpx.post(f"{easel.url}/v1/sample/toy-dcgan", timeout=30).status_code == 200
+        waited = waiting.result()
+    assert (waited.status_code, waited.json()["status"]) == (201, "succeeded"), "who waits is told in the end"
 
 
 def test_sigterm_stops_it_too(start_easel):
@@ -92,14 +99,15 @@ def test_a_taken_port_is_said_in_words(tmp_path):
 
 
 def test_logs_are_json_lines_with_request_and_prediction_ids(start_easel):
-    easel = start_easel()
-    httpx.post(f"{easel.url}/v1/sample/toy-dcgan", headers={"X-Request-Id": "find-me"}, timeout=60)
+    easel, trace = start_easel(), "4bf92f3577b34da6a3ce929d0e0e4736"
+    headers = {"X-Request-Id": "find-me", "traceparent": f"00-{trace}-00f067aa0ba902b7-01"}
+    httpx.post(f"{easel.url}/v1/sample/toy-dcgan", headers=headers, timeout=60)
     easel.stop()
     lines = [json.loads(line) for line in easel.log.read_text().splitlines() if line.startswith("{")]
     (request,) = [line for line in lines if line["event"] == "request" and line.get("request") == "find-me"]
     (done,) = [line for line in lines if line["event"] == "prediction_succeeded"]
     assert request["prediction"] == done["prediction"]
-    assert request["status"] == 200
+    assert (request["status"], request["trace"]) == (200, trace)
 
 
 def cli(*arguments, **environment):

@@ -166,3 +166,68 @@ def test_probing_takes_few_steps(engine, stepwise):
     engine.load("toy-dcgan")
     assert stepwise.count(16) == engines.PROBE_STEPS
     assert torch.is_inference_mode_enabled() is False
+
+
+@pytest.fixture
+def small_memory(engine, monkeypatch):
+    """Says how many images of the toys fit into memory at once; more raise what torch does."""
+    engine.eager = True
+    whole, tried = GAN.sample, []
+
+    def limit(images, error):
+        def sample(self, latent, labels=None):
+            tried.append(len(latent))
+            if len(latent) > images:
+                raise error
+            return whole(self, latent, labels)
+
+        monkeypatch.setattr(GAN, "sample", sample)
+        return tried
+
+    return limit
+
+
+OUT_OF_MEMORY = (  # of CUDA, of torch on a CPU, of ONNX Runtime, of Python
+    torch.OutOfMemoryError("CUDA out of memory"),
+    RuntimeError("[enforce fail at alloc_cpu.cpp:121] . DefaultCPUAllocator: can't allocate memory: Error code 12"),
+    Exception("[ONNXRuntimeError] : 6 : RUNTIME_EXCEPTION : Failed to allocate memory for requested buffer of size 9"),
+    MemoryError(),
+)
+
+
+@pytest.mark.parametrize("error", OUT_OF_MEMORY, ids=["cuda", "torch", "onnx", "python"])
+def test_out_of_memory_halves_the_batch_and_is_remembered(engine, small_memory, error):
+    expected = [sample(seed=seed) for seed in range(16)]
+    engine.run(expected)
+    tried = small_memory(5, error)
+    works = [sample(seed=seed) for seed in range(16)]
+    engine.run(works)
+    assert tried[0] == 16
+    assert tried[-4:] == [4] * 4
+    assert all(np.array_equal(work.pixels, same.pixels) for work, same in zip(works, expected, strict=True))
+    tried.clear()
+    engine.run(works)
+    assert tried == [4] * 4
+    engine.unload("toy-dcgan")
+    engine.load("toy-dcgan")
+    tried.clear()
+    engine.run(works)
+    assert max(tried) == 4, "remembered after the model was dropped, too"
+
+
+def test_a_model_that_is_probed_with_too_much_is_served_with_less(engine, small_memory):
+    small_memory(5, OUT_OF_MEMORY[0])
+    work = sample(n=16)
+    engine.run([work])
+    assert len(work.pixels) == 16
+    assert engine.largest["toy-dcgan"] == 4
+
+
+def test_one_image_that_does_not_fit_drops_the_other_models_and_then_is_told(engine, small_memory):
+    for model in ("toy-vae", "toy-dcgan"):
+        engine.load(model)
+    small_memory(0, OUT_OF_MEMORY[0])
+    with pytest.raises(PredictionError) as caught:
+        engine.run([sample()])
+    assert caught.value.code == "out_of_memory"
+    assert list(engine.resident) == ["toy-dcgan"]

@@ -17,7 +17,7 @@ from rq.serializers import JSONSerializer
 from standardwebhooks import Webhook as Signer
 from standardwebhooks import WebhookVerificationError
 
-from app.deliveries import Deliverer, secret
+from app.deliveries import PER_RECEIVER, Deliverer, secret
 from app.schemas.predictions import Prediction
 from app.store import Store
 from core.settings import Settings, get_settings
@@ -26,7 +26,7 @@ from models.registry import Registry
 from tests.receiver import listening
 from workers import jobs, webhooks
 from workers.engine import Engine
-from workers.jobs import Event, Order, Priority, Status, Webhook
+from workers.jobs import Event, Order, Priority, Snapshot, Status, Webhook
 from workers.worker import BatchWorker
 
 SECRET = "whsec_" + "A" * 43 + "="
@@ -267,6 +267,64 @@ def test_a_private_address_is_refused_at_delivery_too(redis, batch_worker, deliv
     assert not receiver.received
     assert "port" in attempts(redis, "port")[0]["error"]
     assert "public" in attempts(redis, "address")[0]["error"]
+
+
+def announce(redis, prediction, url):
+    """Queues the delivery of a prediction's end."""
+    order, ended_at = Order(model="toy-dcgan", task=Task.SAMPLE, input={}), datetime.now(UTC)
+    found = Snapshot(prediction, "q", order, Status.CANCELED, None, None, ended_at, None, ended_at, Webhook(url=url))
+    with redis.pipeline() as pipeline:
+        webhooks.announce(pipeline, found)
+        pipeline.execute()
+
+
+def deliveries_of(settings):
+    async def ask():
+        store = Store(settings.redis, settings.result_ttl_s)
+        try:
+            return await store.deliveries()
+        finally:
+            await store.close()
+
+    return asyncio.run(ask())
+
+
+def test_a_slow_receiver_holds_up_neither_another_nor_all_places(redis, receiver, settings, tmp_path):
+    with listening() as slow:
+        slow.wait_s = 3
+        for index in range(3 * PER_RECEIVER):
+            announce(redis, f"slow-{index}", slow.url)
+        for index in range(20):
+            announce(redis, f"quick-{index}", receiver.url)
+        with (tmp_path / "log").open("w") as sink:
+            process = subprocess.Popen([sys.executable, "-m", "cli", "deliver"], stdout=sink, stderr=sink)
+        try:
+            receiver.wait_for(20)
+            assert len(slow.received) == PER_RECEIVER
+            assert not any(attempts(redis, f"slow-{index}") for index in range(3 * PER_RECEIVER))
+        finally:
+            process.terminate()
+            assert process.wait(15) == 0
+        told = deliveries_of(settings)
+        assert told.outcomes[webhooks.Outcome.DELIVERED] == 20 + PER_RECEIVER, "it leaves when they are done"
+        assert told.pending == 2 * PER_RECEIVER == len(scheduled(redis))
+
+
+def test_what_comes_of_deliveries_is_counted(redis, deliver, receiver, settings, monkeypatch):
+    monkeypatch.setattr(webhooks, "RETRY_AFTER_S", (0,))
+    receiver.statuses = [200, 500, 500, 410]
+    for name in ("delivered", "given-up", "gone"):
+        announce(redis, name, receiver.url)
+        while deliveries_of(settings).pending:
+            deliver()
+    announce(redis, "unreachable", "http://127.0.0.1:9/")
+    assert deliveries_of(settings).pending == 1
+    while (told := deliveries_of(settings)).pending:
+        deliver()
+    assert dict(told.outcomes) == {"delivered": 1, "rejected": 3, "unreachable": 2, "given_up": 3}
+    lines = told.exposition().decode().splitlines()
+    assert 'easel_webhook_attempts_total{outcome="rejected"} 3.0' in lines
+    assert {"easel_webhooks_given_up_total 3.0", "easel_webhooks_pending 0.0"} <= set(lines)
 
 
 def test_a_delivery_outlives_its_prediction(redis, batch_worker, deliver, receiver):

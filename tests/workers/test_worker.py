@@ -1,9 +1,9 @@
 """The batching worker with a real Redis: what is batched, what fails alone, and what survives a kill."""
 
-import multiprocessing
 import os
 import signal
 import time
+from datetime import timedelta
 
 import numpy as np
 import pytest
@@ -12,18 +12,19 @@ from rq.job import Job, JobStatus
 from rq.queue import Queue
 from rq.registry import FailedJobRegistry, FinishedJobRegistry, StartedJobRegistry
 from rq.serializers import JSONSerializer
-from rq.utils import now
+from rq.utils import now, utcformat
 
 from core.settings import Settings
-from models.card import Serving, Task
+from models.card import Task
 from models.registry import Registry
 from tests import zoo
 from tests.conftest import pixels_of
-from workers import jobs, steady
+from tests.workers.jobs import enqueue, order, snapshot, wait_until
+from workers import jobs
 from workers.batching import Batches, Place
 from workers.engine import Engine
 from workers.jobs import Order, Priority, Status
-from workers.worker import BatchWorker
+from workers.worker import FAIR_EVERY, BatchWorker
 
 
 @pytest.fixture
@@ -35,22 +36,6 @@ def settings(redis_url, toy_zoo):
 def batch_worker(redis, settings):
     engine = Engine(Registry(settings.models), "cpu", 1)
     return BatchWorker(engine, Redis.from_url(settings.redis, socket_timeout=15), settings)
-
-
-def order(model="toy-dcgan", task=Task.SAMPLE, **fields):
-    return Order(model=model, task=task, input={"n": 1, "seed": 1, **fields})
-
-
-def enqueue(redis, prediction, wanted, priority=Priority.NORMAL):
-    fields = jobs.new_job(prediction, wanted, priority, 60, 100)
-    redis.hset(jobs.job_key(prediction), mapping=fields)
-    redis.sadd("rq:queues", jobs.queue_key(wanted.model, priority))
-    redis.rpush(jobs.queue_key(wanted.model, priority), prediction)
-
-
-def snapshot(redis, prediction):
-    results = redis.xrevrange(jobs.results_key(prediction), count=1)
-    return jobs.snapshot(prediction, redis.hgetall(jobs.job_key(prediction)), results)
 
 
 def test_waiting_jobs_share_one_forward_pass(redis, batch_worker):
@@ -154,17 +139,97 @@ def test_higher_priority_goes_first_and_no_model_starves(redis, batch_worker, mo
         enqueue(redis, f"d{index}", order(seed=index))
     enqueue(redis, "c", order("toy-cgan", Task.CONDITIONAL, label=1))
     enqueue(redis, "urgent", order("toy-vae"), Priority.HIGH)
-    order_of_batches = []
-    run = batch_worker.engine.run
-
-    def note(works, report):
-        order_of_batches.append(works[0].order.model)
-        run(works, report)
-
-    monkeypatch.setattr(batch_worker.engine, "run", note)
+    order_of_batches = batches_of(batch_worker, monkeypatch)
     batch_worker.work(burst=True)
     assert order_of_batches[0] == "toy-vae"
     assert "toy-cgan" in order_of_batches[1:3]
+
+
+def batches_of(batch_worker, monkeypatch):
+    """The models of the batches that the worker runs, as it runs them."""
+    run, models = batch_worker.engine.run, []
+
+    def note(works, report):
+        models.append(works[0].order.model)
+        run(works, report)
+
+    monkeypatch.setattr(batch_worker.engine, "run", note)
+    return models
+
+
+def age(redis, prediction, seconds):
+    """Makes a waiting job one that has waited for longer."""
+    redis.hset(jobs.job_key(prediction), "enqueued_at", utcformat(now() - timedelta(seconds=seconds)))
+
+
+def test_models_in_memory_go_first(redis, batch_worker, monkeypatch):
+    batch_worker.engine.load("toy-vae")
+    enqueue(redis, "d", order("toy-dcgan"))
+    for index in range(32):
+        enqueue(redis, f"v{index}", order("toy-vae", seed=index))
+    models = batches_of(batch_worker, monkeypatch)
+    batch_worker.work(burst=True)
+    assert models == ["toy-vae", "toy-vae", "toy-dcgan"]
+
+
+def test_what_is_overdue_goes_before_models_in_memory_the_oldest_first(redis, batch_worker, monkeypatch):
+    batch_worker.engine.load("toy-vae")
+    for index in range(32):
+        enqueue(redis, f"v{index}", order("toy-vae", seed=index))
+    for prediction, model, seconds in (("d", "toy-dcgan", 3), ("c", "toy-cgan", 4)):
+        enqueue(redis, prediction, order(model, Task.CONDITIONAL, label=1) if prediction == "c" else order(model))
+        age(redis, prediction, seconds)
+    models = batches_of(batch_worker, monkeypatch)
+    batch_worker.work(burst=True)
+    assert models == ["toy-cgan", "toy-dcgan", "toy-vae", "toy-vae"]
+
+
+def test_a_low_priority_is_served_now_and_then_under_any_load(redis, batch_worker, monkeypatch):
+    enqueue(redis, "low", order("toy-vae"), Priority.LOW)
+    age(redis, "low", 3)
+    for index in range(16 * 20):
+        enqueue(redis, f"d{index}", order(seed=index), Priority.HIGH)
+    models = batches_of(batch_worker, monkeypatch)
+    batch_worker.work(burst=True)
+    assert models.index("toy-vae") == FAIR_EVERY - 1
+    assert len(models) == 21
+
+
+def test_a_batch_is_bounded_in_images_not_in_requests(redis, batch_worker, monkeypatch):
+    for index in range(5):
+        enqueue(redis, f"p{index}", order(n=6))
+    batch_worker.work(burst=True)
+    sizes = [snapshot(redis, f"p{index}").answer.timing.batch_size for index in range(5)]
+    assert sizes == [18, 18, 18, 12, 12]
+
+
+def test_what_ran_out_of_memory_is_taken_in_smaller_batches(redis, batch_worker):
+    batch_worker.engine.largest["toy-dcgan"] = 4
+    for index in range(8):
+        enqueue(redis, f"p{index}", order(seed=index))
+    batch_worker.work(burst=True)
+    assert {snapshot(redis, f"p{index}").answer.timing.batch_size for index in range(8)} == {4}
+
+
+def test_a_job_slower_than_its_timeout_fails_and_its_neighbours_do_not(redis, batch_worker, monkeypatch):
+    """Each has the time for itself: six that take 0.4 s together take longer than any may."""
+    batch_worker.engine.load("toy-dcgan")
+    group = batch_worker.engine._run_group
+
+    def slow(loaded, works, report):
+        seeds = [work.order.input["seed"] for work in works]
+        for seed in seeds:
+            time.sleep(30 if seed == 666 else 0.4)
+        group(loaded, works, report)
+
+    monkeypatch.setattr(batch_worker.engine, "_run_group", slow)
+    for index in range(4):
+        enqueue(redis, f"p{index}", order(seed=666 if index == 2 else index), timeout_s=1)
+    batch_worker.work(burst=True)
+    found = [snapshot(redis, f"p{index}") for index in range(4)]
+    assert [each.status for each in found].count(Status.SUCCEEDED) == 3
+    assert found[2].failure.code == "timeout"
+    assert "1 s" in found[2].failure.detail
 
 
 def test_images_of_one_request_may_exceed_the_batch(redis, batch_worker):
@@ -175,50 +240,6 @@ def test_images_of_one_request_may_exceed_the_batch(redis, batch_worker):
     first = pixels_of(redis.get(jobs.image_key("many", 0)))
     last = pixels_of(redis.get(jobs.image_key("many", 39)))
     assert not np.array_equal(first, last)
-
-
-def _run_worker(redis_url, folder, slow_s):
-    """A worker process whose forward passes take `slow_s`."""
-    settings = Settings(redis_url=redis_url, models=str(folder), threads=1)
-    engine = Engine(Registry([folder]), "cpu", 1)
-    run = engine.run
-
-    def slow(works, report):
-        time.sleep(slow_s)
-        run(works, report)
-
-    engine.run = slow
-    BatchWorker(engine, Redis.from_url(redis_url, socket_timeout=15), settings).work()
-
-
-@pytest.fixture
-def spawn(redis_url, tmp_path, monkeypatch):
-    """Starts worker processes whose heartbeats are short; ends them all."""
-    zoo.make(tmp_path, "toy-dcgan", Serving(max_batch=4))
-    context = multiprocessing.get_context("fork")
-    monkeypatch.setattr(steady, "HEARTBEAT_S", 0.5)
-    monkeypatch.setattr(steady, "HEARTBEAT_TTL_S", 2)
-    started = []
-
-    def start(slow_s):
-        process = context.Process(target=_run_worker, args=(redis_url, tmp_path, slow_s))
-        process.start()
-        started.append(process)
-        return process
-
-    yield start
-    for process in started:
-        process.kill()
-        process.join()
-
-
-def wait_until(condition, timeout_s=30):
-    deadline = time.monotonic() + timeout_s
-    while time.monotonic() < deadline:
-        if condition():
-            return
-        time.sleep(0.05)
-    raise AssertionError("the condition did not come true in time")
 
 
 def test_what_a_killed_worker_held_is_done_by_the_next_and_nothing_twice(redis, spawn):
@@ -244,6 +265,9 @@ def test_a_worker_that_dies_as_soon_as_it_has_taken_jobs_loses_nothing(redis, sp
 
 
 def test_a_job_that_kills_two_workers_fails_as_worker_lost(redis, spawn):
+    woken = redis.pubsub(ignore_subscribe_messages=True)
+    woken.subscribe(jobs.FINISHED)
+    woken.get_message(timeout=1)
     enqueue(redis, "p", order())
     for retries_left in (b"1", b"0"):
         victim = spawn(slow_s=30)
@@ -253,7 +277,11 @@ def test_a_job_that_kills_two_workers_fails_as_worker_lost(redis, spawn):
         victim.join()
     spawn(slow_s=0)
     wait_until(lambda: redis.hget(jobs.job_key("p"), "status") == b"failed")
-    assert snapshot(redis, "p").failure.code == "worker_lost"
+    found = snapshot(redis, "p")
+    assert found.failure.code == "worker_lost"
+    assert found.ended_at > found.started_at
+    assert woken.get_message(timeout=5)["data"] == b"p"
+    assert redis.hgetall(jobs.ENDS) == {b"toy-dcgan sample failed": b"1"}
 
 
 def test_sigterm_finishes_the_batch_and_takes_no_more(redis, spawn):

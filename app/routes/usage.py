@@ -1,0 +1,17 @@
+"""/v1/usage: what a key has used of what it may."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+
+from app.dependencies import CallerDep
+from app.openapi import problems
+from app.schemas.usage import UsageList
+
+router = APIRouter(prefix="/v1/usage", tags=["usage"])
+
+
+@router.get("", responses=problems(503), summary="What is used, and what is left")
+async def read(request: Request, caller: CallerDep) -> UsageList:
+    """Requests, predictions, images and uploads of the key that asks, with its limits; of every key for an admin's."""
+    return UsageList(data=await request.app.state.access.usage(caller))

@@ -1,0 +1,61 @@
+// The page: shows the section that the address names, and tells everybody that it did.
+
+import { json } from "./api.js";
+import { h } from "./dom.js";
+import { problemView } from "./problem-view.js";
+import { parse } from "./router.js";
+
+const SECTIONS = {
+  models: () => import("./sections/gallery.js"),
+  make: () => import("./sections/make.js"),
+  translate: () => import("./sections/translate.js"),
+  explore: () => import("./sections/explore.js"),
+  queue: () => import("./sections/queue.js"),
+};
+
+const main = document.getElementById("main");
+let leaving = new AbortController();
+let shown = null;
+
+/** Shows a route. Whatever the section before had underway is aborted. */
+async function go() {
+  const route = parse(location.hash);
+  if (route === null) return;
+  leaving.abort();
+  leaving = new AbortController();
+  const { signal } = leaving;
+  const section = SECTIONS[route.section] ?? SECTIONS.models;
+  markCurrent(route.section);
+  try {
+    const { show } = await section();
+    const page = h("div", { class: "page" });
+    main.replaceChildren(page);
+    await show(page, route, signal);
+  } catch (error) {
+    if (signal.aborted) return;
+    main.replaceChildren(h("div", { class: "page" }, problemView(error, go)));
+  }
+  if (signal.aborted) return;
+  const title = main.querySelector("h1")?.textContent;
+  document.title = title ? `${title} · Easel` : "Easel";
+  if (shown !== null && shown !== location.hash.split("?")[0]) {
+    scrollTo(0, 0);
+    main.focus();
+  }
+  shown = location.hash.split("?")[0];
+}
+
+function markCurrent(section) {
+  for (const link of document.querySelectorAll(".bar nav a")) {
+    const current = link.getAttribute("href") === `#/${section}`;
+    if (current) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+}
+
+addEventListener("hashchange", go);
+await go();
+document.getElementById("version").textContent = await json("/version").then(
+  (told) => `Easel ${told.version}`,
+  () => "Easel",
+);

@@ -1,0 +1,241 @@
+// What came back: pictures as a grid, each with its seed and what can be done with it.
+
+import { counted, duration, h, icon, iconButton, words } from "./dom.js";
+import { pixelClass } from "./models.js";
+import { download, picture } from "./pictures.js";
+import { copyAs } from "./copy-as.js";
+
+/**
+ * @typedef {object} Actions
+ * @property {(image: any) => void} [useAsInput]
+ * @property {(image: any) => void} [moreLikeThis]
+ */
+
+/**
+ * A grid that is there before its pictures are: as many places as were asked for.
+ * @param {number} count
+ * @param {{height: number, width: number}} image
+ */
+export function placeholder(count, image) {
+  const progress = h("progress", { hidden: true, "aria-label": "Progress" });
+  const told = h("p", {}, "…");
+  const preview = h("img", {
+    class: `preview-image ${pixelClass(image)}`,
+    alt: "The picture as it stands",
+    hidden: true,
+  });
+  const tiles = h(
+    "div",
+    { class: tilesClass(count, image), "aria-hidden": "true" },
+    Array.from({ length: count }, () => h("div", { class: "tile" }, h("div", { class: "skeleton" }))),
+  );
+  tiles.style.setProperty("--ratio", `${image.width} / ${image.height}`);
+  const element = h(
+    "section",
+    { class: "result", "aria-busy": "true" },
+    h("div", { class: "result-head" }, told),
+    progress,
+    preview,
+    tiles,
+  );
+  /** @param {string} name @param {any} data of an event of the prediction */
+  function onEvent(name, data) {
+    if (name === "queued") told.textContent = waiting(data);
+    if (name === "started") told.textContent = "At work";
+    if (name === "progress") {
+      told.textContent = `Step ${data.step} of ${data.total}`;
+      Object.assign(progress, { hidden: false, max: data.total, value: data.step });
+    }
+    if (name === "preview") {
+      Object.assign(preview, { hidden: false, src: data.image });
+      tiles.hidden = true;
+    }
+  }
+  return { element, onEvent };
+}
+
+/** @param {{position: number, eta_s: number | null}} queued @returns {string} */
+export function waiting({ position, eta_s }) {
+  const before = position === 0 ? "Next in line" : `${counted(position, "request")} before this one`;
+  return eta_s === null ? before : `${before}, about ${duration(eta_s * 1000)}`;
+}
+
+/**
+ * @param {any} prediction that succeeded
+ * @param {import("./predictions.js").Order} order
+ * @param {import("./predictions.js").Pictures} pictures
+ * @param {{height: number, width: number}} image
+ * @param {Actions} actions
+ */
+export function result(prediction, order, pictures, image, actions) {
+  const { output, metrics } = prediction;
+  return h(
+    "section",
+    { class: "result" },
+    h(
+      "div",
+      { class: "result-head" },
+      h("div", {}, h("h2", {}, asked(prediction)), h("p", {}, measured(output, metrics))),
+      h(
+        "button",
+        { class: "button small", type: "button", onclick: () => copyAs(order, pictures) },
+        icon("code"),
+        "Copy as code",
+      ),
+    ),
+    output.every((one) => one.url) ? grid(prediction, image, actions) : output.map(numbers),
+  );
+}
+
+function grid(prediction, image, actions) {
+  const { output } = prediction;
+  const tiles = h(
+    "div",
+    { class: tilesClass(output.length, image) },
+    output.map((one, index) => tile(prediction, one, index, actions)),
+  );
+  tiles.style.setProperty("--ratio", `${image.width} / ${image.height}`);
+  return tiles;
+}
+
+/** What a task answers that makes no pictures: named values, or a latent. */
+function numbers({ values, latent }) {
+  if (latent) return h("pre", { class: "code latent", tabindex: "0", "aria-label": "Latent" }, JSON.stringify(latent));
+  return h(
+    "dl",
+    { class: "stats" },
+    Object.entries(values ?? {}).map(([name, value]) =>
+      h(
+        "div",
+        { class: "stat" },
+        h("dt", {}, words(name)),
+        h("dd", {}, Number(value.toPrecision(5)).toLocaleString("en")),
+      ),
+    ),
+  );
+}
+
+function tilesClass(count, image) {
+  return `tiles${count === 1 ? " one" : ""}${image.width > 64 ? " large" : ""}`;
+}
+
+function asked({ model, input }) {
+  const label = input.label ?? input.direction;
+  return label === undefined ? model : `${model}, ${label}`;
+}
+
+/**
+ * How long it took, in words.
+ * @param {{total_ms: number, load_ms: number, inference_ms: number}} metrics
+ */
+export function took({ total_ms, load_ms, inference_ms }) {
+  const loading = load_ms > 1 ? `${duration(load_ms)} to load it, ` : "";
+  return `${duration(total_ms)}: ${loading}${duration(inference_ms)} in the model`;
+}
+
+function measured(output, metrics) {
+  const made = output[0]?.url ? `${counted(output.length, "picture")} in ` : "";
+  const batch = metrics.batch_size > 1 ? `, batch of ${metrics.batch_size}` : "";
+  return `${made}${took(metrics)}${batch}`;
+}
+
+function tile(prediction, one, index, actions) {
+  const name = one.seed === null ? `picture ${index + 1}` : `seed ${one.seed}`;
+  const file = `${prediction.model}-${one.seed ?? index}.png`;
+  const size = { class: pixelClass(one), width: one.width, height: one.height };
+  return h(
+    "figure",
+    { class: "tile" },
+    h(
+      "button",
+      {
+        class: "open",
+        type: "button",
+        "aria-label": `Enlarge ${name}`,
+        onclick: () => enlarge(prediction, one, file, actions),
+      },
+      picture(one.url, `${prediction.model}, ${name}`, size),
+    ),
+    h(
+      "figcaption",
+      {},
+      h("span", {}, one.seed ?? ""),
+      h(
+        "span",
+        { class: "tools" },
+        iconButton("download", `Download ${name}`, () => download(one.url, file)),
+        actions.useAsInput && iconButton("input", `Use ${name} as input`, () => actions.useAsInput(one)),
+        actions.moreLikeThis && iconButton("more", `More like ${name}`, () => actions.moreLikeThis(one)),
+      ),
+    ),
+  );
+}
+
+/** One picture, large, with all that is known of it. */
+function enlarge(prediction, one, file, actions) {
+  const { metrics } = prediction;
+  const rows = {
+    Seed: one.seed,
+    Size: `${one.width} × ${one.height}`,
+    Batch: metrics.batch_size,
+    Waited: duration(metrics.queue_ms),
+    "In the model": duration(metrics.inference_ms),
+    "In all": duration(metrics.total_ms),
+    SHA256: `${one.sha256.slice(0, 12)}…`,
+  };
+  const facts = Object.entries(rows).filter(([, value]) => value !== null);
+  const act = (action) => () => {
+    dialog.close();
+    action(one);
+  };
+  const dialog = h(
+    "dialog",
+    { "aria-labelledby": "large-title", onclose: () => dialog.remove() },
+    h(
+      "div",
+      { class: "dialog-body" },
+      h(
+        "div",
+        { class: "dialog-head" },
+        h("h2", { id: "large-title" }, prediction.model),
+        iconButton("close", "Close", () => dialog.close()),
+      ),
+      h(
+        "div",
+        { class: "large-picture" },
+        picture(one.url, `${prediction.model}, seed ${one.seed ?? "none"}`, { class: pixelClass(one) }),
+        h(
+          "dl",
+          { class: "facts" },
+          facts.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, String(value))]),
+        ),
+        h(
+          "div",
+          { class: "wrap actions" },
+          h(
+            "button",
+            { class: "button", type: "button", onclick: () => download(one.url, file) },
+            icon("download"),
+            "Download",
+          ),
+          actions.useAsInput &&
+            h(
+              "button",
+              { class: "button", type: "button", onclick: act(actions.useAsInput) },
+              icon("input"),
+              "Use as input",
+            ),
+          actions.moreLikeThis &&
+            h(
+              "button",
+              { class: "button", type: "button", onclick: act(actions.moreLikeThis) },
+              icon("more"),
+              "More like this",
+            ),
+        ),
+      ),
+    ),
+  );
+  document.body.append(dialog);
+  dialog.showModal();
+}

@@ -1,0 +1,95 @@
+// <schema-form>: the form of a task's input, built from its JSON Schema, so that a new input needs no new page.
+
+import { h } from "./dom.js";
+import { field } from "./fields.js";
+
+class SchemaForm extends HTMLElement {
+  #fields = new Map();
+
+  /**
+   * @param {any} schema of an object
+   * @param {Record<string, any>} values to begin with, by name; text is taken for what it means
+   * @param {{pictures?: any[], without?: string[]}} [options] examples to offer; inputs that are shown elsewhere
+   */
+  load(schema, values, { pictures = [], without = [] } = {}) {
+    const required = new Set(schema.required ?? []);
+    const names = Object.keys(schema.properties).filter((name) => !without.includes(name));
+    this.#fields = new Map(
+      names.map((name) => [name, field(name, schema.properties[name], { required: required.has(name), pictures })]),
+    );
+    for (const [name, value] of Object.entries(values)) {
+      const known = this.#fields.get(name);
+      if (known && !known.pictures) known.set(value);
+    }
+    this.whole = h("p", { class: "error", role: "alert", hidden: true });
+    const all = Array.from(this.#fields.values());
+    const [common, rare] = [all.filter((one) => !one.rare), all.filter((one) => one.rare)].map((some) =>
+      some.map((one) => one.element),
+    );
+    const more = h("details", { class: "more" }, h("summary", {}, "More inputs"), ...rare);
+    this.replaceChildren(...common, ...(rare.length ? [more] : []), this.whole);
+  }
+
+  /** @returns {Record<string, any>} what was given, without pictures */
+  get values() {
+    return this.#given(false);
+  }
+
+  /** @returns {Record<string, import("./pictures.js").Picture[]>} the pictures that were given */
+  get pictures() {
+    return Object.fromEntries(Object.entries(this.#given(true)).filter(([, given]) => given.length));
+  }
+
+  /** Puts a picture into the first field that takes one. @param {import("./pictures.js").Picture} given */
+  put(given) {
+    Array.from(this.#fields.values())
+      .find((one) => one.pictures)
+      ?.set([given]);
+  }
+
+  /** @param {string} name @param {any} value */
+  set(name, value) {
+    this.#fields.get(name)?.set(value);
+  }
+
+  #given(pictures) {
+    const found = Array.from(this.#fields, ([name, one]) => [name, one.pictures === pictures ? one.get() : undefined]);
+    return Object.fromEntries(found.filter(([, value]) => value !== undefined));
+  }
+
+  /**
+   * Tells each error beside its field, and moves to the first.
+   * @param {{pointer: string, detail: string}[]} errors pointers into the request (RFC 6901)
+   * @returns {boolean} whether every error found its place
+   */
+  showErrors(errors) {
+    this.clearErrors();
+    const rest = errors.filter(({ pointer, detail }) => !this.#showError(pointer, detail));
+    const first = this.querySelector("[aria-invalid]");
+    first?.closest("details")?.setAttribute("open", "");
+    first?.focus();
+    return errors.length > 0 && rest.length === 0;
+  }
+
+  #showError(pointer, detail) {
+    const [, where, name] = pointer.split("/").map((part) => part.replaceAll("~1", "/").replaceAll("~0", "~"));
+    if (where !== "input") return false;
+    const known = this.#fields.get(name);
+    const place = known ? known.error : name === undefined ? this.whole : null;
+    if (place === null) return false;
+    known?.control.setAttribute("aria-invalid", "true");
+    place.textContent = detail;
+    place.hidden = false;
+    return true;
+  }
+
+  clearErrors() {
+    for (const one of this.#fields.values()) {
+      one.control.removeAttribute("aria-invalid");
+      one.error.hidden = true;
+    }
+    if (this.whole) this.whole.hidden = true;
+  }
+}
+
+customElements.define("schema-form", SchemaForm);

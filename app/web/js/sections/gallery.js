@@ -1,0 +1,110 @@
+// Models: all of them as a gallery, or one in full.
+
+import { counted, h, icon } from "../dom.js";
+import { allModels, figure, pixelClass, verb } from "../models.js";
+import { picture } from "../pictures.js";
+import { address, remember } from "../router.js";
+
+/** @param {HTMLElement} page @param {import("../router.js").Route} route @param {AbortSignal} signal */
+export async function show(page, route, signal) {
+  if (route.parts.length) return (await import("./model.js")).show(page, route, signal);
+  const tasks = h("div", { class: "choices", role: "group", "aria-label": "Only models that" });
+  const gallery = h("div", { class: "gallery" }, skeletons(6));
+  const count = h("p", { class: "visually-hidden", role: "status" });
+  const search = h("input", {
+    class: "input",
+    type: "search",
+    "aria-label": "Search the models",
+    placeholder: "Search",
+    value: route.query.q ?? "",
+  });
+  page.append(
+    h(
+      "header",
+      { class: "head" },
+      h("h1", {}, "Models"),
+      h(
+        "p",
+        { class: "lede" },
+        "What this server can make. Choose a model, try it, then copy the request that made your picture.",
+      ),
+    ),
+    h("div", { class: "filters" }, h("div", { class: "search" }, icon("search"), search), tasks),
+    count,
+    gallery,
+  );
+
+  const models = await allModels();
+  let task = route.query.task ?? null;
+  const chips = [...new Set(models.flatMap((one) => one.tasks))].map((name) =>
+    h("button", { class: "chip", type: "button", "data-task": name, onclick: () => choose(name) }, verb(name)),
+  );
+  tasks.append(...chips);
+
+  function choose(name) {
+    task = task === name ? null : name;
+    update();
+  }
+
+  function update() {
+    const wanted = search.value.trim().toLowerCase();
+    const found = models.filter((one) => (!task || one.tasks.includes(task)) && text(one).includes(wanted));
+    for (const chip of chips) chip.setAttribute("aria-pressed", String(chip.dataset.task === task));
+    gallery.replaceChildren(...found.map(card));
+    if (!found.length) gallery.append(h("p", { class: "hint" }, "No model fits. Try fewer letters, or another task."));
+    count.textContent = counted(found.length, "model");
+    remember(["models"], { q: wanted, task });
+  }
+
+  search.addEventListener("input", update);
+  update();
+}
+
+function text(one) {
+  return [one.id, one.family, one.summary, one.data, one.licence, ...one.tasks].join(" ").toLowerCase();
+}
+
+function card(one) {
+  const cover = { class: `cover ${pixelClass(one.image)}`, loading: "lazy", width: 320, height: 200 };
+  return h(
+    "article",
+    { class: "card" },
+    one.sheet ? picture(one.sheet, "", cover) : h("div", { class: "cover" }),
+    h(
+      "div",
+      { class: "card-body" },
+      h("h2", {}, h("a", { href: address(["models", one.id]) }, one.id)),
+      h("p", { class: "hint" }, one.summary),
+      h(
+        "p",
+        { class: "wrap" },
+        one.tasks.map((task) => h("span", { class: "tag" }, verb(task))),
+      ),
+      h(
+        "p",
+        { class: "hint" },
+        [one.family, one.data, `${one.image.width} × ${one.image.height}`].filter(Boolean).join(" · "),
+      ),
+      h("p", { class: "hint licence" }, `Licence: ${one.licence}`),
+      h(
+        "dl",
+        { class: "figures" },
+        one.metrics
+          .filter((metric) => !metric.name.endsWith(".floor"))
+          .slice(0, 2)
+          .map((metric) => h("div", {}, h("dt", {}, figure(metric).label), h("dd", {}, figure(metric).value))),
+      ),
+    ),
+  );
+}
+
+function skeletons(count) {
+  return Array.from({ length: count }, () =>
+    h(
+      "div",
+      { class: "card", "aria-hidden": "true" },
+      h("div", { class: "cover skeleton" }),
+      h("div", { class: "card-body" }),
+    ),
+  );
+}

@@ -1,0 +1,244 @@
+// Translate: a picture of one domain into the other, before and after in one place, and back again.
+
+import { announce, h, icon } from "../dom.js";
+import { copyAs } from "../copy-as.js";
+import { heatMap } from "../heat-map.js";
+import { modelChooser, pageHead } from "../model-chooser.js";
+import { allModels, model as readModel, pixelClass } from "../models.js";
+import { download, fetched, picture, shownPicture, takeCarried } from "../pictures.js";
+import { predict } from "../predictions.js";
+import { problemView } from "../problem-view.js";
+import { took, waiting } from "../results.js";
+import { remember } from "../router.js";
+import { useAsInput } from "../use-as-input.js";
+import "../compare-slider.js";
+import "../schema-form.js";
+
+const BACK = { AtoB: "BtoA", BtoA: "AtoB" };
+
+/** @param {HTMLElement} page @param {import("../router.js").Route} route @param {AbortSignal} signal */
+export async function show(page, route, signal) {
+  const models = (await allModels()).filter((one) => one.tasks.includes("translate"));
+  page.append(pageHead("Translate", "Turn a picture of one kind into another. Drag across the result to compare."));
+  if (!models.length) return page.append(h("p", { class: "lede" }, "No model of this server translates pictures."));
+  const found = await readModel(route.parts[0] ?? models[0].id);
+  const schema = found.inputs.translate;
+  const { directions, domains } = found.card;
+  const size = found.image;
+
+  let direction = directions.includes(route.query.direction) ? route.query.direction : directions[0];
+  const source = h("picture-input", { "input-id": "source" });
+  const form = h("schema-form");
+  form.load(schema, route.query, { without: ["image", "direction"] });
+  const problems = h("div", { class: "error", role: "alert" });
+  const stage = h("div", { class: "stage" });
+  page.append(
+    h(
+      "div",
+      { class: "bench" },
+      h(
+        "form",
+        { class: "panel", "aria-label": "What to translate", onsubmit: (event) => event.preventDefault() },
+        modelChooser("translate", models, found),
+        directions.length > 1 && ways(),
+        h(
+          "div",
+          { class: "field" },
+          h("div", { class: "field-head" }, h("label", { for: "source" }, "Picture")),
+          source,
+          problems,
+        ),
+        form,
+      ),
+      stage,
+    ),
+  );
+
+  let running = new AbortController();
+  signal.addEventListener("abort", () => running.abort());
+  source.addEventListener("input", run);
+  form.addEventListener("change", run);
+  offer();
+  const carried = takeCarried();
+  source.pictures = [carried ?? (await firstExample())].filter(Boolean);
+  run();
+
+  function ways() {
+    const choose = (event) => {
+      direction = event.target.value;
+      offer();
+      firstExample().then((example) => {
+        if (source.pictures[0]?.url?.startsWith("/v1/models/") && example) source.pictures = [example];
+        run();
+      });
+    };
+    return h(
+      "fieldset",
+      { class: "field" },
+      h("legend", { class: "visually-hidden" }, "Direction"),
+      h("div", { class: "field-head", "aria-hidden": "true" }, "Direction"),
+      h(
+        "div",
+        { class: "choices", onchange: choose },
+        directions.map((way) =>
+          h(
+            "label",
+            { class: "choice" },
+            h("input", { type: "radio", name: "direction", value: way, checked: way === direction }),
+            h("span", {}, named(way).join(" → ")),
+          ),
+        ),
+      ),
+    );
+  }
+
+  /** What a direction leads from and to. */
+  function named(way) {
+    return [way[0], way.at(-1)].map((domain) => domains[domain] ?? domain);
+  }
+
+  function examples() {
+    return found.examples.filter((one) => one.kind === direction[0]);
+  }
+
+  function offer() {
+    source.offer(examples());
+  }
+
+  async function firstExample() {
+    return examples().length ? fetched(examples()[0].url, signal) : null;
+  }
+
+  function ask(way, given, onEvent) {
+    const order = { model: found.id, task: "translate", input: { ...form.values, direction: way } };
+    return predict(order, { pictures: { image: [given] }, signal: running.signal, onEvent }).then((prediction) => ({
+      order,
+      prediction,
+    }));
+  }
+
+  async function run() {
+    running.abort();
+    running = new AbortController();
+    const mine = running;
+    const [given] = source.pictures;
+    problems.textContent = "";
+    form.clearErrors();
+    if (!given)
+      return stage.replaceChildren(
+        h(
+          "div",
+          { class: "empty" },
+          icon("picture"),
+          h("p", {}, `Choose a picture of a ${named(direction)[0]}, or take an example.`),
+        ),
+      );
+    remember(["translate", found.id], { ...form.values, direction: directions.length > 1 ? direction : null });
+    const slider = h("compare-slider");
+    slider.style.setProperty("--ratio", `${size.width} / ${size.height}`);
+    const told = h("p", { class: "hint" }, "…");
+    const tools = h("div", { class: "wrap" });
+    slider.compare(
+      shownPicture(given, { alt: `Before: ${given.name}`, class: pixelClass(size) }),
+      null,
+      named(direction),
+    );
+    stage.replaceChildren(
+      h("section", { class: "result narrow" }, slider, h("div", { class: "result-head" }, told, tools)),
+    );
+    try {
+      const { order, prediction } = await ask(direction, given, (name, data) => {
+        told.textContent =
+          name === "queued" ? waiting(data) : name === "progress" ? `Step ${data.step} of ${data.total}` : "At work";
+      });
+      const { metrics, output } = prediction;
+      const reveal = (one) => {
+        slider.compare(
+          shownPicture(given, { alt: `Before: ${given.name}`, class: pixelClass(size) }),
+          picture(one.url, `After: ${named(direction)[1]}`, { class: pixelClass(size) }),
+          named(direction),
+        );
+      };
+      reveal(output[0]);
+      if (output.length > 1) slider.after(variants(output, reveal));
+      told.textContent = took(metrics);
+      tools.append(
+        tool("download", "Download", () => download(output[0].url, `${found.id}.png`)),
+        tool("input", "Use as input", () => useAsInput(output[0])),
+        tool("code", "Copy as code", () => copyAs(order, { image: [given] })),
+      );
+      announce(`Translated to ${named(direction)[1]}`);
+      if (directions.includes(BACK[direction])) await cycle(given, output[0], mine.signal);
+    } catch (error) {
+      if (mine.signal.aborted) return;
+      told.textContent = "";
+      slider.querySelector(".skeleton")?.remove();
+      if (!atPicture(error) && !form.showErrors(error.errors ?? [])) stage.prepend(problemView(error, run));
+    }
+  }
+
+  /** Tells what is wrong with the picture beside it. */
+  function atPicture(error) {
+    const about = (error.errors ?? []).filter(({ pointer }) => pointer.startsWith("/input/image"));
+    const told = about.length ? about : [413, 415].includes(error.status) ? [{ detail: error.message }] : [];
+    problems.textContent = told.map(({ detail }) => detail).join(" ");
+    return told.length > 0;
+  }
+
+  /** The way back, beside the picture that it began with: what a translator forgets. */
+  async function cycle(given, made, aborted) {
+    const [from, to] = named(direction);
+    const places = [h("div", { class: "skeleton" }), h("div", { class: "skeleton" })];
+    const figures = h(
+      "div",
+      { class: "cycle" },
+      captioned(shownPicture(given, { alt: "", class: pixelClass(size) }), from),
+      captioned(picture(made.url, "", { class: pixelClass(size) }), `to ${to}`),
+      captioned(places[0], `back to ${from}`),
+      captioned(places[1], "difference"),
+    );
+    figures.style.setProperty("--ratio", `${size.width} / ${size.height}`);
+    stage.append(
+      h(
+        "section",
+        { class: "result narrow" },
+        h("div", { class: "result-head" }, h("h2", {}, "There and back again")),
+        figures,
+      ),
+    );
+    const { prediction } = await ask(BACK[direction], await fetched(made.url, aborted), () => {});
+    const returned = await fetched(prediction.output[0].url, aborted);
+    const { canvas, mean } = await heatMap(given.blob, returned.blob, size);
+    canvas.setAttribute("role", "img");
+    canvas.setAttribute(
+      "aria-label",
+      `Where the returned picture differs: ${(mean * 100).toFixed(1)} percent on average`,
+    );
+    canvas.classList.add("pixels");
+    places[0].replaceWith(shownPicture(returned, { alt: "", class: pixelClass(size) }));
+    places[1].replaceWith(canvas);
+    figures.lastChild.querySelector("figcaption").textContent = `difference, ${(mean * 100).toFixed(1)} % on average`;
+  }
+}
+
+function variants(output, reveal) {
+  return h(
+    "div",
+    { class: "variants", role: "group", "aria-label": "Variants" },
+    output.map((one, index) =>
+      h(
+        "button",
+        { class: "thumb", type: "button", "aria-label": `Show variant ${index + 1}`, onclick: () => reveal(one) },
+        picture(one.url, ""),
+      ),
+    ),
+  );
+}
+
+function captioned(shown, words) {
+  return h("figure", {}, shown, h("figcaption", {}, words));
+}
+
+function tool(symbol, words, onclick) {
+  return h("button", { class: "button small", type: "button", onclick }, icon(symbol), words);
+}

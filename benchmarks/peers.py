@@ -1,0 +1,49 @@
+"""What the peers serve: the same generator and the same noise, as `benchmarks.lit` and `benchmarks.bento` do it.
+
+By `EASEL_BENCH_ENGINE` the forward pass and the encoder are `ours` (ONNX Runtime, ISA-L) or `plain` (eager torch and
+Pillow, as one would write it first).
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from models import checkpoint, noise, pictures, runtime
+from models.card import Card, Task
+from models.operations import OPERATIONS, to_pixels
+
+Answer = Callable[[Sequence[int]], list[bytes]]
+WORKERS = os.cpu_count() or 1
+"""Processes of one thread each: on few cores that beats one process of several threads, for all of the servers."""
+
+
+def answering(folder: Path) -> Answer:
+    """From seeds to png files, in one forward pass."""
+    torch.set_num_threads(1)
+    card = Card.read(folder)
+    model = checkpoint.read(folder, card)
+    operation = OPERATIONS[Task.SAMPLE]
+    ours = os.environ.get("EASEL_BENCH_ENGINE", "ours") == "ours"
+    forward = runtime.compile(model, operation, operation.probe(model, card, 3), 1) if ours else None
+
+    @torch.inference_mode()
+    def answer(seeds: Sequence[int]) -> list[bytes]:
+        latent = noise.normal(seeds, model.latent_shape)
+        images = forward({"latent": latent}) if forward else model.sample(latent)
+        encode = pictures.encode if ours else _by_pillow
+        return [encode(pixels) for pixels in to_pixels(images)]
+
+    return answer
+
+
+def _by_pillow(pixels: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels.squeeze()).save(buffer, "PNG")
+    return buffer.getvalue()

@@ -1,0 +1,287 @@
+"""Easel against the bare forward pass and against its peers, over HTTP, in one run: `make bench`.
+
+For each of the two models of `benchmarks.models`: pictures a second at 1, 8, 32 and 64 requests at a time, each for one
+picture, from HTTP to png and back. Servers take turns within each round, the others are stopped (SIGSTOP) meanwhile;
+the figure is the median of the rounds. The limit is the forward pass and the encoder in a loop, a process on each core.
+The load generator runs on the same cores as the servers; its CPU time is stated.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from pathlib import Path
+
+import psutil
+
+from benchmarks import models
+from benchmarks.load import Result, drive
+from benchmarks.peers import WORKERS, answering
+
+CONCURRENCY = (1, 8, 32, 64)
+SWEEP = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+BATCHES = (8, 16, 32)
+"""For the limit; the best counts."""
+MEASURED_S, WARM_S, LIMIT_S = 2.0, 0.5, 1.5
+PARTS = ("redis-server", "deliver", "worker", "api")
+
+
+@dataclass
+class Server:
+    """A running server, all its processes together."""
+
+    name: str
+    port: int
+    path: str
+    body: Callable[[int], bytes]
+    accept: str
+    process: subprocess.Popen
+    at: tuple[int, ...] = CONCURRENCY
+    """The concurrencies that it is tuned for."""
+    cells: dict[int, list[Result]] = field(default_factory=lambda: defaultdict(list))
+
+    @property
+    def processes(self) -> list[psutil.Process]:
+        """Itself and its children."""
+        own = psutil.Process(self.process.pid)
+        return [own, *own.children(recursive=True)]
+
+    def signal(self, number: int) -> None:
+        """To all of its processes."""
+        for process in self.processes:
+            process.send_signal(number)
+
+    def measure(self, connections: int) -> Result:
+        """A short run of load, after a shorter one to warm up."""
+        self.drive(connections, WARM_S)
+        return self.drive(connections, MEASURED_S)
+
+    def drive(self, connections: int, seconds: float) -> Result:
+        """Load without mercy."""
+        return drive(self.port, self.path, self.body, connections, seconds, self.accept)
+
+    def wait(self, seconds: float) -> None:
+        """Until it answers a request with a picture."""
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{self.path}", self.body(0))
+        request.headers = {"Content-type": "application/json", "Accept": self.accept}
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                with urllib.request.urlopen(request, timeout=10) as answer:
+                    answer.read()
+                return
+            except OSError:
+                if time.monotonic() > deadline or self.process.poll() is not None:
+                    raise
+                time.sleep(0.1)
+
+    def cpu(self) -> dict[str, float]:
+        """CPU seconds so far, by part of Easel."""
+        spent: dict[str, float] = defaultdict(float)
+        for process in self.processes:
+            line = " ".join(process.cmdline())
+            part = next((part for part in PARTS if part in line), None)
+            if part is not None:
+                spent[part] += sum(process.cpu_times()[:2])
+        return spent
+
+
+@contextmanager
+def serving(name: str, command: list[str], port: int, path: str, body, at=CONCURRENCY, accept="image/png", **environ):
+    """A server, from its start until it answers, to its end. It begins stopped."""
+    with tempfile.TemporaryDirectory() as scratch:
+        environment = {**os.environ, **environ, "EASEL_DATA_DIR": scratch}
+        process = subprocess.Popen(
+            command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        )
+        server = Server(name, port, path, body, accept, process, at)
+        try:
+            server.wait(120)
+            server.signal(signal.SIGSTOP)
+            yield server
+        finally:
+            left = server.processes
+            server.signal(signal.SIGCONT)
+            process.terminate()
+            psutil.wait_procs(left, 15)
+            for each in left:
+                if each.is_running():
+                    each.kill()
+
+
+@contextmanager
+def going(server: Server) -> Iterator[None]:
+    """It runs, for once."""
+    server.signal(signal.SIGCONT)
+    server.wait(60)
+    try:
+        yield
+    finally:
+        server.signal(signal.SIGSTOP)
+
+
+def seed(number: int) -> bytes:
+    """A request for one picture."""
+    return b'{"seed":%d}' % number
+
+
+def seeds(number: int) -> bytes:
+    """The same, for BentoML."""
+    return b'{"seeds":[%d]}' % number
+
+
+def servers(folder: Path, model: str, only_easel: bool) -> Iterator:
+    """Easel, and the peers with our engine and encoder and with plain ones."""
+    yield serving(
+        "Easel",
+        [sys.executable, "-m", "cli", "up"],
+        8760,
+        f"/v1/sample/{model}",
+        seed,
+        EASEL_MODELS=str(folder),
+        EASEL_PORT="8760",
+        EASEL_WORKERS=str(WORKERS),
+        EASEL_PRELOAD=model,
+        EASEL_LOG_LEVEL="warning",
+        EASEL_RESULT_TTL_S="300",
+        EASEL_MAX_QUEUE="2000",
+    )
+    if only_easel:
+        return
+    target, port = str(folder / model), 8761
+    for engine in ("ours", "plain"):
+        for at in CONCURRENCY if engine == "ours" else (32, 64):
+            batch = max(1, min(32, at // WORKERS))
+            command = [sys.executable, "-m", "benchmarks.lit", target, str(port), str(batch)]
+            yield serving(f"LitServe, {engine}", command, port, "/predict", seed, (at,), EASEL_BENCH_ENGINE=engine)
+            port += 1
+        command = [sys.executable, "-m", "benchmarks.bento", target, str(port), "32"]
+        at = CONCURRENCY if engine == "ours" else (32, 64)
+        yield serving(
+            f"BentoML, {engine}", command, port, "/generate", seeds, at, "application/json", EASEL_BENCH_ENGINE=engine
+        )
+        port += 1
+
+
+def _loop(folder: Path, batch: int, rates) -> None:
+    answer, count = answering(folder), 0
+    answer(range(batch))
+    until = (began := time.perf_counter()) + LIMIT_S
+    while time.perf_counter() < until:
+        answer(range(count, count + batch))
+        count += batch
+    rates.put(count / (time.perf_counter() - began))
+
+
+def limit(folder: Path, batch: int) -> float:
+    """Pictures a second of the forward pass and the encoder alone, a process on each core."""
+    context = get_context("spawn")
+    rates = context.Queue()
+    processes = [context.Process(target=_loop, args=(folder, batch, rates)) for _ in range(WORKERS)]
+    for process in processes:
+        process.start()
+    total = sum(rates.get() for _ in processes)
+    for process in processes:
+        process.join()
+    return total
+
+
+def compare(folder: Path, model: str, rounds: int, only_easel: bool) -> dict:
+    """All figures of one model."""
+    limits: dict[int, list[float]] = defaultdict(list)
+    with ExitStack() as stack:
+        running = [stack.enter_context(server) for server in servers(folder, model, only_easel)]
+        easel, cpu, jobs = running[0], defaultdict(float), 0
+        for _ in range(rounds):
+            for batch in BATCHES:
+                limits[batch].append(limit(folder / model, batch))
+            for server in running:
+                with going(server):
+                    before = easel.cpu()
+                    for at in server.at:
+                        server.cells[at].append(server.measure(at))
+                    if server is easel:
+                        for part, spent in easel.cpu().items():
+                            cpu[part] += spent - before[part]
+                        jobs += sum(len(server.cells[at][-1].latencies) for at in server.at) * (1 + WARM_S / MEASURED_S)
+        sweep = {}
+        with going(easel):
+            for at in SWEEP:
+                sweep[at] = easel.measure(at)
+    best = max(statistics.median(rates) for rates in limits.values())
+    rates: dict[str, dict[int, float]] = defaultdict(dict)
+    for server in running:
+        for at, cells in server.cells.items():
+            rates[server.name][at] = statistics.median(cell.rate for cell in cells)
+    generator = [cell for cells in easel.cells.values() for cell in cells]
+    return {
+        "model": model,
+        "limit": best,
+        "rates": rates,
+        "cpu_ms_per_job": {part: 1000 * spent / jobs for part, spent in cpu.items()},
+        "client_cpu_ms_per_job": 1000
+        * sum(cell.client_cpu_s for cell in generator)
+        / sum(len(cell.latencies) for cell in generator),
+        "refused": sum(cell.refused for cell in generator),
+        "sweep": {
+            at: {"rate": cell.rate, "p50_ms": 1000 * cell.percentile(0.5), "p99_ms": 1000 * cell.percentile(0.99)}
+            for at, cell in sweep.items()
+        },
+    }
+
+
+def told(found: dict) -> str:
+    """The figures of one model as Markdown."""
+    lines = [f"\n### {found['model']}: the limit is {found['limit']:.0f} pictures a second\n"]
+    lines += ["| at a time | " + " | ".join(map(str, CONCURRENCY)) + " |", "| --- |" + " ---: |" * len(CONCURRENCY)]
+    for name, rates in found["rates"].items():
+        lines.append(
+            f"| {name} | " + " | ".join(f"{rates[at]:.0f}" if at in rates else "" for at in CONCURRENCY) + " |"
+        )
+    ratios = [f"{found['rates']['Easel'][at] / found['limit']:.2f}" for at in CONCURRENCY]
+    lines.append("| *Easel / limit* | " + " | ".join(ratios) + " |")
+    for engine in ("ours", "plain"):
+        peers = [rates for name, rates in found["rates"].items() if name.endswith(engine)]
+        best = {at: max((rates[at] for rates in peers if at in rates), default=0) for at in CONCURRENCY}
+        ratios = [f"{found['rates']['Easel'][at] / best[at]:.2f}" if best[at] else "" for at in CONCURRENCY]
+        lines.append(f"| *Easel / best peer, {engine}* | " + " | ".join(ratios) + " |")
+    parts = ", ".join(f"{part} {ms:.2f}" for part, ms in found["cpu_ms_per_job"].items())
+    lines.append(f"\nCPU ms a job, over all four: {parts}; load generator {found['client_cpu_ms_per_job']:.3f}.")
+    lines += ["\n| at a time | pictures/s | p50 ms | p99 ms |", "| ---: | ---: | ---: | ---: |"]
+    for at, cell in found["sweep"].items():
+        lines.append(f"| {at} | {cell['rate']:.0f} | {cell['p50_ms']:.1f} | {cell['p99_ms']:.1f} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--models", nargs="+", default=list(models.MODELS), choices=list(models.MODELS))
+    parser.add_argument("--only-easel", action="store_true", help="without the peers")
+    parser.add_argument("--json", type=Path, help="write the figures there, too")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        models.make(Path(scratch))
+        found = [compare(Path(scratch), model, given.rounds, given.only_easel) for model in given.models]
+    for each in found:
+        print(told(each), flush=True)
+    if given.json:
+        given.json.write_text(json.dumps(found, indent=1))
+
+
+if __name__ == "__main__":
+    main()

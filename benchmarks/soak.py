@@ -1,0 +1,337 @@
+"""Nothing lost: a whole Easel under random load while its parts are killed, and then every prediction is accounted for.
+
+`python -m benchmarks.soak --minutes 3`. Two APIs, two workers and a Redis with an append-only file, as `easel up` runs
+them, on 127.0.0.1. Every few seconds a worker is killed, stopped for longer than it may be silent, or told to leave, or
+Redis is killed. Ends with status 1 if anything is not as it should be.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+from redis import Redis
+from rq.intermediate_queue import IntermediateQueue
+from rq.registry import CanceledJobRegistry, FailedJobRegistry, FinishedJobRegistry, StartedJobRegistry
+
+from benchmarks import models
+from core.embedded_redis import EmbeddedRedis
+from tests import zoo
+from tests.conftest import free_port, png
+from workers import jobs
+from workers.jobs import Priority, Snapshot, Status
+
+TTL_S = 3600
+FAULT_EVERY_S = 12
+STOPPED_S = 20
+"""Longer than `workers.steady.HEARTBEAT_TTL_S`: others take over."""
+DRAIN_S = 120
+HEAVY = "bench-dcgan"
+"""Keeps workers busy, so that what is killed is at work."""
+MODELS = (*zoo.MODELS, HEAVY, HEAVY)
+PERMANENT = {"rq:queues", "rq:workers", "easel:ends", "easel:pace", "easel:doorbell", "easel:deadlines"}
+"""Keys that are meant to stay, besides rq's registries and sets of workers, one per queue."""
+
+
+@dataclass
+class Child:
+    """A process that is started again when it ends."""
+
+    command: list[str]
+    environment: dict[str, str]
+    process: subprocess.Popen | None = None
+
+    def tend(self) -> None:
+        if self.process is None or self.process.poll() is not None:
+            with Path(self.environment["SOAK_LOG"]).open("a") as log:
+                command = [sys.executable, "-m", "cli", *self.command]
+                self.process = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log)
+
+
+@dataclass
+class Stack:
+    """The processes, and the faults that befall them."""
+
+    folder: Path
+    redis: EmbeddedRedis = field(init=False)
+    apis: list[Child] = field(default_factory=list)
+    workers: list[Child] = field(default_factory=list)
+    faults: Counter[str] = field(default_factory=Counter)
+    away_until: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.redis = EmbeddedRedis(self.folder / "redis")
+        self.redis.start()
+        for name in zoo.MODELS:
+            zoo.make(self.folder / "zoo", name)
+        models.make(self.folder / "zoo")
+        base = {**os.environ, "EASEL_REDIS_URL": self.redis.url, "EASEL_MODELS": str(self.folder / "zoo")}
+        base |= {"EASEL_THREADS": "1", "EASEL_RESULT_TTL_S": str(TTL_S), "SOAK_LOG": str(self.folder / "log")}
+        self.ports = [free_port(), free_port()]
+        self.apis = [Child(["api"], {**base, "EASEL_PORT": str(port)}) for port in self.ports]
+        self.workers = [Child(["worker"], base) for _ in range(2)]
+
+    def tend(self) -> None:
+        """Starts what has ended. Redis stays away for a moment."""
+        if not self.redis.alive and time.monotonic() > self.away_until:
+            self.redis.start()
+        for child in (*self.apis, *self.workers):
+            child.tend()
+
+    async def fault(self) -> None:
+        """Does one thing that happens in life."""
+        worker = random.choice(self.workers).process
+        kind = random.choice(
+            ("worker killed", "worker killed", "worker told to leave", "worker stopped", "redis killed")
+        )
+        self.faults[kind] += 1
+        if kind == "worker killed":
+            worker.kill()
+        elif kind == "worker told to leave":
+            worker.terminate()
+        elif kind == "worker stopped":
+            worker.send_signal(signal.SIGSTOP)
+            await asyncio.sleep(STOPPED_S)
+            worker.send_signal(signal.SIGCONT)
+        else:
+            self.away_until = time.monotonic() + random.uniform(0, 4)
+            self.redis.process.kill()
+            self.redis.process.wait()
+
+    def stop(self) -> None:
+        for child in (*self.apis, *self.workers):
+            if child.process is not None:
+                child.process.send_signal(signal.SIGCONT)
+                child.process.terminate()
+        for child in (*self.apis, *self.workers):
+            if child.process is not None:
+                child.process.wait(60)
+        self.redis.stop()
+
+
+@dataclass
+class Asked:
+    """One prediction that was asked for."""
+
+    id: str
+    images: int
+    accepted: bool = False
+    canceled: bool = False
+
+
+class Load:
+    """Random requests at a bounded rate."""
+
+    def __init__(self, ports: list[int], rate: float):
+        self.ports, self.rate = ports, rate
+        self.asked: list[Asked] = []
+        self.statuses: Counter[int | str] = Counter()
+        self.picture = png()
+
+    async def run(self, until: float) -> None:
+        async with httpx.AsyncClient(timeout=30) as client, asyncio.TaskGroup() as group:
+            while time.monotonic() < until:
+                group.create_task(self._one(client))
+                await asyncio.sleep(random.expovariate(self.rate))
+
+    async def _one(self, client: httpx.AsyncClient) -> None:
+        server = f"http://127.0.0.1:{random.choice(self.ports)}"
+        asked = Asked(f"soak-{len(self.asked)}", images=random.choice((1, 1, 1, 2, 5, 20)))
+        self.asked.append(asked)
+        model = random.choice(MODELS)
+        if model == HEAVY:
+            asked.images = random.choice((16, 32, 64))
+        body = {"model": model, "priority": random.choice(list(Priority)).value, "input": {"n": asked.images}}
+        if model == "toy-cgan":
+            body["input"]["label"] = random.choice(zoo.DIGITS)
+        if model in ("toy-pix2pix", "toy-cyclegan"):
+            asked.images = 1
+            body["input"] = {"image": "upload:" + await self._upload(client, server)}
+        headers = {"Prefer": "wait=5"} if random.random() < 0.3 else {}
+        for _ in range(2 if random.random() < 0.1 else 1):  # some are sent twice: one prediction all the same
+            try:
+                answer = await client.put(f"{server}/v1/predictions/{asked.id}", json=body, headers=headers)
+            except httpx.HTTPError as error:
+                self.statuses[type(error).__name__] += 1
+                continue
+            self.statuses[answer.status_code] += 1
+            asked.accepted |= answer.status_code in (201, 202)
+            if answer.status_code == 503 and "retry-after" not in answer.headers:
+                self.statuses["503 without Retry-After"] += 1
+        if random.random() < 0.1:
+            await asyncio.sleep(random.uniform(0, 0.5))
+            with suppress(httpx.HTTPError):
+                asked.canceled = True
+                await client.post(f"{server}/v1/predictions/{asked.id}/cancel")
+
+    async def _upload(self, client: httpx.AsyncClient, server: str) -> str:
+        try:
+            answer = await client.post(
+                f"{server}/v1/uploads", content=self.picture, headers={"Content-Type": "image/png"}
+            )
+            return answer.json().get("id", "none")
+        except httpx.HTTPError:
+            return "none"
+
+
+def snapshots(redis: Redis, asked: list[Asked]) -> dict[str, Snapshot | None]:
+    """Each as it stands."""
+    found = {}
+    for each in asked:
+        fields = redis.hgetall(jobs.job_key(each.id))
+        results = redis.xrevrange(jobs.results_key(each.id), count=1)
+        found[each.id] = jobs.snapshot(each.id, fields, results) if fields else None
+    return found
+
+
+def drain(stack: Stack, redis: Redis, asked: list[Asked]) -> float:
+    """Waits until all have ended; how long that took."""
+    began = time.monotonic()
+    while time.monotonic() < began + DRAIN_S:
+        stack.tend()
+        if all(found is None or found.status in jobs.ENDED for found in snapshots(redis, asked).values()):
+            break
+        time.sleep(1)
+    return time.monotonic() - began
+
+
+def judge(redis: Redis, asked: list[Asked]) -> list[str]:
+    """What is wrong."""
+    wrong, ends = [], Counter()
+    found = snapshots(redis, asked)
+    for each in asked:
+        snapshot = found[each.id]
+        if snapshot is None:
+            if each.accepted:
+                wrong.append(f"{each.id} was accepted and is lost")
+            continue
+        ends[jobs.end_field(snapshot.order.model, snapshot.order.task, snapshot.status)] += 1
+        entries = redis.xlen(jobs.results_key(each.id))
+        images = redis.exists(*(jobs.image_key(each.id, index) for index in range(each.images)))
+        if snapshot.status not in jobs.ENDED:
+            wrong.append(f"{each.id} has not ended: {snapshot.status}")
+        if snapshot.status is Status.SUCCEEDED and (entries, images) != (1, each.images):
+            wrong.append(f"{each.id} succeeded with {entries} results and {images} of {each.images} images")
+        if snapshot.status is Status.CANCELED and (entries or images or not each.canceled):
+            wrong.append(f"{each.id} is canceled, with {entries} results and {images} images")
+        if snapshot.status is Status.FAILED and (entries != 1 or snapshot.failure.code != "worker_lost"):
+            wrong.append(f"{each.id} failed: {snapshot.failure}, {entries} results")
+        if snapshot.status in jobs.ENDED and not snapshot.ended_at:
+            wrong.append(f"{each.id} has no end")
+    counted = Counter({field.decode(): int(count) for field, count in redis.hgetall(jobs.ENDS).items()})
+    if counted != ends:
+        wrong.append(f"ends were counted as {counted - ends} more and {ends - counted} less than there are")
+    return wrong + registries(redis, found) + leaks(redis)
+
+
+def registries(redis: Redis, found: dict[str, Snapshot | None]) -> list[str]:
+    """Where rq's registries say something else than its jobs."""
+    wrong = []
+    queues = [jobs.queue_name(model, priority) for model in set(MODELS) for priority in Priority]
+    kinds = {
+        Status.SUCCEEDED: FinishedJobRegistry, Status.FAILED: FailedJobRegistry, Status.CANCELED: CanceledJobRegistry,
+    }  # fmt: skip
+    for status, kind in kinds.items():
+        listed = [name.decode() for queue in queues for name in redis.zrange(kind.key_template.format(queue), 0, -1)]
+        real = [name for name, snapshot in found.items() if snapshot and snapshot.status is status]
+        if sorted(listed) != sorted(real):
+            wrong.append(f"{kind.__name__} has {len(listed)}, there are {len(real)}")
+    for queue in queues:
+        key = f"rq:queue:{queue}"
+        left = redis.zcard(StartedJobRegistry.key_template.format(queue)) + redis.llen(key)
+        if left + redis.llen(IntermediateQueue.get_intermediate_queue_key(key)):
+            wrong.append(f"{queue} is not empty")
+    return wrong
+
+
+def leaks(redis: Redis) -> list[str]:
+    """Keys that would stay forever."""
+    kept = [
+        key for key in map(bytes.decode, redis.scan_iter(count=1000))
+        if redis.ttl(key) == -1 and key not in PERMANENT
+        and not key.startswith(("rq:workers:", "rq:finished:", "rq:failed:", "rq:canceled:"))
+    ]  # fmt: skip
+    return [f"{len(kept)} keys never expire, such as {kept[:3]}"] if kept else []
+
+
+async def disturb(stack: Stack, until: float) -> None:
+    """Faults at random times, until shortly before the end."""
+
+    async def tend() -> None:
+        while True:
+            await asyncio.to_thread(stack.tend)
+            await asyncio.sleep(0.2)
+
+    tending = asyncio.create_task(tend())
+    while time.monotonic() < until - FAULT_EVERY_S:
+        await asyncio.sleep(random.uniform(0.5, 1.5) * FAULT_EVERY_S)
+        await stack.fault()
+    await asyncio.sleep(max(until - time.monotonic(), 0))
+    tending.cancel()
+
+
+async def soak(stack: Stack, load: Load, seconds: float) -> None:
+    until = time.monotonic() + seconds
+    await asyncio.gather(load.run(until), disturb(stack, until))
+
+
+def ready(stack: Stack) -> None:
+    for port in stack.ports:
+        for _ in range(600):
+            stack.tend()
+            with suppress(httpx.HTTPError):
+                if httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == 200:
+                    break
+            time.sleep(0.1)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--minutes", type=float, default=3)
+    parser.add_argument("--rate", type=float, default=25, help="requests a second")
+    parser.add_argument("--seed", type=int, default=0)
+    given = parser.parse_args()
+    random.seed(given.seed)
+    with tempfile.TemporaryDirectory() as name:
+        stack = Stack(Path(name))
+        load = Load(stack.ports, given.rate)
+        try:
+            ready(stack)
+            asyncio.run(soak(stack, load, given.minutes * 60))
+            with Redis.from_url(stack.redis.url) as redis:
+                drained_s = drain(stack, redis, load.asked)
+                wrong = judge(redis, load.asked)
+                report(stack, load, redis, drained_s)
+        finally:
+            stack.stop()
+            Path("soak.log").write_text(Path(name, "log").read_text())
+    print("\n".join(wrong[:20]) or "Nothing was lost, nothing was done twice.")
+    sys.exit(bool(wrong))
+
+
+def report(stack: Stack, load: Load, redis: Redis, drained_s: float) -> None:
+    found = [each for each in snapshots(redis, load.asked).values() if each]
+    taken = sorted((each.ended_at - each.created_at).total_seconds() for each in found if each.ended_at)
+    again = sum(redis.hget(jobs.job_key(each.id), "retries_left") == b"0" for each in found)
+    print(f"faults: {dict(stack.faults)}")
+    print(f"answers: {dict(load.statuses)}")
+    print(f"asked {len(load.asked)}, accepted {sum(each.accepted for each in load.asked)}, there are {len(found)}")
+    print(f"ended: {dict(Counter(each.status.value for each in found))}; run again after a worker died: {again}")
+    print(f"from request to end: median {taken[len(taken) // 2]:.2f} s, longest {taken[-1]:.1f} s; ", end="")
+    print(f"the last {drained_s:.0f} s after the load")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,102 @@
+"""The OpenAPI document: its examples fit its schemas and are taken by the service, and it names every status."""
+
+import httpx
+import jsonschema
+import pytest
+
+from tests.conftest import png
+
+PICTURES = ("image/", "application/zip")
+
+
+@pytest.fixture(scope="module")
+def document(client):
+    return client.get("/openapi.json").json()
+
+
+def fits(document, schema, value):
+    jsonschema.validate(value, {**schema, "components": document["components"]})
+
+
+def bodies(document):
+    """Every body of the document: where it stands, and its media type, schema and examples."""
+    for path, methods in document["paths"].items():
+        for method, told in methods.items():
+            for kind, content in told.get("requestBody", {}).get("content", {}).items():
+                yield (method, path, "request"), kind, content
+            for status, answer in told["responses"].items():
+                for kind, content in answer.get("content", {}).items():
+                    yield (method, path, status), kind, content
+
+
+def examples_of(content):
+    return (
+        [content["example"]]
+        if "example" in content
+        else [told["value"] for told in content.get("examples", {}).values()]
+    )
+
+
+def test_every_json_body_has_examples_and_they_fit_its_schema(document):
+    count = 0
+    for place, kind, content in bodies(document):
+        if kind.endswith("json") and place[:2] not in WITHOUT:
+            assert examples_of(content), (place, kind)
+        for example in examples_of(content):
+            if kind.endswith("json"):
+                fits(document, content["schema"], example)
+                count += 1
+    assert count > 200
+
+
+WITHOUT = {("get", "/v1/models/{model}"), ("get", "/v1/queue")}
+"""Answers too long for an example: they describe their fields."""
+
+
+def test_the_requests_that_are_shown_are_taken(document, client):
+    picture = client.post("/v1/uploads", files={"file": png()}).json()["id"]
+    models = {"sample": "mnist-dcgan", "translate": "horse2zebra-cyclegan", "interpolate": "mnist-vae"}
+    tried = 0
+    for (method, path, place), kind, content in bodies(document):
+        for example in examples_of(content) if (place, kind) == ("request", "application/json") else ():
+            url = path.replace("{prediction_id}", f"shown-{tried}").replace(
+                "{model}", models.get(path.split("/")[2], "")
+            )
+            asked = example | ({"image": f"upload:{picture}"} if "image" in example else {})
+            answer = client.request(
+                method, url, json=asked, headers={"Accept": "application/json", "Prefer": "wait=20"}
+            )
+            assert answer.status_code in (200, 201), (path, answer.text)
+            told = document["paths"][path][method]["responses"][str(answer.status_code)]["content"]
+            fits(document, told["application/json"]["schema"], answer.json())
+            tried += 1
+    assert tried >= 10
+
+
+def test_answers_fit_the_schemas_that_are_told(document, client):
+    made = client.post("/v1/predictions", json={"model": "toy-dcgan"}, headers={"Prefer": "wait=20"}).json()
+    names = {"prediction_id": made["id"], "model": "toy-dcgan", "index": 0, "format": "png", "upload_id": "0" * 32}
+    for path, methods in document["paths"].items():
+        if "get" in methods and not path.endswith("/events"):
+            answer = client.get(path.format(**names))
+            told = methods["get"]["responses"][str(answer.status_code)]["content"]
+            kind = answer.headers["content-type"].partition(";")[0]
+            assert kind in told, path
+            if kind.endswith("json"):
+                fits(document, told[kind]["schema"], answer.json())
+
+
+def test_every_route_that_takes_a_body_tells_what_may_be_wrong_with_it(document):
+    for path, methods in document["paths"].items():
+        for method, told in methods.items():
+            if "requestBody" in told:
+                assert {"400", "408", "413", "415", "422", "429", "503"} <= set(told["responses"]), (method, path)
+
+
+def test_the_headers_that_are_heeded_are_told(document):
+    told = {told["name"].lower() for told in document["paths"]["/v1/predictions"]["post"]["parameters"]}
+    assert {"prefer", "cancel-after", "idempotency-key"} <= told
+
+
+def test_the_document_is_the_same_for_every_process(easel, document):
+    assert httpx.get(f"{easel.url}/openapi.json").json() == document

@@ -1,0 +1,218 @@
+"""Each section's main path, as somebody would go it, against a real Easel."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+import pytest
+from playwright.sync_api import expect
+
+from tests.conftest import Easel, pixels_of, png
+
+
+def test_models_are_searched_filtered_and_shown_in_full(visit):
+    page = visit("#/models")
+    cards = page.get_by_role("article")
+    expect(page.get_by_role("heading", name="toy-vae")).to_be_visible()
+    page.get_by_label("Search the models").fill("toy-cycle")
+    expect(cards).to_have_count(1)
+    page.get_by_label("Search the models").fill("toy-")
+    page.get_by_role("button", name="Interpolate").click()
+    expect(cards).to_have_count(1)
+    assert page.url.endswith("#/models?q=toy-&task=interpolate")
+    page.reload()
+    expect(cards).to_have_count(1)
+    page.get_by_role("link", name="toy-vae").click()
+    expect(page.get_by_role("heading", level=1, name="toy-vae")).to_be_visible()
+    expect(page.get_by_text("random weights")).to_be_visible()
+    expect(page.locator(".sheet")).to_have_js_property("complete", True)
+    page.get_by_role("link", name="Vary").click()
+    expect(page).to_have_url(re.compile("#/make/toy-vae/vary$"))
+
+
+def test_a_shipped_models_card_tells_its_figures_and_limits(visit):
+    page = visit("#/models/mnist-cgan")
+    expect(page.get_by_text("What it does badly")).to_be_visible()
+    expect(page.get_by_role("cell", name="conditional accuracy")).to_be_visible()
+
+
+def test_make_draws_what_was_asked_for_and_the_address_makes_it_again(visit, client):
+    page = visit("#/make/toy-cgan")
+    page.get_by_label("7", exact=True).check()
+    page.get_by_label("Count", exact=True).fill("3")
+    page.get_by_role("button", name="Sample a class").click()
+    tiles = page.locator(".tile img")
+    expect(tiles).to_have_count(3)
+    expect(page.get_by_text("3 pictures in")).to_be_visible()
+    found = re.search(r"label=7&n=3&seed=(\d+)", page.url)
+    again = client.post("/v1/sample/toy-cgan", data={"label": 7, "seed": found[1]})
+    assert (pixels_of(httpx.get(tiles.first.evaluate("e => e.src")).content) == pixels_of(again.content)).all()
+    address = page.url
+    page.goto("about:blank")
+    page.goto(address)
+    expect(tiles).to_have_count(3)
+    assert (pixels_of(httpx.get(tiles.first.evaluate("e => e.src")).content) == pixels_of(again.content)).all()
+
+
+def test_a_picture_is_downloaded_enlarged_and_followed_by_more_like_it(visit):
+    page = visit("#/make/toy-cgan/conditional?label=2&n=2&seed=5")
+    page.locator(".tile").first.hover()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download seed 5").click()
+    assert download.value.suggested_filename == "toy-cgan-5.png"
+    page.get_by_role("button", name="Enlarge seed 6").click()
+    expect(page.get_by_role("dialog")).to_contain_text("In the model")
+    page.get_by_role("dialog").get_by_role("button", name="More like this").click()
+    expect(page.locator(".result:not([aria-busy])")).to_have_count(2)
+    expect(page).not_to_have_url(re.compile("seed=5$"))
+
+
+def test_a_made_picture_becomes_the_input_of_another_model(visit):
+    page = visit("#/make/toy-cgan/conditional?label=2&n=1&seed=5")
+    page.get_by_role("button", name="Enlarge seed 5").click()
+    page.get_by_role("dialog").get_by_role("button", name="Use as input").click()
+    page.get_by_role("button", name="Reconstruct: toy-vae").click()
+    expect(page.get_by_role("button", name=re.compile("^Remove"))).to_be_visible()
+    page.get_by_role("button", name="Reconstruct", exact=True).click()
+    expect(page.locator(".tile img")).to_have_count(1)
+
+
+def test_wrong_input_is_told_beside_its_field(visit):
+    page = visit("#/make/toy-cgan", expected=(422,))
+    page.get_by_label("Count", exact=True).fill("65")
+    page.get_by_role("button", name="Sample a class").click()
+    count = page.get_by_label("Count", exact=True)
+    expect(count).to_have_attribute("aria-invalid", "true")
+    expect(count).to_be_focused()
+    expect(page.locator("[data-field=n] .error")).to_have_text("Input should be less than or equal to 64")
+    count.fill("1")
+    page.get_by_role("button", name="Sample a class").click()
+    expect(page.locator(".tile img")).to_have_count(1)
+    expect(count).not_to_have_attribute("aria-invalid", "true")
+
+
+def test_a_missing_picture_is_told_beside_its_field(visit):
+    page = visit("#/make/toy-vae/reconstruct", expected=(422,))
+    page.get_by_role("button", name="Reconstruct", exact=True).click()
+    expect(page.locator("[data-field=image] .error")).to_have_text("Field required")
+
+
+def test_translate_compares_and_comes_back(visit):
+    page = visit("#/translate/toy-cyclegan")
+    slider = page.get_by_role("slider", name=re.compile("How much of left"))
+    expect(page.get_by_alt_text("After: right")).to_have_js_property("naturalWidth", 32)
+    slider.focus()
+    page.keyboard.press("End")
+    assert page.locator("compare-slider").evaluate("e => e.style.getPropertyValue('--at')") == "100%"
+    expect(page.get_by_role("img", name=re.compile("Where the returned picture differs"))).to_be_visible()
+    page.get_by_label("right → left").check()
+    expect(page.get_by_alt_text("After: left")).to_have_js_property("naturalWidth", 32)
+    assert page.url.endswith("direction=BtoA")
+
+
+def test_a_picture_is_chosen_pasted_dropped_and_refused(visit, tmp_path):
+    page = visit("#/translate/toy-pix2pix", expected=(415,))
+    expect(page.get_by_alt_text("After: left")).to_be_visible()
+    mine = tmp_path / "mine.png"
+    mine.write_bytes(png(64))
+    page.get_by_label("Picture").set_input_files(mine)
+    expect(page.get_by_alt_text("Before: mine.png")).to_be_visible()
+    expect(page.get_by_alt_text("After: left")).to_be_visible()
+    for kind, target in (("paste", "document"), ("drop", "document.querySelector('.drop')")):
+        page.evaluate(
+            f"""async () => {{
+            const blob = await (await fetch("/v1/models/toy-pix2pix/examples/B-1.png")).blob();
+            const files = new DataTransfer();
+            files.items.add(new File([blob], "{kind}.png", {{type: "image/png"}}));
+            const given = {{bubbles: true, cancelable: true, clipboardData: files, dataTransfer: files}};
+            const event = "{kind}" === "paste" ? new ClipboardEvent("paste", given) : new DragEvent("drop", given);
+            {target}.dispatchEvent(event);
+        }}"""
+        )
+        expect(page.get_by_alt_text(f"Before: {kind}.png")).to_be_visible()
+    no_picture = tmp_path / "no.png"
+    no_picture.write_bytes(b"hello")
+    page.get_by_label("Picture").set_input_files(no_picture)
+    expect(page.get_by_role("alert").filter(has_text="not a picture")).to_be_visible()
+
+
+@contextmanager
+def halted(easel: Easel) -> Iterator[None]:
+    """An Easel whose worker does nothing meanwhile."""
+    worker = ["-P", str(easel.process.pid), "-f", "cli worker"]
+    subprocess.run(["pkill", "-STOP", *worker], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["pkill", "-CONT", *worker], check=True)
+
+
+@pytest.fixture(scope="module")
+def small(start_easel) -> Easel:
+    """An Easel whose queues hold three."""
+    return start_easel(max_queue=3)
+
+
+def fill(easel: Easel) -> None:
+    """Asks for pictures until the queue is full."""
+    while httpx.post(f"{easel.url}/v1/predictions", json={"model": "toy-dcgan"}).status_code == 202:
+        pass
+
+
+def test_a_full_queue_is_told_with_the_time_to_come_back(visit, small):
+    page = visit("#/make/toy-dcgan", url=small.url, expected=(503,))
+    button = page.get_by_role("button", name="Sample", exact=True)
+    with halted(small):
+        fill(small)
+        button.click()
+        expect(page.get_by_role("alert").filter(has_text="Easel is busy")).to_be_visible()
+        wait = page.get_by_role("button", name=re.compile(r"Try again in \d+ second"))
+        expect(wait).to_be_disabled()
+    again = page.get_by_role("button", name="Try again", exact=True)
+    expect(again).to_be_enabled()
+    again.click()
+    expect(page.locator(".tile img")).to_have_count(8)
+
+
+def test_the_queue_shows_what_waits_and_cancel_really_cancels(visit, small):
+    with halted(small):
+        fill(small)
+        page = visit("#/queue?status=queued", url=small.url)
+        expect(page.get_by_text("Next in line")).to_be_visible()
+        expect(page.get_by_text("2 requests before this one")).to_be_visible()
+        waiting = httpx.get(f"{small.url}/v1/predictions?status=queued").json()["data"]
+        page.get_by_role("button", name=f"Cancel prediction {waiting[0]['id']}").click()
+        expect(page.get_by_text("2 requests before this one")).to_have_count(0)
+        assert httpx.get(f"{small.url}{waiting[0]['urls']['get']}").json()["status"] == "canceled"
+        page.get_by_label("Status").select_option("")
+    expect(page.locator(".status.queued")).to_have_count(0)
+    expect(page.locator(".status.succeeded").first).to_be_visible()
+
+
+def test_leaving_cancels_what_nobody_will_see(visit, small):
+    with halted(small):
+        page = visit("#/make/toy-vae", url=small.url)
+        with page.expect_request(lambda request: request.method == "PUT") as asked:
+            page.get_by_role("button", name="Sample", exact=True).click()
+        page.wait_for_timeout(100)
+        page.get_by_role("link", name="Models").click()
+        address = f"{small.url}/v1/predictions/{asked.value.url.rpartition('/')[2]}"
+        expect(page.get_by_role("heading", level=1, name="Models")).to_be_visible()
+        for _ in range(50):
+            status = httpx.get(address).json().get("status")
+            if status in ("canceled", "canceling"):
+                break
+            page.wait_for_timeout(50)
+        assert status in ("canceled", "canceling")
+
+
+def test_forgotten_predictions_are_gone(visit, client):
+    made = client.post("/v1/predictions", json={"model": "toy-dcgan"}, headers={"Prefer": "wait"}).json()
+    page = visit("#/queue")
+    page.get_by_role("button", name=f"Forget prediction {made['id']}").click()
+    expect(page.get_by_role("button", name=f"Forget prediction {made['id']}")).to_have_count(0)
+    assert client.get(made["urls"]["get"]).status_code == 404

@@ -1,0 +1,149 @@
+"""Workers and a Redis that goes away: nothing is lost, nothing is done twice, nobody has to start a worker again."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from redis import Redis
+from rq.registry import StartedJobRegistry
+from rq.worker_registration import REDIS_WORKER_KEYS
+
+from core.embedded_redis import EmbeddedRedis
+from tests.workers.jobs import enqueue, order, wait_until
+from workers import jobs
+from workers.jobs import Priority
+
+NAMES = [f"p{index}" for index in range(4)]
+QUEUE = jobs.queue_name("toy-dcgan", Priority.NORMAL)
+
+
+@pytest.fixture
+def own(tmp_path_factory):
+    """A Redis that may be killed."""
+    server = EmbeddedRedis(tmp_path_factory.mktemp("own"))
+    server.start()
+    yield server
+    server.stop()
+
+
+def statuses(redis):
+    return {redis.hget(jobs.job_key(name), "status") for name in NAMES}
+
+
+def assert_done_once(redis):
+    assert [redis.xlen(jobs.results_key(name)) for name in NAMES] == [1] * 4
+    assert redis.hgetall(jobs.ENDS) == {b"toy-dcgan sample succeeded": b"4"}
+    assert StartedJobRegistry(QUEUE, redis).get_job_ids() == []
+    assert redis.lrange(f"rq:queue:{QUEUE}:intermediate", 0, -1) == []
+
+
+@pytest.mark.parametrize("away_s", [0, 3], ids=["back before the batch ends", "back after it"])
+def test_a_busy_worker_keeps_its_answers_until_redis_is_back(own, spawn, away_s):
+    with Redis.from_url(own.url) as redis:
+        for index, name in enumerate(NAMES):
+            enqueue(redis, name, order(seed=index))
+        worker = spawn(1.5, own.url)
+        wait_until(lambda: statuses(redis) == {b"started"})
+        time.sleep(1.1)  # the append-only file is written every second
+        own.process.kill()
+        own.process.wait()
+        time.sleep(away_s)
+        own.start()
+        wait_until(lambda: statuses(redis) == {b"finished"})
+        assert_done_once(redis)
+        assert worker.is_alive()
+        enqueue(redis, "next", order())
+        wait_until(lambda: redis.hget(jobs.job_key("next"), "status") == b"finished")
+
+
+def test_an_idle_worker_takes_what_comes_after_an_outage(own, spawn):
+    with Redis.from_url(own.url) as redis:
+        worker = spawn(0, own.url)
+        wait_until(lambda: redis.scard(REDIS_WORKER_KEYS) == 1)
+        own.process.kill()
+        own.process.wait()
+        time.sleep(1)
+        own.start()
+        enqueue(redis, "p", order())
+        wait_until(lambda: redis.hget(jobs.job_key("p"), "status") == b"finished")
+        assert worker.is_alive()
+
+
+def test_sigterm_during_an_outage_ends_the_worker_once_redis_is_back(own, spawn):
+    with Redis.from_url(own.url) as redis:
+        for index, name in enumerate(NAMES):
+            enqueue(redis, name, order(seed=index))
+        worker = spawn(1.5, own.url)
+        wait_until(lambda: statuses(redis) == {b"started"})
+        own.process.kill()
+        own.process.wait()
+        worker.terminate()
+        time.sleep(2)
+        assert worker.is_alive(), "it holds answers"
+        own.start()
+        worker.join(10)
+        assert worker.exitcode == 0
+        assert statuses(redis) == {b"finished"}
+        assert_done_once(redis)
+
+
+def test_a_worker_that_was_taken_for_dead_gives_up_its_batch(redis, spawn):
+    for index, name in enumerate(NAMES):
+        enqueue(redis, name, order(seed=index))
+    first = spawn(1)
+    wait_until(lambda: statuses(redis) == {b"started"})
+    os.kill(first.pid, signal.SIGSTOP)
+    spawn(0)
+    wait_until(lambda: statuses(redis) == {b"finished"})
+    os.kill(first.pid, signal.SIGCONT)
+    enqueue(redis, "next", order())
+    wait_until(lambda: redis.hget(jobs.job_key("next"), "status") == b"finished")
+    time.sleep(1.5)  # for the first to hand over what it made
+    assert [redis.xlen(jobs.results_key(name)) for name in NAMES] == [1] * 4
+    assert redis.hgetall(jobs.ENDS) == {b"toy-dcgan sample succeeded": b"5"}
+    assert first.is_alive()
+
+
+def test_a_worker_that_redis_has_forgotten_registers_again(redis, spawn):
+    spawn(0)
+    wait_until(lambda: redis.scard(REDIS_WORKER_KEYS) == 1)
+    (key,) = redis.smembers(REDIS_WORKER_KEYS)
+    redis.flushall()
+    wait_until(lambda: redis.smembers(REDIS_WORKER_KEYS) == {key})
+    assert redis.hget(key, "birth")
+    assert redis.hget(key, "easel")
+
+
+def test_a_cancel_whose_message_was_lost_is_heard_with_the_next_heartbeat(redis, spawn):
+    spawn(2)
+    enqueue(redis, "p", order())
+    wait_until(lambda: redis.hget(jobs.job_key("p"), "status") == b"started")
+    redis.set(jobs.cancel_key("p"), 1)
+    wait_until(lambda: redis.hget(jobs.job_key("p"), "status") != b"started")
+    assert redis.hget(jobs.job_key("p"), "status") == b"canceled"
+
+
+def test_the_lock_of_a_killed_caretaker_holds_nobody_up(redis, spawn):
+    victim = spawn(30)
+    enqueue(redis, "p", order())
+    wait_until(lambda: redis.hget(jobs.job_key("p"), "status") == b"started")
+    victim.kill()
+    redis.set("rq:clean_registries:" + f"rq:queue:{QUEUE}", 1)  # what rq's own maintenance would heed for 15 minutes
+    spawn(0)
+    wait_until(lambda: redis.hget(jobs.job_key("p"), "status") == b"finished")
+
+
+def test_rq_info_tells_the_truth_about_batches(redis, redis_url, spawn):
+    for index in range(7):
+        enqueue(redis, f"p{index}", order(seed=index))
+    spawn(2)
+    for told in ("3, 4 executing, 0 finished, 0 failed", "0, 0 executing, 7 finished, 0 failed"):
+        wait_until(lambda told=told: f"queue {QUEUE} {told}" in rq_info(redis_url))
+
+
+def rq_info(url):
+    command = [sys.executable, "-m", "rq.cli", "info", "--raw", "--url", url]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
