@@ -13,8 +13,8 @@ class ExactSizes:
     """The batch sizes of one task of one model, up to a limit, at which its images agree to the last bit.
 
     Libraries choose another kernel, and so another order of summation, for another batch size; a difference of 1e-7 can
-    turn a pixel. So it is measured on probe rows: of the powers of two, the largest set that agrees in the first, a middle
-    and the last row. Any other size is measured when it is first asked for. Measuring also warms the model up.
+    turn a pixel. So it is measured on probe rows: of the powers of two, the largest set that agrees in the first, a
+    middle and the last row. Any other size is measured when it is first asked for. Measuring also warms the model up.
     """
 
     def __init__(self, run: Callable[[range], Tensor], limit: int):
