@@ -40,7 +40,10 @@ conform: install ## at least 2,000 generated requests against the OpenAPI docume
 
 bench: install ## Easel against the bare forward pass, LitServe and BentoML: ten minutes on an idle machine
 	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[bench]'
-	$(BIN)/python -m benchmarks.serve
+	$(PYTHON) -m venv .easel/bento
+	echo $(CURDIR)/$$(echo $(VENV)/lib/python3*/site-packages) > $$(echo .easel/bento/lib/python3*/site-packages)/easel.pth
+	.easel/bento/bin/pip install --quiet --disable-pip-version-check bentoml==1.4.39
+	$(BIN)/python -m benchmarks.serve --bento .easel/bento/bin/python
 
 soak: install ## three minutes of random load while processes are killed, and then nothing may be lost
 	$(BIN)/python -m benchmarks.soak --minutes 3

@@ -53,6 +53,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         description="Samples, conditional samples and image-to-image translations, queued and batched. "
         "Every error is `application/problem+json`.",
         lifespan=lifespan,
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # /metrics tells; asking costs each request
     )
     errors.install(app)
     app.add_middleware(

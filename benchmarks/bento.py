@@ -1,7 +1,8 @@
-"""The generator behind BentoML: `python -m benchmarks.bento FOLDER PORT BATCH`; POST /generate {"seeds": [1]}.
+"""The generator behind BentoML, in an environment of its own (`make bench`).
 
-A worker process for each core; adaptive batching. A batchable method answers in JSON, so its png comes in base64, which
-is cheaper than a second service in front that would unpack it.
+`python -m benchmarks.bento FOLDER PORT BATCH`; POST /generate {"seeds": [1]}. A worker process for each core, adaptive
+batching. A batchable method answers in JSON, so its png comes in base64, which is cheaper than a second service in
+front that would unpack it.
 """
 
 import os

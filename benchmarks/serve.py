@@ -21,8 +21,10 @@ import urllib.error
 import urllib.request
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -56,7 +58,9 @@ class Server:
 
     @property
     def processes(self) -> list[psutil.Process]:
-        """Itself and its children."""
+        """Itself and its children; none once it has ended."""
+        if self.process.poll() is not None:
+            return []
         own = psutil.Process(self.process.pid)
         return [own, *own.children(recursive=True)]
 
@@ -144,8 +148,8 @@ def seeds(number: int) -> bytes:
     return b'{"seeds":[%d]}' % number
 
 
-def servers(folder: Path, model: str, only_easel: bool) -> Iterator:
-    """Easel, and the peers with our engine and encoder and with plain ones."""
+def servers(folder: Path, model: str, bento: Path | None) -> Iterator:
+    """Easel, and unless `bento` is None the peers, with our engine and encoder and with plain ones."""
     yield serving(
         "Easel",
         [sys.executable, "-m", "cli", "up"],
@@ -160,7 +164,7 @@ def servers(folder: Path, model: str, only_easel: bool) -> Iterator:
         EASEL_RESULT_TTL_S="300",
         EASEL_MAX_QUEUE="2000",
     )
-    if only_easel:
+    if bento is None:
         return
     target, port = str(folder / model), 8761
     for engine in ("ours", "plain"):
@@ -169,7 +173,7 @@ def servers(folder: Path, model: str, only_easel: bool) -> Iterator:
             command = [sys.executable, "-m", "benchmarks.lit", target, str(port), str(batch)]
             yield serving(f"LitServe, {engine}", command, port, "/predict", seed, (at,), EASEL_BENCH_ENGINE=engine)
             port += 1
-        command = [sys.executable, "-m", "benchmarks.bento", target, str(port), "32"]
+        command = [str(bento), "-m", "benchmarks.bento", target, str(port), "32"]
         at = CONCURRENCY if engine == "ours" else (32, 64)
         yield serving(
             f"BentoML, {engine}", command, port, "/generate", seeds, at, "application/json", EASEL_BENCH_ENGINE=engine
@@ -177,38 +181,35 @@ def servers(folder: Path, model: str, only_easel: bool) -> Iterator:
         port += 1
 
 
-def _loop(folder: Path, batch: int, rates) -> None:
-    answer, count = answering(folder), 0
+_answering = cache(answering)
+
+
+def _loop(folder: Path, batch: int) -> float:
+    answer, count = _answering(folder), 0
     answer(range(batch))
     until = (began := time.perf_counter()) + LIMIT_S
     while time.perf_counter() < until:
         answer(range(count, count + batch))
         count += batch
-    rates.put(count / (time.perf_counter() - began))
+    return count / (time.perf_counter() - began)
 
 
-def limit(folder: Path, batch: int) -> float:
+def limit(cores: ProcessPoolExecutor, folder: Path, batch: int) -> float:
     """Pictures a second of the forward pass and the encoder alone, a process on each core."""
-    context = get_context("spawn")
-    rates = context.Queue()
-    processes = [context.Process(target=_loop, args=(folder, batch, rates)) for _ in range(WORKERS)]
-    for process in processes:
-        process.start()
-    total = sum(rates.get() for _ in processes)
-    for process in processes:
-        process.join()
-    return total
+    return sum(future.result() for future in [cores.submit(_loop, folder, batch) for _ in range(WORKERS)])
 
 
-def compare(folder: Path, model: str, rounds: int, only_easel: bool) -> dict:
+def compare(folder: Path, model: str, rounds: int, bento: Path | None) -> dict:
     """All figures of one model."""
     limits: dict[int, list[float]] = defaultdict(list)
     with ExitStack() as stack:
-        running = [stack.enter_context(server) for server in servers(folder, model, only_easel)]
+        running = [stack.enter_context(server) for server in servers(folder, model, bento)]
         easel, cpu, jobs = running[0], defaultdict(float), 0
+        cores = stack.enter_context(ProcessPoolExecutor(WORKERS, get_context("spawn")))
+        limit(cores, folder / model, BATCHES[0])
         for _ in range(rounds):
             for batch in BATCHES:
-                limits[batch].append(limit(folder / model, batch))
+                limits[batch].append(limit(cores, folder / model, batch))
             for server in running:
                 with going(server):
                     before = easel.cpu()
@@ -271,12 +272,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--models", nargs="+", default=list(models.MODELS), choices=list(models.MODELS))
-    parser.add_argument("--only-easel", action="store_true", help="without the peers")
+    parser.add_argument("--bento", type=Path, help="a Python that has BentoML; without it, no peers")
     parser.add_argument("--json", type=Path, help="write the figures there, too")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         models.make(Path(scratch))
-        found = [compare(Path(scratch), model, given.rounds, given.only_easel) for model in given.models]
+        found = [compare(Path(scratch), model, given.rounds, given.bento) for model in given.models]
     for each in found:
         print(told(each), flush=True)
     if given.json:

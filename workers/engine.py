@@ -80,7 +80,7 @@ Report = Callable[[Work, Progress], None]
 
 REPORT_S = 0.25
 _NO_MEMORY = ("can't allocate memory", "Failed to allocate memory", "bad_alloc")
-PROBE_STEPS = 3
+PROBE_STEPS = 2
 """How many steps of a model that takes many are run to measure it."""
 
 

@@ -89,64 +89,77 @@ class GatedPixelCNN(nn.Module):
 
 
 class _GatedCursor(Cursor):
-    """Keeps, of each layer, the last rows of the vertical stack and the last places of the horizontal one.
+    """Vertical stacks move a row at a time, horizontal ones a place at a time.
 
-    The vertical stack moves a row at a time. Float64, so that no batch size rounds a probability to another sample.
+    In float64, so that no batch size rounds a probability to another sample.
     """
 
     def __init__(self, net: GatedPixelCNN, count: int):
         self.net = copy.deepcopy(net).double()
-        self.layers = [self.net.first, *self.net.layers]
         self.side = self.net.places.shape[-1]
-        zeros = self.net.places.new_zeros
-        self.above = [zeros(count, *_window(layer)[:2], self.side + 2 * layer.left) for layer in self.layers]
-        self.links = [zeros(count, layer.link.out_channels, self.side) for layer in self.layers]
-        self.tokens = zeros(count, self.layers[0].vertical.in_channels, self.side)
-        self.row = 0
-        self._start_row()
+        self.layers = [_LayerCursor(layer, count, self.side) for layer in (self.net.first, *self.net.layers)]
+        self.tokens = self.net.places.new_zeros(count, self.side, self.net.first.vertical.in_channels)
+        self.row = self.column = 0
 
     def logits(self) -> Tensor:
-        row, column = self.row, self.column
-        h = self.left[0][-1]
-        for index, (layer, left) in enumerate(zip(self.layers, self.left, strict=True)):
-            if not layer.first:
-                left.append(h)
-            seen = torch.cat(left, dim=1)
-            weight = layer.horizontal.weight.squeeze(2).transpose(1, 2).flatten(1)
-            gated = gate(F.linear(seen, weight, layer.horizontal.bias) + self.links[index][:, :, column])
-            gated = F.linear(gated, layer.out.weight.flatten(1), layer.out.bias)
-            h = gated + self.net.places[1, :, row, column] if layer.first else h + gated
-            del left[0]
-        return self.net.head(h[:, :, None, None]).flatten(1)
+        first, *layers = self.layers
+        h = first.across(None, self.column) + self.net.places[1, :, self.row, self.column]
+        for layer in layers:
+            h = h + layer.across(h, self.column)
+        hidden, out = self.net.head[1], self.net.head[3]
+        return pointwise(out, F.relu(pointwise(hidden, F.relu(h))))
 
     def push(self, token: Tensor) -> None:
-        self.tokens[:, :, self.column] = token
-        self.left[0].append(token.double())
+        self.tokens[:, self.column] = token
+        self.layers[0].left.append(token.double())
         self.column += 1
         if self.column == self.side:
-            self._finish_row()
-            self.row += 1
-            self._start_row()
+            first, *layers = self.layers
+            v = first.down(self.tokens) + self.net.places[0, :, self.row].T
+            for layer in layers:
+                v = v + layer.down(v)
+            self.row, self.column = self.row + 1, 0
+
+
+class _LayerCursor:
+    """One layer, with what it has to remember: the last rows above, and what is to the left in this row."""
+
+    def __init__(self, layer: _GatedLayer, count: int, side: int):
+        self.layer = layer
+        self.vertical = layer.vertical.weight.permute(0, 2, 1, 3).flatten(1)
+        self.horizontal = layer.horizontal.weight.squeeze(2).permute(2, 1, 0).flatten(0, 1)
+        width, channels, rows, _ = layer.vertical.weight.shape
+        self.above = self.vertical.new_zeros(count, rows, side + 2 * layer.left, channels)
+        self.told = layer.horizontal.bias.expand(count, side, width)
+        """What the vertical stack, seen up to the row above, adds to the horizontal one."""
+        self._start_row()
+
+    def across(self, h: Tensor | None, column: int) -> Tensor:
+        """The horizontal stack's gated output at the next place. `h` [N, C] is its input there, if it sees that."""
+        if h is not None:
+            self.left.append(h)
+        seen = torch.cat(self.left, dim=1)
+        del self.left[0]
+        gated = gate(torch.addmm(self.told[:, column], seen, self.horizontal))
+        return pointwise(self.layer.out, gated)
+
+    def down(self, v: Tensor) -> Tensor:
+        """The vertical stack's gated output in the row whose inputs `v` [N, side, C] are now known."""
+        reach = self.layer.left
+        row = F.pad(v, (0, 0, reach, reach))[:, None]
+        self.above = torch.cat([self.above[:, 1:], row], dim=1)
+        seen = self.above.unfold(2, 2 * reach + 1, 1).transpose(1, 2).flatten(2)
+        moved = F.linear(seen, self.vertical, self.layer.vertical.bias)
+        self.told = pointwise(self.layer.link, moved) + self.layer.horizontal.bias
+        self._start_row()
+        return gate(moved.transpose(1, 2)).transpose(1, 2)
 
     def _start_row(self) -> None:
         """Left of a row there is nothing."""
-        self.column = 0
-        count = len(self.tokens)
-        self.left = [[self.tokens.new_zeros(count, layer.horizontal.in_channels)] * layer.left for layer in self.layers]
-
-    def _finish_row(self) -> None:
-        """Moves the vertical stacks over the row that is now known, for the next row to see."""
-        v = self.tokens
-        for index, layer in enumerate(self.layers):
-            window = torch.cat([self.above[index][:, :, 1:], F.pad(v, (layer.left, layer.left))[:, :, None]], dim=2)
-            self.above[index] = window
-            moved = layer.vertical(window)
-            self.links[index] = layer.link(moved).squeeze(2)
-            gated = gate(moved).squeeze(2)
-            v = gated + self.net.places[0, :, self.row] if layer.first else v + gated
+        inputs = self.layer.horizontal.in_channels
+        self.left = [self.above.new_zeros(len(self.above), inputs)] * self.layer.left
 
 
-def _window(layer: _GatedLayer) -> tuple[int, int, int]:
-    """Channels, rows and columns that the vertical stack sees at once."""
-    _, channels, rows, columns = layer.vertical.weight.shape
-    return channels, rows, columns
+def pointwise(convolution: nn.Conv2d, x: Tensor) -> Tensor:
+    """A 1x1 convolution of places in rows: [..., C] -> [..., C']."""
+    return F.linear(x, convolution.weight.flatten(1), convolution.bias)

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.nn.masked import Cursor, down
+from models.nn.masked import Cursor, down, pointwise
 
 
 class _BiLSTM(nn.Module):
@@ -111,14 +111,15 @@ class _BiLSTMCursor(Cursor):
         for index, layer in enumerate(net.layers):
             self.inputs[index].append(x)
             beside, cell = self.beside[index]
-            gates = F.linear(x, layer.input.weight.flatten(1), layer.input.bias)[:, : 4 * layer.width]
+            gates = pointwise(layer.input, x)[:, : 4 * layer.width]
             before = torch.cat([beside, self.above[index][0, column]], dim=1)
             state, cell = _lstm(gates + before @ layer.state[0], cell)
             self.beside[index] = state, cell
             self.states[index].append(state)
             seen = torch.cat([state, self.above[index][1, column]], dim=1)
-            x = x + F.linear(seen, layer.output.weight.flatten(1), layer.output.bias)
-        return net.head(x[:, :, None, None]).flatten(1)
+            x = x + pointwise(layer.output, seen)
+        hidden, out = net.head[1], net.head[3]
+        return pointwise(out, F.relu(pointwise(hidden, F.relu(x))))
 
     def push(self, token: Tensor) -> None:
         self.tokens[:, :, 2, self.column + 2] = token
@@ -139,7 +140,7 @@ class _BiLSTMCursor(Cursor):
         """Sends the second LSTM along the row that is now known, from its right end."""
         for index, layer in enumerate(self.net.layers):
             state = cell = torch.zeros_like(self.beside[index][0])
-            gates = F.linear(torch.stack(self.inputs[index]), layer.input.weight.flatten(1), layer.input.bias)
+            gates = pointwise(layer.input, torch.stack(self.inputs[index]))
             found = []
             for column in range(self.side - 1, -1, -1):
                 before = torch.cat([state, self.above[index][1, column]], dim=1)
