@@ -185,7 +185,7 @@ class Predictions:
         task = self.task(card, request.task) if request.task else next(iter(card.tasks))
         if pictured and not task.pictured:
             raise NotAcceptable(f"{task} answers with numbers, not with pictures; send Accept: application/json")
-        if request.output.latents and not (card.latent and task.has_latents):
+        if request.output.latents and not card.tells_latents(task):
             here = FieldError(pointer="/output/latents", detail=f"{task} with {card.name} has no latents to tell")
             raise Invalid("there are no latents", errors=[here])
         values, pictures = self._validated(card, task, request.input, files)

@@ -41,11 +41,6 @@ class Task(StrEnum):
         """Whether the answer is pictures; of the other tasks it is numbers."""
         return self not in (Task.ENCODE, Task.SCORE)
 
-    @property
-    def has_latents(self) -> bool:
-        """Whether each image of the answer, or of the input if that is what is asked, has a latent to be told."""
-        return self not in (Task.TRANSLATE, Task.STYLIZE, Task.INPAINT, Task.SCORE)
-
 
 class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -143,6 +138,10 @@ class Card(_Record):
 
     def __hash__(self) -> int:
         return hash((self.name, self.weights.sha256))
+
+    def tells_latents(self, task: Task) -> bool:
+        """Whether the images of a task are made from latents that can be told and sent back."""
+        return task in (Task.RECONSTRUCT, Task.ENCODE) or not {"latent", "latents"}.isdisjoint(self.tasks[task])
 
     @classmethod
     def read(cls, folder: Path) -> Card:
