@@ -9,8 +9,7 @@ from starlette.responses import Response
 
 from app.errors import NotFound
 
-_FOLDER = Path(__file__).parent / "web"
-_FILES = {path.relative_to(_FOLDER).as_posix(): path for path in _FOLDER.rglob("*.*")}
+_FOLDER = (Path(__file__).parent / "web").resolve()
 _TYPES = {
     ".css": "text/css", ".html": "text/html", ".js": "text/javascript", ".svg": "image/svg+xml", ".txt": "text/plain",
     ".woff2": "font/woff2",
@@ -40,20 +39,24 @@ def install(app: FastAPI) -> None:
 
     @app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
     async def index(request: Request) -> Response:
-        return _answer(request, _FILES["index.html"])
+        return _answer(request, "index.html")
 
     @app.get("/web/{name:path}", include_in_schema=False)
     async def part(request: Request, name: str) -> Response:
-        if name not in _FILES:
-            raise NotFound("the page has no such part")
-        return _answer(request, _FILES[name])
+        return _answer(request, name)
 
 
-def _answer(request: Request, path: Path) -> Response:
+def _answer(request: Request, name: str) -> Response:
     """A file, unless the browser has it. It is asked for each time: after an update nobody sees half of the old page.
 
     The files are few kilobytes in the system's cache, so they are read here rather than in a thread.
+
+    Raises:
+        NotFound: no file of the page.
     """
+    path = (_FOLDER / name.replace("\0", "")).resolve()
+    if path.suffix not in _TYPES or not path.is_relative_to(_FOLDER) or not path.is_file():
+        raise NotFound("the page has no such part")
     about = path.stat()
     headers = {"Cache-Control": "no-cache", "ETag": f'"{about.st_mtime_ns:x}-{about.st_size:x}"'}
     if headers["ETag"] in request.headers.get("if-none-match", ""):

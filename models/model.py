@@ -78,6 +78,8 @@ class Model(nn.Module):
     """Of the square pictures that it makes and takes, where they are not of its data's size."""
     latent_shape: tuple[int, ...] = ()
     temperature: Literal["", "latent", "sample"] = ""
+    exportable = True
+    """Whether it is worth a try to say its tasks in ONNX."""
     binary = False
     """Whether its likelihood is one of black and white pixels."""
     classes: int = 0

@@ -37,6 +37,8 @@ def compile(model: Model, operation: Operation, rows: Rows, threads: int) -> Com
     Raises:
         CannotCompile: run it eagerly.
     """
+    if not model.exportable:
+        raise CannotCompile("there is no network in it")
     call = _Call(model, operation, rows).eval()
     names = list(rows.tensors)
     if not isinstance(call(*_first(rows, 1)), Tensor):
@@ -44,7 +46,7 @@ def compile(model: Model, operation: Operation, rows: Rows, threads: int) -> Com
     try:
         session = _session(_exported(call, _first(rows, 2)), threads)
     except Exception as error:  # the exporter raises whatever it meets
-        raise CannotCompile(f"ONNX cannot say it: {error}") from error
+        raise CannotCompile(f"ONNX cannot say it: {str(error).splitlines()[0]}") from error
     taken = {given.name for given in session.get_inputs()}
 
     def run(tensors: dict[str, Tensor]) -> Tensor:

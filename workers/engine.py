@@ -93,7 +93,7 @@ class Resident:
     bytes: int
     sizes: dict[Task, ExactSizes] = field(default_factory=dict)
     compiled: dict[tuple, Compiled | None] = field(default_factory=dict)
-    """By task and options; None where only eager torch will do."""
+    """By `_pass_of` the task, and options; None where only eager torch will do."""
 
 
 class Engine:
@@ -185,7 +185,7 @@ class Engine:
             raise PredictionError("model_unusable", str(error)) from error
         model = model.to(self.device, memory_format=torch.channels_last)
         loaded = Resident(entry.card, model, size)
-        loaded.sizes = {task: self._exact_sizes(loaded, task) for task in entry.card.tasks}
+        loaded.sizes = self._sizes_by_task(loaded)
         self.resident[name] = loaded
         self.metrics.loaded(name, size, time.monotonic() - started)
         log.info(
@@ -202,6 +202,14 @@ class Engine:
         if self.resident.pop(name, None):
             self.metrics.dropped(name)
             log.info("model_dropped", model=name)
+
+    def _sizes_by_task(self, loaded: Resident) -> dict[Task, ExactSizes]:
+        """Measured once for all tasks that come to the same."""
+        found: dict[Any, ExactSizes] = {}
+        for task in loaded.card.tasks:
+            if (pass_ := _pass_of(task)) not in found:
+                found[pass_] = self._exact_sizes(loaded, task)
+        return {task: found[_pass_of(task)] for task in loaded.card.tasks}
 
     def _exact_sizes(self, loaded: Resident, task: Task) -> ExactSizes:
         """Up to what memory holds. Raises `PredictionError` if that is not even one image."""
@@ -290,7 +298,7 @@ class Engine:
     def _apply(
         self, loaded: Resident, task: Task, tensors: dict[str, Tensor], options: dict[str, Any]
     ) -> Tensor | Steps:
-        key = (task, *sorted(options.items()))
+        key = (_pass_of(task), *sorted(options.items()))
         if key not in loaded.compiled:
             loaded.compiled[key] = self._compiled(loaded, task, options)
         if run := loaded.compiled[key]:
@@ -337,6 +345,12 @@ class _Watch:
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether a GPU's memory or the machine's is used up; for the latter torch and ONNX Runtime have only words."""
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(words in str(error) for words in _NO_MEMORY)
+
+
+def _pass_of(task: Task) -> tuple[Callable, Callable]:
+    """What a forward pass of the task is, the same for tasks that differ only in where their rows come from."""
+    operation = type(OPERATIONS[task])
+    return operation.apply, operation.probe
 
 
 def _joined(parts: Sequence[Rows]) -> Rows:

@@ -191,7 +191,7 @@ class SteadyWorker(SimpleWorker):
     def _send_heartbeat(self, tasks: list[Task]) -> list[bytes | None]:
         """Answers the tasks' cancel flags."""
         with self.connection.pipeline() as pipeline:
-            pipeline.exists(self.key)
+            pipeline.hexists(self.key, "birth")
             self.heartbeat(pipeline=pipeline)
             pipeline.hset(self.key, FIELD, self.describe().model_dump_json())
             for task in tasks:

@@ -39,6 +39,7 @@ class Gaussians(Model):
         """How many images' worth of weight the variances of all images have in each component's own."""
 
     temperature = "sample"
+    exportable = False
 
     def __init__(self, config: Config):
         super().__init__()

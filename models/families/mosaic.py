@@ -15,6 +15,8 @@ _FIELD = 4
 class Mosaic(Model):
     """A picture of tiles. Likeness is the distance between the mean colours of the quarters of cell and tile."""
 
+    exportable = False
+
     class Config(model.Config):
         size: int = 512
         tile: int = 16

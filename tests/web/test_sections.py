@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import httpx
+import numpy as np
 import pytest
 from playwright.sync_api import expect
 
@@ -216,3 +217,27 @@ def test_forgotten_predictions_are_gone(visit, client):
     page.get_by_role("button", name=f"Forget prediction {made['id']}").click()
     expect(page.get_by_role("button", name=f"Forget prediction {made['id']}")).to_have_count(0)
     assert client.get(made["urls"]["get"]).status_code == 404
+
+
+def test_a_mask_is_painted_and_the_rest_of_the_picture_stays(visit):
+    page = visit("#/make/toy-pixelcnn/inpaint")
+    page.get_by_role("button", name="Take example 1").click()
+    expect(page.locator(".easel img")).to_be_visible()
+    page.get_by_role("button", name="Lower half").click()
+    page.get_by_label("Count", exact=True).fill("1")
+    with page.expect_request(lambda request: request.method == "PUT") as asked:
+        page.get_by_role("button", name="Fill in", exact=True).click()
+    assert b'name="mask"' in asked.value.post_data_buffer
+    made = page.locator(".tile img")
+    expect(made).to_have_count(1, timeout=20_000)
+    given = httpx.get(f"{page.url.split('#')[0]}v1/models/toy-pixelcnn/examples/image-0.png").content
+    before, after = pixels_of(given), pixels_of(httpx.get(made.evaluate("e => e.src")).content)
+    assert np.array_equal(before[:14], after[:14])
+    assert not np.array_equal(before[14:], after[14:])
+
+
+def test_a_task_that_answers_with_numbers_shows_them(visit):
+    page = visit("#/make/toy-glow/score")
+    page.get_by_role("button", name="Take example 1").click()
+    page.get_by_role("button", name="Score", exact=True).click()
+    expect(page.get_by_text("Bits per dim")).to_be_visible()

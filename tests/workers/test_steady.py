@@ -62,7 +62,7 @@ def test_a_busy_worker_keeps_its_answers_until_redis_is_back(own, spawn, away_s)
 def test_an_idle_worker_takes_what_comes_after_an_outage(own, spawn):
     with Redis.from_url(own.url) as redis:
         worker = spawn(0, own.url)
-        wait_until(lambda: redis.scard(REDIS_WORKER_KEYS) == 1)
+        wait_until(lambda: [redis.hget(key, "state") for key in redis.smembers(REDIS_WORKER_KEYS)] == [b"idle"])
         own.process.kill()
         own.process.wait()
         time.sleep(1)

@@ -1,6 +1,7 @@
 // One form field for each kind of JSON Schema. A field is an element with a value that can be read, set and marked wrong.
 
 import { h, iconButton, randomSeed, words } from "./dom.js";
+import "./mask-input.js";
 import "./picture-input.js";
 
 /**
@@ -26,7 +27,7 @@ const SEEDS_FROM = 2 ** 31;
 export function field(name, schema, context) {
   const inner = withoutNull(schema);
   const id = `field-${name}`;
-  const kind = KINDS.find(([fits]) => fits(inner))[1];
+  const kind = KINDS.find(([fits]) => fits(inner, name))[1];
   const made = kind({ ...inner, nullable: inner !== schema, initial: schema.default, ...context }, id, name);
   const optional = made.pictures && !context.required;
   const hint = made.speaks ? null : h("p", { class: "hint", id: `${id}-hint` }, schema.description);
@@ -76,6 +77,7 @@ const most = (schema) => schema.maximum ?? schema.exclusiveMaximum;
 
 /** Which field a schema gets: the first that fits. */
 const KINDS = [
+  [(schema, name) => isPicture(schema) && name === "mask", maskField],
   [isPicture, (schema, id) => picturesField(schema, id, false)],
   [(schema) => schema.type === "array" && isPicture(schema.items), (schema, id) => picturesField(schema, id, true)],
   [(schema) => choicesOf(schema)?.length > MANY_CHOICES, selectField],
@@ -244,6 +246,19 @@ function jsonField(schema, id) {
     rare: true,
     get,
     set: (value) => (input.value = typeof value === "string" ? value : JSON.stringify(value)),
+  };
+}
+
+function maskField(schema, id) {
+  const input = h("mask-input", { id });
+  return {
+    body: input,
+    control: input,
+    grouped: true,
+    pictures: true,
+    speaks: true,
+    get: () => input.pictures,
+    set: () => {},
   };
 }
 

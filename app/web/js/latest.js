@@ -7,10 +7,11 @@ const LEAST_MS = 100;
  * as answers lately did: then it is aborted, so that neither a slow answer blocks nor a fast hand starves the picture.
  * @template W
  * @param {(wish: W, signal: AbortSignal) => Promise<void>} grant
+ * @param {(error: Error) => void} fail told why a wish was not granted, unless it was superseded
  * @param {AbortSignal} leaving aborts what is underway
  * @returns {(wish: W) => void}
  */
-export function latest(grant, leaving) {
+export function latest(grant, fail, leaving) {
   let next = null;
   let running = null;
   let usual = 0;
@@ -24,7 +25,10 @@ export function latest(grant, leaving) {
       const took = performance.now() - mine.since;
       usual = usual === 0 ? took : 0.7 * usual + 0.3 * took;
     } catch (error) {
-      if (!mine.abort.signal.aborted) next = null;
+      if (!mine.abort.signal.aborted) {
+        next = null;
+        fail(error);
+      }
     }
     if (running !== mine) return;
     running = null;

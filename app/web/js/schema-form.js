@@ -30,6 +30,17 @@ class SchemaForm extends HTMLElement {
     this.replaceChildren(...common, ...(rare.length ? [more] : []), this.whole);
   }
 
+  constructor() {
+    super();
+    this.addEventListener("input", () => this.#underlay());
+  }
+
+  /** A mask is painted over the picture that it belongs to. */
+  #underlay() {
+    const mask = this.querySelector("mask-input");
+    if (mask) mask.picture = this.pictures.image?.[0];
+  }
+
   /** @returns {Record<string, any>} what was given, without pictures */
   get values() {
     return this.#given(false);
@@ -45,6 +56,7 @@ class SchemaForm extends HTMLElement {
     Array.from(this.#fields.values())
       .find((one) => one.pictures)
       ?.set([given]);
+    this.#underlay();
   }
 
   /** @param {string} name @param {any} value */

@@ -17,7 +17,7 @@ const FRAMES = 32;
 const FRAMES_PER_SECOND = 12;
 const REST_MS = 120;
 const SPREAD = [-3, -2, -1, 0, 1, 2, 3];
-const OWN = ["n", "seed", "latent", "truncation"];
+const OWN = ["n", "seed", "latent", "truncation", "temperature"];
 
 /** @param {HTMLElement} page @param {import("../router.js").Route} route @param {AbortSignal} signal */
 export async function show(page, route, signal) {
@@ -97,24 +97,32 @@ export async function show(page, route, signal) {
   const drawLatent = (latent, options) =>
     predict(order({ latent }, { b64_json: true, metadata: false }), { signal, ...options });
 
-  const drag = latest(async (at, aborted) => {
-    const prediction = await drawLatent(at, { signal: aborted });
-    here = at;
-    reveal(prediction.output[0]);
-    told.textContent = took(prediction.metrics);
-    clearTimeout(resting);
-    resting = setTimeout(traverse, REST_MS, at);
-  }, signal);
+  const drag = latest(
+    async (at, aborted) => {
+      const prediction = await drawLatent(at, { signal: aborted });
+      here = at;
+      reveal(prediction.output[0]);
+      told.textContent = took(prediction.metrics);
+      clearTimeout(resting);
+      resting = setTimeout(traverse, REST_MS, at);
+    },
+    tell(() => drag(inPlane(corners, plane.at))),
+    signal,
+  );
 
-  const traverse = latest(async (latent, aborted) => {
-    const places = SPREAD.map((value) => withDimension(latent, Number(dimension.value), value));
-    const made = await Promise.all(places.map((one) => drawLatent(one, { signal: aborted })));
-    strip.replaceChildren(
-      ...made.map(({ output }, index) =>
-        h("figure", {}, image(output[0], `${SPREAD[index]}`), h("figcaption", {}, SPREAD[index])),
-      ),
-    );
-  }, signal);
+  const traverse = latest(
+    async (latent, aborted) => {
+      const places = SPREAD.map((value) => withDimension(latent, Number(dimension.value), value));
+      const made = await Promise.all(places.map((one) => drawLatent(one, { signal: aborted })));
+      strip.replaceChildren(
+        ...made.map(({ output }, index) =>
+          h("figure", {}, image(output[0], `${SPREAD[index]}`), h("figcaption", {}, SPREAD[index])),
+        ),
+      );
+    },
+    tell(() => traverse(here)),
+    signal,
+  );
 
   plane.addEventListener("input", () => {
     stopPlaying();
@@ -144,19 +152,33 @@ export async function show(page, route, signal) {
       remember(["explore", found.id], { ...form.values, seed });
       drag(inPlane(corners, plane.at));
     } catch (error) {
-      if (!signal.aborted && !form.showErrors(error.errors ?? [])) trouble.replaceChildren(problemView(error, four));
+      tell(four)(error);
     }
+  }
+
+  /** What says in words that something failed, and offers to try it again. */
+  function tell(retry) {
+    return (error) => {
+      shown.classList.remove("skeleton");
+      if (signal.aborted || form.showErrors(error.errors ?? [])) return;
+      const again = () => {
+        trouble.replaceChildren();
+        retry();
+      };
+      trouble.replaceChildren(problemView(error, again));
+    };
   }
 
   /** Asks for all frames at once, which the worker answers in few batches, and plays them. */
   async function walk() {
     if (play.dataset.playing) return stopPlaying();
+    if (!corners) return;
     play.disabled = true;
     try {
       const made = await Promise.all(around(corners, FRAMES).map((latent) => drawLatent(latent)));
       playFrames(made.map(({ output }) => image(output[0], "A walk through the four corners")));
     } catch (error) {
-      if (!signal.aborted) trouble.replaceChildren(problemView(error, walk));
+      tell(walk)(error);
     }
     play.disabled = false;
   }

@@ -1,0 +1,79 @@
+"""Explore: a drag asks for pictures, as fast as they come and no faster."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+from playwright.sync_api import expect
+
+from tests.web.test_sections import halted
+
+
+def shown(page):
+    return page.locator(".shown img").evaluate("e => e.src")
+
+
+def test_the_corners_are_samples_and_the_knob_goes_between_them(visit):
+    page = visit("#/explore/toy-dcgan?seed=4")
+    knob = page.get_by_role("slider", name=re.compile("Place in the plane"))
+    expect(page.locator(".shown img")).to_be_visible()
+    corner = page.get_by_alt_text("Corner 1").evaluate("e => e.src")
+    middle = shown(page)
+    assert middle != corner
+    knob.focus()
+    for key in ["ArrowLeft", "ArrowUp"] * 10:
+        page.keyboard.press(key)
+    expect(knob).to_have_attribute("aria-valuetext", "0 percent across, 0 percent down")
+    page.wait_for_function("src => document.querySelector('.shown img').src !== src", arg=middle)
+    expect(page.get_by_alt_text("-3", exact=True)).to_be_visible()
+    pixels = """async (selector) => {
+        const bitmap = await createImageBitmap(document.querySelector(selector));
+        const context = new OffscreenCanvas(28, 28).getContext("2d");
+        context.drawImage(bitmap, 0, 0);
+        return Array.from(context.getImageData(0, 0, 28, 28).data);
+    }"""
+    page.wait_for_timeout(300)
+    apart = np.abs(
+        np.subtract(page.evaluate(pixels, ".shown img"), page.evaluate(pixels, "latent-plane .corner-0 img"))
+    )
+    assert apart.max() <= 1
+    assert "seed=4" in page.url
+
+
+def test_a_walk_plays_and_stops(visit):
+    page = visit("#/explore/toy-vae?seed=4")
+    expect(page.locator(".shown img")).to_be_visible()
+    page.get_by_role("button", name="Walk around the four").click()
+    expect(page.get_by_role("button", name="Stop")).to_be_visible()
+    first = shown(page)
+    page.wait_for_function("src => document.querySelector('.shown img').src !== src", arg=first)
+    page.get_by_role("button", name="Stop").click()
+    expect(page.get_by_role("button", name="Walk around the four")).to_be_visible()
+
+
+def test_a_label_belongs_to_the_plane(visit):
+    page = visit("#/explore/toy-cgan?seed=4&label=1")
+    before = page.get_by_alt_text("Corner 1").evaluate("e => e.src")
+    page.get_by_label("2", exact=True).check()
+    page.wait_for_function("src => document.querySelector('.corner-0 img').src !== src", arg=before)
+    assert "label=2" in page.url
+
+
+def test_a_superseded_request_is_canceled_on_the_server(visit, easel, client):
+    page = visit("#/explore/toy-dcgan?seed=4")
+    expect(page.get_by_alt_text("-3", exact=True)).to_be_visible()
+    knob = page.get_by_role("slider", name=re.compile("Place in the plane"))
+    with halted(easel):
+        knob.focus()
+        with page.expect_request(lambda request: request.method == "PUT") as first:
+            page.keyboard.press("ArrowLeft")
+        with page.expect_request(lambda request: request.url.endswith("/cancel")) as cancel:
+            page.keyboard.press("ArrowLeft")
+        prediction = first.value.url.rpartition("/")[2]
+        assert prediction in cancel.value.url
+        page.wait_for_timeout(200)
+        answer = client.get(f"/v1/predictions/{prediction}").json()
+        assert answer["status"] in ("canceled", "canceling")
+    middle = shown(page)
+    page.wait_for_function("src => document.querySelector('.shown img').src !== src", arg=middle)
