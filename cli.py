@@ -163,11 +163,16 @@ def sample(
     ] = None,
     label: Annotated[str | None, typer.Option(help="class name or index, for conditional models")] = None,
     truncation: Annotated[float | None, typer.Option(help="lower is more typical and less varied")] = None,
+    temperature: Annotated[float | None, typer.Option(help="the same, for models with a likelihood")] = None,
+    steps: Annotated[int | None, typer.Option(help="noise levels on the way, for diffusion models")] = None,
+    sampler: Annotated[str | None, typer.Option(help="dpm-solver++, ddim or ddpm, for diffusion models")] = None,
+    guidance: Annotated[float | None, typer.Option(help="how much the label counts, for diffusion models")] = None,
     server: Server = LOCAL,
     key: Token = None,
 ) -> None:
     """Ask a running Easel for pictures from noise: easel sample mnist-cgan --label 7 -o seven.png"""
-    fields = {"n": n, "seed": seed, "label": label, "truncation": truncation}
+    drawn = {"n": n, "seed": seed, "label": label, "truncation": truncation, "temperature": temperature}
+    fields = {**drawn, "steps": steps, "sampler": sampler, "guidance": guidance}
     given = {name: value for name, value in fields.items() if value is not None}
     _fetch(f"{server}/v1/sample/{model}", given, {}, out, key)
 

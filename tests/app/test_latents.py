@@ -29,11 +29,12 @@ def with_latents(client, model, task, **fields):
         ("toy-dcgan", "sample", {"truncation": 0.5}),
         ("toy-vae", "sample", {"temperature": 0.7}),
         ("toy-cgan", "conditional", {"label": 3}),
+        ("toy-diffusion", "conditional", {"label": 3, "sampler": "ddpm", "steps": 4}),
     ],
 )
 def test_a_latent_sent_back_makes_the_same_bytes(client, model, task, fields):
     images = with_latents(client, model, task, n=3, seed=4, **fields)
-    kept = {name: value for name, value in fields.items() if name == "label"}
+    kept = {name: value for name, value in fields.items() if name not in ("truncation", "temperature")}
     for image in images:
         (again,) = with_latents(client, model, task, latent=image["latent"], **kept)
         assert again["sha256"] == image["sha256"]
