@@ -21,7 +21,7 @@ from app.openapi import components, problems
 from app.predictions import Predictions
 from app.routes import bundles, deliveries, images, interpolate, models, operations, predictions, short, uploads, usage
 from app.store import Store
-from core import logs
+from core import collector, logs
 from core.settings import Settings, get_settings
 from models.registry import Registry
 
@@ -42,6 +42,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.state.access = Access(store.redis, settings)
         app.state.predictions = Predictions(registry, store, settings, metrics)
         await store.open()
+        collector.settle()
         log.info("api_ready", models=[entry.card.name for entry in registry.served()])
         yield
         await store.close()

@@ -38,6 +38,9 @@ HEARTBEAT_TTL_S = 15
 COMMIT_S = 30
 """How long a worker that was told to stop keeps its answers while Redis cannot be reached."""
 
+SUSPENSION_S = 1
+"""Between two questions whether workers are suspended."""
+
 IDLE_S = 2
 """Longest sleep of an idle worker; a ring of the doorbell ends it at once."""
 
@@ -77,6 +80,7 @@ class SteadyWorker(SimpleWorker):
         """By id, the predictions that this worker has begun and not ended."""
         self._caretaker = Caretaker(connection, self.queues, [_keep_loss])
         self._stopped = threading.Event()
+        self._suspension_asked = 0.0
         self._beaten = self._doubted = time.monotonic()
 
     def describe(self) -> WorkerState:
@@ -105,7 +109,7 @@ class SteadyWorker(SimpleWorker):
         try:
             while not self._stop_requested:
                 try:
-                    self.check_for_suspension(burst)
+                    self._heed_suspension(burst)
                     batch = self.next_batch(burst)
                     if batch is None:
                         break
@@ -116,6 +120,12 @@ class SteadyWorker(SimpleWorker):
                     self._note_outage(error)
         finally:
             self.teardown()
+
+    def _heed_suspension(self, burst: bool) -> None:
+        """Waits while `rq suspend` says so; asked of Redis once a second, not before each batch."""
+        if time.monotonic() - self._suspension_asked > SUSPENSION_S:
+            self.check_for_suspension(burst)
+            self._suspension_asked = time.monotonic()
 
     def patiently(self, ask: Callable[[], T]) -> T:
         """What `ask` answers, asked again every second while Redis is away.

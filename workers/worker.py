@@ -25,7 +25,7 @@ from rq.timeouts import JobTimeoutException
 from rq.utils import now, utcformat
 from rq.worker.base import WorkerStatus
 
-from core import logs
+from core import collector, logs
 from core.settings import Settings
 from workers import jobs, predict, results
 from workers.batching import Batch, Batches, Place, Task
@@ -356,6 +356,7 @@ def run(settings: Settings) -> None:
     worker = BatchWorker(engine, connection, settings)
     if settings.worker_metrics_port:
         engine.metrics.serve(settings.host, settings.worker_metrics_port)
+    collector.settle()
     log.info(
         "worker_ready",
         worker=worker.name,
