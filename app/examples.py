@@ -65,6 +65,13 @@ _MODEL = {
     "family": "cgan",
     "summary": "Handwritten digits by class",
     "tasks": ["conditional"],
+    "takes": {"conditional": ["label", "n", "seed", "latent", "truncation", "temperature"]},
+    "image": {"height": 28, "width": 28, "channels": 1},
+    "data": "mnist",
+    "licence": "none stated for MNIST",
+    "limits": "Of 10,000 digits 64 read as another one.",
+    "metrics": [],
+    "sheet": "/v1/models/mnist-cgan/sheet.webp",
 }
 _USAGE = {
     "key": "0b7ad439d156",
@@ -108,6 +115,7 @@ ANSWERS: dict[tuple[str, str], Any] = {
     ("post", "/v1/images/edits"): _IMAGES,
     ("post", "/v1/images/variations"): _IMAGES,
     ("get", "/v1/models"): {"object": "list", "data": [_MODEL]},
+    ("post", "/v1/models/{model}/{verb}"): {"model": "mnist-cgan", "workers": 2},
     ("get", "/v1/usage"): {"object": "list", "data": [_USAGE]},
     ("get", "/livez"): {"status": "ok"},
     ("get", "/readyz"): {"status": "ok"},
@@ -152,7 +160,7 @@ def illustrate(document: dict[str, Any]) -> None:
 def _example(method: str, path: str, status: int, kind: str) -> Any:
     if status >= 400:
         return _problem(status) if kind == PROBLEM_JSON else _envelope(status)
-    if status == 202:
+    if status == 202 and (method, path) not in ANSWERS:
         return _QUEUED
     if kind == "application/json" and method in ("post", "put") and (method, path) not in ANSWERS:
         return _SUCCEEDED

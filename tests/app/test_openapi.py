@@ -75,7 +75,8 @@ def test_the_requests_that_are_shown_are_taken(document, client):
 
 def test_answers_fit_the_schemas_that_are_told(document, client):
     made = client.post("/v1/predictions", json={"model": "toy-dcgan"}, headers={"Prefer": "wait=20"}).json()
-    names = {"prediction_id": made["id"], "model": "toy-dcgan", "index": 0, "format": "png", "upload_id": "0" * 32}
+    names = {"prediction_id": made["id"], "model": "toy-dcgan", "index": 0, "format": "png"}
+    names |= {"upload_id": "0" * 32, "name": "image-0.png"}
     for path, methods in document["paths"].items():
         if "get" in methods and not path.endswith("/events"):
             answer = client.get(path.format(**names))
