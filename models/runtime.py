@@ -1,4 +1,4 @@
-"""Tasks on the CPU through ONNX Runtime, which runs every shipped model 1.3 to 2.3 times as fast as eager torch
+"""Tasks on the CPU through ONNX Runtime, which runs every shipped network 1.3 to 2.9 times as fast as eager torch
 (`docs/performance.md`, measured by `benchmarks/engines.py`)."""
 
 from __future__ import annotations
