@@ -283,21 +283,21 @@ def evaluate(
     model: Annotated[str, typer.Argument(help="a model of the zoo, for example mnist-cgan")],
     write: Annotated[bool, typer.Option("--write", help="write figures and today's tasks into the card")] = False,
     limits: Annotated[str | None, typer.Option(help="what the model does badly, as you saw it, for the card")] = None,
+    only: Annotated[list[str] | None, typer.Option(help="measure only this kind of figures, keep the others")] = None,
 ) -> None:
     """Measure a model on data that it was not trained on. Data is read from the folder that EASEL_DATASETS names."""
     from rich.console import Console
     from rich.table import Table
 
-    from models.metrics.evaluate import NothingToMeasure
     from models.metrics.evaluate import evaluate as measure
     from models.registry import Registry
 
     registry = Registry(_settings().model_folders)
     try:
-        card = measure(model, registry)
+        card = measure(model, registry, only or ())
     except KeyError as error:
         _quit(f"there is no model {error}")
-    except (FileNotFoundError, NothingToMeasure) as error:
+    except (FileNotFoundError, ValueError) as error:
         _quit(str(error))
     table = Table("figure", "value", "images", "against", "judge")
     for metric in card.metrics:

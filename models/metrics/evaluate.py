@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import torch
 
 from models import checkpoint
@@ -12,19 +14,28 @@ from models.operations import tasks_of
 from models.registry import Registry
 from models.training import data, recipe
 
+KINDS = {figure.__name__: figure for figure in FIGURES}
+"""The kinds of figures, by name."""
+
 
 class NothingToMeasure(ValueError):
     """A model for which no figure is defined."""
 
 
-def evaluate(name: str, registry: Registry) -> Card:
+def evaluate(name: str, registry: Registry, only: Collection[str] = ()) -> Card:
     """The model's card with all figures that are defined for it, and the tasks and latent that its family has today.
+
+    Args:
+        only: kinds of figures (`KINDS`), for a model that takes long to measure; figures of other kinds stay.
 
     Raises:
         KeyError: no such model.
+        ValueError: an unknown kind of figures.
         FileNotFoundError: the data set is not there.
         NothingToMeasure: no figure is defined for what it does.
     """
+    if unknown := set(only) - KINDS.keys():
+        raise ValueError(f"unknown kinds of figures: {', '.join(sorted(unknown))}; known: {', '.join(KINDS)}")
     entry = registry[name]
     card, model = entry.card, checkpoint.read(entry.folder, entry.card)
     if card.training is None:
@@ -33,7 +44,9 @@ def evaluate(name: str, registry: Registry) -> Card:
     card = card.model_copy(update={"tasks": tasks_of(model), "latent": model.latent_shape})
     about = Subject(model, card, held_out, registry)
     with torch.inference_mode():
-        found = [metric for figure in FIGURES for metric in figure(about)]
+        found = [metric for kind in only or KINDS for metric in KINDS[kind](about)]
     if not found:
         raise NothingToMeasure(f"no figure is defined for what {name} does")
-    return card.model_copy(update={"metrics": tuple(found)})
+    measured = {metric.name for metric in found}
+    kept = [metric for metric in card.metrics if only and metric.name not in measured]
+    return card.model_copy(update={"metrics": (*kept, *found)})
