@@ -117,7 +117,6 @@ class Batches:
     def __init__(self, connection: Redis, worker: str):
         self.worker = worker
         self._begin = connection.register_script(scripts.BEGIN)
-        self._succeed = connection.register_script(scripts.SUCCEED)
 
     def begin(self, places: Sequence[Place], overdue: datetime, heartbeat_ttl_s: int) -> Batch | None:
         """A batch of the first queue that has jobs, whose executions have to be kept alive from now on.
@@ -158,7 +157,8 @@ class Batches:
             if b"meta" in task.fields:
                 self._announce(task, moment, pipeline)
         keys = [first.registry.key, queue.finished_job_registry.key, worker_key, first.worker_executions_key]
-        self._succeed(keys=keys, args=args, client=pipeline)
+        # By its text: a script that Redis has forgotten would fail alone, in a transaction that goes through.
+        pipeline.eval(scripts.SUCCEED, len(keys), *keys, *args)
 
     def _announce(self, task: Task, ended_at: datetime, pipeline: Pipeline) -> None:
         """What `AnnouncedJob` does where rq itself ends a job."""

@@ -31,7 +31,8 @@ FUNCTION = "workers.predict.predict"
 """The one function that our queues may run."""
 
 DOORBELL = "easel:doorbell"
-"""A list an enqueue pushes to and an idle worker blocks on. It has no data: a lost ring costs seconds, no job."""
+"""A list an enqueue pushes to and an idle worker blocks on. It has no data: a lost ring costs seconds, no job. It keeps
+one ring, for a worker that is about to block; busy workers need none, since they look anyway."""
 
 FINISHED = "easel:finished"
 """Channel on which a worker publishes the ids of predictions that have ended, with spaces between."""

@@ -17,7 +17,7 @@ redis.call('HSET', job, unpack(ARGV, 6))
 redis.call('SADD', queues, queue)
 redis.call('RPUSH', queue, id)
 redis.call('LPUSH', doorbell, '')
-redis.call('LTRIM', doorbell, 0, 15)
+redis.call('LTRIM', doorbell, 0, 0)
 for place = 6, #KEYS do
     redis.call('ZREMRANGEBYSCORE', KEYS[place], '-inf', now - 2 * ttl * 1000)
     redis.call('ZADD', KEYS[place], now, id)

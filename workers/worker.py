@@ -49,6 +49,8 @@ from workers.steady import AWAY, IDLE_S, CommitLost, SteadyWorker
 
 log = logs.get(__name__)
 
+PAUSE_S = 0.05
+"""A worker that waits for longer says that it is idle."""
 OVERDUE_S = 2
 """A job that has waited for longer goes before those whose models are in memory already."""
 FAIR_EVERY = 8
@@ -140,9 +142,10 @@ class BatchWorker(SteadyWorker):
 
     def _wait_idle(self) -> None:
         self._finish_pending()
-        self.set_state(WorkerStatus.IDLE)
-        self.heartbeat()
-        self.connection.blpop([DOORBELL], timeout=IDLE_S)
+        if self.connection.blpop([DOORBELL], timeout=PAUSE_S) is None:
+            self.set_state(WorkerStatus.IDLE)
+            self.heartbeat()
+            self.connection.blpop([DOORBELL], timeout=IDLE_S)
         self._state = WorkerStatus.BUSY
 
     # Running
