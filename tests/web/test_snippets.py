@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import httpx
 import numpy as np
@@ -13,6 +15,7 @@ from playwright.sync_api import expect
 
 from tests.conftest import pixels_of, png
 
+SNIPPETS = Path(__file__).parents[2] / "app" / "web" / "js" / "snippets.js"
 RUN = {
     "curl": lambda code: ["bash", "-c", code],
     "Python": lambda code: [sys.executable, "-c", code],
@@ -71,3 +74,19 @@ def test_a_translation_of_ones_own_picture(visit, language, tmp_path):
     expect(image).to_be_visible()
     expect(page.get_by_role("button", name="Copy as code")).to_be_visible()
     assert np.array_equal(pasted(page, language, tmp_path), shown(image))
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
+@pytest.mark.parametrize("name", ["curl", "Python", "JavaScript"])
+def test_a_task_that_answers_numbers_is_asked_for_them(easel, name, tmp_path):
+    (tmp_path / "mine.png").write_bytes(png(28))
+    order = {"model": "toy-vae", "task": "encode", "input": {}}
+    made = f"""
+        import {{ snippets }} from {json.dumps(str(SNIPPETS))};
+        const pictures = {{ image: [{{ name: "mine.png", blob: new Blob([], {{ type: "image/png" }}) }}] }};
+        console.log(snippets({json.dumps(easel.url)}, {json.dumps(order)}, pictures, false)[{json.dumps(name)}]);
+    """
+    code = subprocess.run(RUN["JavaScript"](made), capture_output=True, text=True, timeout=30, check=True).stdout
+    subprocess.run(RUN[name](code), cwd=tmp_path, capture_output=True, timeout=30, check=True)
+    answer = json.loads((tmp_path / "toy-vae.json").read_text())
+    assert len(answer["output"][0]["latent"]) == 4

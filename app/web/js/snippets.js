@@ -1,5 +1,8 @@
 // The request just made, as code that runs as pasted: curl, Python, JavaScript, and OpenAI's SDK where it has such a request.
 
+/** Tasks that answer with numbers, not with a picture. */
+const NUMBERS = new Set(["encode", "score"]);
+
 /**
  * @param {string} origin of the server
  * @param {import("./predictions.js").Order} order
@@ -9,7 +12,9 @@
  */
 export function snippets(origin, order, pictures, guarded) {
   const files = Object.entries(pictures).flatMap(([field, given]) => given.map((one) => ({ field, ...one })));
-  const request = { origin, order, files, guarded, out: `${order.model}.png` };
+  const numbers = NUMBERS.has(order.task);
+  const asked = numbers ? { Accept: "application/json", Prefer: "wait=60" } : { Accept: "image/png" };
+  const request = { origin, order, files, guarded, asked, out: `${order.model}.${numbers ? "json" : "png"}` };
   const openai = openaiSdk(request);
   return {
     curl: curl(request),
@@ -19,7 +24,7 @@ export function snippets(origin, order, pictures, guarded) {
   };
 }
 
-function curl({ origin, order, files, guarded, out }) {
+function curl({ origin, order, files, guarded, asked, out }) {
   const key = guarded ? '-H "Authorization: Bearer $EASEL_KEY" ' : "";
   const fetches = files
     .filter((one) => one.url)
@@ -30,7 +35,8 @@ function curl({ origin, order, files, guarded, out }) {
         ...files.map((one) => `-F ${shell(`${one.field}=@${one.name}`)}`),
       ]
     : ["-H 'Content-Type: application/json'", `-d ${shell(JSON.stringify(order))}`];
-  const lines = [`curl -sS ${origin}/v1/predictions ${key}-H 'Accept: image/png'`, ...sent, `-o ${shell(out)}`];
+  const heads = Object.entries(asked).map(([name, value]) => `-H '${name}: ${value}'`);
+  const lines = [`curl -sS ${origin}/v1/predictions ${key}${heads.join(" ")}`, ...sent, `-o ${shell(out)}`];
   return fetches.join("") + lines.join(" \\\n  ");
 }
 
@@ -38,7 +44,7 @@ function shell(text) {
   return /^[\w./:=@-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
-function python({ origin, order, files, guarded, out }) {
+function python({ origin, order, files, guarded, asked, out }) {
   const imports = ["json", ...(files.length ? ["base64"] : []), ...(guarded ? ["os"] : []), "urllib.request"].sort();
   const key = guarded ? ', "Authorization": "Bearer " + os.environ["EASEL_KEY"]' : "";
   const headers = guarded ? `, headers={${key.slice(2)}}` : "";
@@ -46,6 +52,7 @@ function python({ origin, order, files, guarded, out }) {
     one.url
       ? `urllib.request.urlopen(urllib.request.Request(${literal(origin + one.url)}${headers})).read()`
       : `open(${literal(one.name)}, "rb").read()`;
+  const heads = Object.entries(asked).map(([name, value]) => `"${name}": "${value}"`);
   const uri = (one) => `"data:${one.blob.type || "image/png"};base64," + base64.b64encode(${read(one)}).decode()`;
   const fields = Array.from(new Set(files.map((one) => one.field)), (field) => {
     const given = files.filter((one) => one.field === field).map(uri);
@@ -56,7 +63,7 @@ order = ${literal(order)}
 ${fields.join("")}request = urllib.request.Request(
     ${literal(`${origin}/v1/predictions`)},
     data=json.dumps(order).encode(),
-    headers={"Content-Type": "application/json", "Accept": "image/png"${key}},
+    headers={"Content-Type": "application/json", ${heads.join(", ")}${key}},
 )
 with urllib.request.urlopen(request) as answer, open(${literal(out)}, "wb") as file:
     file.write(answer.read())`;
@@ -73,7 +80,7 @@ function literal(value) {
     .join(", ")}}`;
 }
 
-function javascript({ origin, order, files, guarded, out }) {
+function javascript({ origin, order, files, guarded, asked, out }) {
   const key = guarded ? "Authorization: `Bearer ${process.env.EASEL_KEY}`" : "";
   const read = (one) =>
     one.url
@@ -83,7 +90,7 @@ function javascript({ origin, order, files, guarded, out }) {
   const form = files.map((one) => `form.append("${one.field}", ${read(one)}, ${JSON.stringify(one.name)});\n`).join("");
   const body = files.length ? "form" : `JSON.stringify(${JSON.stringify(order)})`;
   const headers = [
-    'Accept: "image/png"',
+    ...Object.entries(asked).map(([name, value]) => `${name}: "${value}"`),
     ...(files.length ? [] : ['"Content-Type": "application/json"']),
     ...(key ? [key] : []),
   ];
