@@ -277,9 +277,10 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         models.make(Path(scratch))
-        found = [compare(Path(scratch), model, given.rounds, given.bento) for model in given.models]
-    for each in found:
-        print(told(each), flush=True)
+        found = []
+        for model in given.models:
+            found.append(compare(Path(scratch), model, given.rounds, given.bento))
+            print(told(found[-1]), flush=True)
     if given.json:
         given.json.write_text(json.dumps(found, indent=1))
 
