@@ -35,7 +35,7 @@ conform: install ## at least 2,000 generated requests against the OpenAPI docume
 	EASEL_PORT=$(CONFORM_PORT) EASEL_DATA_DIR=.easel/conform-data $(BIN)/easel up & \
 	trap 'kill -INT %1; wait' EXIT; \
 	until curl -sf localhost:$(CONFORM_PORT)/readyz > /dev/null; do sleep 0.5; done; \
-	.easel/conform/bin/st run http://127.0.0.1:$(CONFORM_PORT)/openapi.json --max-examples 60 --request-timeout 20 \
+	.easel/conform/bin/st run http://127.0.0.1:$(CONFORM_PORT)/openapi.json --max-examples 60 --request-timeout 70 \
 		--checks not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance
 
 bench: install ## Easel against the bare forward pass, LitServe and BentoML: ten minutes on an idle machine
