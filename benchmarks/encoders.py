@@ -6,14 +6,14 @@ Microseconds a picture, the best of many, and bytes. `png.write` is what Easel u
 from __future__ import annotations
 
 import io
-import time
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import torch
 from PIL import Image
 
-from benchmarks.engines import ZOO
+from benchmarks.engines import ZOO, best_ms
 from models import checkpoint, pictures, png
 from models.operations import OPERATIONS, to_pixels
 from models.registry import Registry
@@ -21,32 +21,22 @@ from models.registry import Registry
 PICTURES = {"mnist-cgan": 28, "facades-pix2pix": 128, "horse2zebra-cyclegan": 128}
 
 
-def by_pillow(pixels: np.ndarray, level: int) -> bytes:
-    """Pillow's own encoder, which picks a filter for each line."""
+def by_pillow(pixels: np.ndarray, level: int = 6) -> bytes:
+    """Pillow's own encoder, which picks a filter for each line; level 6 is its default."""
     buffer = io.BytesIO()
     Image.fromarray(pixels.squeeze()).save(buffer, "PNG", compress_level=level)
     return buffer.getvalue()
 
 
 ENCODERS: dict[str, Callable[[np.ndarray], bytes]] = {
-    "Pillow, level 6": lambda pixels: by_pillow(pixels, 6),
-    "Pillow, level 1": lambda pixels: by_pillow(pixels, 1),
-    "png.write, level 3": lambda pixels: png.write(pixels, level=3),
-    "png.write, level 1": lambda pixels: png.write(pixels, level=1),
-    "png.write, level 0": lambda pixels: png.write(pixels, level=0),
-    "JPEG, quality 90": lambda pixels: pictures.encode(pixels, "jpg"),
-    "WebP, quality 90": lambda pixels: pictures.encode(pixels, "webp"),
+    "Pillow, level 6": by_pillow,
+    "Pillow, level 1": partial(by_pillow, level=1),
+    "png.write, level 3": partial(png.write, level=3),
+    "png.write, level 1": partial(png.write, level=1),
+    "png.write, level 0": partial(png.write, level=0),
+    "JPEG, quality 90": partial(pictures.encode, format="jpg"),
+    "WebP, quality 90": partial(pictures.encode, format="webp"),
 }
-
-
-def best_us(call: Callable[[], object], seconds: float = 0.3) -> float:
-    """The fastest of many calls."""
-    best, until = float("inf"), time.perf_counter() + seconds
-    while time.perf_counter() < until:
-        began = time.perf_counter()
-        call()
-        best = min(best, time.perf_counter() - began)
-    return 1e6 * best
 
 
 @torch.inference_mode()
@@ -64,12 +54,15 @@ def main() -> None:
     samples = {name: made(name) for name in PICTURES}
     print("| encoder | " + " | ".join(f"{name}, us | bytes" for name in samples) + " |")
     print("| --- |" + " ---: | ---: |" * len(samples))
+    best = [
+        best_ms({label: partial(encode, pixels) for label, encode in ENCODERS.items()}) for pixels in samples.values()
+    ]
     for label, encode in ENCODERS.items():
         cells = [
-            f"{best_us(lambda pixels=pixels: encode(pixels)):.0f} | {len(encode(pixels)):,}"  # noqa: B023
-            for pixels in samples.values()
+            f"{1000 * ms[label]:.0f} | {len(encode(pixels)):,}"
+            for ms, pixels in zip(best, samples.values(), strict=True)
         ]
-        print(f"| {label} | " + " | ".join(cells) + " |", flush=True)
+        print(f"| {label} | " + " | ".join(cells) + " |")
 
 
 if __name__ == "__main__":

@@ -6,15 +6,13 @@ Pillow, as one would write it first).
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
-from PIL import Image
 
+from benchmarks.encoders import by_pillow
 from models import checkpoint, noise, pictures, runtime
 from models.card import Card, Task
 from models.operations import OPERATIONS, to_pixels
@@ -37,13 +35,7 @@ def answering(folder: Path) -> Answer:
     def answer(seeds: Sequence[int]) -> list[bytes]:
         latent = noise.normal(seeds, model.latent_shape)
         images = forward({"latent": latent}) if forward else model.sample(latent)
-        encode = pictures.encode if ours else _by_pillow
+        encode = pictures.encode if ours else by_pillow
         return [encode(pixels) for pixels in to_pixels(images)]
 
     return answer
-
-
-def _by_pillow(pixels: np.ndarray) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(pixels.squeeze()).save(buffer, "PNG")
-    return buffer.getvalue()

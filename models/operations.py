@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -111,7 +111,17 @@ class Conditional(Sample):
         return Rows({**super().probe(model, card, count).tensors, "labels": torch.arange(count) % model.classes})
 
 
-class Translate(Operation):
+class OfPicture(Operation):
+    """What is made of one picture; a task says what."""
+
+    def prepare(self, model: Model, inputs: BaseModel, pictures: Sequence[np.ndarray]) -> Rows:
+        return Rows({"images": to_tensor(pictures)}, seeds=(None,))
+
+    def probe(self, model: Model, card: Card, count: int) -> Rows:
+        return Rows({"images": _noise_images(card, count)})
+
+
+class Translate(OfPicture):
     """An image of one domain to the other."""
 
     task = Task.TRANSLATE
@@ -120,28 +130,22 @@ class Translate(Operation):
         return ("image", "direction") if hasattr(model, "translate") else ()
 
     def prepare(self, model: Model, inputs: BaseModel, pictures: Sequence[np.ndarray]) -> Rows:
-        return Rows({"images": to_tensor(pictures)}, {"direction": inputs.direction}, seeds=(None,))
+        return replace(super().prepare(model, inputs, pictures), options={"direction": inputs.direction})
 
     def probe(self, model: Model, card: Card, count: int) -> Rows:
-        return Rows({"images": _noise_images(card, count)}, {"direction": model.directions[0]})
+        return replace(super().probe(model, card, count), options={"direction": model.directions[0]})
 
     def apply(self, model: Model, tensors: dict[str, Tensor], **options: Any) -> Tensor | Steps:
         return model.translate(**tensors, **options)
 
 
-class Stylize(Operation):
+class Stylize(OfPicture):
     """An image in the manner of the model."""
 
     task = Task.STYLIZE
 
     def inputs(self, model: Model) -> tuple[str, ...]:
         return ("image",) if hasattr(model, "stylize") else ()
-
-    def prepare(self, model: Model, inputs: BaseModel, pictures: Sequence[np.ndarray]) -> Rows:
-        return Rows({"images": to_tensor(pictures)}, seeds=(None,))
-
-    def probe(self, model: Model, card: Card, count: int) -> Rows:
-        return Rows({"images": _noise_images(card, count)})
 
     def apply(self, model: Model, tensors: dict[str, Tensor], **options: Any) -> Tensor | Steps:
         return model.stylize(**tensors)
@@ -264,7 +268,7 @@ class Inpaint(Operation):
             yield Step(step.done, step.total, torch.where(unknown, step.images, images))
 
 
-class Encode(Operation):
+class Encode(OfPicture):
     """An image to its code."""
 
     task = Task.ENCODE
@@ -272,17 +276,11 @@ class Encode(Operation):
     def inputs(self, model: Model) -> tuple[str, ...]:
         return ("image",) if hasattr(model, "encode") else ()
 
-    def prepare(self, model: Model, inputs: BaseModel, pictures: Sequence[np.ndarray]) -> Rows:
-        return Rows({"images": to_tensor(pictures)}, seeds=(None,))
-
-    def probe(self, model: Model, card: Card, count: int) -> Rows:
-        return Rows({"images": _noise_images(card, count)})
-
     def apply(self, model: Model, tensors: dict[str, Tensor], **options: Any) -> Tensor | Steps:
         return model.encode(tensors["images"])
 
 
-class Score(Encode):
+class Score(OfPicture):
     """How likely the model holds an image to be: its log-likelihood, or a lower bound of it."""
 
     task = Task.SCORE

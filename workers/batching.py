@@ -148,19 +148,17 @@ class Batches:
         first, moment = tasks[0].execution, now()
         args: list[object] = [self.worker, first.id, utcformat(moment), moment.timestamp()]
         for task in tasks:
-            result = b64encode(orjson.dumps(task.answer.model_dump(mode="json")))
+            answer = task.answer.model_dump(mode="json")
             ttl = int(task.fields[b"result_ttl"])
             blobs = task.parcel.images
-            args += [task.id, ttl, result, task.execution.created_at.timestamp(), len(blobs), *blobs]
+            result, began = b64encode(orjson.dumps(answer)), task.execution.created_at.timestamp()
+            args += [task.id, ttl, result, began, len(blobs), *blobs]
             if task.parcel.latents:
                 pipeline.set(latents_key(task.id), task.parcel.latents, ex=ttl)
             if b"meta" in task.fields:
-                self._announce(task, moment, pipeline)
+                # What `AnnouncedJob` does where rq itself ends a job.
+                task.job._status, task.job.ended_at = JobStatus.FINISHED, moment
+                task.job.announce(pipeline, answer)
         keys = [first.registry.key, queue.finished_job_registry.key, worker_key, first.worker_executions_key]
         # By its text: a script that Redis has forgotten would fail alone, in a transaction that goes through.
         pipeline.eval(scripts.SUCCEED, len(keys), *keys, *args)
-
-    def _announce(self, task: Task, ended_at: datetime, pipeline: Pipeline) -> None:
-        """What `AnnouncedJob` does where rq itself ends a job."""
-        task.job._status, task.job.ended_at = JobStatus.FINISHED, ended_at
-        task.job.announce(pipeline, task.answer.model_dump(mode="json"))

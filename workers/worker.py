@@ -1,8 +1,8 @@
 """The batching worker: an rq worker that takes all compatible jobs at once and answers them with one forward pass.
 
 What rq means by a job's status, registries, retries, results and TTLs stays as it is. What differs from `SimpleWorker`:
-jobs are begun by one script and ended in one transaction, by a second thread, while the next
-batch computes. A job that raises fails alone. Redis may go away at any time, and come back.
+jobs are begun by one script and ended in one transaction, by a second thread, while the next batch computes. A job
+that raises fails alone. Redis may go away at any time, and come back.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 // The dialog that shows the request just made as code.
 
 import { heldKey } from "./api.js";
-import { h, iconButton } from "./dom.js";
+import { showDialog } from "./dialog.js";
+import { h } from "./dom.js";
 import { snippets } from "./snippets.js";
 
 /**
@@ -40,35 +41,21 @@ export function copyAs(order, pictures) {
     copy.textContent = (await copied(code)) ? "Copied" : "Selected: press Ctrl+C";
   });
 
-  const dialog = h(
-    "dialog",
-    { "aria-labelledby": "copy-title", onclose: () => dialog.remove() },
+  showDialog(
+    "The request just made",
+    list,
+    code,
     h(
       "div",
-      { class: "dialog-body" },
-      h(
-        "div",
-        { class: "dialog-head" },
-        h("h2", { id: "copy-title" }, "The request just made"),
-        iconButton("close", "Close", () => dialog.close()),
-      ),
-      list,
-      code,
-      h(
-        "div",
-        { class: "wrap" },
-        copy,
-        Object.values(pictures)
-          .flat()
-          .some((one) => !one.url) &&
-          h("p", { class: "hint" }, "Your picture is read from the folder that this runs in."),
-        heldKey() !== null && h("p", { class: "hint" }, "The key is read from EASEL_KEY."),
-      ),
+      { class: "wrap" },
+      copy,
+      Object.values(pictures)
+        .flat()
+        .some((one) => !one.url) && h("p", { class: "hint" }, "Your picture is read from the folder that this runs in."),
+      heldKey() !== null && h("p", { class: "hint" }, "The key is read from EASEL_KEY."),
     ),
   );
-  document.body.append(dialog);
   select(Math.max(0, names.indexOf(localStorage.getItem("language"))));
-  dialog.showModal();
 }
 
 /** Puts the code on the clipboard; where the browser forbids it, selects it. */

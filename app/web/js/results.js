@@ -1,5 +1,6 @@
 // What came back: pictures as a grid, each with its seed and what can be done with it.
 
+import { showDialog } from "./dialog.js";
 import { counted, duration, h, icon, iconButton, words } from "./dom.js";
 import { pixelClass } from "./models.js";
 import { download, picture } from "./pictures.js";
@@ -188,54 +189,41 @@ function enlarge(prediction, one, file, actions) {
     dialog.close();
     action(one);
   };
-  const dialog = h(
-    "dialog",
-    { "aria-labelledby": "large-title", onclose: () => dialog.remove() },
+  const dialog = showDialog(
+    prediction.model,
     h(
       "div",
-      { class: "dialog-body" },
+      { class: "large-picture" },
+      picture(one.url, `${prediction.model}, seed ${one.seed ?? "none"}`, { class: pixelClass(one) }),
       h(
-        "div",
-        { class: "dialog-head" },
-        h("h2", { id: "large-title" }, prediction.model),
-        iconButton("close", "Close", () => dialog.close()),
+        "dl",
+        { class: "facts" },
+        facts.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, String(value))]),
       ),
       h(
         "div",
-        { class: "large-picture" },
-        picture(one.url, `${prediction.model}, seed ${one.seed ?? "none"}`, { class: pixelClass(one) }),
+        { class: "wrap actions" },
         h(
-          "dl",
-          { class: "facts" },
-          facts.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, String(value))]),
+          "button",
+          { class: "button", type: "button", onclick: () => download(one.url, file) },
+          icon("download"),
+          "Download",
         ),
-        h(
-          "div",
-          { class: "wrap actions" },
+        actions.useAsInput &&
           h(
             "button",
-            { class: "button", type: "button", onclick: () => download(one.url, file) },
-            icon("download"),
-            "Download",
+            { class: "button", type: "button", onclick: act(actions.useAsInput) },
+            icon("input"),
+            "Use as input",
           ),
-          actions.useAsInput &&
-            h(
-              "button",
-              { class: "button", type: "button", onclick: act(actions.useAsInput) },
-              icon("input"),
-              "Use as input",
-            ),
-          actions.moreLikeThis &&
-            h(
-              "button",
-              { class: "button", type: "button", onclick: act(actions.moreLikeThis) },
-              icon("more"),
-              "More like this",
-            ),
-        ),
+        actions.moreLikeThis &&
+          h(
+            "button",
+            { class: "button", type: "button", onclick: act(actions.moreLikeThis) },
+            icon("more"),
+            "More like this",
+          ),
       ),
     ),
   );
-  document.body.append(dialog);
-  dialog.showModal();
 }

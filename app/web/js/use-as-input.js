@@ -1,6 +1,7 @@
 // Where a picture can go from here: every task of every model that takes one.
 
-import { h, iconButton } from "./dom.js";
+import { showDialog } from "./dialog.js";
+import { h } from "./dom.js";
 import { allModels, verb } from "./models.js";
 import { carry, fetched } from "./pictures.js";
 import { address } from "./router.js";
@@ -19,32 +20,15 @@ export async function useAsInput(image) {
     dialog.close();
     location.hash = address(task === "translate" ? ["translate", model.id] : ["make", model.id, task]);
   };
-  const dialog = h(
-    "dialog",
-    { "aria-labelledby": "use-title", onclose: () => dialog.remove() },
+  const dialog = showDialog(
+    "Use this picture to…",
     h(
       "div",
-      { class: "dialog-body" },
-      h(
-        "div",
-        { class: "dialog-head" },
-        h("h2", { id: "use-title" }, "Use this picture to…"),
-        iconButton("close", "Close", () => dialog.close()),
+      { class: "wrap" },
+      ways.map((way) =>
+        h("button", { class: "button", type: "button", onclick: () => go(way) }, `${verb(way.task)}: ${way.model.id}`),
       ),
-      h(
-        "div",
-        { class: "wrap" },
-        ways.map((way) =>
-          h(
-            "button",
-            { class: "button", type: "button", onclick: () => go(way) },
-            `${verb(way.task)}: ${way.model.id}`,
-          ),
-        ),
-      ),
-      ways.length === 0 && h("p", { class: "hint" }, "No model of this server takes a picture."),
     ),
+    ways.length === 0 && h("p", { class: "hint" }, "No model of this server takes a picture."),
   );
-  document.body.append(dialog);
-  dialog.showModal();
 }
