@@ -19,7 +19,7 @@ from torch import Tensor
 
 from models import noise
 from models.card import Card, Task
-from models.model import Model, Step, Steps
+from models.model import Model, Step, Steps, device_of
 
 
 @dataclass(frozen=True)
@@ -122,18 +122,40 @@ class OfPicture(Operation):
 
 
 class Translate(OfPicture):
-    """An image of one domain to the other."""
+    """An image of one domain to the other, in a style if the model knows styles; or to the target that is named."""
 
     task = Task.TRANSLATE
 
     def inputs(self, model: Model) -> tuple[str, ...]:
-        return ("image", "direction") if hasattr(model, "translate") else ()
+        if not hasattr(model, "translate"):
+            return ()
+        if model.targets:
+            return ("image", {"domain": "target", "attributes": "attributes"}[model.targets])
+        return ("image", "direction", *(("n", "seed", "latent", "style_image") if hasattr(model, "style") else ()))
 
     def prepare(self, model: Model, inputs: BaseModel, pictures: Sequence[np.ndarray]) -> Rows:
-        return replace(super().prepare(model, inputs, pictures), options={"direction": inputs.direction})
+        rows = super().prepare(model, inputs, pictures[:1])
+        if model.targets:
+            chosen = [inputs.target] if model.targets == "domain" else inputs.attributes
+            return replace(rows, tensors={**rows.tensors, "targets": _marked(chosen, model.classes)})
+        options = {"direction": inputs.direction}
+        if not hasattr(model, "style"):
+            return replace(rows, options=options)
+        if inputs.style_image is not None:
+            with torch.inference_mode():
+                styles = model.style(to_tensor(pictures[1:]).to(device_of(model)), inputs.direction).cpu()
+            drawn = Rows({"latent": styles}, seeds=(None,))
+        else:
+            drawn = _drawn(model, inputs)
+        return Rows({"images": to_tensor(list(pictures[:1]) * len(drawn)), **drawn.tensors}, options, drawn.seeds)
 
     def probe(self, model: Model, card: Card, count: int) -> Rows:
-        return replace(super().probe(model, card, count), options={"direction": model.directions[0]})
+        rows = super().probe(model, card, count)
+        if model.targets:
+            targets = torch.cat([_marked([index % model.classes], model.classes) for index in range(count)])
+            return replace(rows, tensors={**rows.tensors, "targets": targets})
+        styles = {"latent": noise.normal(range(count), model.latent_shape)} if hasattr(model, "style") else {}
+        return replace(rows, tensors={**rows.tensors, **styles}, options={"direction": model.directions[0]})
 
     def apply(self, model: Model, tensors: dict[str, Tensor], **options: Any) -> Tensor | Steps:
         return model.translate(**tensors, **options)
@@ -363,6 +385,13 @@ def _noise_images(card: Card, count: int) -> Tensor:
     return noise.normal(range(count), (card.image.channels, card.image.height, card.image.width)).clamp(-1, 1)
 
 
+def _marked(chosen: Sequence[int], classes: int) -> Tensor:
+    """[1, classes]: 1 for the classes that were chosen, else 0."""
+    marked = torch.zeros(1, classes)
+    marked[0, list(chosen)] = 1
+    return marked
+
+
 def _has_codes(model: Model) -> bool:
     return hasattr(model, "encode") and hasattr(model, "decode")
 
@@ -401,6 +430,5 @@ def _told(model: Model, latents: Sequence[Sequence[float]]) -> Tensor:
 
 
 def _encode(model: Model, pictures: Sequence[np.ndarray]) -> Tensor:
-    device = next(model.parameters()).device
     with torch.inference_mode():
-        return model.encode(to_tensor(pictures).to(device)).cpu()
+        return model.encode(to_tensor(pictures).to(device_of(model))).cpu()

@@ -11,11 +11,9 @@ import torch
 from torch import Tensor
 
 from models import model
-from models.losses.adversarial import Adversarial, LeastSquares, NonSaturating
+from models.losses.adversarial import ADVERSARIAL
 from models.model import Batch, Losses, Model, Player, register
 from models.nn import dcgan
-
-ADVERSARIAL: dict[str, type[Adversarial]] = {"non-saturating": NonSaturating, "least-squares": LeastSquares}
 
 
 @register("dcgan")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -47,3 +48,34 @@ class LeastSquares(Adversarial):
 
     def generator(self, fake: Tensor) -> Tensor:
         return 0.5 * (fake - 1).square().mean()
+
+
+class Wasserstein(Adversarial):
+    """E f(G(z)) - E f(x) against -E f(G(z)); f needs a penalty or clipping besides (WGAN, arXiv 1701.07875, eq. 3)."""
+
+    def discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
+        return fake.mean() - real.mean()
+
+    def generator(self, fake: Tensor) -> Tensor:
+        return -fake.mean()
+
+
+class PerScale(Adversarial):
+    """Another pair, averaged over a discriminator's scales: both take a list of outputs, one per scale."""
+
+    def __init__(self, pair: Adversarial):
+        self.pair = pair
+
+    def discriminator(self, real: Sequence[Tensor], fake: Sequence[Tensor]) -> Tensor:
+        return sum(map(self.pair.discriminator, real, fake)) / len(real)
+
+    def generator(self, fake: Sequence[Tensor]) -> Tensor:
+        return sum(map(self.pair.generator, fake)) / len(fake)
+
+
+ADVERSARIAL: dict[str, type[Adversarial]] = {
+    "non-saturating": NonSaturating,
+    "least-squares": LeastSquares,
+    "wasserstein": Wasserstein,
+}
+"""The pairs by the names that settings use."""
