@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from models.model import Model
+from models.operations import whole
 from models.training.data import Source
 
 
@@ -53,7 +54,7 @@ def standing_statistics(model: Model, source: Source, passes: int = 64, batch: i
         if hasattr(model, "sample"):
             latent = torch.randn(batch, *model.latent_shape, generator=generator)
             labels = torch.randint(max(model.classes, 1), (batch,), generator=generator)
-            model.sample(latent.to(device), labels.to(device))
+            whole(model.sample(latent.to(device), labels.to(device)))
         else:
             model.classify(source.batch(batch, index)["images"].to(device))
     model.eval()

@@ -32,6 +32,7 @@ FAMILIES = {
     "pixelrnn": ("mnist", {"size": 16, "block": 2, "width": 8, "layers": 1}),
     "glow": ("mnist", {"size": 16, "depth": 1, "width": 8}),
     "diffusion": ("mnist", {"size": 16, "widths": [32], "classes": 2}),
+    "lapgan": ("mnist", {"sides": [8, 16], "channels": 1, "latent": 4, "hidden": 8, "width": 8}),
     "gaussian": ("mnist", {"size": 16, "rank": 2}),
     "gmm": ("mnist", {"size": 16, "rank": 2, "components": 2}),
     "classifier": ("mnist", {"width": 8, "classes": 2}),
