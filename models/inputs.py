@@ -188,7 +188,7 @@ FIELDS: dict[str, FieldMaker] = {
             json_schema_extra={"anyOf": _names_or_indices(card)},
         ),
     ),
-    "attributes": lambda card: (
+    "targets": lambda card: (
         list[Annotated[int | str, AfterValidator(_label_of(card))]],
         Field(
             description="what the result is to have, by name or index; it is to have none of the others",

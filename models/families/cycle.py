@@ -7,6 +7,7 @@
   of the cycle, and features of the discriminators matched
 """
 
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import torch.nn.functional as F
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 
 from models import model
 from models.card import Direction
-from models.losses.adversarial import ADVERSARIAL
+from models.losses.adversarial import Objective, adversarial
 from models.losses.matching import feature_matching
 from models.losses.penalty import gradient_penalty
 from models.model import Batch, Losses, Model, Player, register
@@ -42,7 +43,7 @@ class Config(model.Config):
     """Of a U-Net."""
     residual: bool = False
     """Whether a generator says what to change in its input (`models.nn.residual`), which is learned in fewer steps."""
-    adversarial: Literal["least-squares", "non-saturating", "wasserstein"] = "least-squares"
+    adversarial: Objective = "least-squares"
     cycle: float = 10.0
     distance: Literal["l1", "l2"] = "l1"
     identity: float = 0.5
@@ -97,7 +98,7 @@ class CycleGAN(Model):
     def prepare_training(self) -> None:
         config = self.config
         self.judge_a, self.judge_b = config.discriminator(), config.discriminator()
-        self.adversarial = ADVERSARIAL[config.adversarial]()
+        self.adversarial = adversarial(config.adversarial)
         self.pool_a, self.pool_b = ImagePool(config.pool), ImagePool(config.pool)
 
     def players(self) -> tuple[Player, ...]:
@@ -127,8 +128,7 @@ class CycleGAN(Model):
             identity = distance(self.b_to_a(a).float(), a) + distance(self.a_to_b(b).float(), b)
             losses["identity"] = config.identity * config.cycle * identity
         if config.matching:
-            real_a, real_b = self.judge_a.features(a), self.judge_b.features(b)
-            matched = feature_matching(real_a[:-1], seen_a[:-1]) + feature_matching(real_b[:-1], seen_b[:-1])
+            matched = _matching(self.judge_a.features(a), seen_a) + _matching(self.judge_b.features(b), seen_b)
             losses["matching"] = config.matching * matched
         return losses
 
@@ -139,6 +139,17 @@ class CycleGAN(Model):
             "b": self.adversarial.discriminator(self.judge_b(b).float(), self.judge_b(fake_b).float()),
         }
         if self.config.penalty:
-            steep = gradient_penalty(self.judge_a, a, fake_a) + gradient_penalty(self.judge_b, b, fake_b)
+            steep = gradient_penalty(_mean_of(self.judge_a), a, fake_a)
+            steep = steep + gradient_penalty(_mean_of(self.judge_b), b, fake_b)
             losses["penalty"] = self.config.penalty * steep
         return losses
+
+
+def _matching(real: Sequence[Tensor], fake: Sequence[Tensor]) -> Tensor:
+    """The mean over the layers but the last, which is the verdict."""
+    return sum(map(feature_matching, real[:-1], fake[:-1])) / (len(real) - 1)
+
+
+def _mean_of(judge: PatchGAN) -> Callable[[Tensor], Tensor]:
+    """One verdict per image, [N]."""
+    return lambda images: judge(images).mean((1, 2, 3))

@@ -42,7 +42,7 @@ class StarGAN(Model):
         super().__init__()
         self.config = config
         self.classes = config.classes
-        self.targets = "attributes" if config.attributes else "domain"
+        self.targets = "many" if config.attributes else "one"
         network = ResNetTranslator(
             config.channels + config.classes,
             config.width,
@@ -85,7 +85,7 @@ class StarGAN(Model):
             fake = self.translate(images, targets)
         real_verdicts, logits = self.critic(images)
         fake_verdicts, _ = self.critic(fake)
-        steep = gradient_penalty(lambda x: self.critic(x)[0], images, fake)
+        steep = gradient_penalty(lambda x: self.critic(x)[0].mean((1, 2, 3)), images, fake)
         return {
             "adversarial": self.adversarial.discriminator(real_verdicts.float(), fake_verdicts.float()),
             "classification": config.classification * self._classification(logits.float(), labels),

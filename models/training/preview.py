@@ -79,7 +79,7 @@ def _to_targets(model: Model, images: Tensor, labels: Tensor) -> np.ndarray:
     cells: list[np.ndarray] = []
     each = torch.eye(model.classes)
     for image, label in zip(images, labels, strict=True):
-        targets = each if model.targets == "domain" else (label - each).abs()
+        targets = each if model.targets == "one" else (label - each).abs()
         given = image.expand(model.classes, -1, -1, -1).to(device_of(model))
         made = model.translate(given, targets.to(given.device)).cpu()
         cells += list(operations.to_pixels(torch.cat([image[None], made])))
