@@ -46,9 +46,10 @@ class Work:
 
     order: Order
     pictures: Sequence[np.ndarray]
+    """uint8 [H, W, C] each, in the order in which the input names them."""
     rows: Rows | None = None
     pixels: np.ndarray | None = None
-    """uint8 [N, H, W, C] once it is done."""
+    """uint8 [N, H, W, C] once it is done, a row each; `Operation.finish` makes the answer's pictures of them."""
     numbers: np.ndarray | None = None
     """Instead of pixels, float32 [N, D] once a task is done whose answer is no pictures."""
     weights: str = ""
@@ -160,7 +161,8 @@ class Engine:
             inputs = input_model(loaded.card, order.task).model_validate(order.input)
         except (KeyError, ValueError) as error:
             raise PredictionError("invalid_input", f"{order.model} does not take this input: {error}") from error
-        work.rows = OPERATIONS[order.task].prepare(loaded.model, inputs, work.pictures)
+        pictures = order.frame.cut(work.pictures[0]) if order.frame else work.pictures
+        work.rows = OPERATIONS[order.task].prepare(loaded.model, inputs, pictures)
 
     def load(self, name: str) -> Resident:
         """The model, from memory or from disk; others are dropped first if the budget asks for it.
