@@ -377,6 +377,18 @@ def report(out: Annotated[Path, typer.Option("--out", "-o", help="folder of the 
         _quit(str(error))
 
 
+@app.command()
+def gallery(out: Annotated[Path, typer.Option("--out", "-o", help="folder of the docs")] = Path("docs")) -> None:
+    """Write the docs' page of translations, a sheet for each way of each translator. Needs the data sets."""
+    from models.metrics.gallery import write
+    from models.registry import Registry
+
+    try:
+        write(Registry(_settings().model_folders), out)
+    except FileNotFoundError as error:
+        _quit(str(error))
+
+
 @keys.command("create")
 def create_key(
     name: Annotated[str, typer.Argument(help="whom or what the key is for")],

@@ -146,10 +146,13 @@ class Translate(OfPicture):
         return ("image", "direction", "fit", "side", *(("cycle", "heat_map") if len(model.directions) == 2 else ()))
 
     def prepare(self, model: Model, inputs: BaseModel, pictures: Sequence[np.ndarray]) -> Rows:
-        cycle = getattr(inputs, "cycle", False)
-        options = {"direction": inputs.direction} | ({"cycle": True} if cycle else {})
-        shown = 1 + cycle + getattr(inputs, "heat_map", False)
-        return replace(super().prepare(model, inputs, pictures), options=options, seeds=(None,) * shown)
+        rows = super().prepare(model, inputs, pictures)
+        options = {"direction": inputs.direction}
+        if not getattr(inputs, "cycle", False):
+            return replace(rows, options=options)
+        shown = 3 if inputs.heat_map else 2
+        seeds = tuple(seed for seed in rows.seeds for _ in range(shown))
+        return Rows(rows.tensors, {**options, "cycle": True}, seeds)
 
     def probe(self, model: Model, card: Card, count: int) -> Rows:
         return replace(super().probe(model, card, count), options={"direction": model.directions[0]})
@@ -167,10 +170,13 @@ class Translate(OfPicture):
     def finish(self, inputs: Mapping[str, Any], given: Sequence[np.ndarray], made: Sequence[np.ndarray]) -> Finished:
         if not inputs.get("cycle"):
             return super().finish(inputs, given, made)
-        there, back = np.split(made[0], 2, axis=2)
-        off = np.abs(given[0].astype(np.int16) - back).mean(axis=2) / 255
-        heat = [heat_map(off, channels=back.shape[2])] if inputs.get("heat_map") else []
-        return Finished([there, back, *heat], cycle_error=round(float(off.mean()), 5))
+        shown, errors = [], []
+        for both in made:
+            there, back = np.split(both, 2, axis=2)
+            off = np.abs(given[0].astype(np.int16) - back).mean(axis=2) / 255
+            shown += [there, back, *([heat_map(off, channels=back.shape[2])] if inputs.get("heat_map") else [])]
+            errors.append(off.mean())
+        return Finished(shown, cycle_error=round(float(np.mean(errors)), 5))
 
 
 _BACK: dict[Direction, Direction] = {"AtoB": "BtoA", "BtoA": "AtoB"}
@@ -330,6 +336,13 @@ class Score(OfPicture):
         per_bit = tensors["images"][0].numel() * math.log(2)
         for step in steps_of(model.score(tensors["images"])):
             yield Step(step.done, step.total, torch.stack([step.images, -step.images / per_bit], dim=1))
+
+
+def over_tiles(rows: Rows, tiles: Sequence[np.ndarray]) -> Rows:
+    """The rows of a picture's first tile as rows of all its tiles, uint8 [H, W, C] each: tile by tile of each row."""
+    tensors = {name: tensor.repeat_interleave(len(tiles), dim=0) for name, tensor in rows.tensors.items()}
+    tensors["images"] = to_tensor(tiles).repeat(len(rows), 1, 1, 1)
+    return replace(rows, tensors=tensors)
 
 
 def whole(result: Tensor | Steps) -> Tensor:

@@ -139,9 +139,8 @@ class Order(_Value):
     @property
     def count(self) -> int:
         """How many images the model makes for it."""
-        if self.frame:
-            return self.frame.tiles
-        return self.input.get("n") or self.input.get("frames") or 1
+        shown = self.input.get("n") or self.input.get("frames") or 1
+        return shown * self.frame.tiles if self.frame else shown
 
     @property
     def pictures(self) -> list[str]:

@@ -86,10 +86,11 @@ def _finished(work: Work) -> Finished:
     if work.pixels is None:
         return Finished([])
     order, frame = work.order, work.order.frame
-    made = list(work.pixels) if frame is None else [frame.join(work.pixels)]
-    finished = OPERATIONS[order.task].finish(order.input, work.pictures, made)
+    operation = OPERATIONS[order.task]
     if frame is None:
-        return finished
+        return operation.finish(order.input, work.pictures, work.pixels)
+    made = [frame.join(tiles) for tiles in work.pixels.reshape(-1, frame.tiles, *work.pixels.shape[1:])]
+    finished = operation.finish(order.input, work.pictures, made)
     return replace(finished, pictures=[frame.restore(picture) for picture in finished.pictures])
 
 
