@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -18,8 +18,9 @@ from pydantic import BaseModel
 from torch import Tensor
 
 from models import noise
-from models.card import Card, Task
+from models.card import Card, Direction, Task
 from models.model import LIKELIHOOD, Model, Step, Steps, device_of
+from models.pictures import heat_map
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,15 @@ class Rows:
         return shapes, tuple(sorted(self.options.items()))
 
 
+@dataclass(frozen=True)
+class Finished:
+    """The pictures of an answer, uint8 [H, W, C] each."""
+
+    pictures: Sequence[np.ndarray]
+    cycle_error: float | None = None
+    """Mean absolute difference between a picture and its way there and back, as a share of the range of values."""
+
+
 class Operation(ABC):
     """One task."""
 
@@ -59,6 +69,10 @@ class Operation(ABC):
     @abstractmethod
     def probe(self, model: Model, card: Card, count: int) -> Rows:
         """`count` rows of typical input, to warm a model up and to measure it."""
+
+    def finish(self, inputs: Mapping[str, Any], given: Sequence[np.ndarray], made: Sequence[np.ndarray]) -> Finished:
+        """What an answer shows of the rows of one request, and of the pictures that it gave. uint8 [H, W, C] each."""
+        return Finished(made)
 
     @abstractmethod
     def apply(self, model: Model, tensors: dict[str, Tensor], **options: Any) -> Tensor | Steps:
@@ -125,7 +139,10 @@ class OfPicture(Operation):
 
 
 class Translate(OfPicture):
-    """An image of one domain to the other, in a style if the model knows styles; or to the target that is named."""
+    """An image of one domain to the other, in a style if the model has styles, or to the target that is named.
+
+    With `cycle` it goes back again: then each row has the channels of both.
+    """
 
     task = Task.TRANSLATE
 
@@ -133,24 +150,26 @@ class Translate(OfPicture):
         if not hasattr(model, "translate"):
             return ()
         if model.targets:
-            return ("image", {"one": "target", "many": "targets"}[model.targets])
-        return ("image", "direction", *(("n", "seed", "latent", "style_image") if hasattr(model, "style") else ()))
+            return ("image", {"one": "target", "many": "targets"}[model.targets], "fit", "side")
+        styled = ("n", "seed", "latent", "style_image") if hasattr(model, "style") else ()
+        back = ("cycle", "heat_map") if len(model.directions) == 2 else ()
+        return ("image", "direction", *styled, "fit", "side", *back)
 
     def prepare(self, model: Model, inputs: BaseModel, pictures: Sequence[np.ndarray]) -> Rows:
         rows = super().prepare(model, inputs, pictures[:1])
         if model.targets:
             chosen = [inputs.target] if model.targets == "one" else inputs.targets
             return replace(rows, tensors={**rows.tensors, "targets": _marked(chosen, model.classes)})
+        if hasattr(model, "style"):
+            styles = _styles(model, inputs, pictures[1:])
+            images = to_tensor(list(pictures[:1]) * len(styles))
+            rows = Rows({"images": images, **styles.tensors}, seeds=styles.seeds)
         options = {"direction": inputs.direction}
-        if not hasattr(model, "style"):
+        if not getattr(inputs, "cycle", False):
             return replace(rows, options=options)
-        if inputs.style_image is not None:
-            with torch.inference_mode():
-                styles = model.style(to_tensor(pictures[1:]).to(device_of(model)), inputs.direction).cpu()
-            drawn = Rows({"latent": styles}, seeds=(None,))
-        else:
-            drawn = _drawn(model, inputs)
-        return Rows({"images": to_tensor(list(pictures[:1]) * len(drawn)), **drawn.tensors}, options, drawn.seeds)
+        shown = 3 if inputs.heat_map else 2
+        seeds = tuple(seed for seed in rows.seeds for _ in range(shown))
+        return Rows(rows.tensors, {**options, "cycle": True}, seeds)
 
     def probe(self, model: Model, card: Card, count: int) -> Rows:
         rows = super().probe(model, card, count)
@@ -160,8 +179,29 @@ class Translate(OfPicture):
         styles = {"latent": noise.normal(range(count), model.latent_shape)} if hasattr(model, "style") else {}
         return replace(rows, tensors={**rows.tensors, **styles}, options={"direction": model.directions[0]})
 
-    def apply(self, model: Model, tensors: dict[str, Tensor], **options: Any) -> Tensor | Steps:
-        return model.translate(**tensors, **options)
+    def apply(self, model: Model, tensors: dict[str, Tensor], cycle: bool = False, **options: Any) -> Tensor | Steps:
+        there = model.translate(**tensors, **options)
+        if not cycle:
+            return there
+        there, back = whole(there), _BACK[options["direction"]]
+        # On the way back a picture's style is its own.
+        own = {"latent": model.style(tensors["images"], back)} if hasattr(model, "style") else {}
+        returned = whole(model.translate(images=there, direction=back, **own))
+        return torch.cat([there, returned], dim=1)
+
+    def finish(self, inputs: Mapping[str, Any], given: Sequence[np.ndarray], made: Sequence[np.ndarray]) -> Finished:
+        if not inputs.get("cycle"):
+            return super().finish(inputs, given, made)
+        shown, errors = [], []
+        for both in made:
+            there, back = np.split(both, 2, axis=2)
+            off = np.abs(given[0].astype(np.int16) - back).mean(axis=2) / 255
+            shown += [there, back, *([heat_map(off, channels=back.shape[2])] if inputs.get("heat_map") else [])]
+            errors.append(off.mean())
+        return Finished(shown, cycle_error=round(float(np.mean(errors)), 5))
+
+
+_BACK: dict[Direction, Direction] = {"AtoB": "BtoA", "BtoA": "AtoB"}
 
 
 class Stylize(OfPicture):
@@ -323,6 +363,13 @@ class Score(OfPicture):
         return model.scores
 
 
+def over_tiles(rows: Rows, tiles: Sequence[np.ndarray]) -> Rows:
+    """The rows of a picture's first tile as rows of all its tiles, uint8 [H, W, C] each: tile by tile of each row."""
+    tensors = {name: tensor.repeat_interleave(len(tiles), dim=0) for name, tensor in rows.tensors.items()}
+    tensors["images"] = to_tensor(tiles).repeat(len(rows), 1, 1, 1)
+    return replace(rows, tensors=tensors)
+
+
 def whole(result: Tensor | Steps) -> Tensor:
     """The images of a method's result, however many passes they take."""
     for step in steps_of(result):
@@ -389,6 +436,15 @@ def to_pixels(images: Tensor) -> np.ndarray:
 
 def _noise_images(card: Card, count: int) -> Tensor:
     return noise.normal(range(count), (card.image.channels, card.image.height, card.image.width)).clamp(-1, 1)
+
+
+def _styles(model: Model, inputs: BaseModel, pictures: Sequence[np.ndarray]) -> Rows:
+    """The style of a picture, or those that are told or drawn as latents are."""
+    if inputs.style_image is None:
+        return _drawn(model, inputs)
+    with torch.inference_mode():
+        styles = model.style(to_tensor(pictures).to(device_of(model)), inputs.direction).cpu()
+    return Rows({"latent": styles}, seeds=(None,))
 
 
 def _marked(chosen: Sequence[int], classes: int) -> Tensor:
