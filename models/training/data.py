@@ -99,6 +99,8 @@ class DataSpec(BaseModel):
     domains: tuple[str, str] | None = None
     """Two classes of a labelled set as the domains A and B. They are trained on without pairs; of the held-out split
     only what both have is taken, in the same order, so that the true answers are known there, and only there."""
+    pairs: bool = False
+    """Whether what is trained on is paired, too: for a judge of pairs, never for a translator."""
     attributes: tuple[str, ...] = ()
     """Columns of the split's `attributes.csv`: the labels are then [N, attributes] of 0 and 1."""
     known: int = 0
@@ -310,13 +312,13 @@ def _attributes(opened: zipfile.ZipFile, spec: DataSpec, names: Sequence[str]) -
 
 
 def _domains(opened: zipfile.ZipFile, spec: DataSpec) -> Contents:
-    """`<split>/<class>/*.png` of two classes; pairs, by their names, in the held-out split alone."""
+    """`<split>/<class>/*.png` of two classes; of the held-out split the pairs, by their names."""
     members = {
         domain: {PurePosixPath(name).name: name for name in _members(opened, f"{spec.split}/{domain}")}
         for domain in spec.domains
     }
     a, b = members.values()
-    if spec.split != spec.held_out:
+    if spec.split != spec.held_out and not spec.pairs:
         return Contents({"a": _stack(opened, a.values(), spec), "b": _stack(opened, b.values(), spec)})
     both = [name for name in a if name in b]
     fields = {"a": _stack(opened, (a[name] for name in both), spec), "b": _stack(opened, map(b.get, both), spec)}

@@ -56,5 +56,7 @@ def standing_statistics(model: Model, source: Source, passes: int = 64, batch: i
             labels = torch.randint(max(model.classes, 1), (batch,), generator=generator)
             whole(model.sample(latent.to(device), labels.to(device)))
         else:
-            model.classify(source.batch(batch, index)["images"].to(device))
+            drawn = source.batch(batch, index)
+            for name in source.fields:
+                model.network(drawn[name].to(device))
     model.eval()
