@@ -133,11 +133,11 @@ def _against_truth(
     spaces = [("pixels", thumbnails, None)]
     if judge := about.ours(MATCHERS):
         matcher, by = judge
-        spaces.append((by.partition("@")[0], matcher.match, by))
+        spaces.append((by.partition("@")[0], lambda x: batched(matcher.match, x), by))
     for images, floor in ((made, ""), (source, ".floor")):
         yield about.metric(f"psnr{suffix}{floor}", psnr(images, target).mean().item(), len(images))
         for name, features, by in spaces if len(images) >= WAYS else ():
-            found = retrieval(batched(features, images), batched(features, target), WAYS)
+            found = retrieval(features(images), features(target), WAYS)
             told = f"{about.reference}; {WAYS} ways"
             yield about.metric(f"retrieval[{name}]{suffix}{floor}", found, len(images), by, told)
 
