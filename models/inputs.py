@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model,
 from pydantic.fields import FieldInfo
 
 from models.card import Card, Task
+from models.framing import MAX_SIDE, Fit
 
 MAX_SEED = 2**53 - 1
 """The largest integer that JSON and JavaScript hold exactly."""
@@ -176,6 +177,29 @@ FIELDS: dict[str, FieldMaker] = {
         Field(None, min_length=2, max_length=8, description=f"the pictures to pass through, each {_PICTURE}"),
     ),
     "direction": _direction,
+    "fit": lambda card: (
+        Fit | None,
+        Field(
+            None,
+            description="answer at the picture's own size: contain shows the network all of it, cover its centre, "
+            "stretch all of it without its aspect, tile one part after the other; "
+            f"if absent, its centre is answered at {card.image.width} x {card.image.height}",
+        ),
+    ),
+    "side": lambda card: (
+        int | None,
+        Field(
+            None,
+            ge=8,
+            le=MAX_SIDE,
+            description=f"with `fit`: the answer's longer side; the picture's own if absent, up to {MAX_SIDE}",
+        ),
+    ),
+    "cycle": lambda card: (bool, Field(False, description="answer with the way back, too, and how far it is off")),
+    "heat_map": lambda card: (
+        bool,
+        Field(False, description="with `cycle`: a third picture, of where the way back is off"),
+    ),
     "strength": lambda card: (
         float,
         Field(
@@ -199,6 +223,10 @@ STARTS: dict[Task, tuple[str, ...]] = {
 """Inputs of which a request gives one. A `seed` that is not given is drawn."""
 
 
+GOES_WITH = {"side": "fit", "heat_map": "cycle"}
+"""Inputs that mean something only beside another one."""
+
+
 @lru_cache(maxsize=1024)
 def input_model(card: Card, task: Task) -> type[BaseModel]:
     """The pydantic model of what `card` takes for `task`; its JSON Schema is what the API shows.
@@ -208,10 +236,13 @@ def input_model(card: Card, task: Task) -> type[BaseModel]:
     """
     names = card.tasks[task]
     starts = tuple(name for name in STARTS.get(task, ()) if name in names)
+    checks = {"together": _together} if GOES_WITH.keys() & set(names) else {}
+    if starts:
+        checks["one_start"] = _one_of_starts(starts)
     return create_model(
         f"{card.name}-{task.value}-input",
         __config__=ConfigDict(extra="forbid", frozen=True, title=f"Input of {card.name} for {task.value}"),
-        __validators__={"one_start": model_validator(mode="after")(_one_of_starts(starts))} if starts else {},
+        __validators__={name: model_validator(mode="after")(check) for name, check in checks.items()},
         **{name: _field(card, name, optional=len(starts) > 1 and name in starts) for name in names},
     )
 
@@ -221,6 +252,13 @@ def _field(card: Card, name: str, optional: bool) -> tuple[Any, FieldInfo]:
     if optional and field.is_required():
         return kind | None, Field(None, description=field.description)
     return kind, field
+
+
+def _together(inputs: BaseModel) -> BaseModel:
+    for name, other in GOES_WITH.items():
+        if getattr(inputs, name, None) and not getattr(inputs, other):
+            raise ValueError(f"`{name}` goes with `{other}`; give both or neither")
+    return inputs
 
 
 def _one_of_starts(starts: tuple[str, ...]) -> Callable[[BaseModel], BaseModel]:
