@@ -18,14 +18,9 @@ from pydantic import BaseModel
 from torch import Tensor
 
 from models import noise
-<<<<<<< HEAD
-from models.card import Card, Task
-from models.model import LIKELIHOOD, Model, Step, Steps
-=======
 from models.card import Card, Direction, Task
-from models.model import Model, Step, Steps
+from models.model import LIKELIHOOD, Model, Step, Steps
 from models.pictures import heat_map
->>>>>>> import
 
 
 @dataclass(frozen=True)
