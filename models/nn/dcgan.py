@@ -51,20 +51,19 @@ class Generator(nn.Module):
         return self.net(latent[:, :, None, None])
 
 
-class Discriminator(nn.Module):
-    """[N, channels, size, size] -> logits [N]; above 0 means real.
+class Encoder(nn.Module):
+    """[N, channels, size, size] -> [N, outputs]; `features` [N, F, base, base] are what the last convolution sees.
 
     Args:
         width: channels of the first feature map; they double at each halving.
-        classes: above 0, the label joins the image as `classes` constant maps (cGAN, arXiv 1411.1784: D sees y too).
         dropout: probability of dropping a feature map, after each hidden layer.
     """
 
-    def __init__(self, channels: int, size: int, width: int, classes: int = 0, dropout: float = 0.0):
+    def __init__(self, channels: int, size: int, width: int, outputs: int, dropout: float = 0.0):
         super().__init__()
         base, doublings = _plan(size)
         layers: list[nn.Module] = [
-            nn.Conv2d(channels + classes, width, 4, stride=2, padding=1),
+            nn.Conv2d(channels, width, 4, stride=2, padding=1),
             nn.LeakyReLU(0.2, inplace=True),
             nn.Dropout2d(dropout),
         ]
@@ -77,13 +76,27 @@ class Discriminator(nn.Module):
                 nn.Dropout2d(dropout),
             ]
             features *= 2
-        layers += [nn.Conv2d(features, 1, base)]
-        self.net = nn.Sequential(*layers)
-        self.classes = classes
+        self.features = nn.Sequential(*layers)
+        self.head = nn.Conv2d(features, outputs, base)
         normal_(self)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.head(self.features(images)).flatten(1)
+
+
+class Discriminator(Encoder):
+    """[N, channels, size, size] -> logits [N]; above 0 means real.
+
+    Args:
+        classes: above 0, the label joins the image as `classes` constant maps (cGAN, arXiv 1411.1784: D sees y too).
+    """
+
+    def __init__(self, channels: int, size: int, width: int, classes: int = 0, dropout: float = 0.0):
+        super().__init__(channels + classes, size, width, 1, dropout)
+        self.classes = classes
 
     def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
         if self.classes:
             maps = nn.functional.one_hot(labels, self.classes).to(images.dtype)[:, :, None, None]
             images = torch.cat([images, maps.expand(-1, -1, *images.shape[2:])], dim=1)
-        return self.net(images).flatten()
+        return super().forward(images).flatten()

@@ -19,6 +19,11 @@ from models.training.trainer import Trainer
 FAMILIES = {
     "dcgan": ("mnist", {"size": 16, "latent": 4, "width": 8}),
     "cgan": ("mnist", {"size": 16, "latent": 4, "width": 8, "classes": 2}),
+    "acgan": ("mnist", {"size": 16, "latent": 4, "width": 8, "classes": 2}),
+    "infogan": ("mnist", {"size": 16, "noise": 4, "width": 8, "warm_up": 2, "jitter": 0.1}),
+    "bigan": ("mnist", {"size": 16, "latent": 4, "width": 8, "hidden": 8, "cycle": 0.1}),
+    "ali": ("mnist", {"size": 16, "latent": 4, "width": 8, "hidden": 8, "network": "mlp"}),
+    "vae-gan": ("mnist", {"size": 16, "latent": 4, "width": 8}),
     "vae": ("mnist", {"size": 16, "latent": 4, "width": 8}),
     "beta-vae": ("mnist", {"size": 16, "latent": 4, "width": 4, "network": "strided"}),
     "ae": ("mnist", {"size": 16, "latent": 4, "width": 8}),
