@@ -206,6 +206,7 @@ class Predictions:
             timeout_s=card.serving.timeout_s,
             max_queue=self.settings.max_queue,
             webhook=webhook,
+            waited=patience.wait_s > 0,
             digest=_digest(request, files) if naming.key else "",
             idempotency=naming.key and self.caller.owner + naming.key,
         )
@@ -228,18 +229,17 @@ class Predictions:
             ClientGone: nobody waits any more; the prediction was canceled.
         """
         if patience.leaving is None:
-            return await waiter.ended(patience.wait_s) or found
-        ended = asyncio.ensure_future(waiter.ended(patience.wait_s))
+            return await waiter.ended(found, patience.wait_s)
         leaving = asyncio.ensure_future(patience.leaving())
+        leaving.add_done_callback(lambda _: waiter.stop())
         try:
-            await asyncio.wait((ended, leaving), return_when=asyncio.FIRST_COMPLETED)
-            if ended.done():
-                return ended.result() or found
+            found = await waiter.ended(found, patience.wait_s)
+        finally:
+            leaving.cancel()
+        if waiter.stopped and found.status not in ENDED:
             await self.store.cancel(found)
             raise ClientGone("the client left before the prediction ended, which was canceled")
-        finally:
-            ended.cancel()
-            leaving.cancel()
+        return found
 
     async def _claim_and_enqueue(self, job: NewJob, pictures: dict[str, bytes]) -> Snapshot | Earlier:
         """`_enqueue`, counted against the caller unless it makes no new prediction."""
@@ -286,7 +286,7 @@ class Predictions:
         with self.store.waiter(prediction) as waiter:
             found = await self.get(prediction)
             if found.status not in ENDED and wait_s > 0:
-                found = await waiter.ended(wait_s) or found
+                found = await waiter.ended(found, wait_s)
         return found
 
     async def history(self, after: Place | None, limit: int, wanted: Filter) -> tuple[list[Snapshot], Place | None]:

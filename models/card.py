@@ -88,6 +88,22 @@ class TrainingRecord(_Record):
     date: str
 
 
+class ImportedFile(_Record):
+    """A checkpoint of other code."""
+
+    name: str
+    sha256: str
+
+
+class ImportRecord(_Record):
+    """Where weights come from that were trained by other code (`easel import`)."""
+
+    files: dict[Direction, ImportedFile] = Field(description="the generator of each direction")
+    inferred: tuple[str, ...] = Field(description="what the names and shapes in them told")
+    assumed: tuple[str, ...] = Field((), description="what they do not tell and nobody said")
+    date: str
+
+
 class WeightsRecord(_Record):
     """The file beside the card."""
 
@@ -144,6 +160,7 @@ class Card(_Record):
     directions: tuple[Direction, ...] = ()
     data: DataRecord | None = None
     training: TrainingRecord | None = None
+    imported: ImportRecord | None = None
     weights: WeightsRecord
     metrics: tuple[Metric, ...] = ()
     serving: Serving = Serving()

@@ -1,4 +1,4 @@
-"""A model on disk: `model.safetensors` in half precision and `card.json`, held together by the weights' sha256."""
+"""A model on disk: `model.safetensors` (half precision unless imported) and `card.json`, held together by a sha256."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ def read(folder: Path, card: Card | None = None) -> Model:
     return freeze(model)
 
 
-def write(model: Model, folder: Path) -> WeightsRecord:
-    """Writes the weights in half precision and returns what the card says of them."""
+def write(model: Model, folder: Path, precision: torch.dtype = torch.float16) -> WeightsRecord:
+    """Writes the weights and returns what the card says of them."""
     folder.mkdir(parents=True, exist_ok=True)
     state = {
-        name: tensor.detach().cpu().to(torch.float16 if tensor.is_floating_point() else tensor.dtype).contiguous()
+        name: tensor.detach().cpu().to(precision if tensor.is_floating_point() else tensor.dtype).contiguous()
         for name, tensor in model.state_dict().items()
     }
     blob = save(state)

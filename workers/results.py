@@ -13,7 +13,6 @@ import numpy as np
 
 from models import pictures
 from models.card import Task
-from models.operations import OPERATIONS
 from models.provenance import CHUNK, PICTURE_DIGEST, Provenance
 from workers.engine import PredictionError, Work
 from workers.jobs import PICTURE_PREFIX, Answer, Image, Timing
@@ -68,10 +67,9 @@ def _latents(work: Work) -> np.ndarray | None:
 
 def _values(work: Work) -> tuple[dict[str, float], ...]:
     """The named numbers of each row, of a task that has any."""
-    columns = OPERATIONS[work.order.task].columns
-    if not columns:
+    if not work.columns:
         return ()
-    return tuple(dict(zip(columns, row, strict=True)) for row in _finite(work.numbers).tolist())
+    return tuple(dict(zip(work.columns, row, strict=True)) for row in _finite(work.numbers).tolist())
 
 
 def _finite(numbers: np.ndarray) -> np.ndarray:

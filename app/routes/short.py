@@ -7,11 +7,12 @@ from starlette.responses import Response
 
 from app import answers
 from app.dependencies import Asking, AskingDep
+from app.direct import DirectRoute
 from app.openapi import IMAGE_RESPONSES, SAMPLE_BODY, TRANSLATE_BODY
 from app.parsing import read_short
 from models.card import Task
 
-router = APIRouter(prefix="/v1", tags=["short forms"])
+router = APIRouter(prefix="/v1", tags=["short forms"], route_class=DirectRoute)
 
 
 @router.post(

@@ -7,58 +7,41 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from models import model
-from models.losses.adversarial import NonSaturating
-from models.model import Batch, Losses, Model, Player, register
+from models.families.gan import GAN
+from models.model import Batch, Losses, register
 from models.nn import dcgan
 
 
-@register("acgan")
-class ACGAN(Model):
-    """Noise and a class to an image. The discriminator says of an image whether it is real, and of which class."""
+@register("acgan", classes=10)
+class ACGAN(GAN):
+    """The discriminator says of an image whether it is real, and of which class.
 
-    class Config(model.Config):
-        size: int = 28
-        channels: int = 1
-        classes: int = 10
-        latent: int = 100
-        width: int = 64
-        dropout: float = 0.0
-        smoothing: float = 0.0
-
-    def __init__(self, config: Config):
-        super().__init__()
-        self.config = config
-        self.latent_shape = (config.latent,)
-        self.classes = config.classes
-        self.generator = dcgan.Generator(config.latent, config.channels, config.size, config.width, config.classes)
-
-    def sample(self, latent: Tensor, labels: Tensor | None = None) -> Tensor:
-        return self.generator(latent, labels)
+    Both players maximise L_C, the log-likelihood of the right class; over L_S, that of the right source, they fight
+    (equations 2 and 3).
+    """
 
     def prepare_training(self) -> None:
         config = self.config
+        sides = config.channels, config.size, config.discriminator_width or config.width
         self.discriminator = dcgan.Encoder(
-            config.channels, config.size, config.width, 1 + config.classes, config.dropout
+            *sides, 1 + config.classes, config.dropout, norm=config.norm, kernels=config.kernels
         )
-        self.adversarial = NonSaturating(config.smoothing)
 
-    def players(self) -> tuple[Player, ...]:
-        return (Player("discriminator", (self.discriminator,)), Player("generator", (self.generator,)))
-
-    def loss(self, player: str, batch: Batch) -> Losses:
-        """Both players maximise L_C, the log-likelihood of the right class; over L_S they fight (equations 2 and 3)."""
-        real, labels = batch["images"], batch["labels"]
-        latent = torch.randn(len(real), *self.latent_shape, device=real.device)
-        if player == "generator":
-            source, classes = self._judge(self.generator(latent, labels))
-            return {"adversarial": self.adversarial.generator(source), "class": F.cross_entropy(classes, labels)}
+    def _discriminator(self, batch: Batch) -> Losses:
         with torch.no_grad():
-            fake = self.generator(latent, labels)
-        (source_real, classes_real), (source_fake, classes_fake) = self._judge(real), self._judge(fake)
+            made = self._made(batch)
+        (real, real_classes), (fake, fake_classes) = self._judge(batch["images"]), self._judge(made)
+        labels = batch["labels"]
         return {
-            "adversarial": self.adversarial.discriminator(source_real, source_fake),
-            "class": F.cross_entropy(classes_real, labels) + F.cross_entropy(classes_fake, labels),
+            "adversarial": self.adversarial.discriminator(real, fake),
+            "class": F.cross_entropy(real_classes, labels) + F.cross_entropy(fake_classes, labels),
+        }
+
+    def _generator(self, batch: Batch) -> Losses:
+        source, classes = self._judge(self._made(batch))
+        return {
+            "adversarial": self.adversarial.generator(source),
+            "class": F.cross_entropy(classes, batch["labels"]),
         }
 
     def _judge(self, images: Tensor) -> tuple[Tensor, Tensor]:

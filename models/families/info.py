@@ -7,6 +7,7 @@ from torch import Tensor
 from models import model
 from models.attributes import Category, Code
 from models.losses.adversarial import NonSaturating
+from models.losses.information import mutual_information
 from models.model import Batch, Losses, Model, Player, register
 from models.nn import dcgan
 
@@ -30,11 +31,11 @@ class InfoGAN(Model):
         width: int = 64
         information: float = 1.0
         """λ of equation 5."""
-        warm_up: int = 0
-        """Steps over which λ grows to that, so that there are digits before there are kinds of them."""
-        jitter: float = 0.0
-        """Size of the random affine maps through which Q sees an image when it names the category, so that a kind is
-        no slant or place (as positive pairs in Elastic-InfoGAN, arXiv 1910.01112, section 3.2)."""
+        invariance: float = 0.0
+        """Weight of what Q's categories of a real image and of the same image jittered know of each other, so that a
+        kind is no slant or place (positive pairs, as in Elastic-InfoGAN, arXiv 1910.01112, section 3.2)."""
+        jitter: float = 0.3
+        """Size of the random affine maps that jitter an image."""
 
     def __init__(self, config: Config):
         super().__init__()
@@ -65,13 +66,9 @@ class InfoGAN(Model):
 
     def prepare_training(self) -> None:
         self.adversarial = NonSaturating()
-        self.register_buffer("turns", torch.zeros((), dtype=torch.long))
 
     def players(self) -> tuple[Player, ...]:
         return (Player("discriminator", (self.recogniser,)), Player("generator", (self.generator,)))
-
-    def after_step(self, player: str) -> None:
-        self.turns += player == "generator"
 
     def loss(self, player: str, batch: Batch) -> Losses:
         """Both players maximise L_I, the bound on the information that the image has of its codes (equation 5)."""
@@ -80,12 +77,16 @@ class InfoGAN(Model):
         with torch.set_grad_enabled(player == "generator"):
             fake = self.decode(latent)
         judged, category, means = self._judge(fake)
-        if self.config.jitter:
-            category = self.categorise(jittered(fake, self.config.jitter))
         losses = self._information(latent, category, means)
         if player == "generator":
             return losses | {"adversarial": self.adversarial.generator(judged)}
-        return losses | {"adversarial": self.adversarial.discriminator(self._judge(real)[0], judged)}
+        judged_real, category, _ = self._judge(real)
+        losses["adversarial"] = self.adversarial.discriminator(judged_real, judged)
+        if self.config.invariance:
+            again = self.categorise(jittered(real, self.config.jitter))
+            shared = mutual_information(category.softmax(1), again.softmax(1))
+            losses["invariance"] = -self.config.invariance * shared
+        return losses
 
     def _codes(self, latent: Tensor) -> tuple[Tensor, Tensor]:
         """The category [N] and the continuous codes [N, continuous] that a latent stands for."""
@@ -100,10 +101,9 @@ class InfoGAN(Model):
     def _information(self, latent: Tensor, category: Tensor, means: Tensor) -> Losses:
         """-λ log Q(c|x); of the continuous codes, Q is a normal of variance 1 around its means."""
         right, continuous = self._codes(latent)
-        grown = min(1.0, int(self.turns) / self.config.warm_up) if self.config.warm_up else 1.0
         return {
-            "category": self.config.information * grown * F.cross_entropy(category, right),
-            "continuous": self.config.information * grown * 0.5 * (means - continuous).square().sum(1).mean(),
+            "category": self.config.information * F.cross_entropy(category, right),
+            "continuous": self.config.information * 0.5 * (means - continuous).square().sum(1).mean(),
         }
 
 

@@ -79,4 +79,4 @@ class VAEGAN(Model):
     def _unlikeness(self, images: Tensor, rebuilt: Tensor) -> Tensor:
         """-log N(D_l(x); D_l(x̃), I), less its constant: half the squared distance of features (equation 7)."""
         features = self.discriminator.features
-        return 0.5 * (features(images) - features(rebuilt)).float().square().flatten(1).sum(1).mean()
+        return 0.5 * (features(images) - features(rebuilt)).float().square().sum(1).mean()

@@ -1,9 +1,12 @@
 """The DCGAN pair (Radford et al. 2015, arXiv 1511.06434): transposed convolutions up, strided convolutions down."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
 from models.nn.init import normal_
+from models.nn.minibatch import head
 
 
 def _plan(size: int) -> tuple[int, int]:
@@ -52,14 +55,25 @@ class Generator(nn.Module):
 
 
 class Encoder(nn.Module):
-    """[N, channels, size, size] -> [N, outputs]; `features` [N, F, base, base] are what the last convolution sees.
+    """[N, channels, size, size] -> [N, outputs]; `features` [N, F] are what the last layer sees.
 
     Args:
         width: channels of the first feature map; they double at each halving.
         dropout: probability of dropping a feature map, after each hidden layer.
+        norm: whether there is batch norm; without it, what is said of an image depends on it alone.
+        kernels: of minibatch discrimination before the last layer; 0: none.
     """
 
-    def __init__(self, channels: int, size: int, width: int, outputs: int, dropout: float = 0.0):
+    def __init__(
+        self,
+        channels: int,
+        size: int,
+        width: int,
+        outputs: int,
+        dropout: float = 0.0,
+        norm: bool = True,
+        kernels: int = 0,
+    ):
         super().__init__()
         base, doublings = _plan(size)
         layers: list[nn.Module] = [
@@ -70,18 +84,19 @@ class Encoder(nn.Module):
         features = width
         for _ in range(doublings - 1):
             layers += [
-                nn.Conv2d(features, features * 2, 4, stride=2, padding=1, bias=False),
-                nn.BatchNorm2d(features * 2),
+                nn.Conv2d(features, features * 2, 4, stride=2, padding=1, bias=not norm),
+                nn.BatchNorm2d(features * 2) if norm else nn.Identity(),
                 nn.LeakyReLU(0.2, inplace=True),
                 nn.Dropout2d(dropout),
             ]
             features *= 2
-        self.features = nn.Sequential(*layers)
-        self.head = nn.Conv2d(features, outputs, base)
-        normal_(self)
+        self.features = nn.Sequential(*layers, nn.Flatten())
+        self.head = head(features * base**2, outputs, kernels)
+        if norm:
+            normal_(self)
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.head(self.features(images)).flatten(1)
+        return self.head(self.features(images))
 
 
 class Discriminator(Encoder):
@@ -89,10 +104,11 @@ class Discriminator(Encoder):
 
     Args:
         classes: above 0, the label joins the image as `classes` constant maps (cGAN, arXiv 1411.1784: D sees y too).
+        options: of `Encoder`.
     """
 
-    def __init__(self, channels: int, size: int, width: int, classes: int = 0, dropout: float = 0.0):
-        super().__init__(channels + classes, size, width, 1, dropout)
+    def __init__(self, channels: int, size: int, width: int, classes: int = 0, dropout: float = 0.0, **options: Any):
+        super().__init__(channels + classes, size, width, 1, dropout, **options)
         self.classes = classes
 
     def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:

@@ -18,9 +18,14 @@ from models.training.trainer import Trainer
 
 FAMILIES = {
     "dcgan": ("mnist", {"size": 16, "latent": 4, "width": 8}),
+    "gan": ("mnist", {"size": 16, "latent": 4, "width": 8, "discriminator_width": 8}),
+    "wgan": ("mnist", {"size": 16, "latent": 4, "width": 8, "turns": 2}),
+    "wgan-gp": ("mnist", {"size": 16, "latent": 4, "width": 8, "turns": 2}),
+    "ebgan": ("mnist", {"size": 16, "latent": 4, "width": 8}),
+    "improved-gan": ("mnist", {"size": 16, "latent": 4, "width": 8, "kinds": 2, "kernels": 3, "smoothing": 0.1}),
     "cgan": ("mnist", {"size": 16, "latent": 4, "width": 8, "classes": 2}),
     "acgan": ("mnist", {"size": 16, "latent": 4, "width": 8, "classes": 2}),
-    "infogan": ("mnist", {"size": 16, "noise": 4, "width": 8, "warm_up": 2, "jitter": 0.1}),
+    "infogan": ("mnist", {"size": 16, "noise": 4, "width": 8, "invariance": 1.0}),
     "bigan": ("mnist", {"size": 16, "latent": 4, "width": 8, "hidden": 8, "cycle": 0.1}),
     "ali": ("mnist", {"size": 16, "latent": 4, "width": 8, "hidden": 8, "network": "mlp"}),
     "vae-gan": ("mnist", {"size": 16, "latent": 4, "width": 8}),
@@ -31,12 +36,16 @@ FAMILIES = {
     "pixelrnn": ("mnist", {"size": 16, "block": 2, "width": 8, "layers": 1}),
     "glow": ("mnist", {"size": 16, "depth": 1, "width": 8}),
     "diffusion": ("mnist", {"size": 16, "widths": [32], "classes": 2}),
+    "lapgan": ("mnist", {"sides": [8, 16], "channels": 1, "latent": 4, "hidden": 8, "width": 8}),
     "gaussian": ("mnist", {"size": 16, "rank": 2}),
     "gmm": ("mnist", {"size": 16, "rank": 2, "components": 2}),
     "classifier": ("mnist", {"width": 8, "classes": 2}),
     "pix2pix": ("facades", {"size": 16, "width": 8, "direction": "BtoA", "discriminator_halvings": 1}),
     "cyclegan": ("horse2zebra", {"width": 8, "blocks": 1, "discriminator_halvings": 1}),
 }
+
+SHIPPED_DISCRIMINATORS = {"wgan", "wgan-gp", "ebgan", "improved-gan"}
+"""Of these families, the discriminator has something to say of any picture."""
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -81,7 +90,13 @@ def toy(family, steps=4, **budget):
         licence="none",
         family=family,
         config=config,
-        data=DataSpec(set=name, held_out="val" if name == "facades" else "test", size=16, flip=name != "mnist"),
+        data=DataSpec(
+            set=name,
+            held_out="val" if name == "facades" else "test",
+            size=16,
+            flip=name != "mnist",
+            known=4 if family == "improved-gan" else 0,
+        ),
         budget=Budget(steps=steps, batch=4, sheet_every=2, **budget),
     )
 
@@ -103,7 +118,10 @@ def test_every_family_trains_exports_and_is_read_back(family, tmp_path):
         16,
         16 if card.data.name == "mnist" else 8,
     )
-    assert not any(name.startswith(("discriminator", "judge")) for name, _ in model.named_parameters())
+    players = {
+        name.split(".")[0] for name, _ in model.named_parameters() if name.startswith(("discriminator", "judge"))
+    }
+    assert players == ({"discriminator"} if family in SHIPPED_DISCRIMINATORS else set())
     sheets = sorted(path.name for path in (tmp_path / "run" / "samples").iterdir())
     assert sheets == ([] if family == "classifier" else ["0000002.png", "0000004.png"])
 
@@ -136,7 +154,8 @@ def test_a_run_of_another_recipe_is_not_resumed(tmp_path):
 def test_the_log_has_a_line_per_hundred_steps(tmp_path):
     finish(Trainer(toy("dcgan", steps=100), "hash", tmp_path, torch.device("cpu")))
     (line,) = (tmp_path / "log.jsonl").read_text().splitlines()
-    assert {"step", "seconds", "discriminator/adversarial", "generator/adversarial"} <= set(json.loads(line))
+    for player in ("discriminator", "generator"):
+        assert {"step", "seconds", f"{player}/adversarial", f"{player}/gradient_norm"} <= set(json.loads(line))
 
 
 def test_only_the_player_whose_turn_it_is_moves(tmp_path):
