@@ -10,6 +10,7 @@ import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
+from models.attributes import Attribute
 from models.card import Direction, Task
 
 Batch = Mapping[str, Tensor]
@@ -89,6 +90,10 @@ class Model(nn.Module):
     scores: tuple[str, ...] = LIKELIHOOD
     """What `score` tells; one name of what is no likelihood."""
     classes: int = 0
+    truncatable = True
+    """Whether latents nearer to 0 make images that are more typical."""
+    attributes: Mapping[str, Attribute] = {}
+    """What can be set of an image by an input of its own, by the input's name."""
     directions: tuple[Direction, ...] = ()
     options: Mapping[Task, tuple[str, ...]] = {}
     """Inputs (`models.inputs.FIELDS`) of a task that the model's method takes besides, by the same names."""
