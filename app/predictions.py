@@ -12,13 +12,12 @@ from copy import copy
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
-from uuid import uuid4
 
 import structlog
 from pydantic import ValidationError
 from redis.exceptions import RedisError
 
-from app.access import Caller
+from app.access import ANYBODY, Caller
 from app.errors import ClientGone, Conflict, FieldError, Invalid, NotAcceptable, NotFound, Unavailable, field_errors
 from app.metrics import Metrics
 from app.schemas.predictions import PredictionRequest
@@ -133,10 +132,12 @@ class Predictions:
         self.metrics = metrics
         self.sources = Sources(store, settings)
         self.watchers = Watchers(settings.max_watchers)
-        self.caller = Caller()
+        self.caller = ANYBODY
 
     def of(self, caller: Caller) -> Predictions:
         """The same for one caller: what it makes is its own, and it finds what it may see."""
+        if caller is self.caller:
+            return self
         bound = copy(self)
         bound.caller = caller
         return bound
@@ -196,7 +197,7 @@ class Predictions:
         pixels, frame = await self._pixels(card, values, pictures)
         naming = naming or Naming()
         job = NewJob(
-            id=naming.id or uuid4().hex,
+            id=naming.id or secrets.token_hex(16),
             order=Order(
                 model=card.name,
                 task=task,
@@ -393,7 +394,7 @@ class Predictions:
             for at, source in zip(pointers(name, sources), sources, strict=True):
                 if not isinstance(source, bytes | str):
                     raise Invalid("a picture is a file or a string", errors=[FieldError(pointer=at, detail="neither")])
-                picture = uuid4().hex
+                picture = secrets.token_hex(16)
                 pictures[picture] = at, source
                 references.append(PICTURE_PREFIX + picture)
             given[name] = references if name == "images" else references[0]

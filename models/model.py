@@ -10,6 +10,7 @@ import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
+from models.attributes import Attribute
 from models.card import Direction, Task
 
 Batch = Mapping[str, Tensor]
@@ -91,6 +92,10 @@ class Model(nn.Module):
     scores: tuple[str, ...] = LIKELIHOOD
     """What `score` tells; one name of what is no likelihood."""
     classes: int = 0
+    truncatable = True
+    """Whether latents nearer to 0 make images that are more typical."""
+    attributes: Mapping[str, Attribute] = {}
+    """What can be set of an image by an input of its own, by the input's name."""
     directions: tuple[Direction, ...] = ()
     targets: Literal["", "one", "many"] = ""
     """Whether a translation is told a class: one of several domains, or as many attributes as an image may have."""

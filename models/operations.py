@@ -18,6 +18,7 @@ from pydantic import BaseModel
 from torch import Tensor
 
 from models import noise
+from models.attributes import Attribute
 from models.card import Card, Direction, Task
 from models.model import LIKELIHOOD, Model, Step, Steps, device_of
 from models.pictures import heat_map
@@ -100,7 +101,7 @@ class Sample(Operation):
         if model.temperature == "sample":
             tensors = {**rows.tensors, "temperature": torch.full((len(rows),), temperature)}
         else:
-            tensors = {"latent": rows.tensors["latent"] * temperature}
+            tensors = {"latent": _attributed(model, inputs, rows.tensors["latent"] * temperature)}
         return Rows(tensors, _chosen(model, self.task, inputs), rows.seeds)
 
     def probe(self, model: Model, card: Card, count: int) -> Rows:
@@ -227,15 +228,15 @@ class Decode(Operation):
 
 
 class Reconstruct(Decode):
-    """An image to its code and back."""
+    """An image to its code and back, with attributes changed on the way if it is asked for."""
 
     task = Task.RECONSTRUCT
 
     def inputs(self, model: Model) -> tuple[str, ...]:
-        return ("image",) if _has_codes(model) else ()
+        return ("image", *model.attributes) if _has_codes(model) else ()
 
     def prepare(self, model: Model, inputs: BaseModel, pictures: Sequence[np.ndarray]) -> Rows:
-        return Rows({"latent": _encode(model, pictures)}, seeds=(None,))
+        return Rows({"latent": _attributed(model, inputs, _encode(model, pictures))}, seeds=(None,))
 
 
 class Interpolate(Decode):
@@ -288,19 +289,29 @@ class Vary(Decode):
 
 
 class Traverse(Decode):
-    """Images along one dimension of the latent, the others as they are (beta-VAE, Higgins et al. 2017, figure 1)."""
+    """Images along one dimension of the latent, the others as they are (beta-VAE, Higgins et al. 2017, figure 1), or
+    along an attribute from its least value to its most."""
 
     task = Task.TRAVERSE
 
     def inputs(self, model: Model) -> tuple[str, ...]:
+        if not hasattr(model, "decode") or not (hasattr(model, "encode") or model.attributes):
+            return ()
+        along = ("dimension", "attribute") if model.attributes else ("dimension",)
         drawn = ("seed",) if hasattr(model, "sample") else ()
-        return ("dimension", *drawn, "latent", "image", "frames", "span") if _has_codes(model) else ()
+        read = ("image",) if hasattr(model, "encode") else ()
+        return (*along, *drawn, "latent", *read, "frames", "span", *model.attributes)
 
     def prepare(self, model: Model, inputs: BaseModel, pictures: Sequence[np.ndarray]) -> Rows:
         start = _encode(model, pictures) if pictures else _drawn(model, inputs).tensors["latent"]
-        codes = start.flatten(1).repeat(inputs.frames, 1)
-        codes[:, inputs.dimension] = torch.linspace(-inputs.span, inputs.span, inputs.frames)
-        return Rows({"latent": codes.unflatten(1, model.latent_shape)}, seeds=(None,) * inputs.frames)
+        start = _attributed(model, inputs, start)
+        if getattr(inputs, "attribute", None) is not None:
+            codes = _along(model.attributes[inputs.attribute], start, inputs.frames)
+        else:
+            codes = start.flatten(1).repeat(inputs.frames, 1)
+            codes[:, inputs.dimension] = torch.linspace(-inputs.span, inputs.span, inputs.frames)
+            codes = codes.unflatten(1, model.latent_shape)
+        return Rows({"latent": codes}, seeds=(None,) * inputs.frames)
 
 
 class Inpaint(Operation):
@@ -461,8 +472,8 @@ def _has_codes(model: Model) -> bool:
 def _draws(model: Model) -> tuple[str, ...]:
     """The inputs that say which latents a sample is made from."""
     latent = ("latent",) if model.latent_shape else ()
-    truncated = ("truncation",) if model.latent_shape and model.temperature != "sample" else ()
-    return ("n", "seed", *latent, *truncated, *(("temperature",) if model.temperature else ()))
+    truncated = ("truncation",) if model.latent_shape and model.truncatable and model.temperature != "sample" else ()
+    return ("n", "seed", *latent, *truncated, *(("temperature",) if model.temperature else ()), *model.attributes)
 
 
 def _offered(model: Model, task: Task) -> tuple[str, ...]:
@@ -484,6 +495,22 @@ def _drawn(model: Model, inputs: BaseModel) -> Rows:
     if truncation is None:
         return Rows({"latent": noise.normal(seeds, model.latent_shape)}, seeds=seeds)
     return Rows({"latent": noise.truncated(seeds, model.latent_shape, truncation)}, seeds=seeds)
+
+
+def _attributed(model: Model, inputs: BaseModel, latent: Tensor) -> Tensor:
+    """The latents [N, *latent_shape] with the attributes set that a request gives."""
+    for name, attribute in model.attributes.items():
+        value = getattr(inputs, name, None)
+        latent = latent if value is None else attribute.put(latent, value)
+    return latent
+
+
+def _along(attribute: Attribute, latent: Tensor, frames: int) -> Tensor:
+    """The latent [1, *latent_shape] with values of the attribute from its least to its most. -> [frames, ...]."""
+    record = attribute.record
+    values = torch.linspace(record.low, record.high, frames)
+    values = values.round() if record.whole else values
+    return torch.cat([attribute.put(latent, value) for value in values.tolist()])
 
 
 def _told(model: Model, latents: Sequence[Sequence[float]]) -> Tensor:
