@@ -26,6 +26,7 @@ class Task(StrEnum):
 
     SAMPLE = "sample"
     CONDITIONAL = "conditional"
+    TEXT = "text"
     TRANSLATE = "translate"
     RECONSTRUCT = "reconstruct"
     INTERPOLATE = "interpolate"

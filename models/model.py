@@ -57,7 +57,8 @@ class Model(nn.Module):
 
     A family implements those of these methods that it can; `models.operations` offers the tasks that follow:
 
-    - `sample(latent, labels)`: [N, *latent_shape] (and [N] class indices) -> images
+    - `sample(latent, labels)`: [N, *latent_shape] (and [N] class indices) -> images; with `reads_text`,
+      `sample(latent, text)`
     - `encode(images)` and `decode(codes)`: images -> codes [N, *latent_shape] -> images
     - `translate(images, direction)`: images -> images
     - `stylize(images)`: images -> images
@@ -83,6 +84,8 @@ class Model(nn.Module):
     binary = False
     """Whether its likelihood is one of black and white pixels."""
     classes: int = 0
+    reads_text = False
+    """Whether `sample` takes texts, as `models.nn.text.bags` puts them, in place of labels."""
     directions: tuple[Direction, ...] = ()
     options: Mapping[Task, tuple[str, ...]] = {}
     """Inputs (`models.inputs.FIELDS`) of a task that the model's method takes besides, by the same names."""

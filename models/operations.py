@@ -20,6 +20,7 @@ from torch import Tensor
 from models import noise
 from models.card import Card, Task
 from models.model import Model, Step, Steps
+from models.nn.text import bags
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,8 @@ class Sample(Operation):
     task = Task.SAMPLE
 
     def inputs(self, model: Model) -> tuple[str, ...]:
-        return (*_draws(model), *_offered(model, self.task)) if hasattr(model, "sample") and not model.classes else ()
+        unled = hasattr(model, "sample") and not model.classes and not model.reads_text
+        return (*_draws(model), *_offered(model, self.task)) if unled else ()
 
     def prepare(self, model: Model, inputs: BaseModel, pictures: Sequence[np.ndarray]) -> Rows:
         temperature = getattr(inputs, "temperature", None) or 1.0
@@ -109,6 +111,24 @@ class Conditional(Sample):
 
     def probe(self, model: Model, card: Card, count: int) -> Rows:
         return Rows({**super().probe(model, card, count).tensors, "labels": torch.arange(count) % model.classes})
+
+
+class Text(Sample):
+    """Sampling with a text given."""
+
+    task = Task.TEXT
+
+    def inputs(self, model: Model) -> tuple[str, ...]:
+        return ("text", *_draws(model), *_offered(model, self.task)) if model.reads_text else ()
+
+    def prepare(self, model: Model, inputs: BaseModel, pictures: Sequence[np.ndarray]) -> Rows:
+        rows = super().prepare(model, inputs, pictures)
+        text = bags([inputs.text]).expand(len(rows), -1)
+        return Rows({**rows.tensors, "text": text}, rows.options, rows.seeds)
+
+    def probe(self, model: Model, card: Card, count: int) -> Rows:
+        text = bags([f"face {index}" for index in range(count)])
+        return Rows({**super().probe(model, card, count).tensors, "text": text})
 
 
 class OfPicture(Operation):
@@ -312,6 +332,7 @@ OPERATIONS: dict[Task, Operation] = {
     for operation in (
         Sample(),
         Conditional(),
+        Text(),
         Translate(),
         Stylize(),
         Reconstruct(),

@@ -20,6 +20,9 @@ from torch import Tensor
 
 from models.card import DataRecord
 from models.model import Batch
+from models.nn.edges import edges
+from models.training import captions
+from models.training.captions import Captioned
 
 
 @dataclass(frozen=True)
@@ -86,11 +89,15 @@ class DataSpec(BaseModel):
     """Largest random translation, in pixels, with the border repeated."""
     binary: bool = False
     """Each pixel made black or white once and for all, white with its brightness as probability ("static")."""
+    edges: bool = False
+    """A pair is made of each picture: `a` is its edges (`models.nn.edges`), `b` itself."""
+    captions: bool = False
+    """A batch also has `text`, one of the captions of each picture, as `models.nn.text.bags` puts it."""
 
     def evaluation(self) -> DataSpec:
         """The held-out split, whole pictures, nothing random."""
         fixed = {"set": self.set, "held_out": self.held_out, "size": self.size, "binary": self.binary}
-        return DataSpec(split=self.held_out, **fixed)
+        return DataSpec(split=self.held_out, edges=self.edges, captions=self.captions, **fixed)
 
 
 def folder() -> Path:
@@ -122,13 +129,15 @@ class Source:
         labels: Tensor | None,
         classes: tuple[str, ...],
         record: DataRecord,
+        captioned: Captioned | None = None,
     ):
         self.spec = spec
         self.fields = fields
         self.labels = labels
         self.classes = classes
         self.record = record
-        self.paired = DATASETS[spec.set].layout == "paired"
+        self.captioned = captioned
+        self.paired = "b" in fields and DATASETS[spec.set].layout != "unpaired"
 
     @property
     def channels(self) -> int:
@@ -148,6 +157,8 @@ class Source:
             batch[name] = pictures[rows] if windows is None else self._cuts(pictures[rows], windows)
         if self.labels is not None:
             batch["labels"] = self.labels[rows]
+        if self.captioned is not None:
+            batch["text"] = self.captioned.draw(rows, generator)
         return {name: to_float(value) if value.dtype == torch.uint8 else value for name, value in batch.items()}
 
     def all(self) -> dict[str, Tensor]:
@@ -182,6 +193,12 @@ def binarised(pictures: Tensor, seed: int = 0) -> Tensor:
     return torch.bernoulli(pictures / 255, generator=generator).to(torch.uint8) * 255
 
 
+def _with_edges(pictures: Tensor) -> dict[str, Tensor]:
+    """Pairs of drawings and pictures, uint8, both with the picture's channels."""
+    drawn = [edges(to_float(part)).expand_as(part) for part in pictures.split(256)]
+    return {"a": ((torch.cat(drawn) + 1) * 127.5).round().to(torch.uint8), "b": pictures}
+
+
 def to_float(pictures: Tensor) -> Tensor:
     """uint8 -> float in [-1, 1]."""
     return pictures.float() / 127.5 - 1
@@ -203,8 +220,14 @@ def load(spec: DataSpec) -> Source:
     dataset = DATASETS[spec.set]
     with zipfile.ZipFile(path) as opened:
         fields, labels, classes = _LAYOUTS[dataset.layout](opened, spec)
+        captioned = None
+        if spec.captions:
+            subjects = [PurePosixPath(name).stem for name in _members(opened, spec.split)]
+            captioned = Captioned(captions.read(opened), subjects)
     if spec.binary:
         fields = {name: binarised(pictures) for name, pictures in fields.items()}
+    if spec.edges:
+        fields, labels, classes = _with_edges(fields["images"]), None, ()
     record = DataRecord(
         name=spec.set,
         split=spec.split,
@@ -213,7 +236,7 @@ def load(spec: DataSpec) -> Source:
         licence=dataset.licence,
         source=dataset.source,
     )
-    return Source(spec, fields, labels, classes, record)
+    return Source(spec, fields, labels, classes, record, captioned)
 
 
 def _members(opened: zipfile.ZipFile, prefix: str) -> list[str]:

@@ -11,6 +11,8 @@ from PIL import Image
 
 from models import checkpoint
 from models.card import Card
+from models.nn.edges import edges
+from models.nn.text import bags
 from models.training import data, recipe
 from models.training.data import DataSpec
 from models.training.recipe import Budget, Recipe
@@ -27,6 +29,8 @@ FAMILIES = {
     "glow": ("mnist", {"size": 16, "depth": 1, "width": 8}),
     "diffusion": ("mnist", {"size": 16, "widths": [32], "classes": 2}),
     "lapgan": ("mnist", {"sides": [8, 16], "channels": 1, "latent": 4, "hidden": 8, "width": 8}),
+    "gan-int-cls": ("emoji", {"size": 16, "latent": 4, "width": 8, "embedding": 8, "told": 8}),
+    "ss-gan": ("emoji", {"size": 16, "latent": 4, "style": 4, "width": 8}),
     "gaussian": ("mnist", {"size": 16, "rank": 2}),
     "gmm": ("mnist", {"size": 16, "rank": 2, "components": 2}),
     "classifier": ("mnist", {"width": 8, "classes": 2}),
@@ -34,10 +38,13 @@ FAMILIES = {
     "cyclegan": ("horse2zebra", {"width": 8, "blocks": 1, "discriminator_halvings": 1}),
 }
 
+EMOJI = {"train": 0x1F600, "test": 0x1F60A}
+"""The first code point of each split."""
+
 
 @pytest.fixture(autouse=True, scope="module")
 def datasets(tmp_path_factory):
-    """Small archives in the three layouts."""
+    """Small archives in the three layouts, and one with captions."""
     folder = tmp_path_factory.mktemp("datasets")
     random = np.random.default_rng(0)
 
@@ -60,10 +67,16 @@ def datasets(tmp_path_factory):
             (f"{split}{d}/{i}.jpg", (16, 16), "RGB") for split in ("train", "test") for d in "AB" for i in range(8)
         ],
     }
+    names = {split: {f"{first + i:04x}": f"{split} picture {i}" for i in range(8)} for split, first in EMOJI.items()}
+    layouts["emoji"] = [(f"{split}/noto/{stem}.png", (16, 16), "RGB") for split in names for stem in names[split]]
     for name, members in layouts.items():
         with zipfile.ZipFile(folder / f"{name}.zip", "w") as opened:
             for path, size, mode in members:
                 opened.writestr(path, picture(size, mode))
+    with zipfile.ZipFile(folder / "emoji.zip", "a") as opened:
+        for split, told in names.items():
+            rows = [json.dumps({"file_name": f"noto/{stem}.png", "text": text}) for stem, text in told.items()]
+            opened.writestr(f"{split}/metadata.jsonl", "\n".join(rows))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("EASEL_DATASETS", str(folder))
         yield
@@ -77,7 +90,14 @@ def toy(family, steps=4, **budget):
         licence="none",
         family=family,
         config=config,
-        data=DataSpec(set=name, held_out="val" if name == "facades" else "test", size=16, flip=name != "mnist"),
+        data=DataSpec(
+            set=name,
+            held_out="val" if name == "facades" else "test",
+            size=16,
+            flip=name in ("facades", "horse2zebra"),
+            captions=family == "gan-int-cls",
+            edges=family == "ss-gan",
+        ),
         budget=Budget(steps=steps, batch=4, sheet_every=2, **budget),
     )
 
@@ -158,6 +178,32 @@ def test_pairs_are_cropped_and_mirrored_together_and_domains_are_not():
     unpaired.fields["b"] = unpaired.fields["a"].clone()
     batch = unpaired.batch(16, 0)
     assert not torch.equal(batch["a"], batch["b"])
+
+
+def test_a_batch_has_a_caption_of_each_of_its_pictures():
+    source = data.load(DataSpec(set="emoji", held_out="test", size=16, captions=True))
+    captions = {subject: source.captioned.captions.of(subject) for subject in source.captioned.subjects}
+    batch = source.batch(16, 0)
+    for image, text in zip(batch["images"], batch["text"], strict=True):
+        (place,) = [at for at, picture in enumerate(source.all()["images"]) if torch.equal(picture, image)]
+        told = [bags([caption])[0] for caption in captions[source.captioned.subjects[place]]]
+        assert any(torch.equal(text, one) for one in told)
+
+
+def test_a_pair_of_a_picture_and_its_edges_stays_together():
+    source = data.load(DataSpec(set="emoji", held_out="test", size=16, edges=True))
+    assert source.paired
+    batch = source.batch(4, 0)
+    assert torch.allclose(batch["a"], edges(batch["b"]).expand_as(batch["a"]), atol=0.01)
+
+
+def test_snapshots_are_models_of_their_own(tmp_path):
+    trainer = Trainer(toy("dcgan"), "hash", tmp_path / "run", torch.device("cpu"))
+    for _ in trainer.train():
+        trainer.export(tmp_path / "zoo", f"toy-dcgan-step-{trainer.step}")
+    early, late = (Card.read(tmp_path / "zoo" / f"toy-dcgan-step-{step}") for step in (1, 4))
+    assert (early.name, early.training.steps, late.training.steps) == ("toy-dcgan-step-1", 1, 4)
+    assert early.weights.sha256 != late.weights.sha256
 
 
 def test_batches_are_drawn_by_their_seed():
