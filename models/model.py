@@ -10,6 +10,7 @@ import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
+from models.attributes import Attribute
 from models.card import Direction, Task
 
 Batch = Mapping[str, Tensor]
@@ -17,6 +18,10 @@ Batch = Mapping[str, Tensor]
 
 Losses = dict[str, Tensor]
 """Named scalar terms; the trainer minimises their sum."""
+
+
+LIKELIHOOD = ("log_likelihood", "bits_per_dim")
+"""A likelihood, and the same in bits."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +71,7 @@ class Model(nn.Module):
       it, a model with codes adds the noise to those
     - `complete(images, mask, noise)`: images, [N, 1, H, W] that is 1 where they are to be filled in and else 0, and
       normal noise [N, *latent_shape] -> whole images (the known pixels are laid over them)
-    - `score(images)`: log-likelihood of each image in nats [N], or a lower bound of it
+    - `score(images)`: log-likelihood of each image in nats [N], or a lower bound of it, or what `scores` names
 
     Images are [N, C, H, W] float in [-1, 1]. A method that needs many passes returns `Steps` instead.
 
@@ -83,9 +88,15 @@ class Model(nn.Module):
     """Whether it is worth a try to say its tasks in ONNX."""
     binary = False
     """Whether its likelihood is one of black and white pixels."""
+    scores: tuple[str, ...] = LIKELIHOOD
+    """What `score` tells; one name of what is no likelihood."""
     classes: int = 0
     reads_text = False
     """Whether `sample` takes texts, as `models.nn.text.bags` puts them, in place of labels."""
+    truncatable = True
+    """Whether latents nearer to 0 make images that are more typical."""
+    attributes: Mapping[str, Attribute] = {}
+    """What can be set of an image by an input of its own, by the input's name."""
     directions: tuple[Direction, ...] = ()
     options: Mapping[Task, tuple[str, ...]] = {}
     """Inputs (`models.inputs.FIELDS`) of a task that the model's method takes besides, by the same names."""

@@ -13,6 +13,7 @@ from models import noise
 from models.card import Metric, Task
 from models.clusters import k_means
 from models.metrics.codes import cluster_error, neighbour_accuracy
+from models.metrics.coverage import mode_coverage
 from models.metrics.fidelity import psnr
 from models.metrics.frechet import frechet_distance
 from models.metrics.kernel import kernel_distance
@@ -21,6 +22,7 @@ from models.metrics.parzen import parzen_log_likelihood
 from models.metrics.retrieval import recall_at_1
 from models.metrics.score import classifier_score
 from models.metrics.subject import SAMPLES, Subject, batched
+from models.model import LIKELIHOOD
 from models.nn.edges import edges
 from models.nn.text import bags
 from models.operations import whole
@@ -77,6 +79,15 @@ def samples(about: Subject) -> Iterator[Metric]:
     yield about.metric(f"classifier_score[{name}].floor", classifier_score(train_verdicts), SAMPLES, by)
 
 
+def coverage(about: Subject) -> Iterator[Metric]:
+    """Of stacked digits: how many of the kinds occur among the samples, and how far from evenly."""
+    if about.stacked and {Task.SAMPLE, Task.CONDITIONAL} & about.card.tasks.keys():
+        for images, suffix in ((about.samples, ""), (about.real["images"], ".floor")):
+            modes, divergence = mode_coverage(images, lambda channel: batched(about.judge.classify, channel))
+            yield about.metric(f"modes{suffix}", modes, len(images), about.extractor)
+            yield about.metric(f"mode_divergence{suffix}", divergence, len(images), about.extractor)
+
+
 def parzen(about: Subject) -> Iterator[Metric]:
     """The kernel density estimate, its width chosen on training images that the floor does not use."""
     if about.judged and Task.SAMPLE in about.card.tasks:
@@ -92,7 +103,7 @@ def likelihood(about: Subject) -> Iterator[Metric]:
 
     Of a bound by importance samples: with few of all images, and the gap to the bound with many from every n-th.
     """
-    if Task.SCORE not in about.card.tasks:
+    if Task.SCORE not in about.card.tasks or about.model.scores != LIKELIHOOD:
         return
     images, told = about.real["images"], about.reference
     if about.model.binary:
@@ -225,6 +236,7 @@ def _flat(images: Tensor) -> Tensor:
 FIGURES: tuple[Callable[[Subject], Iterator[Metric]], ...] = (
     accuracy,
     samples,
+    coverage,
     likelihood,
     reconstruction,
     codes,

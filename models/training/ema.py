@@ -41,7 +41,7 @@ class Average:
 @torch.no_grad()
 def standing_statistics(model: Model, source: Source, passes: int = 64, batch: int = 64) -> None:
     """Re-estimates batch-norm statistics, if any, over many batches (BigGAN, arXiv 1809.11096, appendix B)."""
-    norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d)]
+    norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d) and m.affine]
     if not norms:
         return
     for norm in norms:
@@ -58,6 +58,7 @@ def standing_statistics(model: Model, source: Source, passes: int = 64, batch: i
             else:
                 told = torch.randint(max(model.classes, 1), (batch,), generator=generator)
             whole(model.sample(latent.to(device), told.to(device)))
-        else:
-            model.classify(source.batch(batch, index)["images"].to(device))
+        for reads in ("encode", "classify", "categorise"):
+            if hasattr(model, reads):
+                getattr(model, reads)(source.batch(batch, index)["images"].to(device))
     model.eval()
