@@ -42,19 +42,19 @@ class SSGAN(Model):
         super().__init__()
         self.config = config
         self.latent_shape = (config.latent + config.style,)
-        self.structure = Generator(config.latent, 1, config.size, config.width)
-        self.style = StyleGenerator(config.style, config.channels, config.width)
+        self.structure_generator = Generator(config.latent, 1, config.size, config.width)
+        self.style_generator = StyleGenerator(config.style, config.channels, config.width)
 
     def sample(self, latent: Tensor, labels: Tensor | None = None) -> Steps:
         """Two steps: the drawing, the picture."""
         latent, style = latent.split([self.config.latent, self.config.style], dim=1)
-        drawing = self.structure(latent)
+        drawing = self.structure_generator(latent)
         yield Step(1, 2, drawing.expand(-1, self.config.channels, -1, -1))
-        yield Step(2, 2, self.style(drawing, style))
+        yield Step(2, 2, self.style_generator(drawing, style))
 
     def translate(self, images: Tensor, direction: Direction) -> Tensor:
         """A drawing, in the most typical style."""
-        return self.style(images.mean(1, keepdim=True), images.new_zeros(len(images), self.config.style))
+        return self.style_generator(images.mean(1, keepdim=True), images.new_zeros(len(images), self.config.style))
 
     def prepare_training(self) -> None:
         config = self.config
@@ -65,9 +65,9 @@ class SSGAN(Model):
     def players(self) -> tuple[Player, ...]:
         return (
             Player("structure-discriminator", (self.discriminator_structure,)),
-            Player("structure-generator", (self.structure,)),
+            Player("structure-generator", (self.structure_generator,)),
             Player("style-discriminator", (self.discriminator_style,)),
-            Player("style-generator", (self.style,)),
+            Player("style-generator", (self.style_generator,)),
         )
 
     def loss(self, player: str, batch: Batch) -> Losses:
@@ -86,8 +86,8 @@ class SSGAN(Model):
     def _fake(self, part: str, drawing: Tensor) -> Tensor:
         """A drawing from noise, or a picture from the drawing and noise."""
         if part == "structure":
-            return self.structure(torch.randn(len(drawing), self.config.latent, device=drawing.device))
-        return self.style(drawing, torch.randn(len(drawing), self.config.style, device=drawing.device))
+            return self.structure_generator(torch.randn(len(drawing), self.config.latent, device=drawing.device))
+        return self.style_generator(drawing, torch.randn(len(drawing), self.config.style, device=drawing.device))
 
     def _judge(self, part: str, drawing: Tensor, made: Tensor) -> Tensor:
         """Whether a drawing is real; or a picture, given its drawing."""

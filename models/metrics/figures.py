@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Iterator
 from inspect import signature
 
 import torch
 from torch import Tensor
 
-from models import noise
 from models.card import Metric, Task
 from models.clusters import k_means
 from models.metrics.codes import cluster_error, neighbour_accuracy
@@ -19,15 +17,14 @@ from models.metrics.frechet import frechet_distance
 from models.metrics.kernel import kernel_distance
 from models.metrics.manifold import precision_recall
 from models.metrics.parzen import parzen_log_likelihood
-from models.metrics.retrieval import recall_at_1
+from models.metrics.prompts import prompts
+from models.metrics.retrieval import retrieval, thumbnails
 from models.metrics.score import classifier_score
 from models.metrics.subject import SAMPLES, Subject, batched
+from models.metrics.translations import judged_right, patches, styles, targets, translation
 from models.model import LIKELIHOOD
-from models.nn.edges import edges
-from models.nn.text import bags
 from models.operations import whole
-from models.training.captions import Wordings
-from models.training.data import Source, binarised, load, to_float
+from models.training.data import binarised, to_float
 
 NEIGHBOURHOOD = 5000
 """Images on each side of precision and recall, whose cost grows with the square."""
@@ -35,15 +32,18 @@ TIGHT, EVERY = 5000, 25
 """Importance samples of the tight bound, and which images it is taken of: every n-th."""
 LOOSE = 50
 """Importance samples of the bound that is taken of all images."""
-WAYS, ROUNDS = 100, 10
-"""Subjects among which a made picture is to be known again, and how often so many are drawn."""
 
 
 def accuracy(about: Subject) -> Iterator[Metric]:
-    """A classifier's, on the held-out split."""
+    """A classifier's, on the held-out split; a matcher's, beside that of thumbnails."""
     if hasattr(about.model, "classify"):
-        right = batched(about.model.classify, about.real["images"]).argmax(1) == about.real["labels"]
+        right = judged_right(batched(about.model.classify, about.real["images"]), about.real["labels"])
         yield about.metric("accuracy", right.float().mean().item(), len(right))
+    if hasattr(about.model, "match"):
+        a, b = about.real["a"], about.real["b"]
+        for name, features in (("matching", about.model.match), ("matching[pixels]", thumbnails)):
+            found = retrieval(batched(features, a), batched(features, b))
+            yield about.metric(name, found, len(a), reference=f"{about.reference}; 100 ways")
 
 
 def samples(about: Subject) -> Iterator[Metric]:
@@ -154,65 +154,6 @@ def codes(about: Subject) -> Iterator[Metric]:
         yield about.metric("active_units", (found.var(0) > 0.01).sum().item(), len(found))
 
 
-def translation(about: Subject) -> Iterator[Metric]:
-    """Against the true answer, where there is one; else, there and back again against the picture itself."""
-    if Task.TRANSLATE not in about.card.tasks:
-        return
-    for direction in about.model.directions:
-        source, target = (about.real[side] for side in ("ab" if direction == "AtoB" else "ba"))
-        made = batched(lambda x, way=direction: about.model.translate(x, way), source)
-        if about.held_out.paired:
-            yield about.metric(f"psnr.{direction}", psnr(made, target).mean().item(), len(made))
-            if about.held_out.spec.edges:
-                kept = psnr(edges(made).expand_as(source), source).mean().item()
-                yield about.metric(f"edges_psnr.{direction}", kept, len(made))
-        else:
-            back = "BtoA" if direction == "AtoB" else "AtoB"
-            cycled = batched(lambda x, way=back: about.model.translate(x, way), made)
-            yield about.metric(f"cycle_psnr.{direction}", psnr(cycled, source).mean().item(), len(made))
-            yield about.metric(f"unchanged_psnr.{direction}", psnr(made, source).mean().item(), len(made))
-
-
-def retrieval(about: Subject) -> Iterator[Metric]:
-    """How often, of all pictures of 100 subjects, the nearest to one made from a text is of the subject that it names.
-
-    Of wordings that were not trained on, and of subjects of which neither names nor pictures were; the floor is what
-    pictures by one artist get among those by others.
-    """
-    if Task.TEXT not in about.card.tasks:
-        return
-    captions = about.held_out.captioned.captions
-    train = load(about.held_out.spec.model_copy(update={"split": about.card.data.split}))
-    parts = (("held wordings", train, captions.held), ("unseen subjects", about.held_out, captions.unseen))
-    for name, source, wordings in parts:
-        found = torch.tensor([_round(about, source, wordings, seed) for seed in range(ROUNDS)]).mean(0).tolist()
-        for value, suffix in zip(found, ("", ".floor"), strict=True):
-            told = f"{source.spec.set}/{source.spec.split}; {len(wordings)} subjects, {WAYS} at a time"
-            yield about.metric(f"retrieval_r1[{name}]{suffix}", value, WAYS * ROUNDS, reference=told)
-
-
-def _round(about: Subject, source: Source, wordings: Wordings, seed: int) -> tuple[float, float]:
-    """R@1 among some subjects, of what is made from one wording of each, and of one artist's pictures."""
-    chance = random.Random(seed)
-    wanted = chance.sample(sorted(wordings), WAYS)
-    text = bags([chance.choice(wordings[subject]) for subject in wanted])
-    latent = noise.normal(range(WAYS), about.model.latent_shape)
-    made = batched(lambda *rows: whole(about.model.sample(*rows)), latent, text)
-    shown = {subject: [] for subject in wanted}
-    for place, subject in enumerate(source.captioned.subjects):
-        if subject in shown:
-            shown[subject].append(place)
-    images = to_float(source.fields["images"])
-
-    def gallery(first: int) -> tuple[Tensor, list[str]]:
-        places = [(place, subject) for subject, places in shown.items() for place in places[first:]]
-        return images[[place for place, _ in places]], [subject for _, subject in places]
-
-    several = [subject for subject in wanted if len(shown[subject]) > 1]
-    theirs = images[[shown[subject][0] for subject in several]]
-    return recall_at_1(made, wanted, *gallery(0)), recall_at_1(theirs, several, *gallery(1))
-
-
 def stylization(about: Subject) -> Iterator[Metric]:
     """How near a stylized picture stays to the one that was given."""
     if Task.STYLIZE in about.card.tasks:
@@ -242,6 +183,9 @@ FIGURES: tuple[Callable[[Subject], Iterator[Metric]], ...] = (
     codes,
     parzen,
     translation,
-    retrieval,
+    styles,
+    targets,
+    patches,
+    prompts,
     stylization,
 )

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from models import checkpoint, noise
 from models.card import Card, Metric
+from models.metrics.retrieval import thumbnails
 from models.model import Model
 from models.operations import whole
 from models.registry import Registry
@@ -21,6 +22,15 @@ SAMPLES = 10_000
 
 JUDGES = {"mnist": "mnist-classifier", "stacked-mnist": "mnist-classifier", "cifar10": "cifar10-classifier"}
 """Which of our classifiers judges the images of a data set; stacked ones channel by channel."""
+
+MATCHERS = {"emoji": "emoji-matcher"}
+"""Which of our models tells whether two images of a data set show the same."""
+
+TARGET_JUDGES = {"emoji": "emoji-vendor-classifier", "faces": "faces-classifier"}
+"""Which of our classifiers tells what a translation was made into."""
+
+PATCH_JUDGES = {"facades": "cifar10-classifier"}
+"""Which of our classifiers judges patches of a data set's images."""
 
 _BATCH = 100
 
@@ -55,6 +65,22 @@ class Subject:
     def judge(self) -> Model | None:
         """The classifier of this data."""
         return judge_of(self.held_out.spec.set, self.registry)
+
+    def ours(self, names: dict[str, str]) -> tuple[Model, str] | None:
+        """The model that `names` has for this data, if it is there, and what a metric says of it."""
+        entry = self.registry.entries.get(names.get(self.held_out.spec.set))
+        if entry is None:
+            return None
+        return checkpoint.read(entry.folder, entry.card), f"{entry.card.name}@{entry.card.weights.sha256[:12]}"
+
+    @cached_property
+    def spaces(self) -> list[tuple[str, Callable[[Tensor], Tensor], str | None]]:
+        """In which images can be told to show the same: names, features, and what a metric says of the judge."""
+        found = [("pixels", thumbnails, None)]
+        if judge := self.ours(MATCHERS):
+            matcher, by = judge
+            found.append((by.partition("@")[0], matcher.match, by))
+        return found
 
     @cached_property
     def extractor(self) -> str:

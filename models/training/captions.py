@@ -11,9 +11,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 import torch
-from torch import Tensor
 
-from models.nn.text import bags
 from models.text import words
 
 HELD_OUT = 4
@@ -36,23 +34,11 @@ class Captions:
         """The captions that go with a picture of `subject`."""
         return self.trained.get(subject) or self.unseen[subject]
 
-
-class Captioned:
-    """Pictures with their captions.
-
-    Args:
-        subjects: of each picture.
-    """
-
-    def __init__(self, captions: Captions, subjects: Sequence[str]):
-        self.captions = captions
-        self.subjects = subjects
-
-    def draw(self, rows: Tensor, generator: torch.Generator) -> Tensor:
-        """One caption, any, of each of the pictures with these places. [N] -> [N, GRAMS]."""
-        shares = torch.rand(len(rows), generator=generator).tolist()
-        told = [self.captions.of(self.subjects[row]) for row in rows.tolist()]
-        return bags([captions[int(share * len(captions))] for captions, share in zip(told, shares, strict=True)])
+    def draw(self, subjects: Sequence[str], generator: torch.Generator) -> list[str]:
+        """One caption, any, of each subject."""
+        shares = torch.rand(len(subjects), generator=generator).tolist()
+        told = [self.of(subject) for subject in subjects]
+        return [captions[int(share * len(captions))] for captions, share in zip(told, shares, strict=True)]
 
 
 def read(opened: zipfile.ZipFile) -> Captions:

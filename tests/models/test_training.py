@@ -215,11 +215,10 @@ def test_pairs_are_cropped_and_mirrored_together_and_domains_are_not():
 
 def test_a_batch_has_a_caption_of_each_of_its_pictures():
     source = data.load(DataSpec(set="emoji", held_out="test", size=16, captions=True))
-    captions = {subject: source.captioned.captions.of(subject) for subject in source.captioned.subjects}
     batch = source.batch(16, 0)
     for image, text in zip(batch["images"], batch["text"], strict=True):
         (place,) = [at for at, picture in enumerate(source.all()["images"]) if torch.equal(picture, image)]
-        told = [bags([caption])[0] for caption in captions[source.captioned.subjects[place]]]
+        told = [bags([caption])[0] for caption in source.captions.of(source.names[place])]
         assert any(torch.equal(text, one) for one in told)
 
 
