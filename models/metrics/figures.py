@@ -17,6 +17,7 @@ from models.metrics.frechet import frechet_distance
 from models.metrics.kernel import kernel_distance
 from models.metrics.manifold import precision_recall
 from models.metrics.parzen import parzen_log_likelihood
+from models.metrics.prompts import prompts
 from models.metrics.retrieval import retrieval, thumbnails
 from models.metrics.score import classifier_score
 from models.metrics.subject import SAMPLES, Subject, batched
@@ -185,5 +186,6 @@ FIGURES: tuple[Callable[[Subject], Iterator[Metric]], ...] = (
     styles,
     targets,
     patches,
+    prompts,
     stylization,
 )

@@ -96,7 +96,7 @@ def _highlights(card: Card, sheet: np.ndarray) -> list[np.ndarray]:
         picture = Image.fromarray(pixels.squeeze()).convert("RGB")
         return np.asarray(picture.resize((_SIDE, _SIDE), Image.Resampling.LANCZOS))
 
-    if not card.directions:
+    if Task.SAMPLE in card.tasks or not card.directions:
         across = min((sheet.shape[1] + 2) // step, _COLUMNS)
         return [
             cell(place // across, place % across) for place in range(_COLUMNS) if place // across * step < len(sheet)
