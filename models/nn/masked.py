@@ -19,7 +19,7 @@ class Cursor(ABC):
 
     @abstractmethod
     def logits(self) -> Tensor:
-        """[count, values] of the token where the cursor stands."""
+        """[count, values] of the token where the cursor stands; to be called once between two pushes."""
 
     @abstractmethod
     def push(self, token: Tensor) -> None:

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.nn.masked import Cursor, down, Pointwise
+from models.nn.masked import Cursor, Pointwise, down
 
 
 class _BiLSTM(nn.Module):
