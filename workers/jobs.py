@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from types import SimpleNamespace
-from typing import Any
+from typing import Annotated, Any
 
 import orjson
 from isal import isal_zlib
@@ -25,6 +25,7 @@ from rq.serializers import JSONSerializer
 from rq.utils import utcformat
 
 from models.card import Task
+from models.framing import Frame
 from models.pictures import Format
 
 FUNCTION = "workers.predict.predict"
@@ -124,7 +125,8 @@ class Output(_Value):
 class Order(_Value):
     """What is asked of a worker. `input` has passed the card's schema; pictures in it are `picture:<id>`.
 
-    `owner` is the id of the API key that asked, empty where none was needed.
+    `owner` is the id of the API key that asked, empty where none was needed. With a `frame`, the first picture is of
+    the size that it says, not of the model's.
     """
 
     model: str
@@ -132,16 +134,23 @@ class Order(_Value):
     input: dict[str, Any]
     output: Output = Output()
     owner: str = ""
+    frame: Frame | None = None
 
     @property
     def count(self) -> int:
-        """How many images it makes."""
-        return self.input.get("n") or self.input.get("frames") or 1
+        """How many images the model makes for it."""
+        shown = self.input.get("n") or self.input.get("frames") or 1
+        return shown * self.frame.tiles if self.frame else shown
 
     @property
     def pictures(self) -> list[str]:
         """Ids of the pictures, in the order in which the input names them."""
-        named = [self.input.get("image"), *(self.input.get("images") or []), self.input.get("mask")]
+        named = [
+            self.input.get("image"),
+            *(self.input.get("images") or []),
+            self.input.get("mask"),
+            self.input.get("style_image"),
+        ]
         return [value.removeprefix(PICTURE_PREFIX) for value in named if value]
 
 
@@ -164,7 +173,7 @@ class Image(_Value):
 
 
 class Timing(_Value):
-    """Milliseconds by stage, and how many images shared the forward pass."""
+    """Milliseconds by stage, how many images shared the forward pass, and what was measured on the answer."""
 
     queue_ms: float
     load_ms: float
@@ -172,6 +181,11 @@ class Timing(_Value):
     encode_ms: float
     total_ms: float
     batch_size: int
+    cycle_error: float | None = Field(
+        None,
+        exclude_if=lambda value: value is None,
+        description="with `cycle`: mean absolute difference between picture and way back, as a share of the range",
+    )
 
 
 class Answer(_Value):
@@ -211,6 +225,8 @@ class Snapshot:
     started_at: datetime | None
     ended_at: datetime | None
     webhook: Webhook | None = None
+    blobs: Annotated[tuple[bytes, ...], Field(exclude=True)] = ()
+    """The images' bytes, where the news of the end has brought them."""
 
 
 @dataclass(frozen=True)
@@ -254,7 +270,7 @@ def latents_key(prediction: str) -> str:
 
 
 def picture_key(picture: str) -> str:
-    """Where the pixels of a picture lie: uint8 height x width x channels, of the size in the model's card."""
+    """Where the pixels of a picture lie: uint8 height x width x channels, of the card's size or `Frame.inner`."""
     return f"easel:picture:{picture}"
 
 
@@ -289,9 +305,18 @@ def results_key(prediction: str) -> str:
 
 
 def new_job(
-    prediction: str, order: Order, priority: Priority, timeout_s: int, ttl_s: int, webhook: Webhook | None = None
+    prediction: str,
+    order: Order,
+    priority: Priority,
+    timeout_s: int,
+    ttl_s: int,
+    webhook: Webhook | None = None,
+    waiter: str = "",
 ) -> dict[str, Any]:
-    """The fields of the rq job hash for an order, ready for HSET; `images` is ours, for `scripts.BEGIN`."""
+    """The fields of the rq job hash for an order, ready for HSET.
+
+    Two are ours: `images`, for `scripts.BEGIN`, and `waiter`, the API process that is to be told of the end.
+    """
     now = utcformat(datetime.now(UTC))
     arguments = orjson.dumps((FUNCTION, None, (), order.model_dump(mode="json")))
     fields = {
@@ -306,6 +331,8 @@ def new_job(
         "failure_ttl": ttl_s,
         "images": order.count,
     }
+    if waiter:
+        fields["waiter"] = waiter
     if webhook:
         fields["meta"] = orjson.dumps({"webhook": webhook.model_dump(mode="json")})
     return fields
@@ -335,9 +362,9 @@ def snapshot(
         status=_canceling(status) if cancel is not None else status,
         answer=answer,
         meta=orjson.loads(fields.get(b"meta") or b"{}"),
-        created_at=_date(fields[b"created_at"]),
-        started_at=_date(fields[b"started_at"]),
-        ended_at=_date(fields[b"ended_at"]),
+        created_at=date(fields[b"created_at"]),
+        started_at=date(fields.get(b"started_at")),
+        ended_at=date(fields.get(b"ended_at")),
     )
 
 
@@ -371,7 +398,8 @@ def _canceling(status: Status) -> Status:
     return Status.CANCELING if status in (Status.QUEUED, Status.PROCESSING) else status
 
 
-def _date(text: bytes) -> datetime | None:
+def date(text: bytes | None) -> datetime | None:
+    """A moment as rq writes it, None where it writes nothing."""
     return datetime.fromisoformat(text.decode()) if text else None
 
 
@@ -388,7 +416,7 @@ def order(fields: Mapping[bytes, bytes]) -> Order:
 
 def enqueued_at(fields: Mapping[bytes, bytes]) -> datetime:
     """Since when a job has waited."""
-    return _date(fields[b"enqueued_at"])
+    return date(fields[b"enqueued_at"])
 
 
 def order_of(job: Job) -> Order:
@@ -406,8 +434,16 @@ def _order(function: str, kwargs: Mapping[str, Any]) -> Order:
 _NO_CONNECTION: Any = SimpleNamespace()
 
 _NEW_JOB: dict[str, Any] = {
-    **Job.create(FUNCTION, retry=Retry(max=1), serializer=JSONSerializer, connection=_NO_CONNECTION).to_dict(),
+    **{
+        name: value
+        for name, value in Job.create(
+            FUNCTION, retry=Retry(max=1), serializer=JSONSerializer, connection=_NO_CONNECTION
+        )
+        .to_dict()
+        .items()
+        if value != ""
+    },
     "status": JobStatus.QUEUED.value,
 }
-"""What all our job hashes share, as rq writes it. A job whose worker dies is run once more (`Retry`); one that raises
-is not, since it would raise again."""
+"""What all our job hashes share, as rq writes it, but for what it would leave empty. A job whose worker dies is run
+once more (`Retry`); one that raises is not, since it would raise again."""

@@ -19,10 +19,25 @@ from models.training import data
 SAMPLES = 10_000
 """Images drawn for figures about distributions, and training images that they are compared with."""
 
-JUDGES = {"mnist": "mnist-classifier", "cifar10": "cifar10-classifier"}
-"""Which of our classifiers judges the images of a data set."""
+JUDGES = {"mnist": "mnist-classifier", "stacked-mnist": "mnist-classifier", "cifar10": "cifar10-classifier"}
+"""Which of our classifiers judges the images of a data set; stacked ones channel by channel."""
+
+MATCHERS = {"emoji": "emoji-matcher"}
+"""Which of our models tells whether two images of a data set show the same."""
+
+TARGET_JUDGES = {"emoji": "emoji-vendor-classifier", "faces": "faces-classifier"}
+"""Which of our classifiers tells what a translation was made into."""
+
+PATCH_JUDGES = {"facades": "cifar10-classifier"}
+"""Which of our classifiers judges patches of a data set's images."""
 
 _BATCH = 100
+
+
+def judge_of(data_set: str, registry: Registry) -> Model | None:
+    """The classifier that judges images of the data set, if there is one."""
+    name = JUDGES.get(data_set)
+    return checkpoint.read(registry[name].folder) if name in registry.entries else None
 
 
 class Subject:
@@ -37,14 +52,25 @@ class Subject:
 
     @property
     def judged(self) -> bool:
-        """Whether there is a judge of this model's images."""
-        return JUDGES.get(self.held_out.spec.set) in self.registry.entries and not self.model.side
+        """Whether there is a judge of this model's images, each as a whole."""
+        return self.judge is not None and not self.model.side and not self.stacked
+
+    @property
+    def stacked(self) -> bool:
+        """Whether each channel of an image is a picture for the judge."""
+        return self.judge is not None and self.held_out.channels > self.judge.config.channels
 
     @cached_property
-    def judge(self) -> Model:
+    def judge(self) -> Model | None:
         """The classifier of this data."""
-        entry = self.registry[JUDGES[self.held_out.spec.set]]
-        return checkpoint.read(entry.folder, entry.card)
+        return judge_of(self.held_out.spec.set, self.registry)
+
+    def ours(self, names: dict[str, str]) -> tuple[Model, str] | None:
+        """The model that `names` has for this data, if it is there, and what a metric says of it."""
+        entry = self.registry.entries.get(names.get(self.held_out.spec.set))
+        if entry is None:
+            return None
+        return checkpoint.read(entry.folder, entry.card), f"{entry.card.name}@{entry.card.weights.sha256[:12]}"
 
     @cached_property
     def extractor(self) -> str:
