@@ -377,7 +377,7 @@ def evaluate(
         card = measure(model, registry, only or ())
     except KeyError as error:
         _quit(f"there is no model {error}")
-    except (FileNotFoundError, ValueError) as error:
+    except (FileNotFoundError, ModuleNotFoundError, ValueError) as error:
         _quit(str(error))
     table = Table("figure", "value", "images", "against", "judge")
     for metric in card.metrics:

@@ -12,6 +12,7 @@ from models.card import Metric, Task
 from models.clusters import k_means
 from models.metrics.codes import cluster_error, neighbour_accuracy
 from models.metrics.coverage import mode_coverage
+from models.metrics.faces import face_detection_rate
 from models.metrics.fidelity import psnr
 from models.metrics.frechet import frechet_distance
 from models.metrics.kernel import kernel_distance
@@ -32,6 +33,8 @@ TIGHT, EVERY = 5000, 25
 """Importance samples of the tight bound, and which images it is taken of: every n-th."""
 LOOSE = 50
 """Importance samples of the bound that is taken of all images."""
+LOOKED_AT = 500
+"""Pictures in which a face is looked for."""
 
 
 def accuracy(about: Subject) -> Iterator[Metric]:
@@ -77,6 +80,14 @@ def samples(about: Subject) -> Iterator[Metric]:
     train_verdicts = batched(judge.classify, about.trained_on["images"][:SAMPLES])
     yield about.metric(f"classifier_score[{name}]", classifier_score(verdicts), SAMPLES, by)
     yield about.metric(f"classifier_score[{name}].floor", classifier_score(train_verdicts), SAMPLES, by)
+
+
+def faces(about: Subject) -> Iterator[Metric]:
+    """Of a model of faces: in how many of its samples one is found, and in how many real pictures."""
+    if about.held_out.spec.set == "faces" and {Task.SAMPLE, Task.CONDITIONAL} & about.card.tasks.keys():
+        for images, suffix in ((about.samples[:LOOKED_AT], ""), (about.real["images"][:LOOKED_AT], ".floor")):
+            rate = face_detection_rate(images)
+            yield about.metric(f"face_detection_rate{suffix}", rate, len(images), "scikit-image's frontal-face cascade")
 
 
 def coverage(about: Subject) -> Iterator[Metric]:
@@ -177,6 +188,7 @@ def _flat(images: Tensor) -> Tensor:
 FIGURES: tuple[Callable[[Subject], Iterator[Metric]], ...] = (
     accuracy,
     samples,
+    faces,
     coverage,
     likelihood,
     reconstruction,

@@ -75,7 +75,7 @@ class Subject:
 
     @cached_property
     def spaces(self) -> list[tuple[str, Callable[[Tensor], Tensor], str | None]]:
-        """Where images that show the same are near: a name, features of all images, and what a metric says of the judge."""
+        """Where images that show the same are near: name, features of all images, what a metric says of the judge."""
         found = [("pixels", thumbnails, None)]
         if judge := self.ours(MATCHERS):
             matcher, by = judge
