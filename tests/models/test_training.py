@@ -19,11 +19,11 @@ from models.training.trainer import Trainer
 
 FAMILIES = {
     "dcgan": ("mnist", {"size": 16, "latent": 4, "width": 8}),
-    "gan": ("mnist", {"size": 16, "latent": 4, "width": 8, "discriminator_width": 8}),
+    "gan": ("mnist", {"size": 16, "latent": 4, "width": 8, "discriminator_width": 8, "kernels": 3}),
     "wgan": ("mnist", {"size": 16, "latent": 4, "width": 8, "turns": 2}),
     "wgan-gp": ("mnist", {"size": 16, "latent": 4, "width": 8, "turns": 2}),
     "ebgan": ("mnist", {"size": 16, "latent": 4, "width": 8}),
-    "improved-gan": ("mnist", {"size": 16, "latent": 4, "width": 8, "kinds": 2, "kernels": 3, "smoothing": 0.1}),
+    "improved-gan": ("mnist", {"size": 16, "latent": 4, "width": 8, "kinds": 2, "smoothing": 0.1}),
     "cgan": ("mnist", {"size": 16, "latent": 4, "width": 8, "classes": 2}),
     "vae": ("mnist", {"size": 16, "latent": 4, "width": 8}),
     "beta-vae": ("mnist", {"size": 16, "latent": 4, "width": 4, "network": "strided"}),
