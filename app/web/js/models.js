@@ -32,6 +32,7 @@ const VERBS = {
   vary: "Vary",
   inpaint: "Fill in",
   score: "Score",
+  classify: "Read",
   encode: "Encode",
 };
 
