@@ -24,7 +24,7 @@ MAX_FILES = 8
 MAX_FIELDS = 32
 MAX_KEYS = 64
 OUTPUT_FIELDS = tuple(Output.model_fields)
-LISTS = ("seeds", "latent")
+LISTS = ("seeds", "latent", "targets")
 """Inputs that the short forms take repeatedly, or as several values separated by commas."""
 _IN_MEMORY = 2**20
 """Bytes of a form's field, and of a file before it is moved to disk."""
@@ -78,9 +78,10 @@ async def read_short(request: Request, model: str, **fixed: Any) -> tuple[Predic
 async def read_fields(request: Request) -> Body:
     """The body, with the fields of the query beside its own."""
     body = await read_body(request)
-    query = request.query_params
-    lists = {name: query.getlist(name) for name in LISTS if name in query}
-    body.fields = {**query, **lists, **body.fields}
+    if request.scope["query_string"]:
+        query = request.query_params
+        lists = {name: query.getlist(name) for name in LISTS if name in query}
+        body.fields = {**query, **lists, **body.fields}
     for name in LISTS:
         if name in body.fields:
             body.fields[name] = _listed(body.fields[name])
