@@ -294,7 +294,7 @@ class Engine:
                 work.pixels = to_pixels(result[first:last])
             else:
                 work.numbers = result[first:last].flatten(1).numpy()
-                work.columns = OPERATIONS[task].columns(loaded.model)
+                work.columns = OPERATIONS[task].columns(loaded.model, loaded.card)
             work.inference_ms, work.batch_size = elapsed * 1000, total
 
     def _steps(self, loaded: Resident, task: Task, rows: Rows, indices: Sequence[int]) -> Iterator[Step]:
