@@ -1,12 +1,14 @@
 """Small models with random weights, one for each kind of task, so that the service can be tested without training."""
 
+import math
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from models import checkpoint, operations, pictures
+from models import checkpoint, directions, operations, pictures
 from models.card import EXAMPLES, SHEET_FILE, Card, ImageFormat, Serving
+from models.directions import Found
 from models.model import build
 
 DIGITS = tuple("0123456789")
@@ -14,6 +16,8 @@ DIGITS = tuple("0123456789")
 MODELS = {
     "toy-dcgan": ("dcgan", {"size": 28, "latent": 8, "width": 8}, (28, 1)),
     "toy-cgan": ("cgan", {"size": 28, "latent": 8, "width": 8}, (28, 1)),
+    "toy-acgan": ("acgan", {"size": 28, "latent": 8, "width": 8}, (28, 1)),
+    "toy-infogan": ("infogan", {"size": 28, "noise": 6, "width": 8}, (28, 1)),
     "toy-vae": ("vae", {"size": 28, "latent": 4, "width": 8}, (28, 1)),
     "toy-gmm": ("gmm", {"size": 28, "components": 2, "rank": 2}, (28, 1)),
     "toy-pixelcnn": ("pixelcnn", {"size": 28, "block": 2, "width": 8, "layers": 2}, (28, 1)),
@@ -22,6 +26,9 @@ MODELS = {
     "toy-pix2pix": ("pix2pix", {"size": 32, "width": 8, "direction": "BtoA"}, (32, 3)),
     "toy-cyclegan": ("cyclegan", {"width": 8, "blocks": 1}, (32, 3)),
 }
+
+DIRECTED = {"toy-acgan": ("thickness", "slant")}
+"""Directions along one dimension of the latent each."""
 
 SERVING = Serving(max_batch=16)
 
@@ -49,6 +56,7 @@ def make(folder: Path, name: str, serving: Serving = SERVING) -> Path:
         tasks=operations.tasks_of(model),
         image=ImageFormat(height=size, width=size, channels=channels),
         latent=model.latent_shape,
+        attributes={name: attribute.record for name, attribute in model.attributes.items()},
         classes=DIGITS if model.classes else (),
         domains={"A": "left", "B": "right"} if model.directions else {},
         directions=model.directions,
@@ -56,6 +64,9 @@ def make(folder: Path, name: str, serving: Serving = SERVING) -> Path:
         serving=serving,
         licence="none",
     ).write(folder / name)
+    axes = torch.eye(math.prod(model.latent_shape)).unflatten(1, model.latent_shape)
+    if found := {each: Found(axes[index], 1.0) for index, each in enumerate(DIRECTED.get(name, ()))}:
+        directions.write(folder / name, found)
     _draw(folder / name, size, channels, kinds=("A", "B") if model.directions else ("image",))
     return folder / name
 
