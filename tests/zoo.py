@@ -1,6 +1,5 @@
 """Small models with random weights, one for each kind of task, so that the service can be tested without training."""
 
-import math
 from pathlib import Path
 
 import numpy as np
@@ -64,9 +63,9 @@ def make(folder: Path, name: str, serving: Serving = SERVING) -> Path:
         serving=serving,
         licence="none",
     ).write(folder / name)
-    axes = torch.eye(math.prod(model.latent_shape)).unflatten(1, model.latent_shape)
-    if found := {each: Found(axes[index], 1.0) for index, each in enumerate(DIRECTED.get(name, ()))}:
-        directions.write(folder / name, found)
+    if name in DIRECTED:
+        axes = torch.eye(model.latent_shape[0])
+        directions.write(folder / name, {each: Found(axes[place], 1.0) for place, each in enumerate(DIRECTED[name])})
     _draw(folder / name, size, channels, kinds=("A", "B") if model.directions else ("image",))
     return folder / name
 

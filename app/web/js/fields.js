@@ -138,6 +138,7 @@ function sliderField(schema, id, name) {
   const step = schema.type === "integer" ? 1 : 10 ** Math.floor(Math.log10((high - low) / 10));
   const first = schema.exclusiveMinimum === undefined ? low : low + step;
   const last = schema.exclusiveMaximum === undefined ? high : high - step;
+  const resting = low < 0 && high > 0 ? 0 : last;
   const slider = h("input", {
     type: "range",
     min: first,
@@ -149,7 +150,7 @@ function sliderField(schema, id, name) {
   const input = numberInput(schema, id, schema.nullable ? "off" : "");
   const follow = () => {
     slider.classList.toggle("unset", input.value === "");
-    slider.value = input.value === "" ? last : input.value;
+    slider.value = input.value === "" ? resting : input.value;
   };
   const set = (value) => {
     input.value = value ?? "";
