@@ -184,12 +184,18 @@ def translate(
     image: Annotated[Path, typer.Argument(help="the picture to translate", exists=True, dir_okay=False)],
     out: Out = Path("out.png"),
     direction: Annotated[str | None, typer.Option(help="AtoB or BtoA; the model's first if absent")] = None,
+    fit: Annotated[
+        str | None, typer.Option(help="contain, cover, stretch or tile: answer at the picture's own size")
+    ] = None,
+    side: Annotated[int | None, typer.Option(help="with --fit: the answer's longer side, in pixels")] = None,
+    cycle: Annotated[bool, typer.Option("--cycle", help="the way back beside it, and where that is off")] = False,
     server: Server = LOCAL,
     key: Token = None,
 ) -> None:
     """Ask a running Easel to translate a picture: easel translate horse2zebra-cyclegan horse.jpg -o zebra.png"""
-    fields = {} if direction is None else {"direction": direction}
-    _fetch(f"{server}/v1/translate/{model}", fields, {"image": image}, out, key)
+    fields = {"direction": direction, "fit": fit, "side": side, **({"cycle": True, "heat_map": True} if cycle else {})}
+    given = {name: value for name, value in fields.items() if value is not None}
+    _fetch(f"{server}/v1/translate/{model}", given, {"image": image}, out, key)
 
 
 @app.command()
@@ -396,6 +402,18 @@ def directions(
 def report(out: Annotated[Path, typer.Option("--out", "-o", help="folder of the docs")] = Path("docs")) -> None:
     """Write the docs' page of all models, with a sample sheet of each. Needs the data sets, as evaluate does."""
     from models.metrics.report import write
+    from models.registry import Registry
+
+    try:
+        write(Registry(_settings().model_folders), out)
+    except FileNotFoundError as error:
+        _quit(str(error))
+
+
+@app.command()
+def gallery(out: Annotated[Path, typer.Option("--out", "-o", help="folder of the docs")] = Path("docs")) -> None:
+    """Write the docs' page of translations, a sheet for each way of each translator. Needs the data sets."""
+    from models.metrics.gallery import write
     from models.registry import Registry
 
     try:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 from app.errors import PROBLEM_JSON, ProblemBody
 from app.schemas.images import ErrorEnvelope, ImagesRequest
 from app.schemas.predictions import Prediction, PredictionRequest
+from models.framing import MAX_SIDE, Fit
 from models.pictures import MEDIA_TYPES
 from workers.jobs import Output
 
@@ -123,7 +124,20 @@ SAMPLE_BODY = _short_body(
 )
 
 TRANSLATE_BODY = _short_body(
-    {"image": _PICTURE, "direction": {"type": "string", "enum": ["AtoB", "BtoA"]}, **_OUTPUT_FIELDS}, required=["image"]
+    {
+        "image": _PICTURE,
+        "direction": {"type": "string", "enum": ["AtoB", "BtoA"]},
+        "fit": {
+            "type": "string",
+            "enum": list(get_args(Fit)),
+            "description": "answer at the picture's own size: how it is brought to the network's",
+        },
+        "side": {"type": "integer", "minimum": 8, "maximum": MAX_SIDE, "description": "the answer's longer side"},
+        "cycle": {"type": "boolean", "default": False, "description": "the way back, too"},
+        "heat_map": {"type": "boolean", "default": False, "description": "with `cycle`: where the way back is off"},
+        **_OUTPUT_FIELDS,
+    },
+    required=["image"],
 )
 
 PICTURES: dict[int | str, dict[str, Any]] = {

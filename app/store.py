@@ -92,7 +92,7 @@ class Store:
         self._id = uuid4().hex
         self._waiting: dict[str, set[Waiter]] = defaultdict(set)
         self._tasks: list[asyncio.Task[None]] = []
-        self._alive = (0.0, 0)
+        self._counted: tuple[float, asyncio.Future[int]] | None = None
 
     async def open(self) -> None:
         """Starts listening for ended predictions, and canceling those whose time is over."""
@@ -103,6 +103,7 @@ class Store:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.trips.close()
         await self.redis.aclose()
 
     async def overview(self, models: Sequence[str]) -> Overview:
@@ -110,18 +111,21 @@ class Store:
         return await overview.read(self.redis, models)
 
     async def workers(self) -> int:
-        """How many workers are alive; asked of Redis at most once a second."""
-        asked, count = self._alive
-        if time.monotonic() - asked < 1:
-            return count
-        keys = list(await self.redis.sdiff("rq:workers", webhooks.DELIVERERS))
-        async with self.redis.pipeline(transaction=False) as pipeline:
-            for key in keys:
-                pipeline.hmget(key, "last_heartbeat", "death")
-            found = await pipeline.execute()
-        count = sum(overview.is_alive(*fields) for fields in found)
-        self._alive = (time.monotonic(), count)
-        return count
+        """How many workers are alive; asked of Redis at most once a second, by one for all."""
+        if self._counted is None or time.monotonic() - self._counted[0] >= 1:
+            self._counted = time.monotonic(), asyncio.ensure_future(self._count_workers())
+        try:
+            return await asyncio.shield(self._counted[1])
+        except RedisError:
+            self._counted = None
+            raise
+
+    async def _count_workers(self) -> int:
+        keys = (await self.trips.ask(("SDIFF", "rq:workers", webhooks.DELIVERERS)))[0]
+        if not keys:
+            return 0
+        found = await self.trips.ask(*(("HMGET", key, "last_heartbeat", "death") for key in keys))
+        return sum(overview.is_alive(*fields) for fields in found)
 
     async def enqueue(self, job: NewJob, pictures: dict[str, bytes]) -> Snapshot | Earlier:
         """Puts a prediction and its pictures into Redis, unless its id or its idempotency key was used before.

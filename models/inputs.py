@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model,
 from pydantic.fields import FieldInfo
 
 from models.card import Card, Task
+from models.framing import MAX_SIDE, Fit
 
 MAX_SEED = 2**53 - 1
 """The largest integer that JSON and JavaScript hold exactly."""
@@ -184,6 +185,29 @@ FIELDS: dict[str, FieldMaker] = {
         Field(None, min_length=2, max_length=8, description=f"the pictures to pass through, each {_PICTURE}"),
     ),
     "direction": _direction,
+    "fit": lambda card: (
+        Fit | None,
+        Field(
+            None,
+            description="answer at the picture's own size: contain shows the network all of it, cover its centre, "
+            "stretch all of it without its aspect, tile one part after the other; "
+            f"if absent, its centre is answered at {card.image.width} x {card.image.height}",
+        ),
+    ),
+    "side": lambda card: (
+        int | None,
+        Field(
+            None,
+            ge=8,
+            le=MAX_SIDE,
+            description=f"with `fit`: the answer's longer side; the picture's own if absent, up to {MAX_SIDE}",
+        ),
+    ),
+    "cycle": lambda card: (bool, Field(False, description="answer with the way back, too, and how far it is off")),
+    "heat_map": lambda card: (
+        bool,
+        Field(False, description="with `cycle`: a third picture, of where the way back is off"),
+    ),
     "strength": lambda card: (
         float,
         Field(
@@ -218,6 +242,10 @@ def _attribute(card: Card, name: str) -> tuple[Any, FieldInfo]:
     return Annotated[float, Field(allow_inf_nan=False)] | None, bounds
 
 
+GOES_WITH = {"side": "fit", "heat_map": "cycle"}
+"""Inputs that mean something only beside another one."""
+
+
 @lru_cache(maxsize=1024)
 def input_model(card: Card, task: Task) -> type[BaseModel]:
     """The pydantic model of what `card` takes for `task`; its JSON Schema is what the API shows.
@@ -228,16 +256,18 @@ def input_model(card: Card, task: Task) -> type[BaseModel]:
     names = card.tasks[task]
     starts = tuple(name for name in STARTS.get(task, ()) if name in names)
     along = tuple(name for name in ALONG if name in names)
-    checks: dict[str, Any] = {}
+    checks: dict[str, Callable[[BaseModel], BaseModel]] = {}
+    if GOES_WITH.keys() & set(names):
+        checks["together"] = _together
     if starts:
-        checks["one_start"] = model_validator(mode="after")(_one_of_starts(starts))
+        checks["one_start"] = _one_of_starts(starts)
     if len(along) > 1:
-        checks["one_way"] = model_validator(mode="after")(_exactly_one(along))
+        checks["one_way"] = _exactly_one(along)
     chosen = {name for names in (starts, along) if len(names) > 1 for name in names}
     return create_model(
         f"{card.name}-{task.value}-input",
         __config__=ConfigDict(extra="forbid", frozen=True, title=f"Input of {card.name} for {task.value}"),
-        __validators__=checks,
+        __validators__={name: model_validator(mode="after")(check) for name, check in checks.items()},
         **{name: _field(card, name, optional=name in chosen) for name in names},
     )
 
@@ -249,6 +279,13 @@ def _field(card: Card, name: str, optional: bool) -> tuple[Any, FieldInfo]:
     if optional and field.is_required():
         return kind | None, Field(None, description=field.description)
     return kind, field
+
+
+def _together(inputs: BaseModel) -> BaseModel:
+    for name, other in GOES_WITH.items():
+        if getattr(inputs, name, None) and not getattr(inputs, other):
+            raise ValueError(f"`{name}` goes with `{other}`; give both or neither")
+    return inputs
 
 
 def _given(inputs: BaseModel, names: tuple[str, ...]) -> list[str]:

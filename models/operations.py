@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -19,8 +19,9 @@ from torch import Tensor
 
 from models import noise
 from models.attributes import Attribute
-from models.card import Card, Task
+from models.card import Card, Direction, Task
 from models.model import LIKELIHOOD, Model, Step, Steps
+from models.pictures import heat_map
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,15 @@ class Rows:
         return shapes, tuple(sorted(self.options.items()))
 
 
+@dataclass(frozen=True)
+class Finished:
+    """The pictures of an answer, uint8 [H, W, C] each."""
+
+    pictures: Sequence[np.ndarray]
+    cycle_error: float | None = None
+    """Mean absolute difference between a picture and its way there and back, as a share of the range of values."""
+
+
 class Operation(ABC):
     """One task."""
 
@@ -60,6 +70,10 @@ class Operation(ABC):
     @abstractmethod
     def probe(self, model: Model, card: Card, count: int) -> Rows:
         """`count` rows of typical input, to warm a model up and to measure it."""
+
+    def finish(self, inputs: Mapping[str, Any], given: Sequence[np.ndarray], made: Sequence[np.ndarray]) -> Finished:
+        """What an answer shows of the rows of one request, and of the pictures that it gave. uint8 [H, W, C] each."""
+        return Finished(made)
 
     @abstractmethod
     def apply(self, model: Model, tensors: dict[str, Tensor], **options: Any) -> Tensor | Steps:
@@ -126,21 +140,50 @@ class OfPicture(Operation):
 
 
 class Translate(OfPicture):
-    """An image of one domain to the other."""
+    """An image of one domain to the other, and with `cycle` back again: then each row has the channels of both."""
 
     task = Task.TRANSLATE
 
     def inputs(self, model: Model) -> tuple[str, ...]:
-        return ("image", "direction") if hasattr(model, "translate") else ()
+        if not hasattr(model, "translate"):
+            return ()
+        return ("image", "direction", "fit", "side", *(("cycle", "heat_map") if len(model.directions) == 2 else ()))
 
     def prepare(self, model: Model, inputs: BaseModel, pictures: Sequence[np.ndarray]) -> Rows:
-        return replace(super().prepare(model, inputs, pictures), options={"direction": inputs.direction})
+        rows = super().prepare(model, inputs, pictures)
+        options = {"direction": inputs.direction}
+        if not getattr(inputs, "cycle", False):
+            return replace(rows, options=options)
+        shown = 3 if inputs.heat_map else 2
+        seeds = tuple(seed for seed in rows.seeds for _ in range(shown))
+        return Rows(rows.tensors, {**options, "cycle": True}, seeds)
 
     def probe(self, model: Model, card: Card, count: int) -> Rows:
         return replace(super().probe(model, card, count), options={"direction": model.directions[0]})
 
-    def apply(self, model: Model, tensors: dict[str, Tensor], **options: Any) -> Tensor | Steps:
-        return model.translate(**tensors, **options)
+    def apply(
+        self, model: Model, tensors: dict[str, Tensor], direction: Direction, cycle: bool = False, **options: Any
+    ) -> Tensor | Steps:
+        there = model.translate(**tensors, direction=direction, **options)
+        if not cycle:
+            return there
+        there = whole(there)
+        back = whole(model.translate(**tensors | {"images": there}, direction=_BACK[direction], **options))
+        return torch.cat([there, back], dim=1)
+
+    def finish(self, inputs: Mapping[str, Any], given: Sequence[np.ndarray], made: Sequence[np.ndarray]) -> Finished:
+        if not inputs.get("cycle"):
+            return super().finish(inputs, given, made)
+        shown, errors = [], []
+        for both in made:
+            there, back = np.split(both, 2, axis=2)
+            off = np.abs(given[0].astype(np.int16) - back).mean(axis=2) / 255
+            shown += [there, back, *([heat_map(off, channels=back.shape[2])] if inputs.get("heat_map") else [])]
+            errors.append(off.mean())
+        return Finished(shown, cycle_error=round(float(np.mean(errors)), 5))
+
+
+_BACK: dict[Direction, Direction] = {"AtoB": "BtoA", "BtoA": "AtoB"}
 
 
 class Stylize(OfPicture):
@@ -310,6 +353,13 @@ class Score(OfPicture):
 
     def columns(self, model: Model) -> tuple[str, ...]:
         return model.scores
+
+
+def over_tiles(rows: Rows, tiles: Sequence[np.ndarray]) -> Rows:
+    """The rows of a picture's first tile as rows of all its tiles, uint8 [H, W, C] each: tile by tile of each row."""
+    tensors = {name: tensor.repeat_interleave(len(tiles), dim=0) for name, tensor in rows.tensors.items()}
+    tensors["images"] = to_tensor(tiles).repeat(len(rows), 1, 1, 1)
+    return replace(rows, tensors=tensors)
 
 
 def whole(result: Tensor | Steps) -> Tensor:

@@ -66,7 +66,7 @@ async def _answer(
         created=int(found.created_at.timestamp()),
         data=_items(found, blobs, asked.response_format, str(request.base_url).rstrip("/")),
         output_format=asked.output_format or "png",
-        size=f"{card.image.width}x{card.image.height}",
+        size=f"{found.answer.images[0].width}x{found.answer.images[0].height}",
     )
 
 

@@ -11,6 +11,7 @@ from PIL import Image
 
 from models import checkpoint
 from models.card import Card
+from models.model import build
 from models.training import data, recipe
 from models.training.data import DataSpec
 from models.training.recipe import Budget, Recipe
@@ -158,6 +159,21 @@ def test_the_log_has_a_line_per_hundred_steps(tmp_path):
         assert {"step", "seconds", f"{player}/adversarial", f"{player}/gradient_norm"} <= set(json.loads(line))
 
 
+def test_the_log_tells_how_many_kinds_of_image_a_game_makes(tmp_path):
+    class Judge(torch.nn.Module):
+        config = build("classifier", {"width": 8}).config
+
+        def classify(self, images):
+            return torch.eye(10)[torch.arange(len(images)) % 3]
+
+    finish(Trainer(toy("dcgan"), "hash", tmp_path / "game", torch.device("cpu"), judge=Judge()))
+    lines = [json.loads(line) for line in (tmp_path / "game" / "log.jsonl").read_text().splitlines()]
+    assert [(line["step"], line["modes"]) for line in lines] == [(2, 3), (4, 3)]
+    assert lines[0]["mode_divergence"] == pytest.approx(np.log(10 / 3), abs=1e-3)
+    finish(Trainer(toy("vae"), "hash", tmp_path / "no-game", torch.device("cpu"), judge=Judge()))
+    assert (tmp_path / "no-game" / "log.jsonl").read_text() == ""
+
+
 def test_only_the_player_whose_turn_it_is_moves(tmp_path):
     trainer = Trainer(toy("dcgan"), "hash", tmp_path, torch.device("cpu"))
     before = {name: value.clone() for name, value in trainer.model.named_parameters()}
@@ -188,6 +204,29 @@ def test_batches_are_drawn_by_their_seed():
     assert torch.equal(source.batch(4, 1)["images"], source.batch(4, 1)["images"])
     assert not torch.equal(source.batch(4, 1)["images"], source.batch(4, 2)["images"])
     assert source.batch(4, 1)["images"].shape == (4, 1, 16, 16)
+
+
+def test_few_labels_are_known_and_no_others_are_told():
+    source = data.load(DataSpec(set="mnist", held_out="test", size=16, known=4))
+    everything = data.load(DataSpec(set="mnist", held_out="test", size=16)).all()
+    batches = [source.batch(8, seed) for seed in range(20)]
+    seen = {bytes(image.numpy().tobytes()) for batch in batches for image in batch["known"]}
+    assert len(seen) == 4
+    for image, label in zip(batches[0]["known"], batches[0]["labels"], strict=True):
+        (place,) = [at for at, other in enumerate(everything["images"]) if torch.equal(other, image)]
+        assert everything["labels"][place] == label
+    assert sorted(set(torch.cat([batch["labels"] for batch in batches]).tolist())) == [0, 1]
+
+
+def test_stacked_digits_are_labelled_by_their_channels():
+    digits = data.load(DataSpec(set="mnist", held_out="test", size=16)).all()
+    stacked = data.load(DataSpec(set="stacked-mnist", held_out="test", size=16))
+    assert (stacked.classes[0], stacked.classes[-1], len(stacked.classes)) == ("000", "111", 8)
+    everything = stacked.all()
+    assert everything["images"].shape == (16, 3, 16, 16)
+    for image, label in zip(everything["images"], everything["labels"], strict=True):
+        places = [int((digits["images"][:, 0] == channel).all((1, 2)).nonzero()) for channel in image]
+        assert stacked.classes[label] == "".join(str(int(digits["labels"][place])) for place in places)
 
 
 def test_missing_data_says_what_to_do(monkeypatch, tmp_path):

@@ -93,16 +93,19 @@ const KINDS = [
 
 function choiceField(schema, id, name) {
   const options = choicesOf(schema);
-  const inputs = options.map((value) => h("input", { type: "radio", name: id, value }));
+  const inputs = [...(schema.nullable ? [""] : []), ...options].map((value) =>
+    h("input", { type: "radio", name: id, value }),
+  );
   const body = h(
     "div",
     { class: "choices" },
-    inputs.map((input) => h("label", { class: "choice" }, input, h("span", {}, input.value))),
+    inputs.map((input) => h("label", { class: "choice" }, input, h("span", {}, input.value || "default"))),
   );
   const set = (value) => inputs.forEach((input) => (input.checked = input.value === String(value ?? "")));
   set(schema.initial ?? (schema.required ? (schema.examples?.[0] ?? options[0]) : undefined));
   const speaks = schema.anyOf !== undefined;
-  return { body, control: body, grouped: true, speaks, set, get: () => inputs.find((input) => input.checked)?.value };
+  const get = () => inputs.find((input) => input.checked)?.value || undefined;
+  return { body, control: body, grouped: true, speaks, set, get };
 }
 
 function selectField(schema, id) {
