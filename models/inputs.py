@@ -164,12 +164,13 @@ FIELDS: dict[str, FieldMaker] = {
         Field(description="which number of the latent to change", examples=[0]),
     ),
     "attribute": lambda card: (
-        Annotated[str, AfterValidator(_one_of(tuple(card.attributes)))] | None,
-        Field(
-            None,
-            description="which attribute to change, from its least value to its most",
-            json_schema_extra={"enum": list(card.attributes)},
-        ),
+        Annotated[
+            str,
+            AfterValidator(_one_of(tuple(card.attributes))),
+            Field(json_schema_extra={"enum": list(card.attributes)}),
+        ]
+        | None,
+        Field(None, description="which attribute to change, from its least value to its most"),
     ),
     "span": lambda card: (
         float,
@@ -184,7 +185,28 @@ FIELDS: dict[str, FieldMaker] = {
         list[Picture] | None,
         Field(None, min_length=2, max_length=8, description=f"the pictures to pass through, each {_PICTURE}"),
     ),
+    "style_image": lambda card: (
+        Picture,
+        Field(description=f"a picture of the domain to translate to, whose style is taken: {_PICTURE}"),
+    ),
     "direction": _direction,
+    "target": lambda card: (
+        Annotated[int | str, AfterValidator(_label_of(card))],
+        Field(
+            description=f"what to translate to, by name or index: {', '.join(card.classes)}",
+            examples=[card.classes[-1]],
+            json_schema_extra={"anyOf": _names_or_indices(card)},
+        ),
+    ),
+    "targets": lambda card: (
+        list[Annotated[int | str, AfterValidator(_label_of(card))]],
+        Field(
+            description="what the result is to have, by name or index; it is to have none of the others",
+            max_length=len(card.classes),
+            examples=[[card.classes[-1]]],
+            json_schema_extra={"items": {"anyOf": _names_or_indices(card)}, "uniqueItems": True},
+        ),
+    ),
     "fit": lambda card: (
         Fit | None,
         Field(
@@ -224,6 +246,7 @@ FIELDS: dict[str, FieldMaker] = {
 STARTS: dict[Task, tuple[str, ...]] = {
     Task.SAMPLE: ("seed", "latent"),
     Task.CONDITIONAL: ("seed", "latent"),
+    Task.TRANSLATE: ("seed", "latent", "style_image"),
     Task.INTERPOLATE: ("seeds", "images", "latents"),
     Task.VARY: ("image", "latent"),
     Task.TRAVERSE: ("seed", "image", "latent"),
@@ -312,8 +335,8 @@ def _one_of_starts(starts: tuple[str, ...]) -> Callable[[BaseModel], BaseModel]:
             raise ValueError(f"give only one of {_told(starts)}")
         if not given and "seed" not in starts:
             raise ValueError(f"give {_told(starts)}")
-        if given == ["latent"] and "seed" in starts and _draws(inputs):
-            raise ValueError("a `latent` makes one image as it is; leave out `n` and `truncation`")
+        if given in (["latent"], ["style_image"]) and "seed" in starts and _draws(inputs):
+            raise ValueError(f"a `{given[0]}` makes one image as it is; leave out `n` and `truncation`")
         return inputs
 
     return check

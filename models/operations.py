@@ -20,7 +20,7 @@ from torch import Tensor
 from models import noise
 from models.attributes import Attribute
 from models.card import Card, Direction, Task
-from models.model import LIKELIHOOD, Model, Step, Steps
+from models.model import LIKELIHOOD, Model, Step, Steps, device_of
 from models.pictures import heat_map
 
 
@@ -140,17 +140,31 @@ class OfPicture(Operation):
 
 
 class Translate(OfPicture):
-    """An image of one domain to the other, and with `cycle` back again: then each row has the channels of both."""
+    """An image of one domain to the other, in a style if the model has styles, or to the target that is named.
+
+    With `cycle` it goes back again: then each row has the channels of both.
+    """
 
     task = Task.TRANSLATE
 
     def inputs(self, model: Model) -> tuple[str, ...]:
         if not hasattr(model, "translate"):
             return ()
-        return ("image", "direction", "fit", "side", *(("cycle", "heat_map") if len(model.directions) == 2 else ()))
+        if model.targets:
+            return ("image", {"one": "target", "many": "targets"}[model.targets], "fit", "side")
+        styled = ("n", "seed", "latent", "style_image") if hasattr(model, "style") else ()
+        back = ("cycle", "heat_map") if len(model.directions) == 2 else ()
+        return ("image", "direction", *styled, "fit", "side", *back)
 
     def prepare(self, model: Model, inputs: BaseModel, pictures: Sequence[np.ndarray]) -> Rows:
-        rows = super().prepare(model, inputs, pictures)
+        rows = super().prepare(model, inputs, pictures[:1])
+        if model.targets:
+            chosen = [inputs.target] if model.targets == "one" else inputs.targets
+            return replace(rows, tensors={**rows.tensors, "targets": _marked(chosen, model.classes)})
+        if hasattr(model, "style"):
+            styles = _styles(model, inputs, pictures[1:])
+            images = to_tensor(list(pictures[:1]) * len(styles))
+            rows = Rows({"images": images, **styles.tensors}, seeds=styles.seeds)
         options = {"direction": inputs.direction}
         if not getattr(inputs, "cycle", False):
             return replace(rows, options=options)
@@ -159,17 +173,22 @@ class Translate(OfPicture):
         return Rows(rows.tensors, {**options, "cycle": True}, seeds)
 
     def probe(self, model: Model, card: Card, count: int) -> Rows:
-        return replace(super().probe(model, card, count), options={"direction": model.directions[0]})
+        rows = super().probe(model, card, count)
+        if model.targets:
+            targets = torch.cat([_marked([index % model.classes], model.classes) for index in range(count)])
+            return replace(rows, tensors={**rows.tensors, "targets": targets})
+        styles = {"latent": noise.normal(range(count), model.latent_shape)} if hasattr(model, "style") else {}
+        return replace(rows, tensors={**rows.tensors, **styles}, options={"direction": model.directions[0]})
 
-    def apply(
-        self, model: Model, tensors: dict[str, Tensor], direction: Direction, cycle: bool = False, **options: Any
-    ) -> Tensor | Steps:
-        there = model.translate(**tensors, direction=direction, **options)
+    def apply(self, model: Model, tensors: dict[str, Tensor], cycle: bool = False, **options: Any) -> Tensor | Steps:
+        there = model.translate(**tensors, **options)
         if not cycle:
             return there
-        there = whole(there)
-        back = whole(model.translate(**tensors | {"images": there}, direction=_BACK[direction], **options))
-        return torch.cat([there, back], dim=1)
+        there, back = whole(there), _BACK[options["direction"]]
+        # On the way back a picture's style is its own.
+        own = {"latent": model.style(tensors["images"], back)} if hasattr(model, "style") else {}
+        returned = whole(model.translate(images=there, direction=back, **own))
+        return torch.cat([there, returned], dim=1)
 
     def finish(self, inputs: Mapping[str, Any], given: Sequence[np.ndarray], made: Sequence[np.ndarray]) -> Finished:
         if not inputs.get("cycle"):
@@ -430,6 +449,22 @@ def _noise_images(card: Card, count: int) -> Tensor:
     return noise.normal(range(count), (card.image.channels, card.image.height, card.image.width)).clamp(-1, 1)
 
 
+def _styles(model: Model, inputs: BaseModel, pictures: Sequence[np.ndarray]) -> Rows:
+    """The style of a picture, or those that are told or drawn as latents are."""
+    if inputs.style_image is None:
+        return _drawn(model, inputs)
+    with torch.inference_mode():
+        styles = model.style(to_tensor(pictures).to(device_of(model)), inputs.direction).cpu()
+    return Rows({"latent": styles}, seeds=(None,))
+
+
+def _marked(chosen: Sequence[int], classes: int) -> Tensor:
+    """[1, classes]: 1 for the classes that were chosen, else 0."""
+    marked = torch.zeros(1, classes)
+    marked[0, list(chosen)] = 1
+    return marked
+
+
 def _has_codes(model: Model) -> bool:
     return hasattr(model, "encode") and hasattr(model, "decode")
 
@@ -484,6 +519,5 @@ def _told(model: Model, latents: Sequence[Sequence[float]]) -> Tensor:
 
 
 def _encode(model: Model, pictures: Sequence[np.ndarray]) -> Tensor:
-    device = next(model.parameters()).device
     with torch.inference_mode():
-        return model.encode(to_tensor(pictures).to(device)).cpu()
+        return model.encode(to_tensor(pictures).to(device_of(model))).cpu()
