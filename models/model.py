@@ -76,6 +76,8 @@ class Model(nn.Module):
     - `classify(images)`: logits of the classes [N, classes]
     - `score(images)`: log-likelihood of each image in nats [N], or a lower bound of it, or what `scores` names
 
+    What is only measured: `classify(images)` -> logits of classes, `categorise(images)` of kinds found without labels.
+
     Images are [N, C, H, W] float in [-1, 1]. A method that needs many passes returns `Steps` instead.
 
     With `temperature = "latent"` samples can be asked for at a temperature, which scales the latent; with `"sample"`

@@ -42,6 +42,21 @@ def test_a_shipped_models_card_tells_its_figures_and_limits(visit):
     expect(page.get_by_role("cell", name="conditional accuracy")).to_be_visible()
 
 
+def test_an_attribute_is_a_slider_that_changes_the_picture(visit):
+    page = visit("#/make/toy-acgan/conditional?label=1&n=1&seed=5")
+    pictures = page.locator(".tile img")
+    expect(pictures).to_have_count(1)
+    slider = page.get_by_label("Thickness, slider")
+    assert [slider.get_attribute(name) for name in ("min", "max")] == ["-3", "3"]
+    assert slider.input_value() == "0"
+    slider.fill("1.5")
+    page.get_by_role("button", name="Sample a class").click()
+    expect(pictures).to_have_count(2)
+    assert "thickness=1.5" in page.url
+    changed, plain = (pixels_of(httpx.get(one.evaluate("e => e.src")).content) for one in pictures.all())
+    assert not np.array_equal(changed, plain)
+
+
 def test_make_draws_what_was_asked_for_and_the_address_makes_it_again(visit, client):
     page = visit("#/make/toy-cgan")
     page.get_by_label("7", exact=True).check()
