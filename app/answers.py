@@ -60,7 +60,7 @@ async def embedded(found: Snapshot, store: Store) -> Embedded:
     answer = found.answer
     if answer is None:
         return Embedded()
-    blobs = await store.images(found.id, len(answer.images)) if answer.images and found.order.output.b64_json else []
+    blobs = await _images(found, store) if answer.images and found.order.output.b64_json else []
     latents = await store.latents(found.id) if answer.latent else None
     return Embedded(
         b64=[blob and base64.b64encode(blob).decode() for blob in blobs],
@@ -115,7 +115,7 @@ async def as_animation(found: Snapshot, store: Store, format: Animated, fps: flo
     return Response(data, 200, told(found), ANIMATED[format])
 
 
-async def blobs_of(found: Snapshot, store: Store) -> list[bytes]:
+async def blobs_of(found: Snapshot, store: Store) -> Sequence[bytes]:
     """The encoded images of an ended prediction.
 
     Raises:
@@ -123,10 +123,14 @@ async def blobs_of(found: Snapshot, store: Store) -> list[bytes]:
     """
     if found.status is not Status.SUCCEEDED:
         raise _problem_of(found.failure)
-    blobs = await store.images(found.id, len(found.answer.images))
+    blobs = await _images(found, store)
     if None in blobs:
         raise Gone("the images have expired")
     return blobs
+
+
+async def _images(found: Snapshot, store: Store) -> Sequence[bytes | None]:
+    return found.blobs or await store.images(found.id, len(found.answer.images))
 
 
 def told(found: Snapshot) -> dict[str, str]:

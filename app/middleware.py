@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from uuid import uuid4
+from secrets import token_hex
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
@@ -32,6 +32,9 @@ CORS = {
 }  # fmt: skip
 """What pages of the allowed origins may send and read. No credentials: a key travels in a header, never in a cookie."""
 
+_CAUTIOUS = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer"))
+"""Headers of every answer. No handler sets them, nor the others that `Observe` adds."""
+
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
@@ -53,7 +56,7 @@ class Observe:
             await self.app(scope, receive, send)
             return
         given = Headers(scope=scope).get("x-request-id", "")
-        request_id = given if _REQUEST_ID.fullmatch(given) else uuid4().hex
+        request_id = given if _REQUEST_ID.fullmatch(given) else token_hex(16)
         added: dict[str, str] = {}
         scope.setdefault("state", {}).update(request_id=request_id, headers=added)
         structlog.contextvars.clear_contextvars()
@@ -66,13 +69,13 @@ class Observe:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = MutableHeaders(scope=message)
-                headers["X-Request-Id"] = request_id
-                headers["X-Content-Type-Options"] = "nosniff"
-                headers["Referrer-Policy"] = "no-referrer"
-                headers["Content-Security-Policy"] = policy(scope["path"])
-                for name, value in added.items():
-                    headers.setdefault(name, value)
+                told = [(b"x-request-id", request_id.encode()), *_CAUTIOUS]
+                told.append((b"content-security-policy", policy(scope["path"])))
+                message["headers"] = [*message["headers"], *told]
+                if added:
+                    headers = MutableHeaders(scope=message)
+                    for name, value in added.items():
+                        headers.setdefault(name, value)
             await send(message)
 
         try:

@@ -78,9 +78,10 @@ async def read_short(request: Request, model: str, **fixed: Any) -> tuple[Predic
 async def read_fields(request: Request) -> Body:
     """The body, with the fields of the query beside its own."""
     body = await read_body(request)
-    query = request.query_params
-    lists = {name: query.getlist(name) for name in LISTS if name in query}
-    body.fields = {**query, **lists, **body.fields}
+    if request.scope["query_string"]:
+        query = request.query_params
+        lists = {name: query.getlist(name) for name in LISTS if name in query}
+        body.fields = {**query, **lists, **body.fields}
     for name in LISTS:
         if name in body.fields:
             body.fields[name] = _listed(body.fields[name])

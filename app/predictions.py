@@ -12,13 +12,12 @@ from copy import copy
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
-from uuid import uuid4
 
 import structlog
 from pydantic import ValidationError
 from redis.exceptions import RedisError
 
-from app.access import Caller
+from app.access import ANYBODY, Caller
 from app.errors import ClientGone, Conflict, FieldError, Invalid, NotAcceptable, NotFound, Unavailable, field_errors
 from app.metrics import Metrics
 from app.schemas.predictions import PredictionRequest
@@ -133,10 +132,12 @@ class Predictions:
         self.metrics = metrics
         self.sources = Sources(store, settings)
         self.watchers = Watchers(settings.max_watchers)
-        self.caller = Caller()
+        self.caller = ANYBODY
 
     def of(self, caller: Caller) -> Predictions:
         """The same for one caller: what it makes is its own, and it finds what it may see."""
+        if caller is self.caller:
+            return self
         bound = copy(self)
         bound.caller = caller
         return bound
@@ -196,7 +197,7 @@ class Predictions:
         pixels, frame = await self._pixels(card, values, pictures)
         naming = naming or Naming()
         job = NewJob(
-            id=naming.id or uuid4().hex,
+            id=naming.id or secrets.token_hex(16),
             order=Order(
                 model=card.name,
                 task=task,
@@ -209,6 +210,7 @@ class Predictions:
             timeout_s=card.serving.timeout_s,
             max_queue=self.settings.max_queue,
             webhook=webhook,
+            waited=patience.wait_s > 0,
             digest=_digest(request, files) if naming.key else "",
             idempotency=naming.key and self.caller.owner + naming.key,
         )
@@ -231,18 +233,17 @@ class Predictions:
             ClientGone: nobody waits any more; the prediction was canceled.
         """
         if patience.leaving is None:
-            return await waiter.ended(patience.wait_s) or found
-        ended = asyncio.ensure_future(waiter.ended(patience.wait_s))
+            return await waiter.ended(found, patience.wait_s)
         leaving = asyncio.ensure_future(patience.leaving())
+        leaving.add_done_callback(lambda _: waiter.stop())
         try:
-            await asyncio.wait((ended, leaving), return_when=asyncio.FIRST_COMPLETED)
-            if ended.done():
-                return ended.result() or found
+            found = await waiter.ended(found, patience.wait_s)
+        finally:
+            leaving.cancel()
+        if waiter.stopped and found.status not in ENDED:
             await self.store.cancel(found)
             raise ClientGone("the client left before the prediction ended, which was canceled")
-        finally:
-            ended.cancel()
-            leaving.cancel()
+        return found
 
     async def _claim_and_enqueue(self, job: NewJob, pictures: dict[str, bytes]) -> Snapshot | Earlier:
         """`_enqueue`, counted against the caller unless it makes no new prediction."""
@@ -289,7 +290,7 @@ class Predictions:
         with self.store.waiter(prediction) as waiter:
             found = await self.get(prediction)
             if found.status not in ENDED and wait_s > 0:
-                found = await waiter.ended(wait_s) or found
+                found = await waiter.ended(found, wait_s)
         return found
 
     async def history(self, after: Place | None, limit: int, wanted: Filter) -> tuple[list[Snapshot], Place | None]:
@@ -393,7 +394,7 @@ class Predictions:
             for at, source in zip(pointers(name, sources), sources, strict=True):
                 if not isinstance(source, bytes | str):
                     raise Invalid("a picture is a file or a string", errors=[FieldError(pointer=at, detail="neither")])
-                picture = uuid4().hex
+                picture = secrets.token_hex(16)
                 pictures[picture] = at, source
                 references.append(PICTURE_PREFIX + picture)
             given[name] = references if name == "images" else references[0]

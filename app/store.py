@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from uuid import uuid4
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -28,8 +29,9 @@ from app.schemas.uploads import Upload
 from app.trips import Trips
 from app.webhook_metrics import Deliveries
 from core import logs
-from workers import jobs, scripts, webhooks
+from workers import jobs, news, scripts, webhooks
 from workers.jobs import Order, Priority, Snapshot, Status, Webhook
+from workers.news import News
 
 log = logs.get(__name__)
 
@@ -45,7 +47,10 @@ class QueueFull(Exception):
 
 @dataclass(frozen=True)
 class NewJob:
-    """A prediction to enqueue. `idempotency` names the request, if the caller did; `digest` is of its content."""
+    """A prediction to enqueue. `idempotency` names the request, if the caller did; `digest` is of its content.
+
+    With `waited` this process wants to be told of the end.
+    """
 
     id: str
     order: Order
@@ -53,6 +58,7 @@ class NewJob:
     timeout_s: int
     max_queue: int
     webhook: Webhook | None = None
+    waited: bool = False
     digest: str = ""
     idempotency: str | None = None
 
@@ -83,9 +89,10 @@ class Store:
         self._enqueue = self.redis.register_script(scripts.ENQUEUE)
         self._cancel = self.redis.register_script(scripts.CANCEL)
         self._purge = self.redis.register_script(scripts.PURGE)
-        self._waiting: dict[str, set[asyncio.Event]] = defaultdict(set)
+        self._id = uuid4().hex
+        self._waiting: dict[str, set[Waiter]] = defaultdict(set)
         self._tasks: list[asyncio.Task[None]] = []
-        self._alive = (0.0, 0)
+        self._counted: tuple[float, asyncio.Future[int]] | None = None
 
     async def open(self) -> None:
         """Starts listening for ended predictions, and canceling those whose time is over."""
@@ -96,6 +103,7 @@ class Store:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.trips.close()
         await self.redis.aclose()
 
     async def overview(self, models: Sequence[str]) -> Overview:
@@ -103,18 +111,21 @@ class Store:
         return await overview.read(self.redis, models)
 
     async def workers(self) -> int:
-        """How many workers are alive; asked of Redis at most once a second."""
-        asked, count = self._alive
-        if time.monotonic() - asked < 1:
-            return count
-        keys = list(await self.redis.sdiff("rq:workers", webhooks.DELIVERERS))
-        async with self.redis.pipeline(transaction=False) as pipeline:
-            for key in keys:
-                pipeline.hmget(key, "last_heartbeat", "death")
-            found = await pipeline.execute()
-        count = sum(overview.is_alive(*fields) for fields in found)
-        self._alive = (time.monotonic(), count)
-        return count
+        """How many workers are alive; asked of Redis at most once a second, by one for all."""
+        if self._counted is None or time.monotonic() - self._counted[0] >= 1:
+            self._counted = time.monotonic(), asyncio.ensure_future(self._count_workers())
+        try:
+            return await asyncio.shield(self._counted[1])
+        except RedisError:
+            self._counted = None
+            raise
+
+    async def _count_workers(self) -> int:
+        keys = (await self.trips.ask(("SDIFF", "rq:workers", webhooks.DELIVERERS)))[0]
+        if not keys:
+            return 0
+        found = await self.trips.ask(*(("HMGET", key, "last_heartbeat", "death") for key in keys))
+        return sum(overview.is_alive(*fields) for fields in found)
 
     async def enqueue(self, job: NewJob, pictures: dict[str, bytes]) -> Snapshot | Earlier:
         """Puts a prediction and its pictures into Redis, unless its id or its idempotency key was used before.
@@ -122,12 +133,13 @@ class Store:
         Raises:
             QueueFull: as many wait in its queue as may.
         """
-        order, now = job.order, datetime.now(UTC)
-        fields = jobs.new_job(job.id, order, job.priority, job.timeout_s, self.ttl_s, job.webhook)
+        order, waiter = job.order, self._id if job.waited else ""
+        fields = jobs.new_job(job.id, order, job.priority, job.timeout_s, self.ttl_s, job.webhook, waiter)
+        created_at = datetime.fromisoformat(fields["created_at"])
         queue = jobs.queue_key(order.model, job.priority)
         idempotency = jobs.idempotency_key(job.idempotency) if job.idempotency else ""
         keys = [jobs.job_key(job.id), queue, "rq:queues", jobs.DOORBELL, idempotency, *_histories(order)]
-        args = [job.id, job.max_queue, self.ttl_s, int(now.timestamp() * 1000), job.digest]
+        args = [job.id, job.max_queue, self.ttl_s, int(created_at.timestamp() * 1000), job.digest]
         args += [part for pair in fields.items() for part in pair]
         kept = [("SET", jobs.picture_key(picture), pixels, "EX", self.ttl_s) for picture, pixels in pictures.items()]
         outcome = await self.trips.run(self._enqueue, keys, args, *kept)
@@ -136,7 +148,7 @@ class Store:
         if outcome[0] == b"exists":
             return Earlier(outcome[1].decode(), outcome[2].decode())
         name = jobs.queue_name(order.model, job.priority)
-        return Snapshot(job.id, name, order, Status.QUEUED, None, None, now, None, None, job.webhook)
+        return Snapshot(job.id, name, order, Status.QUEUED, None, None, created_at, None, None, job.webhook)
 
     async def snapshot(self, prediction: str) -> Snapshot | None:
         """A prediction as it stands, or None if there is none of that id (any more)."""
@@ -291,11 +303,16 @@ class Store:
         while True:
             try:
                 async with self.redis.pubsub(ignore_subscribe_messages=True) as pubsub:
-                    await pubsub.subscribe(jobs.FINISHED, jobs.PROGRESS)
+                    await pubsub.subscribe(jobs.FINISHED, jobs.PROGRESS, own := news.channel(self._id))
                     self._wake(*self._waiting)
                     while True:
                         # The timeout is short of the socket's own, so that a quiet hour is no error.
-                        if message := await pubsub.get_message(timeout=5):
+                        message = await pubsub.get_message(timeout=5)
+                        if message is None:
+                            continue
+                        if message["channel"] == own.encode():
+                            self._tell(message["data"])
+                        else:
                             self._wake(*message["data"].decode().split())
             except RedisError as error:
                 log.warning("redis_unreachable", error=str(error))
@@ -315,8 +332,14 @@ class Store:
 
     def _wake(self, *predictions: str) -> None:
         for prediction in predictions:
-            for event in self._waiting.get(prediction, ()):
-                event.set()
+            for waiter in self._waiting.get(prediction, ()):
+                waiter.wake()
+
+    def _tell(self, message: bytes) -> None:
+        for each in news.unpack(message):
+            for waiter in self._waiting.get(each.id, ()):
+                waiter.news = each
+                waiter.wake()
 
 
 class Waiter:
@@ -325,26 +348,39 @@ class Waiter:
     def __init__(self, store: Store, prediction: str):
         self.store = store
         self.prediction = prediction
-        self.event = asyncio.Event()
+        self.news: News | None = None
+        self.stopped = False
+        """Nobody wants to know any more."""
+        self._woken = asyncio.Event()
 
     def __enter__(self) -> Waiter:
-        self.store._waiting[self.prediction].add(self.event)
+        self.store._waiting[self.prediction].add(self)
         return self
 
     def __exit__(self, *exc: object) -> None:
-        events = self.store._waiting[self.prediction]
-        events.discard(self.event)
-        if not events:
+        waiters = self.store._waiting[self.prediction]
+        waiters.discard(self)
+        if not waiters:
             del self.store._waiting[self.prediction]
+
+    def wake(self) -> None:
+        """Something was said of the prediction."""
+        self._woken.set()
+
+    def stop(self) -> None:
+        """Ends the wait."""
+        self.stopped = True
+        self._woken.set()
 
     async def changed(self, timeout_s: float) -> None:
         """Returns when something was said of the prediction, or after `timeout_s`."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self.event.wait(), timeout_s)
-        self.event.clear()
+            async with asyncio.timeout(timeout_s):
+                await self._woken.wait()
+        self._woken.clear()
 
-    async def ended(self, timeout_s: float) -> Snapshot | None:
-        """The prediction once it has ended, or as it stands after `timeout_s`; None if there is none.
+    async def ended(self, found: Snapshot, timeout_s: float) -> Snapshot:
+        """The prediction `found` once it has ended, or as it stands after `timeout_s` or when the wait was stopped.
 
         Raises:
             RedisError: Redis could not be reached by then.
@@ -355,15 +391,25 @@ class Waiter:
             left = min(deadline - time.monotonic(), 5)
             if left > 0:
                 await self.changed(left)
+            if self.news is not None:
+                return _with(found, self.news)
+            if self.stopped:
+                return found
             try:
-                found = await self.store.snapshot(self.prediction)
+                found = await self.store.snapshot(self.prediction) or found
             except RedisError:
                 if left <= 0:
                     raise
                 await asyncio.sleep(_OUTAGE_S)
                 continue
-            if found is None or found.status in jobs.ENDED or left <= 0:
+            if found.status in jobs.ENDED or left <= 0:
                 return found
+
+
+def _with(found: Snapshot, news: News) -> Snapshot:
+    """A prediction, and what was told of its end."""
+    times = {"started_at": news.started_at, "ended_at": news.ended_at}
+    return replace(found, status=Status.SUCCEEDED, answer=news.answer, blobs=news.blobs, **times)
 
 
 def _read(prediction: str, fields: dict, results: list, cancel: bytes | None) -> Snapshot | None:

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
+from hiredis import pack_command
 from redis.asyncio import Redis
 from redis.commands.core import AsyncScript
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import NoScriptError, RedisError, ResponseError
+from redis.exceptions import TimeoutError as TripTimeout
 
 Command = tuple[Any, ...]
 
+_TRIP_S = 10
+"""Longest time that a trip may take."""
+
 
 class Trips:
-    """One pipeline at a time is on its way; what is asked meanwhile goes with the next."""
+    """One pipeline at a time is on its way, on a connection of its own; what is asked meanwhile goes with the next."""
 
     def __init__(self, redis: Redis):
-        self.redis = redis
+        self._callbacks = redis.response_callbacks
+        self._connection = redis.connection_pool.make_connection()
+        self._connection.socket_timeout = None  # redis-py would watch over each reply
         self._waiting: list[tuple[tuple[Command, ...], asyncio.Future[list[Any]]]] = []
         self._under_way: asyncio.Task[None] | None = None
 
@@ -39,6 +47,10 @@ class Trips:
         except NoScriptError:  # Redis forgets scripts when it starts again
             return (await self.ask(("EVAL", script.script, len(keys), *keys, *args)))[-1]
 
+    async def close(self) -> None:
+        """Lets go of the connection."""
+        await self._connection.disconnect()
+
     async def _travel(self) -> None:
         try:
             while self._waiting:
@@ -56,11 +68,27 @@ class Trips:
         finally:
             self._under_way = None
 
-    async def _trip(self, commands: list[Command]) -> list[Any]:
-        async with self.redis.pipeline(transaction=False) as pipeline:
-            for command in commands:
-                pipeline.execute_command(*command)
-            return await pipeline.execute(raise_on_error=False)
+    async def _trip(self, commands: Sequence[Command]) -> list[Any]:
+        """The replies to all commands, errors among them, tried again as often as redis-py would."""
+        packed = b"".join(map(pack_command, commands))
+        return await self._connection.retry.call_with_retry(
+            lambda: self._exchange(packed, commands), lambda error: self._connection.disconnect()
+        )
+
+    async def _exchange(self, packed: bytes, commands: Sequence[Command]) -> list[Any]:
+        try:
+            async with asyncio.timeout(_TRIP_S):
+                await self._connection.send_packed_command(packed)
+                return [await self._reply(command[0]) for command in commands]
+        except TimeoutError:
+            raise TripTimeout(f"Redis did not answer within {_TRIP_S} s") from None
+
+    async def _reply(self, name: str) -> Any:
+        try:
+            reply = await self._connection.read_response()
+        except ResponseError as error:
+            return error
+        return self._callbacks[name](reply) if name in self._callbacks else reply
 
 
 def _settle(answered: asyncio.Future[list[Any]], outcome: list[Any] | Exception) -> None:

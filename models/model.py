@@ -19,6 +19,10 @@ Losses = dict[str, Tensor]
 """Named scalar terms; the trainer minimises their sum."""
 
 
+LIKELIHOOD = ("log_likelihood", "bits_per_dim")
+"""A likelihood, and the same in bits."""
+
+
 @dataclass(frozen=True)
 class Step:
     """How far a result of many network passes has come."""
@@ -65,7 +69,7 @@ class Model(nn.Module):
       it, a model with codes adds the noise to those
     - `complete(images, mask, noise)`: images, [N, 1, H, W] that is 1 where they are to be filled in and else 0, and
       normal noise [N, *latent_shape] -> whole images (the known pixels are laid over them)
-    - `score(images)`: log-likelihood of each image in nats [N], or a lower bound of it
+    - `score(images)`: log-likelihood of each image in nats [N], or a lower bound of it, or what `scores` names
 
     Images are [N, C, H, W] float in [-1, 1]. A method that needs many passes returns `Steps` instead.
 
@@ -82,6 +86,8 @@ class Model(nn.Module):
     """Whether it is worth a try to say its tasks in ONNX."""
     binary = False
     """Whether its likelihood is one of black and white pixels."""
+    scores: tuple[str, ...] = LIKELIHOOD
+    """What `score` tells; one name of what is no likelihood."""
     classes: int = 0
     directions: tuple[Direction, ...] = ()
     options: Mapping[Task, tuple[str, ...]] = {}

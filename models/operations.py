@@ -19,7 +19,7 @@ from torch import Tensor
 
 from models import noise
 from models.card import Card, Direction, Task
-from models.model import Model, Step, Steps
+from models.model import LIKELIHOOD, Model, Step, Steps
 from models.pictures import heat_map
 
 
@@ -54,10 +54,9 @@ class Finished:
 
 
 class Operation(ABC):
-    """One task. `columns` names the numbers of each row, where the result is neither images nor codes."""
+    """One task."""
 
     task: Task
-    columns: tuple[str, ...] = ()
 
     @abstractmethod
     def inputs(self, model: Model) -> tuple[str, ...]:
@@ -81,6 +80,10 @@ class Operation(ABC):
 
         Of a task that is not pictured: rows to codes [N, *latent_shape], or to [N, len(columns)].
         """
+
+    def columns(self, model: Model) -> tuple[str, ...]:
+        """Names of the numbers of each row, where the result is neither images nor codes."""
+        return ()
 
 
 class Sample(Operation):
@@ -324,10 +327,9 @@ class Encode(OfPicture):
 
 
 class Score(OfPicture):
-    """How likely the model holds an image to be: its log-likelihood, or a lower bound of it."""
+    """How likely the model holds an image to be, or how real it finds it: a critic's verdict, an energy."""
 
     task = Task.SCORE
-    columns = ("log_likelihood", "bits_per_dim")
 
     def inputs(self, model: Model) -> tuple[str, ...]:
         return ("image",) if hasattr(model, "score") else ()
@@ -335,7 +337,11 @@ class Score(OfPicture):
     def apply(self, model: Model, tensors: dict[str, Tensor], **options: Any) -> Steps:
         per_bit = tensors["images"][0].numel() * math.log(2)
         for step in steps_of(model.score(tensors["images"])):
-            yield Step(step.done, step.total, torch.stack([step.images, -step.images / per_bit], dim=1))
+            told = (step.images, -step.images / per_bit) if model.scores == LIKELIHOOD else (step.images,)
+            yield Step(step.done, step.total, torch.stack(told, dim=1))
+
+    def columns(self, model: Model) -> tuple[str, ...]:
+        return model.scores
 
 
 def over_tiles(rows: Rows, tiles: Sequence[np.ndarray]) -> Rows:

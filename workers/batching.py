@@ -26,7 +26,8 @@ from rq.utils import now, utcformat
 from core import logs
 from workers import scripts
 from workers.engine import PredictionError, Work
-from workers.jobs import Answer, Failure, Status, latents_key
+from workers.jobs import Answer, Failure, Status, date, latents_key
+from workers.news import News
 from workers.results import Parcel
 from workers.webhooks import AnnouncedJob
 
@@ -52,6 +53,7 @@ class Task:
     canceled: threading.Event = field(default_factory=threading.Event)
     work: Work | None = None
     answer: Answer | None = None
+    ended_at: datetime | None = None
     parcel: Parcel = field(default_factory=Parcel)
     """What belongs to its answer, once it has one."""
     failure: Failure | None = None
@@ -64,6 +66,12 @@ class Task:
         job = AnnouncedJob(self.id, connection=self.execution.connection, serializer=JSONSerializer)
         job.restore(self.fields)
         return job
+
+    @property
+    def news(self) -> News:
+        """Of its success."""
+        started_at = date(self.fields[b"started_at"])
+        return News(self.id, self.answer, started_at, self.ended_at, tuple(self.parcel.images))
 
     @property
     def timeout_s(self) -> int:
@@ -148,7 +156,7 @@ class Batches:
         first, moment = tasks[0].execution, now()
         args: list[object] = [self.worker, first.id, utcformat(moment), moment.timestamp()]
         for task in tasks:
-            answer = task.answer.model_dump(mode="json")
+            task.ended_at, answer = moment, task.answer.model_dump(mode="json")
             ttl = int(task.fields[b"result_ttl"])
             blobs = task.parcel.images
             result, began = b64encode(orjson.dumps(answer)), task.execution.created_at.timestamp()

@@ -52,6 +52,8 @@ class Work:
     """uint8 [N, H, W, C] once it is done, a row each; `Operation.finish` makes the answer's pictures of them."""
     numbers: np.ndarray | None = None
     """Instead of pixels, float32 [N, D] once a task is done whose answer is no pictures."""
+    columns: tuple[str, ...] = ()
+    """Names of the numbers, if they have any."""
     weights: str = ""
     """sha256 of the weights that made the pixels."""
     batch_size: int = 0
@@ -292,6 +294,7 @@ class Engine:
                 work.pixels = to_pixels(result[first:last])
             else:
                 work.numbers = result[first:last].flatten(1).numpy()
+                work.columns = OPERATIONS[task].columns(loaded.model)
             work.inference_ms, work.batch_size = elapsed * 1000, total
 
     def _steps(self, loaded: Resident, task: Task, rows: Rows, indices: Sequence[int]) -> Iterator[Step]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from types import SimpleNamespace
-from typing import Any
+from typing import Annotated, Any
 
 import orjson
 from isal import isal_zlib
@@ -220,6 +220,8 @@ class Snapshot:
     started_at: datetime | None
     ended_at: datetime | None
     webhook: Webhook | None = None
+    blobs: Annotated[tuple[bytes, ...], Field(exclude=True)] = ()
+    """The images' bytes, where the news of the end has brought them."""
 
 
 @dataclass(frozen=True)
@@ -298,9 +300,18 @@ def results_key(prediction: str) -> str:
 
 
 def new_job(
-    prediction: str, order: Order, priority: Priority, timeout_s: int, ttl_s: int, webhook: Webhook | None = None
+    prediction: str,
+    order: Order,
+    priority: Priority,
+    timeout_s: int,
+    ttl_s: int,
+    webhook: Webhook | None = None,
+    waiter: str = "",
 ) -> dict[str, Any]:
-    """The fields of the rq job hash for an order, ready for HSET; `images` is ours, for `scripts.BEGIN`."""
+    """The fields of the rq job hash for an order, ready for HSET.
+
+    Two are ours: `images`, for `scripts.BEGIN`, and `waiter`, the API process that is to be told of the end.
+    """
     now = utcformat(datetime.now(UTC))
     arguments = orjson.dumps((FUNCTION, None, (), order.model_dump(mode="json")))
     fields = {
@@ -315,6 +326,8 @@ def new_job(
         "failure_ttl": ttl_s,
         "images": order.count,
     }
+    if waiter:
+        fields["waiter"] = waiter
     if webhook:
         fields["meta"] = orjson.dumps({"webhook": webhook.model_dump(mode="json")})
     return fields
@@ -344,9 +357,9 @@ def snapshot(
         status=_canceling(status) if cancel is not None else status,
         answer=answer,
         meta=orjson.loads(fields.get(b"meta") or b"{}"),
-        created_at=_date(fields[b"created_at"]),
-        started_at=_date(fields[b"started_at"]),
-        ended_at=_date(fields[b"ended_at"]),
+        created_at=date(fields[b"created_at"]),
+        started_at=date(fields.get(b"started_at")),
+        ended_at=date(fields.get(b"ended_at")),
     )
 
 
@@ -380,7 +393,8 @@ def _canceling(status: Status) -> Status:
     return Status.CANCELING if status in (Status.QUEUED, Status.PROCESSING) else status
 
 
-def _date(text: bytes) -> datetime | None:
+def date(text: bytes | None) -> datetime | None:
+    """A moment as rq writes it, None where it writes nothing."""
     return datetime.fromisoformat(text.decode()) if text else None
 
 
@@ -397,7 +411,7 @@ def order(fields: Mapping[bytes, bytes]) -> Order:
 
 def enqueued_at(fields: Mapping[bytes, bytes]) -> datetime:
     """Since when a job has waited."""
-    return _date(fields[b"enqueued_at"])
+    return date(fields[b"enqueued_at"])
 
 
 def order_of(job: Job) -> Order:
@@ -415,8 +429,16 @@ def _order(function: str, kwargs: Mapping[str, Any]) -> Order:
 _NO_CONNECTION: Any = SimpleNamespace()
 
 _NEW_JOB: dict[str, Any] = {
-    **Job.create(FUNCTION, retry=Retry(max=1), serializer=JSONSerializer, connection=_NO_CONNECTION).to_dict(),
+    **{
+        name: value
+        for name, value in Job.create(
+            FUNCTION, retry=Retry(max=1), serializer=JSONSerializer, connection=_NO_CONNECTION
+        )
+        .to_dict()
+        .items()
+        if value != ""
+    },
     "status": JobStatus.QUEUED.value,
 }
-"""What all our job hashes share, as rq writes it. A job whose worker dies is run once more (`Retry`); one that raises
-is not, since it would raise again."""
+"""What all our job hashes share, as rq writes it, but for what it would leave empty. A job whose worker dies is run
+once more (`Retry`); one that raises is not, since it would raise again."""

@@ -69,10 +69,9 @@ def _latents(work: Work) -> np.ndarray | None:
 
 def _values(work: Work) -> tuple[dict[str, float], ...]:
     """The named numbers of each row, of a task that has any."""
-    columns = OPERATIONS[work.order.task].columns
-    if not columns:
+    if not work.columns:
         return ()
-    return tuple(dict(zip(columns, row, strict=True)) for row in _finite(work.numbers).tolist())
+    return tuple(dict(zip(work.columns, row, strict=True)) for row in _finite(work.numbers).tolist())
 
 
 def _finite(numbers: np.ndarray) -> np.ndarray:

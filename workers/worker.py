@@ -8,7 +8,7 @@ that raises fails alone. Redis may go away at any time, and come back.
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from datetime import timedelta
@@ -27,7 +27,7 @@ from rq.worker.base import WorkerStatus
 
 from core import collector, logs
 from core.settings import Settings
-from workers import jobs, predict, results
+from workers import jobs, news, predict, results
 from workers.batching import Batch, Batches, Place, Task
 from workers.engine import Engine, PredictionError, Progress, Report, Work
 from workers.jobs import (
@@ -44,6 +44,7 @@ from workers.jobs import (
     events_key,
     queue_name,
 )
+from workers.news import News
 from workers.state import Resident, Stage, WorkerState
 from workers.steady import AWAY, IDLE_S, CommitLost, SteadyWorker
 
@@ -275,11 +276,21 @@ class BatchWorker(SteadyWorker):
             for name, count in counts.items():
                 pipeline.hincrby(ENDS, name, count)
             if others:
-                pipeline.publish(FINISHED, " ".join(task.id for task, _ in others))
+                self._tell(others, pipeline)
             if self._pace:
                 pipeline.hset(PACE, mapping=self._pace)
             pipeline.execute()
         return ended
+
+    def _tell(self, ended: list[tuple[Task, Status]], pipeline: Pipeline) -> None:
+        """Publishes that the tasks have ended, and what they answer to the API processes that wait for it."""
+        told: dict[str, list[News]] = defaultdict(list)
+        for task, outcome in ended:
+            if outcome is Status.SUCCEEDED and (waiter := task.fields.get(b"waiter")):
+                told[waiter.decode()].append(task.news)
+        for waiter, of_it in told.items():
+            pipeline.publish(news.channel(waiter), news.pack(of_it))
+        pipeline.publish(FINISHED, " ".join(task.id for task, _ in ended))
 
     def _still_ours(self, batch: Batch, pipeline: Pipeline) -> list[Task]:
         """The tasks whose executions are still registered. If that changes meanwhile, the transaction fails."""

@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from app import answers
 from app.dependencies import Asking, AskingDep, PredictionsDep, StoreDep
+from app.direct import DirectRoute
 from app.errors import Gone, NotFound
 from app.openapi import PICTURES, PREDICTION_BODY, problems
 from app.parsing import read_prediction
@@ -22,7 +23,7 @@ from app.store import Place, Store
 from models.pictures import MEDIA_TYPES, Format
 from workers.jobs import Status
 
-router = APIRouter(prefix="/v1/predictions", tags=["predictions"])
+router = APIRouter(prefix="/v1/predictions", tags=["predictions"], route_class=DirectRoute)
 
 
 IdempotencyKey = Annotated[

@@ -7,11 +7,12 @@ from starlette.responses import Response
 
 from app import answers
 from app.dependencies import Asking, AskingDep
+from app.direct import DirectRoute
 from app.openapi import IMAGE_RESPONSES, SAMPLE_BODY, TRANSLATE_BODY
 from app.parsing import read_short
 from models.card import Task
 
-router = APIRouter(prefix="/v1", tags=["short forms"])
+router = APIRouter(prefix="/v1", tags=["short forms"], route_class=DirectRoute)
 
 
 @router.post(
@@ -45,7 +46,7 @@ async def _answer(model: str, tasks: tuple[Task, ...], request: Request, asking:
     asked, files = await read_short(request, card.name, task=predictions.task(card, *tasks))
     media_type = answers.preferred(request, answers.ZIP if asked.output.archive else "image/png")
     format = answers.format_of(media_type)
-    if format and "format" not in asked.output.model_fields_set:
+    if format and format != asked.output.format and "format" not in asked.output.model_fields_set:
         asked = asked.model_copy(update={"output": asked.output.model_copy(update={"format": format})})
     store = predictions.store
     found = await asking.pictures(asked, files)

@@ -22,6 +22,7 @@ class Classifier(Model):
 
     def __init__(self, config: Config):
         super().__init__()
+        self.config = config
         self.classes = config.classes
         kind = {"conv": ConvClassifier, "resnet": ResNetClassifier}[config.network]
         self.network = kind(config.channels, config.width, config.classes)

@@ -11,6 +11,7 @@ from torch import Tensor
 from models.card import Metric, Task
 from models.clusters import k_means
 from models.metrics.codes import cluster_error, neighbour_accuracy
+from models.metrics.coverage import mode_coverage
 from models.metrics.fidelity import psnr
 from models.metrics.frechet import frechet_distance
 from models.metrics.kernel import kernel_distance
@@ -18,6 +19,7 @@ from models.metrics.manifold import precision_recall
 from models.metrics.parzen import parzen_log_likelihood
 from models.metrics.score import classifier_score
 from models.metrics.subject import SAMPLES, Subject, batched
+from models.model import LIKELIHOOD
 from models.operations import whole
 from models.training.data import binarised, to_float
 
@@ -69,6 +71,15 @@ def samples(about: Subject) -> Iterator[Metric]:
     yield about.metric(f"classifier_score[{name}].floor", classifier_score(train_verdicts), SAMPLES, by)
 
 
+def coverage(about: Subject) -> Iterator[Metric]:
+    """Of stacked digits: how many of the kinds occur among the samples, and how far from evenly."""
+    if about.stacked and {Task.SAMPLE, Task.CONDITIONAL} & about.card.tasks.keys():
+        for images, suffix in ((about.samples, ""), (about.real["images"], ".floor")):
+            modes, divergence = mode_coverage(images, lambda channel: batched(about.judge.classify, channel))
+            yield about.metric(f"modes{suffix}", modes, len(images), about.extractor)
+            yield about.metric(f"mode_divergence{suffix}", divergence, len(images), about.extractor)
+
+
 def parzen(about: Subject) -> Iterator[Metric]:
     """The kernel density estimate, its width chosen on training images that the floor does not use."""
     if about.judged and Task.SAMPLE in about.card.tasks:
@@ -84,7 +95,7 @@ def likelihood(about: Subject) -> Iterator[Metric]:
 
     Of a bound by importance samples: with few of all images, and the gap to the bound with many from every n-th.
     """
-    if Task.SCORE not in about.card.tasks:
+    if Task.SCORE not in about.card.tasks or about.model.scores != LIKELIHOOD:
         return
     images, told = about.real["images"], about.reference
     if about.model.binary:
@@ -174,6 +185,7 @@ def _flat(images: Tensor) -> Tensor:
 FIGURES: tuple[Callable[[Subject], Iterator[Metric]], ...] = (
     accuracy,
     samples,
+    coverage,
     likelihood,
     reconstruction,
     codes,

@@ -19,10 +19,16 @@ from models.training import data
 SAMPLES = 10_000
 """Images drawn for figures about distributions, and training images that they are compared with."""
 
-JUDGES = {"mnist": "mnist-classifier", "cifar10": "cifar10-classifier"}
-"""Which of our classifiers judges the images of a data set."""
+JUDGES = {"mnist": "mnist-classifier", "stacked-mnist": "mnist-classifier", "cifar10": "cifar10-classifier"}
+"""Which of our classifiers judges the images of a data set; stacked ones channel by channel."""
 
 _BATCH = 100
+
+
+def judge_of(data_set: str, registry: Registry) -> Model | None:
+    """The classifier that judges images of the data set, if there is one."""
+    name = JUDGES.get(data_set)
+    return checkpoint.read(registry[name].folder) if name in registry.entries else None
 
 
 class Subject:
@@ -37,14 +43,18 @@ class Subject:
 
     @property
     def judged(self) -> bool:
-        """Whether there is a judge of this model's images."""
-        return JUDGES.get(self.held_out.spec.set) in self.registry.entries and not self.model.side
+        """Whether there is a judge of this model's images, each as a whole."""
+        return self.judge is not None and not self.model.side and not self.stacked
+
+    @property
+    def stacked(self) -> bool:
+        """Whether each channel of an image is a picture for the judge."""
+        return self.judge is not None and self.held_out.channels > self.judge.config.channels
 
     @cached_property
-    def judge(self) -> Model:
+    def judge(self) -> Model | None:
         """The classifier of this data."""
-        entry = self.registry[JUDGES[self.held_out.spec.set]]
-        return checkpoint.read(entry.folder, entry.card)
+        return judge_of(self.held_out.spec.set, self.registry)
 
     @cached_property
     def extractor(self) -> str:

@@ -9,6 +9,7 @@ import zipfile
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
@@ -26,9 +27,11 @@ from models.model import Batch
 class Dataset:
     """What is known of an archive: how it is laid out, whose it is."""
 
-    layout: Literal["labelled", "paired", "unpaired"]
+    layout: Literal["labelled", "paired", "unpaired", "stacked"]
     licence: str
     source: str
+    archive: str = ""
+    """Whose zip it is made from; its own if empty."""
 
 
 DATASETS = {
@@ -36,6 +39,12 @@ DATASETS = {
         "labelled",
         "none stated for MNIST (LeCun, Cortes, Burges); these PNG files: MIT",
         "rasbt/mnist-pngs@d26bd33bf1e4",
+    ),
+    "stacked-mnist": Dataset(
+        "stacked",
+        "none stated for MNIST (LeCun, Cortes, Burges); these PNG files: MIT",
+        "rasbt/mnist-pngs@d26bd33bf1e4, three digits as the channels of one picture",
+        archive="mnist",
     ),
     "cifar10": Dataset(
         "labelled",
@@ -70,7 +79,7 @@ class DataSpec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    set: Literal["mnist", "cifar10", "emoji", "faces", "facades", "horse2zebra"]
+    set: Literal["mnist", "stacked-mnist", "cifar10", "emoji", "faces", "facades", "horse2zebra"]
     split: str = "train"
     held_out: str
     """The split that is never trained on: for sample sheets and metrics."""
@@ -86,6 +95,9 @@ class DataSpec(BaseModel):
     """Largest random translation, in pixels, with the border repeated."""
     binary: bool = False
     """Each pixel made black or white once and for all, white with its brightness as probability ("static")."""
+    known: int = 0
+    """How many training pictures keep their label, as many of each class: a batch has some of these as `known` with
+    their `labels`, and `images` without. 0: all of them, and every image's label is in `labels`."""
 
     def evaluation(self) -> DataSpec:
         """The held-out split, whole pictures, nothing random."""
@@ -104,7 +116,7 @@ def archive(name: str) -> Path:
     Raises:
         FileNotFoundError: with what to do about it.
     """
-    path = folder() / f"{name}.zip"
+    path = folder() / f"{DATASETS[name].archive or name}.zip"
     if not path.is_file():
         raise FileNotFoundError(
             f"{path} is missing: put the data set there or point EASEL_DATASETS at its folder (docs/data.md says how)"
@@ -128,6 +140,7 @@ class Source:
         self.labels = labels
         self.classes = classes
         self.record = record
+        self.known = _of_each(labels, spec.known) if spec.known else None
         self.paired = DATASETS[spec.set].layout == "paired"
 
     @property
@@ -146,7 +159,10 @@ class Source:
                 whole = self._taken_whole(pictures)
                 windows = None if whole else [self._window(pictures.shape[-1], generator) for _ in rows]
             batch[name] = pictures[rows] if windows is None else self._cuts(pictures[rows], windows)
-        if self.labels is not None:
+        if self.known is not None:
+            few = self.known[torch.randint(len(self.known), (count,), generator=generator)]
+            batch |= {"known": self.fields["images"][few], "labels": self.labels[few]}
+        elif self.labels is not None:
             batch["labels"] = self.labels[rows]
         return {name: to_float(value) if value.dtype == torch.uint8 else value for name, value in batch.items()}
 
@@ -174,6 +190,12 @@ class Source:
         side = self.spec.crop or self.spec.size
         cut = picture[:, top : top + side, left : left + side]
         return cut.flip(-1) if mirrored else cut
+
+
+def _of_each(labels: Tensor, count: int) -> Tensor:
+    """Places of `count` examples, the first of each class and as many of one as of another."""
+    each = count // len(labels.unique())
+    return torch.cat([(labels == label).nonzero()[:each, 0] for label in labels.unique()])
 
 
 def binarised(pictures: Tensor, seed: int = 0) -> Tensor:
@@ -273,4 +295,21 @@ def _unpaired(opened: zipfile.ZipFile, spec: DataSpec) -> tuple[dict[str, Tensor
     return {"a": domain("A"), "b": domain("B")}, None, ()
 
 
-_LAYOUTS: dict[str, Callable] = {"labelled": _labelled, "paired": _paired, "unpaired": _unpaired}
+def _stacked(opened: zipfile.ZipFile, spec: DataSpec) -> tuple[dict[str, Tensor], Tensor, tuple[str, ...]]:
+    """Three of the labelled pictures as the channels of one (Metz et al. 2016, arXiv 1611.02163, section 3.3.1).
+
+    As many stacks as there are pictures; each channel has every picture once, in an order of its own.
+    """
+    fields, labels, classes = _labelled(opened, spec)
+    orders = [torch.randperm(len(labels), generator=torch.Generator().manual_seed(place)) for place in range(3)]
+    images = torch.cat([fields["images"][order] for order in orders], dim=1)
+    stacked = sum(labels[order] * len(classes) ** place for place, order in enumerate(reversed(orders)))
+    return {"images": images}, stacked, tuple("".join(triple) for triple in product(classes, repeat=3))
+
+
+_LAYOUTS: dict[str, Callable] = {
+    "labelled": _labelled,
+    "paired": _paired,
+    "unpaired": _unpaired,
+    "stacked": _stacked,
+}

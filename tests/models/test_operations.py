@@ -26,6 +26,7 @@ FAMILIES = {
         {Task.SAMPLE, Task.RECONSTRUCT, Task.INTERPOLATE, Task.VARY, Task.TRAVERSE, Task.ENCODE, Task.SCORE},
     ),
     "diffusion": ({"widths": (32,), "classes": 10}, {Task.CONDITIONAL, Task.VARY, Task.INPAINT}),
+    "lapgan": ({"width": 8}, {Task.SAMPLE}),
     "gaussian": ({"size": 4, "rank": 2}, {Task.SAMPLE, Task.INPAINT, Task.SCORE}),
 }
 

@@ -11,6 +11,7 @@ from PIL import Image
 
 from models import checkpoint
 from models.card import Card
+from models.model import build
 from models.training import data, recipe
 from models.training.data import DataSpec
 from models.training.recipe import Budget, Recipe
@@ -18,6 +19,11 @@ from models.training.trainer import Trainer
 
 FAMILIES = {
     "dcgan": ("mnist", {"size": 16, "latent": 4, "width": 8}),
+    "gan": ("mnist", {"size": 16, "latent": 4, "width": 8, "discriminator_width": 8}),
+    "wgan": ("mnist", {"size": 16, "latent": 4, "width": 8, "turns": 2}),
+    "wgan-gp": ("mnist", {"size": 16, "latent": 4, "width": 8, "turns": 2}),
+    "ebgan": ("mnist", {"size": 16, "latent": 4, "width": 8}),
+    "improved-gan": ("mnist", {"size": 16, "latent": 4, "width": 8, "kinds": 2, "kernels": 3, "smoothing": 0.1}),
     "cgan": ("mnist", {"size": 16, "latent": 4, "width": 8, "classes": 2}),
     "vae": ("mnist", {"size": 16, "latent": 4, "width": 8}),
     "beta-vae": ("mnist", {"size": 16, "latent": 4, "width": 4, "network": "strided"}),
@@ -26,12 +32,16 @@ FAMILIES = {
     "pixelrnn": ("mnist", {"size": 16, "block": 2, "width": 8, "layers": 1}),
     "glow": ("mnist", {"size": 16, "depth": 1, "width": 8}),
     "diffusion": ("mnist", {"size": 16, "widths": [32], "classes": 2}),
+    "lapgan": ("mnist", {"sides": [8, 16], "channels": 1, "latent": 4, "hidden": 8, "width": 8}),
     "gaussian": ("mnist", {"size": 16, "rank": 2}),
     "gmm": ("mnist", {"size": 16, "rank": 2, "components": 2}),
     "classifier": ("mnist", {"width": 8, "classes": 2}),
     "pix2pix": ("facades", {"size": 16, "width": 8, "direction": "BtoA", "discriminator_halvings": 1}),
     "cyclegan": ("horse2zebra", {"width": 8, "blocks": 1, "discriminator_halvings": 1}),
 }
+
+SHIPPED_DISCRIMINATORS = {"wgan", "wgan-gp", "ebgan", "improved-gan"}
+"""Of these families, the discriminator has something to say of any picture."""
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -76,7 +86,13 @@ def toy(family, steps=4, **budget):
         licence="none",
         family=family,
         config=config,
-        data=DataSpec(set=name, held_out="val" if name == "facades" else "test", size=16, flip=name != "mnist"),
+        data=DataSpec(
+            set=name,
+            held_out="val" if name == "facades" else "test",
+            size=16,
+            flip=name != "mnist",
+            known=4 if family == "improved-gan" else 0,
+        ),
         budget=Budget(steps=steps, batch=4, sheet_every=2, **budget),
     )
 
@@ -98,7 +114,10 @@ def test_every_family_trains_exports_and_is_read_back(family, tmp_path):
         16,
         16 if card.data.name == "mnist" else 8,
     )
-    assert not any(name.startswith(("discriminator", "judge")) for name, _ in model.named_parameters())
+    players = {
+        name.split(".")[0] for name, _ in model.named_parameters() if name.startswith(("discriminator", "judge"))
+    }
+    assert players == ({"discriminator"} if family in SHIPPED_DISCRIMINATORS else set())
     sheets = sorted(path.name for path in (tmp_path / "run" / "samples").iterdir())
     assert sheets == ([] if family == "classifier" else ["0000002.png", "0000004.png"])
 
@@ -131,7 +150,23 @@ def test_a_run_of_another_recipe_is_not_resumed(tmp_path):
 def test_the_log_has_a_line_per_hundred_steps(tmp_path):
     finish(Trainer(toy("dcgan", steps=100), "hash", tmp_path, torch.device("cpu")))
     (line,) = (tmp_path / "log.jsonl").read_text().splitlines()
-    assert {"step", "seconds", "discriminator/adversarial", "generator/adversarial"} <= set(json.loads(line))
+    for player in ("discriminator", "generator"):
+        assert {"step", "seconds", f"{player}/adversarial", f"{player}/gradient_norm"} <= set(json.loads(line))
+
+
+def test_the_log_tells_how_many_kinds_of_image_a_game_makes(tmp_path):
+    class Judge(torch.nn.Module):
+        config = build("classifier", {"width": 8}).config
+
+        def classify(self, images):
+            return torch.eye(10)[torch.arange(len(images)) % 3]
+
+    finish(Trainer(toy("dcgan"), "hash", tmp_path / "game", torch.device("cpu"), judge=Judge()))
+    lines = [json.loads(line) for line in (tmp_path / "game" / "log.jsonl").read_text().splitlines()]
+    assert [(line["step"], line["modes"]) for line in lines] == [(2, 3), (4, 3)]
+    assert lines[0]["mode_divergence"] == pytest.approx(np.log(10 / 3), abs=1e-3)
+    finish(Trainer(toy("vae"), "hash", tmp_path / "no-game", torch.device("cpu"), judge=Judge()))
+    assert (tmp_path / "no-game" / "log.jsonl").read_text() == ""
 
 
 def test_only_the_player_whose_turn_it_is_moves(tmp_path):
@@ -164,6 +199,29 @@ def test_batches_are_drawn_by_their_seed():
     assert torch.equal(source.batch(4, 1)["images"], source.batch(4, 1)["images"])
     assert not torch.equal(source.batch(4, 1)["images"], source.batch(4, 2)["images"])
     assert source.batch(4, 1)["images"].shape == (4, 1, 16, 16)
+
+
+def test_few_labels_are_known_and_no_others_are_told():
+    source = data.load(DataSpec(set="mnist", held_out="test", size=16, known=4))
+    everything = data.load(DataSpec(set="mnist", held_out="test", size=16)).all()
+    batches = [source.batch(8, seed) for seed in range(20)]
+    seen = {bytes(image.numpy().tobytes()) for batch in batches for image in batch["known"]}
+    assert len(seen) == 4
+    for image, label in zip(batches[0]["known"], batches[0]["labels"], strict=True):
+        (place,) = [at for at, other in enumerate(everything["images"]) if torch.equal(other, image)]
+        assert everything["labels"][place] == label
+    assert sorted(set(torch.cat([batch["labels"] for batch in batches]).tolist())) == [0, 1]
+
+
+def test_stacked_digits_are_labelled_by_their_channels():
+    digits = data.load(DataSpec(set="mnist", held_out="test", size=16)).all()
+    stacked = data.load(DataSpec(set="stacked-mnist", held_out="test", size=16))
+    assert (stacked.classes[0], stacked.classes[-1], len(stacked.classes)) == ("000", "111", 8)
+    everything = stacked.all()
+    assert everything["images"].shape == (16, 3, 16, 16)
+    for image, label in zip(everything["images"], everything["labels"], strict=True):
+        places = [int((digits["images"][:, 0] == channel).all((1, 2)).nonzero()) for channel in image]
+        assert stacked.classes[label] == "".join(str(int(digits["labels"][place])) for place in places)
 
 
 def test_missing_data_says_what_to_do(monkeypatch, tmp_path):
