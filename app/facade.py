@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import Any
 
 from app.errors import FieldError, Unsupported
 from app.parsing import validated
@@ -34,12 +35,24 @@ def prediction_of(card: Card, task: Task, asked: ImagesRequest) -> PredictionReq
         raise _unsupported("n", f"{card.name} makes one picture of each picture; n can only be 1")
     if task is Task.CONDITIONAL:
         given.setdefault("label", label_in(asked.prompt, card))
-    if task is Task.TRANSLATE and (direction := direction_in(asked.prompt, card)):
-        given.setdefault("direction", direction)
+    if task is Task.TRANSLATE:
+        given = {**_aim_in(asked.prompt, card, given), **given}
     output = {"format": (asked.output_format or "png").replace("jpeg", "jpg")}
     if asked.output_compression is not None:
         output["quality"] = max(asked.output_compression, 1)
     return validated({"model": card.name, "task": task, "input": given, "output": output})
+
+
+def _aim_in(prompt: str, card: Card, given: dict[str, Any]) -> dict[str, Any]:
+    """What a translation is to make, as far as the prompt says it and the fields do not."""
+    inputs = card.tasks[Task.TRANSLATE]
+    if "target" in inputs:
+        return {} if "target" in given else {"target": label_in(prompt, card)}
+    if "targets" in inputs:
+        named = _named({name.casefold() for name in card.classes}, prompt)
+        return {"targets": [name for name in card.classes if name.casefold() in named]}
+    direction = direction_in(prompt, card)
+    return {"direction": direction} if direction else {}
 
 
 def label_in(prompt: str, card: Card) -> str:

@@ -127,6 +127,15 @@ TRANSLATE_BODY = _short_body(
     {
         "image": _PICTURE,
         "direction": {"type": "string", "enum": ["AtoB", "BtoA"]},
+        "target": {"type": "string", "description": "of models with several domains: the one to translate to"},
+        "targets": {
+            "type": "string",
+            "description": "of models with attributes: what it is to have, separated by commas",
+        },
+        "n": {"type": "integer", "minimum": 1, "maximum": 64, "description": "of models with styles: how many"},
+        "seed": {"type": "integer", "minimum": 0, "description": "of models with styles: draws them"},
+        "latent": {"type": "string", "description": "instead of a seed: a style, its numbers separated by commas"},
+        "style_image": {**_PICTURE, "description": "instead of a seed: a picture whose style is taken"},
         "fit": {
             "type": "string",
             "enum": list(get_args(Fit)),

@@ -34,7 +34,7 @@ from workers.jobs import ENDED, PICTURE_PREFIX, Order, Snapshot, Status, Webhook
 
 log = logs.get(__name__)
 
-PICTURES = ("image", "images", "mask")
+PICTURES = ("image", "images", "mask", "style_image")
 """The inputs that are pictures."""
 
 MAX_PICTURES = 8

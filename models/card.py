@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 CARD_FILE = "card.json"
 WEIGHTS_FILE = "model.safetensors"
+DIRECTIONS_FILE = "directions.safetensors"
+"""Directions of the latent along which the card's attributes change, if any were found."""
 SHEET_FILE = "sheet.webp"
 """What the model makes, on one sheet, for people who choose a model."""
 EXAMPLES = "examples"
@@ -122,6 +124,15 @@ class Metric(_Record):
     command: str
 
 
+class Attribute(_Record):
+    """A number that a request may set of the images that are made, within bounds."""
+
+    low: float
+    high: float
+    whole: bool = Field(False, description="whole numbers only")
+    told: str = Field(description="what it is, for people")
+
+
 class Serving(_Record):
     """How the worker treats this model."""
 
@@ -142,6 +153,9 @@ class Card(_Record):
     latent: tuple[int, ...] = Field((), description="shape of the latent that an image is made from; empty: none")
     normalisation: Literal["uint8 / 127.5 - 1"] = "uint8 / 127.5 - 1"
     classes: tuple[str, ...] = ()
+    attributes: dict[str, Attribute] = Field(
+        default_factory=dict, description="inputs of its own: codes, and directions of the latent that were found"
+    )
     domains: dict[Literal["A", "B"], str] = Field(default_factory=dict, description="what A and B stand for")
     directions: tuple[Direction, ...] = ()
     data: DataRecord | None = None

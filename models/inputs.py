@@ -160,12 +160,20 @@ FIELDS: dict[str, FieldMaker] = {
         ),
     ),
     "dimension": lambda card: (
-        int,
-        Field(ge=0, lt=math.prod(card.latent), description="which number of the latent to change", examples=[0]),
+        Annotated[int, Field(ge=0, lt=math.prod(card.latent))],
+        Field(description="which number of the latent to change", examples=[0]),
+    ),
+    "attribute": lambda card: (
+        Annotated[str, AfterValidator(_one_of(tuple(card.attributes)))] | None,
+        Field(
+            None,
+            description="which attribute to change, from its least value to its most",
+            json_schema_extra={"enum": list(card.attributes)},
+        ),
     ),
     "span": lambda card: (
         float,
-        Field(3.0, gt=0, le=MAX_LATENT, allow_inf_nan=False, description="it goes from -span to span"),
+        Field(3.0, gt=0, le=MAX_LATENT, allow_inf_nan=False, description="a dimension goes from -span to span"),
     ),
     "mask": lambda card: (
         Picture,
@@ -176,7 +184,28 @@ FIELDS: dict[str, FieldMaker] = {
         list[Picture] | None,
         Field(None, min_length=2, max_length=8, description=f"the pictures to pass through, each {_PICTURE}"),
     ),
+    "style_image": lambda card: (
+        Picture,
+        Field(description=f"a picture of the domain to translate to, whose style is taken: {_PICTURE}"),
+    ),
     "direction": _direction,
+    "target": lambda card: (
+        Annotated[int | str, AfterValidator(_label_of(card))],
+        Field(
+            description=f"what to translate to, by name or index: {', '.join(card.classes)}",
+            examples=[card.classes[-1]],
+            json_schema_extra={"anyOf": _names_or_indices(card)},
+        ),
+    ),
+    "targets": lambda card: (
+        list[Annotated[int | str, AfterValidator(_label_of(card))]],
+        Field(
+            description="what the result is to have, by name or index; it is to have none of the others",
+            max_length=len(card.classes),
+            examples=[[card.classes[-1]]],
+            json_schema_extra={"items": {"anyOf": _names_or_indices(card)}, "uniqueItems": True},
+        ),
+    ),
     "fit": lambda card: (
         Fit | None,
         Field(
@@ -216,11 +245,23 @@ FIELDS: dict[str, FieldMaker] = {
 STARTS: dict[Task, tuple[str, ...]] = {
     Task.SAMPLE: ("seed", "latent"),
     Task.CONDITIONAL: ("seed", "latent"),
+    Task.TRANSLATE: ("seed", "latent", "style_image"),
     Task.INTERPOLATE: ("seeds", "images", "latents"),
     Task.VARY: ("image", "latent"),
     Task.TRAVERSE: ("seed", "image", "latent"),
 }
 """Inputs of which a request gives one. A `seed` that is not given is drawn."""
+ALONG = ("dimension", "attribute")
+"""Inputs of which a request gives one, where both are offered."""
+
+
+def _attribute(card: Card, name: str) -> tuple[Any, FieldInfo]:
+    """An input of the model's own."""
+    known = card.attributes[name]
+    bounds = Field(None, ge=known.low, le=known.high, description=known.told)
+    if known.whole:
+        return int | None, bounds
+    return Annotated[float, Field(allow_inf_nan=False)] | None, bounds
 
 
 GOES_WITH = {"side": "fit", "heat_map": "cycle"}
@@ -236,18 +277,26 @@ def input_model(card: Card, task: Task) -> type[BaseModel]:
     """
     names = card.tasks[task]
     starts = tuple(name for name in STARTS.get(task, ()) if name in names)
-    checks = {"together": _together} if GOES_WITH.keys() & set(names) else {}
+    along = tuple(name for name in ALONG if name in names)
+    checks: dict[str, Callable[[BaseModel], BaseModel]] = {}
+    if GOES_WITH.keys() & set(names):
+        checks["together"] = _together
     if starts:
         checks["one_start"] = _one_of_starts(starts)
+    if len(along) > 1:
+        checks["one_way"] = _exactly_one(along)
+    chosen = {name for names in (starts, along) if len(names) > 1 for name in names}
     return create_model(
         f"{card.name}-{task.value}-input",
         __config__=ConfigDict(extra="forbid", frozen=True, title=f"Input of {card.name} for {task.value}"),
         __validators__={name: model_validator(mode="after")(check) for name, check in checks.items()},
-        **{name: _field(card, name, optional=len(starts) > 1 and name in starts) for name in names},
+        **{name: _field(card, name, optional=name in chosen) for name in names},
     )
 
 
 def _field(card: Card, name: str, optional: bool) -> tuple[Any, FieldInfo]:
+    if name in card.attributes:
+        return _attribute(card, name)
     kind, field = FIELDS[name](card)
     if optional and field.is_required():
         return kind | None, Field(None, description=field.description)
@@ -261,16 +310,32 @@ def _together(inputs: BaseModel) -> BaseModel:
     return inputs
 
 
+def _given(inputs: BaseModel, names: tuple[str, ...]) -> list[str]:
+    return [name for name in names if getattr(inputs, name) is not None]
+
+
+def _told(names: tuple[str, ...]) -> str:
+    return " or ".join(f"`{name}`" for name in names)
+
+
+def _exactly_one(names: tuple[str, ...]) -> Callable[[BaseModel], BaseModel]:
+    def check(inputs: BaseModel) -> BaseModel:
+        if len(_given(inputs, names)) != 1:
+            raise ValueError(f"give one of {_told(names)}")
+        return inputs
+
+    return check
+
+
 def _one_of_starts(starts: tuple[str, ...]) -> Callable[[BaseModel], BaseModel]:
     def check(inputs: BaseModel) -> BaseModel:
-        given = [name for name in starts if getattr(inputs, name) is not None]
-        told = " or ".join(f"`{name}`" for name in starts)
+        given = _given(inputs, starts)
         if len(given) > 1:
-            raise ValueError(f"give only one of {told}")
+            raise ValueError(f"give only one of {_told(starts)}")
         if not given and "seed" not in starts:
-            raise ValueError(f"give {told}")
-        if given == ["latent"] and "seed" in starts and _draws(inputs):
-            raise ValueError("a `latent` makes one image as it is; leave out `n` and `truncation`")
+            raise ValueError(f"give {_told(starts)}")
+        if given in (["latent"], ["style_image"]) and "seed" in starts and _draws(inputs):
+            raise ValueError(f"a `{given[0]}` makes one image as it is; leave out `n` and `truncation`")
         return inputs
 
     return check

@@ -10,6 +10,7 @@ import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
+from models.attributes import Attribute
 from models.card import Direction, Task
 
 Batch = Mapping[str, Tensor]
@@ -63,7 +64,9 @@ class Model(nn.Module):
 
     - `sample(latent, labels)`: [N, *latent_shape] (and [N] class indices) -> images
     - `encode(images)` and `decode(codes)`: images -> codes [N, *latent_shape] -> images
-    - `translate(images, direction)`: images -> images
+    - `translate(images, direction)`: images -> images. Of a model with `style(images, direction)`: images of the domain
+      that it leads to -> codes [N, *latent_shape], it takes such a code, or normal noise, as `latent` besides. Of one
+      with `targets` it takes, in place of a direction, `targets` [N, classes] of 0 and 1
     - `stylize(images)`: images -> images
     - `vary(images, noise, strength)`: images, normal noise [N, *latent_shape] and a share in [0, 1] -> images; without
       it, a model with codes adds the noise to those
@@ -89,7 +92,13 @@ class Model(nn.Module):
     scores: tuple[str, ...] = LIKELIHOOD
     """What `score` tells; one name of what is no likelihood."""
     classes: int = 0
+    truncatable = True
+    """Whether latents nearer to 0 make images that are more typical."""
+    attributes: Mapping[str, Attribute] = {}
+    """What can be set of an image by an input of its own, by the input's name."""
     directions: tuple[Direction, ...] = ()
+    targets: Literal["", "one", "many"] = ""
+    """Whether a translation is told a class: one of several domains, or as many attributes as an image may have."""
     options: Mapping[Task, tuple[str, ...]] = {}
     """Inputs (`models.inputs.FIELDS`) of a task that the model's method takes besides, by the same names."""
 

@@ -18,8 +18,9 @@ from pydantic import BaseModel
 from torch import Tensor
 
 from models import noise
+from models.attributes import Attribute
 from models.card import Card, Direction, Task
-from models.model import LIKELIHOOD, Model, Step, Steps
+from models.model import LIKELIHOOD, Model, Step, Steps, device_of
 from models.pictures import heat_map
 
 
@@ -100,7 +101,7 @@ class Sample(Operation):
         if model.temperature == "sample":
             tensors = {**rows.tensors, "temperature": torch.full((len(rows),), temperature)}
         else:
-            tensors = {"latent": rows.tensors["latent"] * temperature}
+            tensors = {"latent": _attributed(model, inputs, rows.tensors["latent"] * temperature)}
         return Rows(tensors, _chosen(model, self.task, inputs), rows.seeds)
 
     def probe(self, model: Model, card: Card, count: int) -> Rows:
@@ -139,17 +140,31 @@ class OfPicture(Operation):
 
 
 class Translate(OfPicture):
-    """An image of one domain to the other, and with `cycle` back again: then each row has the channels of both."""
+    """An image of one domain to the other, in a style if the model has styles, or to the target that is named.
+
+    With `cycle` it goes back again: then each row has the channels of both.
+    """
 
     task = Task.TRANSLATE
 
     def inputs(self, model: Model) -> tuple[str, ...]:
         if not hasattr(model, "translate"):
             return ()
-        return ("image", "direction", "fit", "side", *(("cycle", "heat_map") if len(model.directions) == 2 else ()))
+        if model.targets:
+            return ("image", {"one": "target", "many": "targets"}[model.targets], "fit", "side")
+        styled = ("n", "seed", "latent", "style_image") if hasattr(model, "style") else ()
+        back = ("cycle", "heat_map") if len(model.directions) == 2 else ()
+        return ("image", "direction", *styled, "fit", "side", *back)
 
     def prepare(self, model: Model, inputs: BaseModel, pictures: Sequence[np.ndarray]) -> Rows:
-        rows = super().prepare(model, inputs, pictures)
+        rows = super().prepare(model, inputs, pictures[:1])
+        if model.targets:
+            chosen = [inputs.target] if model.targets == "one" else inputs.targets
+            return replace(rows, tensors={**rows.tensors, "targets": _marked(chosen, model.classes)})
+        if hasattr(model, "style"):
+            styles = _styles(model, inputs, pictures[1:])
+            images = to_tensor(list(pictures[:1]) * len(styles))
+            rows = Rows({"images": images, **styles.tensors}, seeds=styles.seeds)
         options = {"direction": inputs.direction}
         if not getattr(inputs, "cycle", False):
             return replace(rows, options=options)
@@ -158,17 +173,22 @@ class Translate(OfPicture):
         return Rows(rows.tensors, {**options, "cycle": True}, seeds)
 
     def probe(self, model: Model, card: Card, count: int) -> Rows:
-        return replace(super().probe(model, card, count), options={"direction": model.directions[0]})
+        rows = super().probe(model, card, count)
+        if model.targets:
+            targets = torch.cat([_marked([index % model.classes], model.classes) for index in range(count)])
+            return replace(rows, tensors={**rows.tensors, "targets": targets})
+        styles = {"latent": noise.normal(range(count), model.latent_shape)} if hasattr(model, "style") else {}
+        return replace(rows, tensors={**rows.tensors, **styles}, options={"direction": model.directions[0]})
 
-    def apply(
-        self, model: Model, tensors: dict[str, Tensor], direction: Direction, cycle: bool = False, **options: Any
-    ) -> Tensor | Steps:
-        there = model.translate(**tensors, direction=direction, **options)
+    def apply(self, model: Model, tensors: dict[str, Tensor], cycle: bool = False, **options: Any) -> Tensor | Steps:
+        there = model.translate(**tensors, **options)
         if not cycle:
             return there
-        there = whole(there)
-        back = whole(model.translate(**tensors | {"images": there}, direction=_BACK[direction], **options))
-        return torch.cat([there, back], dim=1)
+        there, back = whole(there), _BACK[options["direction"]]
+        # On the way back a picture's style is its own.
+        own = {"latent": model.style(tensors["images"], back)} if hasattr(model, "style") else {}
+        returned = whole(model.translate(images=there, direction=back, **own))
+        return torch.cat([there, returned], dim=1)
 
     def finish(self, inputs: Mapping[str, Any], given: Sequence[np.ndarray], made: Sequence[np.ndarray]) -> Finished:
         if not inputs.get("cycle"):
@@ -208,15 +228,15 @@ class Decode(Operation):
 
 
 class Reconstruct(Decode):
-    """An image to its code and back."""
+    """An image to its code and back, with attributes changed on the way if it is asked for."""
 
     task = Task.RECONSTRUCT
 
     def inputs(self, model: Model) -> tuple[str, ...]:
-        return ("image",) if _has_codes(model) else ()
+        return ("image", *model.attributes) if _has_codes(model) else ()
 
     def prepare(self, model: Model, inputs: BaseModel, pictures: Sequence[np.ndarray]) -> Rows:
-        return Rows({"latent": _encode(model, pictures)}, seeds=(None,))
+        return Rows({"latent": _attributed(model, inputs, _encode(model, pictures))}, seeds=(None,))
 
 
 class Interpolate(Decode):
@@ -269,19 +289,29 @@ class Vary(Decode):
 
 
 class Traverse(Decode):
-    """Images along one dimension of the latent, the others as they are (beta-VAE, Higgins et al. 2017, figure 1)."""
+    """Images along one dimension of the latent, the others as they are (beta-VAE, Higgins et al. 2017, figure 1), or
+    along an attribute from its least value to its most."""
 
     task = Task.TRAVERSE
 
     def inputs(self, model: Model) -> tuple[str, ...]:
+        if not hasattr(model, "decode") or not (hasattr(model, "encode") or model.attributes):
+            return ()
+        along = ("dimension", "attribute") if model.attributes else ("dimension",)
         drawn = ("seed",) if hasattr(model, "sample") else ()
-        return ("dimension", *drawn, "latent", "image", "frames", "span") if _has_codes(model) else ()
+        read = ("image",) if hasattr(model, "encode") else ()
+        return (*along, *drawn, "latent", *read, "frames", "span", *model.attributes)
 
     def prepare(self, model: Model, inputs: BaseModel, pictures: Sequence[np.ndarray]) -> Rows:
         start = _encode(model, pictures) if pictures else _drawn(model, inputs).tensors["latent"]
-        codes = start.flatten(1).repeat(inputs.frames, 1)
-        codes[:, inputs.dimension] = torch.linspace(-inputs.span, inputs.span, inputs.frames)
-        return Rows({"latent": codes.unflatten(1, model.latent_shape)}, seeds=(None,) * inputs.frames)
+        start = _attributed(model, inputs, start)
+        if getattr(inputs, "attribute", None) is not None:
+            codes = _along(model.attributes[inputs.attribute], start, inputs.frames)
+        else:
+            codes = start.flatten(1).repeat(inputs.frames, 1)
+            codes[:, inputs.dimension] = torch.linspace(-inputs.span, inputs.span, inputs.frames)
+            codes = codes.unflatten(1, model.latent_shape)
+        return Rows({"latent": codes}, seeds=(None,) * inputs.frames)
 
 
 class Inpaint(Operation):
@@ -419,6 +449,22 @@ def _noise_images(card: Card, count: int) -> Tensor:
     return noise.normal(range(count), (card.image.channels, card.image.height, card.image.width)).clamp(-1, 1)
 
 
+def _styles(model: Model, inputs: BaseModel, pictures: Sequence[np.ndarray]) -> Rows:
+    """The style of a picture, or those that are told or drawn as latents are."""
+    if inputs.style_image is None:
+        return _drawn(model, inputs)
+    with torch.inference_mode():
+        styles = model.style(to_tensor(pictures).to(device_of(model)), inputs.direction).cpu()
+    return Rows({"latent": styles}, seeds=(None,))
+
+
+def _marked(chosen: Sequence[int], classes: int) -> Tensor:
+    """[1, classes]: 1 for the classes that were chosen, else 0."""
+    marked = torch.zeros(1, classes)
+    marked[0, list(chosen)] = 1
+    return marked
+
+
 def _has_codes(model: Model) -> bool:
     return hasattr(model, "encode") and hasattr(model, "decode")
 
@@ -426,8 +472,8 @@ def _has_codes(model: Model) -> bool:
 def _draws(model: Model) -> tuple[str, ...]:
     """The inputs that say which latents a sample is made from."""
     latent = ("latent",) if model.latent_shape else ()
-    truncated = ("truncation",) if model.latent_shape and model.temperature != "sample" else ()
-    return ("n", "seed", *latent, *truncated, *(("temperature",) if model.temperature else ()))
+    truncated = ("truncation",) if model.latent_shape and model.truncatable and model.temperature != "sample" else ()
+    return ("n", "seed", *latent, *truncated, *(("temperature",) if model.temperature else ()), *model.attributes)
 
 
 def _offered(model: Model, task: Task) -> tuple[str, ...]:
@@ -451,12 +497,27 @@ def _drawn(model: Model, inputs: BaseModel) -> Rows:
     return Rows({"latent": noise.truncated(seeds, model.latent_shape, truncation)}, seeds=seeds)
 
 
+def _attributed(model: Model, inputs: BaseModel, latent: Tensor) -> Tensor:
+    """The latents [N, *latent_shape] with the attributes set that a request gives."""
+    for name, attribute in model.attributes.items():
+        value = getattr(inputs, name, None)
+        latent = latent if value is None else attribute.put(latent, value)
+    return latent
+
+
+def _along(attribute: Attribute, latent: Tensor, frames: int) -> Tensor:
+    """The latent [1, *latent_shape] with values of the attribute from its least to its most. -> [frames, ...]."""
+    record = attribute.record
+    values = torch.linspace(record.low, record.high, frames)
+    values = values.round() if record.whole else values
+    return torch.cat([attribute.put(latent, value) for value in values.tolist()])
+
+
 def _told(model: Model, latents: Sequence[Sequence[float]]) -> Tensor:
     """Flat lists of numbers as latents [N, *latent_shape]."""
     return torch.tensor(latents, dtype=torch.float32).unflatten(1, model.latent_shape)
 
 
 def _encode(model: Model, pictures: Sequence[np.ndarray]) -> Tensor:
-    device = next(model.parameters()).device
     with torch.inference_mode():
-        return model.encode(to_tensor(pictures).to(device)).cpu()
+        return model.encode(to_tensor(pictures).to(device_of(model))).cpu()

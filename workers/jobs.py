@@ -145,7 +145,12 @@ class Order(_Value):
     @property
     def pictures(self) -> list[str]:
         """Ids of the pictures, in the order in which the input names them."""
-        named = [self.input.get("image"), *(self.input.get("images") or []), self.input.get("mask")]
+        named = [
+            self.input.get("image"),
+            *(self.input.get("images") or []),
+            self.input.get("mask"),
+            self.input.get("style_image"),
+        ]
         return [value.removeprefix(PICTURE_PREFIX) for value in named if value]
 
 

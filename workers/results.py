@@ -37,7 +37,8 @@ def encode(work: Work, enqueued_at: datetime, started_at: datetime) -> tuple[Ans
         PredictionError: the model answers with numbers that are none.
     """
     began = time.monotonic()
-    latents, values, finished = _latents(work), _values(work), _finished(work)
+    values, finished = _values(work), _finished(work)
+    latents = _latents(work, len(finished.pictures))
     blobs = _encoded(work, finished.pictures)
     encode_ms = (time.monotonic() - began) * 1000
     queue_ms = (started_at - enqueued_at).total_seconds() * 1000
@@ -60,11 +61,15 @@ def preview(images: np.ndarray) -> bytes:
     return pictures.encode(pictures.grid(images[:PREVIEWED]))
 
 
-def _latents(work: Work) -> np.ndarray | None:
-    """float32 [N, D], if they are to be told."""
+def _latents(work: Work, count: int) -> np.ndarray | None:
+    """float32 [count, D], one for each picture of the answer, if they are to be told; of a code, [N, D]."""
     if work.order.task is Task.ENCODE:
         return _finite(work.numbers)
-    return work.rows.tensors["latent"].flatten(1).numpy() if work.order.output.latents else None
+    if not work.order.output.latents:
+        return None
+    frame = work.order.frame
+    latents = work.rows.tensors["latent"].flatten(1).numpy()[:: frame.tiles if frame else 1]
+    return latents.repeat(count // len(latents), axis=0)
 
 
 def _values(work: Work) -> tuple[dict[str, float], ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -93,6 +94,19 @@ class Variational(Adversarial):
 
     def generator(self, fake: Tensor) -> Tensor:
         return -self.divergence.activation(fake).mean()
+
+
+class PerScale(Adversarial):
+    """Another pair, averaged over a discriminator's scales: both take a list of outputs, one per scale."""
+
+    def __init__(self, pair: Adversarial):
+        self.pair = pair
+
+    def discriminator(self, real: Sequence[Tensor], fake: Sequence[Tensor]) -> Tensor:
+        return sum(map(self.pair.discriminator, real, fake)) / len(real)
+
+    def generator(self, fake: Sequence[Tensor]) -> Tensor:
+        return sum(map(self.pair.generator, fake)) / len(fake)
 
 
 Objective = Literal[

@@ -17,8 +17,10 @@ from models.metrics.frechet import frechet_distance
 from models.metrics.kernel import kernel_distance
 from models.metrics.manifold import precision_recall
 from models.metrics.parzen import parzen_log_likelihood
+from models.metrics.retrieval import retrieval, thumbnails
 from models.metrics.score import classifier_score
 from models.metrics.subject import SAMPLES, Subject, batched
+from models.metrics.translations import judged_right, patches, styles, targets, translation
 from models.model import LIKELIHOOD
 from models.operations import whole
 from models.training.data import binarised, to_float
@@ -32,10 +34,15 @@ LOOSE = 50
 
 
 def accuracy(about: Subject) -> Iterator[Metric]:
-    """A classifier's, on the held-out split."""
+    """A classifier's, on the held-out split; a matcher's, beside that of thumbnails."""
     if hasattr(about.model, "classify"):
-        right = batched(about.model.classify, about.real["images"]).argmax(1) == about.real["labels"]
+        right = judged_right(batched(about.model.classify, about.real["images"]), about.real["labels"])
         yield about.metric("accuracy", right.float().mean().item(), len(right))
+    if hasattr(about.model, "match"):
+        a, b = about.real["a"], about.real["b"]
+        for name, features in (("matching", about.model.match), ("matching[pixels]", thumbnails)):
+            found = retrieval(batched(features, a), batched(features, b))
+            yield about.metric(name, found, len(a), reference=f"{about.reference}; 100 ways")
 
 
 def samples(about: Subject) -> Iterator[Metric]:
@@ -146,22 +153,6 @@ def codes(about: Subject) -> Iterator[Metric]:
         yield about.metric("active_units", (found.var(0) > 0.01).sum().item(), len(found))
 
 
-def translation(about: Subject) -> Iterator[Metric]:
-    """Against the true answer, where there is one; else, there and back again against the picture itself."""
-    if Task.TRANSLATE not in about.card.tasks:
-        return
-    for direction in about.model.directions:
-        source, target = (about.real[side] for side in ("ab" if direction == "AtoB" else "ba"))
-        made = batched(lambda x, way=direction: about.model.translate(x, way), source)
-        if about.held_out.paired:
-            yield about.metric(f"psnr.{direction}", psnr(made, target).mean().item(), len(made))
-        else:
-            back = "BtoA" if direction == "AtoB" else "AtoB"
-            cycled = batched(lambda x, way=back: about.model.translate(x, way), made)
-            yield about.metric(f"cycle_psnr.{direction}", psnr(cycled, source).mean().item(), len(made))
-            yield about.metric(f"unchanged_psnr.{direction}", psnr(made, source).mean().item(), len(made))
-
-
 def stylization(about: Subject) -> Iterator[Metric]:
     """How near a stylized picture stays to the one that was given."""
     if Task.STYLIZE in about.card.tasks:
@@ -191,5 +182,8 @@ FIGURES: tuple[Callable[[Subject], Iterator[Metric]], ...] = (
     codes,
     parzen,
     translation,
+    styles,
+    targets,
+    patches,
     stylization,
 )

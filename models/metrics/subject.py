@@ -22,6 +22,15 @@ SAMPLES = 10_000
 JUDGES = {"mnist": "mnist-classifier", "stacked-mnist": "mnist-classifier", "cifar10": "cifar10-classifier"}
 """Which of our classifiers judges the images of a data set; stacked ones channel by channel."""
 
+MATCHERS = {"emoji": "emoji-matcher"}
+"""Which of our models tells whether two images of a data set show the same."""
+
+TARGET_JUDGES = {"emoji": "emoji-vendor-classifier", "faces": "faces-classifier"}
+"""Which of our classifiers tells what a translation was made into."""
+
+PATCH_JUDGES = {"facades": "cifar10-classifier"}
+"""Which of our classifiers judges patches of a data set's images."""
+
 _BATCH = 100
 
 
@@ -55,6 +64,13 @@ class Subject:
     def judge(self) -> Model | None:
         """The classifier of this data."""
         return judge_of(self.held_out.spec.set, self.registry)
+
+    def ours(self, names: dict[str, str]) -> tuple[Model, str] | None:
+        """The model that `names` has for this data, if it is there, and what a metric says of it."""
+        entry = self.registry.entries.get(names.get(self.held_out.spec.set))
+        if entry is None:
+            return None
+        return checkpoint.read(entry.folder, entry.card), f"{entry.card.name}@{entry.card.weights.sha256[:12]}"
 
     @cached_property
     def extractor(self) -> str:

@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 
 from models.nn.init import normal_
@@ -30,9 +31,12 @@ class ResNetTranslator(nn.Module):
     """[N, C, H, W] in [-1, 1] -> the same; H, W multiples of 4. Two halvings, `blocks` residual blocks, two doublings.
 
     Args:
+        channels: that go in, conditions included.
         width: channels of the first feature map (the paper's 64).
         blocks: 6 for 128 pixels, 9 for 256 (the paper's choice).
-        padding: of the residual blocks; the first and the last layer reflect.
+        padding: of the residual blocks.
+        outer: padding of the first and the last layer.
+        first: norm of the first layer, `norm` if absent; instance norm hides constant maps, "none" lets them through.
         out_channels: as many as go in, if absent.
     """
 
@@ -43,24 +47,27 @@ class ResNetTranslator(nn.Module):
         blocks: int,
         norm: Norm = "instance",
         padding: Padding = "reflect",
+        outer: Padding = "reflect",
+        first: Norm | None = None,
         out_channels: int | None = None,
     ):
         super().__init__()
         wide = width * 4
 
-        def normed(features: int) -> list[nn.Module]:
+        def normed(features: int, norm: Norm = norm) -> list[nn.Module]:
             return [norm_layer(norm, features), nn.ReLU(inplace=True)]
 
         self.net = nn.Sequential(
-            nn.ReflectionPad2d(3), nn.Conv2d(channels, width, 7), *normed(width),
+            _PADS[outer](3), nn.Conv2d(channels, width, 7), *normed(width, first or norm),
             nn.Conv2d(width, width * 2, 3, stride=2, padding=1), *normed(width * 2),
             nn.Conv2d(width * 2, wide, 3, stride=2, padding=1), *normed(wide),
             *[ResidualBlock(wide, norm, padding) for _ in range(blocks)],
             nn.ConvTranspose2d(wide, width * 2, 3, stride=2, padding=1, output_padding=1), *normed(width * 2),
             nn.ConvTranspose2d(width * 2, width, 3, stride=2, padding=1, output_padding=1), *normed(width),
-            nn.ReflectionPad2d(3), nn.Conv2d(width, out_channels or channels, 7), nn.Tanh(),
+            _PADS[outer](3), nn.Conv2d(width, out_channels or channels, 7), nn.Tanh(),
         )  # fmt: skip
         normal_(self)
 
-    def forward(self, images: Tensor) -> Tensor:
-        return self.net(images)
+    def forward(self, images: Tensor, *conditions: Tensor) -> Tensor:
+        """`conditions` [N, c, H, W] join the images, as further channels."""
+        return self.net(torch.cat([images, *conditions], dim=1) if conditions else images)

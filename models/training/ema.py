@@ -55,6 +55,9 @@ def standing_statistics(model: Model, source: Source, passes: int = 64, batch: i
             latent = torch.randn(batch, *model.latent_shape, generator=generator)
             labels = torch.randint(max(model.classes, 1), (batch,), generator=generator)
             whole(model.sample(latent.to(device), labels.to(device)))
-        else:
-            model.classify(source.batch(batch, index)["images"].to(device))
+        for reads in ("encode", "classify", "categorise", "match"):
+            if hasattr(model, reads):
+                drawn = source.batch(batch, index)
+                for name in source.fields:
+                    getattr(model, reads)(drawn[name].to(device))
     model.eval()

@@ -4,11 +4,15 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from models import noise, operations, pictures
-from models.card import Task
+from models.card import Direction, Task
 from models.model import Model, device_of
 from models.training.data import Source
+
+_STYLES = 3
+"""Translations of one image that are shown, where there are styles."""
 
 
 @torch.inference_mode()
@@ -49,11 +53,34 @@ def _beside(make: Callable, model: Model, held_out: Source, rows: int, columns: 
 
 def _translations(model: Model, held_out: Source, rows: int) -> np.ndarray:
     cells: list[np.ndarray] = []
-    batch = {name: pixels[:rows] for name, pixels in held_out.all().items()}
+    batch = {name: pixels[:: len(pixels) // rows][:rows] for name, pixels in held_out.all().items()}
+    if model.targets:
+        return _to_targets(model, batch["images"], batch["labels"])
     for a, b in zip(batch["a"], batch["b"], strict=True):
         for direction in model.directions:
             given, truth = (a, b) if direction == "AtoB" else (b, a)
-            made = model.translate(given[None].to(device_of(model)), direction).cpu()[0]
-            shown = [given, made] + ([truth] if held_out.paired else [])
-            cells += list(operations.to_pixels(torch.stack(shown)))
-    return pictures.grid(cells, columns=len(cells) // rows)
+            made = _translated(model, given[None], direction)
+            shown = [given[None], made] + ([truth[None]] if held_out.paired else [])
+            cells += list(operations.to_pixels(torch.cat(shown)))
+    return pictures.grid(cells, columns=len(cells) // len(batch["a"]))
+
+
+def _translated(model: Model, given: Tensor, direction: Direction) -> Tensor:
+    """[1, C, H, W] -> the translation, or `_STYLES` of them where there are styles, drawn with seeds 0, 1, …"""
+    given = given.to(device_of(model))
+    if not hasattr(model, "style"):
+        return model.translate(given, direction).cpu()
+    latent = noise.normal(range(_STYLES), model.latent_shape).to(given.device)
+    return model.translate(given.expand(_STYLES, -1, -1, -1), direction, latent).cpu()
+
+
+def _to_targets(model: Model, images: Tensor, labels: Tensor) -> np.ndarray:
+    """Each image beside what is made of it: of every domain, or with each attribute in turn changed."""
+    cells: list[np.ndarray] = []
+    each = torch.eye(model.classes)
+    for image, label in zip(images, labels, strict=True):
+        targets = each if model.targets == "one" else (label - each).abs()
+        given = image.expand(model.classes, -1, -1, -1).to(device_of(model))
+        made = model.translate(given, targets.to(given.device)).cpu()
+        cells += list(operations.to_pixels(torch.cat([image[None], made])))
+    return pictures.grid(cells, columns=1 + model.classes)

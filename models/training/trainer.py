@@ -239,6 +239,7 @@ class Trainer:
             tasks=operations.tasks_of(model),
             image=ImageFormat(height=size, width=size, channels=self.source.channels),
             latent=model.latent_shape,
+            attributes={name: attribute.record for name, attribute in model.attributes.items()},
             classes=(recipe.classes or self.source.classes) if model.classes else (),
             domains=recipe.domains,
             directions=model.directions,

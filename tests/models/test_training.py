@@ -17,6 +17,9 @@ from models.training.data import DataSpec
 from models.training.recipe import Budget, Recipe
 from models.training.trainer import Trainer
 
+SMALL = {"width": 4, "discriminator_width": 4, "discriminator_halvings": 1}
+"""A translator and its discriminator."""
+
 FAMILIES = {
     "dcgan": ("mnist", {"size": 16, "latent": 4, "width": 8}),
     "gan": ("mnist", {"size": 16, "latent": 4, "width": 8, "discriminator_width": 8}),
@@ -25,6 +28,11 @@ FAMILIES = {
     "ebgan": ("mnist", {"size": 16, "latent": 4, "width": 8}),
     "improved-gan": ("mnist", {"size": 16, "latent": 4, "width": 8, "kinds": 2, "kernels": 3, "smoothing": 0.1}),
     "cgan": ("mnist", {"size": 16, "latent": 4, "width": 8, "classes": 2}),
+    "acgan": ("mnist", {"size": 16, "latent": 4, "width": 8, "classes": 2}),
+    "infogan": ("mnist", {"size": 16, "noise": 4, "width": 8, "invariance": 1.0}),
+    "bigan": ("mnist", {"size": 16, "latent": 4, "width": 8, "hidden": 8, "cycle": 0.1}),
+    "ali": ("mnist", {"size": 16, "latent": 4, "width": 8, "hidden": 8, "network": "mlp"}),
+    "vae-gan": ("mnist", {"size": 16, "latent": 4, "width": 8}),
     "vae": ("mnist", {"size": 16, "latent": 4, "width": 8}),
     "beta-vae": ("mnist", {"size": 16, "latent": 4, "width": 4, "network": "strided"}),
     "ae": ("mnist", {"size": 16, "latent": 4, "width": 8}),
@@ -37,7 +45,15 @@ FAMILIES = {
     "gmm": ("mnist", {"size": 16, "rank": 2, "components": 2}),
     "classifier": ("mnist", {"width": 8, "classes": 2}),
     "pix2pix": ("facades", {"size": 16, "width": 8, "direction": "BtoA", "discriminator_halvings": 1}),
-    "cyclegan": ("horse2zebra", {"width": 8, "blocks": 1, "discriminator_halvings": 1}),
+    "unet-l1": ("facades", {"size": 16, "width": 8, "direction": "BtoA"}),
+    "bicyclegan": ("facades", {"size": 16, "direction": "BtoA", "encoder_width": 4, "scales": 1, **SMALL}),
+    "cyclegan": ("horse2zebra", {"blocks": 1, **SMALL}),
+    "dualgan": ("horse2zebra", {"size": 16, "residual": True, **SMALL}),
+    "discogan": ("horse2zebra", SMALL),
+    "unit": ("horse2zebra", {"size": 16, "blocks": 1, "scales": 1, **SMALL}),
+    "munit": ("horse2zebra", {"blocks": 1, "scales": 2, **SMALL}),
+    "drit": ("horse2zebra", {"blocks": 1, "scales": 1, **SMALL}),
+    "stargan": ("mnist", {"size": 16, "channels": 1, "classes": 2, "width": 4, "blocks": 1, "critic_halvings": 2}),
 }
 
 SHIPPED_DISCRIMINATORS = {"wgan", "wgan-gp", "ebgan", "improved-gan"}
@@ -69,10 +85,22 @@ def datasets(tmp_path_factory):
             (f"{split}{d}/{i}.jpg", (16, 16), "RGB") for split in ("train", "test") for d in "AB" for i in range(8)
         ],
     }
+    layouts["emoji"] = [
+        (f"{split}/{vendor}/{name}.png", (16, 16), "RGB")
+        for split, names in (("train", "abcd"), ("test", "efg"))
+        for vendor, missing in (("left", "e"), ("right", "f"), ("third", ""))
+        for name in names
+        if name != missing
+    ]
+    layouts["faces"] = [(f"train/faces/{i}.jpg", (16, 16), "RGB") for i in range(3)]
     for name, members in layouts.items():
         with zipfile.ZipFile(folder / f"{name}.zip", "w") as opened:
             for path, size, mode in members:
                 opened.writestr(path, picture(size, mode))
+            if name == "faces":
+                opened.writestr(
+                    "train/attributes.csv", "image_id,Hat,Smile,Bangs\n2.jpg,1,1,0\n0.jpg,0,1,1\n1.jpg,0,0,1\n"
+                )
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("EASEL_DATASETS", str(folder))
         yield
@@ -89,7 +117,7 @@ def toy(family, steps=4, **budget):
         data=DataSpec(
             set=name,
             held_out="val" if name == "facades" else "test",
-            size=16,
+            size=32 if family == "discogan" else 16,
             flip=name != "mnist",
             known=4 if family == "improved-gan" else 0,
         ),
@@ -240,3 +268,22 @@ def test_every_shipped_recipe_is_valid_and_named_like_its_file(name):
 def test_an_unknown_recipe_names_those_there_are():
     with pytest.raises(FileNotFoundError, match="mnist-dcgan"):
         recipe.load("nope")
+
+
+def test_the_pairs_of_domains_are_known_only_of_the_held_out_split():
+    spec = DataSpec(set="emoji", held_out="test", size=16, domains=("left", "right"))
+    train, held_out = data.load(spec), data.load(spec.evaluation())
+    assert not train.paired and train.names == () and train.labels is None
+    assert len(train.fields["a"]) == len(train.fields["b"]) == 4
+    assert held_out.paired and held_out.names == ("g",)
+    labelled = data.load(DataSpec(set="emoji", split="test", held_out="test", size=16))
+    of_g = [row for row, name in enumerate(labelled.names) if name == "g"]
+    for field, row in zip("ab", of_g, strict=False):
+        assert torch.equal(held_out.fields[field][0], labelled.fields["images"][row])
+    assert data.load(spec.model_copy(update={"pairs": True})).paired
+
+
+def test_attributes_are_read_by_the_names_of_the_pictures():
+    source = data.load(DataSpec(set="faces", held_out="test", size=16, attributes=("Smile", "Hat")))
+    assert source.classes == ("Smile", "Hat")
+    assert source.labels.tolist() == [[1, 0], [0, 0], [1, 1]]

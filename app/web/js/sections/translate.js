@@ -13,6 +13,9 @@ import { useAsInput } from "../use-as-input.js";
 import "../compare-slider.js";
 import "../schema-form.js";
 
+/** What a cycle answers with for each translation: that, the way back and the heat map. */
+const OF_CYCLE = 3;
+
 /** @param {HTMLElement} page @param {import("../router.js").Route} route @param {AbortSignal} signal */
 export async function show(page, route, signal) {
   const models = (await allModels()).filter((one) => one.tasks.includes("translate"));
@@ -92,11 +95,12 @@ export async function show(page, route, signal) {
 
   /** What a direction leads from and to. */
   function named(way) {
+    if (!way) return ["picture", [form.values.target ?? form.values.targets].flat().join(", ")];
     return [way[0], way.at(-1)].map((domain) => domains[domain] ?? domain);
   }
 
   function examples() {
-    return found.examples.filter((one) => one.kind === direction[0]);
+    return direction ? found.examples.filter((one) => one.kind === direction[0]) : found.examples;
   }
 
   function offer() {
@@ -112,6 +116,7 @@ export async function show(page, route, signal) {
     running = new AbortController();
     const mine = running;
     const [given] = source.pictures;
+    const pictures = { ...form.pictures, image: [given] };
     problems.textContent = "";
     form.clearErrors();
     if (!given)
@@ -146,7 +151,7 @@ export async function show(page, route, signal) {
         told.textContent =
           name === "queued" ? waiting(data) : name === "progress" ? `Step ${data.step} of ${data.total}` : "At work";
       };
-      const { metrics, output } = await predict(order, { pictures: { image: [given] }, signal: mine.signal, onEvent });
+      const { metrics, output } = await predict(order, { pictures, signal: mine.signal, onEvent });
       const reveal = (one) => {
         slider.style.setProperty("--ratio", `${one.width} / ${one.height}`);
         slider.compare(
@@ -156,13 +161,14 @@ export async function show(page, route, signal) {
         );
       };
       reveal(output[0]);
+      const made = cycles ? output.filter((_, index) => index % OF_CYCLE === 0) : output;
+      if (made.length > 1) slider.after(variants(made, reveal));
       if (cycles) stage.append(cycle(given, output, metrics));
-      else if (output.length > 1) slider.after(variants(output, reveal));
       told.textContent = took(metrics);
       tools.append(
         tool("download", "Download", () => download(output[0].url, `${found.id}.png`)),
         tool("input", "Use as input", () => useAsInput(output[0])),
-        tool("code", "Copy as code", () => copyAs(order, { image: [given] })),
+        tool("code", "Copy as code", () => copyAs(order, pictures)),
       );
       announce(`Translated to ${named(direction)[1]}`);
     } catch (error) {
