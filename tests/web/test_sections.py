@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import httpx
 import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import expect
 
 from tests.conftest import Easel, pixels_of, png
@@ -142,9 +143,24 @@ def test_translate_compares_and_comes_back(visit):
     page.keyboard.press("End")
     assert page.locator("compare-slider").evaluate("e => e.style.getPropertyValue('--at')") == "100%"
     expect(page.get_by_role("img", name=re.compile("Where the returned picture differs"))).to_be_visible()
+    expect(page.locator(".cycle img").nth(3)).to_have_js_property("naturalWidth", 32)
+    expect(page.get_by_text(re.compile(r"^difference, \d+\.\d % on average$"))).to_be_visible()
     page.get_by_label("right → left").check()
     expect(page.get_by_alt_text("After: left")).to_have_js_property("naturalWidth", 32)
     assert page.url.endswith("direction=BtoA")
+
+
+def test_a_translation_keeps_the_pictures_size_if_asked_to(visit, tmp_path):
+    mine = tmp_path / "mine.png"
+    Image.new("RGB", (50, 20), "teal").save(mine)
+    page = visit("#/translate/toy-cyclegan?fit=contain")
+    page.get_by_label("Picture").set_input_files(mine)
+    after = page.get_by_alt_text("After: right")
+    expect(after).to_have_js_property("naturalWidth", 50)
+    assert page.locator("compare-slider").evaluate("e => e.style.getPropertyValue('--ratio')") == "50 / 20"
+    page.get_by_label("default", exact=True).check()
+    expect(after).to_have_js_property("naturalWidth", 32)
+    assert "fit" not in page.url
 
 
 def test_a_picture_is_chosen_pasted_dropped_and_refused(visit, tmp_path):
