@@ -1,8 +1,8 @@
 """The batching worker: an rq worker that takes all compatible jobs at once and answers them with one forward pass.
 
 What rq means by a job's status, registries, retries, results and TTLs stays as it is. What differs from `SimpleWorker`:
-jobs are begun by one script and ended in one transaction, by a second thread, while the next batch computes. A job
-that raises fails alone. Redis may go away at any time, and come back.
+jobs are begun by one script and ended in one transaction, by a second thread while the next batch computes where there
+is a processor for it. A job that raises fails alone. Redis may go away at any time, and come back.
 """
 
 from __future__ import annotations
@@ -74,6 +74,8 @@ class BatchWorker(SteadyWorker):
         self._taken = 0
         self._pace: dict[str, float] = {}
         self._told: SimpleQueue[str] = SimpleQueue()
+        self._overlaps = engine.device.type != "cpu" or settings.worker_threads > 1
+        """Whether a second thread would find a processor that the first one does not keep busy."""
         self._finisher = ThreadPoolExecutor(1, "finisher")
         self._finishing: Future[None] | None = None
 
@@ -156,17 +158,17 @@ class BatchWorker(SteadyWorker):
     # Running
 
     def run_batch(self, batch: Batch) -> None:
-        """Computes a batch while the one before is encoded and committed; what is alone is finished right away."""
+        """Computes a batch, and finishes it right away or, if that gains time, while the next one is computed."""
         ready = [task for task in batch.tasks if self._order(task)]
         if len(ready) == 1 or not self._run(ready):
             for task in ready:
                 self._run_alone(task)
         self._note_pace(batch.queue, (time.monotonic() - batch.begun) / len(batch.tasks))
         self._finish_pending()
-        if len(batch.tasks) == 1:
-            self._finish(batch)
-        else:
+        if self._overlaps and len(batch.tasks) > 1:
             self._finishing = self._finisher.submit(self._finish, batch)
+        else:
+            self._finish(batch)
 
     def _note_pace(self, queue: Queue, seconds: float) -> None:
         """Keeps a moving average of what a prediction of the queue's model takes."""
@@ -232,7 +234,7 @@ class BatchWorker(SteadyWorker):
     # Finishing
 
     def _finish(self, batch: Batch) -> None:
-        """Encodes all images and commits all ends in one transaction; runs in the finisher's thread."""
+        """Encodes all images and commits all ends in one transaction; may run in the finisher's thread."""
         for task in batch.tasks:
             self._encode(task)
         timings = [task.answer.timing for task in batch.tasks if task.answer]
