@@ -479,7 +479,8 @@ def to_tensor(pictures: Sequence[np.ndarray]) -> Tensor:
 
 def to_pixels(images: Tensor) -> np.ndarray:
     """[N, C, H, W] in [-1, 1] -> uint8 [N, H, W, C]."""
-    return ((images.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+    scaled = (images.float() + 1).mul_(127.5).round_().clamp_(0, 255)
+    return scaled.to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
 
 
 def _noise_images(card: Card, count: int) -> Tensor:
