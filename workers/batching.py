@@ -128,6 +128,10 @@ class Batches:
         self._used: frozenset[str] = frozenset()
         """The queues that ever had a job: few, where many models are served and few are asked for."""
 
+    def look_anew(self) -> None:
+        """Forgets which queues there are: of queues that came and went, their count may not tell."""
+        self._used = frozenset()
+
     def begin(
         self, places_of: Callable[[Collection[str]], Sequence[Place]], overdue: datetime, heartbeat_ttl_s: int
     ) -> Batch | None:

@@ -20,7 +20,7 @@ from models.registry import Registry
 from tests import zoo
 from tests.conftest import pixels_of
 from tests.workers.jobs import enqueue, order, snapshot, wait_until
-from workers import jobs
+from workers import jobs, worker
 from workers.batching import Batches, Place
 from workers.engine import Engine
 from workers.jobs import Order, Priority, Status
@@ -136,6 +136,7 @@ def test_an_expired_picture_is_told(redis, batch_worker):
 
 
 def test_higher_priority_goes_first_and_no_model_starves(redis, batch_worker, monkeypatch):
+    monkeypatch.setattr(worker, "OVERDUE_S", 60)
     for index in range(40):
         enqueue(redis, f"d{index}", order(seed=index))
     enqueue(redis, "c", order("toy-cgan", Task.CONDITIONAL, label=1))
@@ -256,10 +257,19 @@ def test_what_a_killed_worker_held_is_done_by_the_next_and_nothing_twice(redis, 
     assert [redis.xlen(jobs.results_key(name)) for name in names] == [1] * 8
 
 
+def test_a_queue_in_the_place_of_another_is_found_by_an_idle_worker(redis, spawn):
+    spawn(slow_s=0)
+    enqueue(redis, "p", order())
+    wait_until(lambda: redis.hget(jobs.job_key("p"), "status") == b"finished")
+    redis.srem("rq:queues", jobs.queue_key("toy-dcgan", Priority.NORMAL))
+    enqueue(redis, "q", order(), Priority.LOW)
+    wait_until(lambda: redis.hget(jobs.job_key("q"), "status") == b"finished")
+
+
 def test_a_worker_that_dies_as_soon_as_it_has_taken_jobs_loses_nothing(redis, spawn):
     enqueue(redis, "p", order())
     queue = Queue(jobs.queue_name("toy-dcgan", Priority.NORMAL), redis)
-    batch = Batches(redis, "dead").begin([Place(queue, 0, 16)], now(), heartbeat_ttl_s=1)
+    batch = Batches(redis, "dead").begin(lambda _: [Place(queue, 0, 16)], now(), heartbeat_ttl_s=1)
     assert [task.id for task in batch.tasks] == ["p"]
     spawn(slow_s=0)
     wait_until(lambda: redis.hget(jobs.job_key("p"), "status") == b"finished")
