@@ -28,6 +28,7 @@ class Task(StrEnum):
 
     SAMPLE = "sample"
     CONDITIONAL = "conditional"
+    TEXT = "text"
     TRANSLATE = "translate"
     RECONSTRUCT = "reconstruct"
     INTERPOLATE = "interpolate"

@@ -226,15 +226,18 @@ class Trainer:
                 slots.setdefault(int(index), {})[slot] = value
             optimiser.load_state_dict({**optimiser.state_dict(), "state": slots})
 
-    def export(self, zoo: Path) -> Card:
-        """Writes the averaged weights and the card to `zoo/<name>/`. Metrics are measured afterwards."""
+    def export(self, zoo: Path, name: str | None = None) -> Card:
+        """Writes the averaged weights and the card to `zoo/<name>/`, by default under the recipe's name.
+
+        Metrics are measured afterwards.
+        """
         model = self._served().cpu()
         recipe = self.recipe
-        folder = zoo / recipe.name
+        folder = zoo / (name or recipe.name)
         weights = checkpoint.write(model, folder)
         size = model.side or recipe.data.size
         card = Card(
-            name=recipe.name,
+            name=folder.name,
             family=recipe.family,
             summary=recipe.summary,
             config=recipe.config,
