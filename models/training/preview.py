@@ -20,7 +20,7 @@ def preview(model: Model, held_out: Source, rows: int = 8) -> np.ndarray | None:
     """A sheet for the model's first task, uint8 [H, W, C]; None for a model that makes no pictures.
 
     Samples are drawn with seeds 0, 1, …; classes and categories stand in columns; translations stand to the right of
-    their inputs, with the true answer beside them where the data has it, and so do reconstructions and stylized pictures.
+    their inputs, with the true answer beside them where the data has it; so do reconstructions and stylized pictures.
     """
     tasks = operations.tasks_of(model)
     if Task.TRANSLATE in tasks:
