@@ -120,6 +120,7 @@ _OUTPUT_FIELDS = Output.model_json_schema()["properties"]
 SAMPLE_BODY = _short_body(
     {
         "label": {"type": "string", "description": "for conditional models: class name or index", "example": "7"},
+        "text": {"type": "string", "maxLength": 200, "description": "for models with the task `text`: what to make"},
         "n": {"type": "integer", "minimum": 1, "maximum": 64, "example": 1},
         "seed": {"type": "integer", "minimum": 0, "example": 1},
         "latent": {"type": "string", "description": "instead of a seed: its numbers, separated by commas"},

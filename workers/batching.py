@@ -6,11 +6,11 @@ import threading
 import time
 import traceback
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from uuid import uuid4
+from secrets import token_hex
 
 import orjson
 from redis import Redis
@@ -123,20 +123,30 @@ class Batches:
     """Begins and ends the batches of one worker."""
 
     def __init__(self, connection: Redis, worker: str):
-        self.worker = worker
+        self.worker, self.connection = worker, connection
         self._begin = connection.register_script(scripts.BEGIN)
+        self._used: frozenset[str] = frozenset()
+        """The queues that ever had a job: few, where many models are served and few are asked for."""
 
-    def begin(self, places: Sequence[Place], overdue: datetime, heartbeat_ttl_s: int) -> Batch | None:
+    def begin(
+        self, places_of: Callable[[Collection[str]], Sequence[Place]], overdue: datetime, heartbeat_ttl_s: int
+    ) -> Batch | None:
         """A batch of the first queue that has jobs, whose executions have to be kept alive from now on.
 
         A queue whose first job waits since before `overdue` goes before others of its rank, the oldest first.
+
+        Args:
+            places_of: where to look, best first, of the queues of these names.
         """
-        execution, moment = uuid4().hex, now()
-        args: list[object] = [self.worker, execution, utcformat(moment), moment.timestamp(), heartbeat_ttl_s]
-        args.append(utcformat(overdue))
-        for place in places:
-            args += [place.rank, place.room]
-        reply = self._begin(keys=[place.queue.key for place in places], args=args)
+        execution, moment = token_hex(16), now()
+        args = (self.worker, execution, utcformat(moment), moment.timestamp(), heartbeat_ttl_s, utcformat(overdue))
+        while True:
+            places = places_of(self._used)
+            rooms = [part for place in places for part in (place.rank, place.room)]
+            reply = self._begin([place.queue.key for place in places], [*args, len(self._used), *rooms])
+            if reply != b"stale":
+                break
+            self._used = frozenset(queue.name for queue in Queue.all(self.connection))
         if not reply:
             return None
         queue = places[reply[0] - 1].queue

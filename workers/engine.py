@@ -235,7 +235,7 @@ class Engine:
     @torch.inference_mode()
     def _probed(self, loaded: Resident, task: Task, rows: Rows, indices: Sequence[int]) -> Tensor:
         """The images after the first steps."""
-        for step in itertools.islice(self._steps(loaded, task, rows, indices), PROBE_STEPS):
+        for step in itertools.islice(self._steps(loaded, task, rows, list(indices)), PROBE_STEPS):
             images = step.images
         return images
 
@@ -278,29 +278,31 @@ class Engine:
         images, total = [], len(rows)
         for start in range(0, total, sizes.largest):
             count = min(sizes.largest, total - start)
-            size = sizes.holding(count)
             # A short batch is filled up with its last row, whose copies are dropped again.
-            indices = [min(start + offset, total - 1) for offset in range(size)]
+            indices = [min(start + offset, total - 1) for offset in range(sizes.holding(count))]
             for step in self._steps(loaded, task, rows, indices):
                 if all(work.canceled.is_set() for work in group):
                     return
                 watch.step(step, start, count)
             images.append(step.images[:count])
-        result = torch.cat(images)
+        result = torch.cat(images) if len(images) > 1 else images[0]
         elapsed = time.monotonic() - started
+        made = to_pixels(result) if task.pictured else result.flatten(1).numpy()
         self.metrics.ran(loaded.card.name, total, elapsed)
         for work, (first, last) in zip(group, watch.places, strict=True):
             if task.pictured:
-                work.pixels = to_pixels(result[first:last])
+                work.pixels = made[first:last]
             else:
-                work.numbers = result[first:last].flatten(1).numpy()
-                work.columns = OPERATIONS[task].columns(loaded.model)
+                work.numbers = made[first:last]
+                work.columns = OPERATIONS[task].columns(loaded.model, loaded.card)
             work.inference_ms, work.batch_size = elapsed * 1000, total
 
-    def _steps(self, loaded: Resident, task: Task, rows: Rows, indices: Sequence[int]) -> Iterator[Step]:
+    def _steps(self, loaded: Resident, task: Task, rows: Rows, indices: list[int]) -> Iterator[Step]:
         """One batch on its way; each step's images are on the CPU."""
-        chosen = torch.as_tensor(list(indices))
-        tensors = {name: tensor[chosen].to(self.device) for name, tensor in rows.tensors.items()}
+        tensors = rows.tensors
+        if indices != list(range(len(rows))):
+            tensors = {name: tensor[indices] for name, tensor in tensors.items()}
+        tensors = {name: tensor.to(self.device) for name, tensor in tensors.items()}
         for step in steps_of(self._apply(loaded, task, tensors, rows.options)):
             yield Step(step.done, step.total, step.images.float().cpu())
 
@@ -363,5 +365,7 @@ def _pass_of(task: Task) -> tuple[Callable, Callable]:
 
 
 def _joined(parts: Sequence[Rows]) -> Rows:
+    if len(parts) == 1:
+        return parts[0]
     tensors = {name: torch.cat([part.tensors[name] for part in parts]) for name in parts[0].tensors}
     return Rows(tensors, parts[0].options)

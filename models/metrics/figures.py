@@ -12,11 +12,13 @@ from models.card import Metric, Task
 from models.clusters import k_means
 from models.metrics.codes import cluster_error, neighbour_accuracy
 from models.metrics.coverage import mode_coverage
+from models.metrics.faces import face_detection_rate
 from models.metrics.fidelity import psnr
 from models.metrics.frechet import frechet_distance
 from models.metrics.kernel import kernel_distance
 from models.metrics.manifold import precision_recall
 from models.metrics.parzen import parzen_log_likelihood
+from models.metrics.prompts import prompts
 from models.metrics.retrieval import retrieval, thumbnails
 from models.metrics.score import classifier_score
 from models.metrics.subject import SAMPLES, Subject, batched
@@ -31,6 +33,8 @@ TIGHT, EVERY = 5000, 25
 """Importance samples of the tight bound, and which images it is taken of: every n-th."""
 LOOSE = 50
 """Importance samples of the bound that is taken of all images."""
+LOOKED_AT = 500
+"""Pictures in which a face is looked for."""
 
 
 def accuracy(about: Subject) -> Iterator[Metric]:
@@ -40,8 +44,8 @@ def accuracy(about: Subject) -> Iterator[Metric]:
         yield about.metric("accuracy", right.float().mean().item(), len(right))
     if hasattr(about.model, "match"):
         a, b = about.real["a"], about.real["b"]
-        for name, features in (("matching", about.model.match), ("matching[pixels]", thumbnails)):
-            found = retrieval(batched(features, a), batched(features, b))
+        for name, features in (("matching", lambda x: batched(about.model.match, x)), ("matching[pixels]", thumbnails)):
+            found = retrieval(features(a), features(b))
             yield about.metric(name, found, len(a), reference=f"{about.reference}; 100 ways")
 
 
@@ -76,6 +80,14 @@ def samples(about: Subject) -> Iterator[Metric]:
     train_verdicts = batched(judge.classify, about.trained_on["images"][:SAMPLES])
     yield about.metric(f"classifier_score[{name}]", classifier_score(verdicts), SAMPLES, by)
     yield about.metric(f"classifier_score[{name}].floor", classifier_score(train_verdicts), SAMPLES, by)
+
+
+def faces(about: Subject) -> Iterator[Metric]:
+    """Of a model of faces: in how many of its samples one is found, and in how many real pictures."""
+    if about.held_out.spec.set == "faces" and {Task.SAMPLE, Task.CONDITIONAL} & about.card.tasks.keys():
+        for images, suffix in ((about.samples[:LOOKED_AT], ""), (about.real["images"][:LOOKED_AT], ".floor")):
+            rate = face_detection_rate(images)
+            yield about.metric(f"face_detection_rate{suffix}", rate, len(images), "scikit-image's frontal-face cascade")
 
 
 def coverage(about: Subject) -> Iterator[Metric]:
@@ -180,6 +192,7 @@ def _flat(images: Tensor) -> Tensor:
 FIGURES: tuple[Callable[[Subject], Iterator[Metric]], ...] = (
     accuracy,
     samples,
+    faces,
     coverage,
     likelihood,
     reconstruction,
@@ -190,5 +203,6 @@ FIGURES: tuple[Callable[[Subject], Iterator[Metric]], ...] = (
     styles,
     targets,
     patches,
+    prompts,
     stylization,
 )

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 
 import torch
 from torch import Tensor
 
 from models import checkpoint, noise
 from models.card import Card, Metric
+from models.metrics.retrieval import thumbnails
 from models.model import Model
 from models.operations import whole
 from models.registry import Registry
@@ -71,6 +72,15 @@ class Subject:
         if entry is None:
             return None
         return checkpoint.read(entry.folder, entry.card), f"{entry.card.name}@{entry.card.weights.sha256[:12]}"
+
+    @cached_property
+    def spaces(self) -> list[tuple[str, Callable[[Tensor], Tensor], str | None]]:
+        """Where images that show the same are near: name, features of all images, what a metric says of the judge."""
+        found = [("pixels", thumbnails, None)]
+        if judge := self.ours(MATCHERS):
+            matcher, by = judge
+            found.append((by.partition("@")[0], partial(batched, matcher.match), by))
+        return found
 
     @cached_property
     def extractor(self) -> str:

@@ -110,6 +110,7 @@ def test_a_job_of_another_function_is_refused(redis, batch_worker):
     fields = jobs.new_job("evil", order(), Priority.NORMAL, 60, 100)
     job = Job.create("os.getcwd", id="evil", connection=redis, serializer=JSONSerializer)
     redis.hset(jobs.job_key("evil"), mapping=fields | {"data": job.to_dict()["data"]})
+    redis.sadd("rq:queues", jobs.queue_key("toy-dcgan", Priority.NORMAL))
     redis.rpush(jobs.queue_key("toy-dcgan", Priority.NORMAL), "evil")
     batch_worker.work(burst=True)
     assert redis.hget(jobs.job_key("evil"), "status") == b"failed"
