@@ -23,6 +23,8 @@ STEPS = 3
 """How far a request may go either way."""
 IMAGES = 10_000
 """Images that are measured."""
+_MOVED = 1000
+"""How many of them are moved, to see what a step does."""
 _BATCH = 100
 
 
@@ -151,6 +153,6 @@ def _made(model: Model, latents: Tensor, labels: Tensor) -> Tensor:
 
 def _effect(model: Model, latents: Tensor, labels: Tensor, vector: Tensor, measure: Measure) -> float:
     """How much the measure of an image grows for each step along the vector, from a step below to a step above."""
-    few = slice(None, None, max(1, len(latents) // 1000))
-    ends = [measure(_made(model, latents[few] + way * vector, labels[few])).mean() for way in (-1, 1)]
+    few, theirs = latents[:_MOVED], labels[:_MOVED]
+    ends = [measure(_made(model, few + way * vector, theirs)).mean() for way in (-1, 1)]
     return float(ends[1] - ends[0]) / 2

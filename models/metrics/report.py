@@ -140,6 +140,8 @@ def _section(card: Card, shown: bool) -> str:
         f"- {weights.parameters:,} parameters, {weights.bytes / 1e6:.1f} MB; recipe `{training.recipe}`: {made}",
         f"- data: {card.data.name}/{card.data.split}, {card.data.count:,} images; licence: {card.licence}",
     ]
+    if card.attributes:
+        lines.append(f"- attributes: {'; '.join(f'`{name}`, {each.told}' for name, each in card.attributes.items())}")
     if card.limits:
         lines.append(f"- limits: {card.limits}")
     if card.metrics:
