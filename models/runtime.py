@@ -54,7 +54,11 @@ def compile(model: Model, operation: Operation, rows: Rows, threads: int) -> Com
         return torch.from_numpy(session.run(None, given)[0])
 
     for count in _CHECKED:
-        apart = (run(dict(zip(names, _first(rows, count), strict=True))) - call(*_first(rows, count))).abs().max()
+        try:
+            made = run(dict(zip(names, _first(rows, count), strict=True)))
+        except Exception as error:  # a size that tracing took for a constant
+            raise CannotCompile(f"ONNX cannot run it in a batch of {count}: {str(error).splitlines()[0]}") from error
+        apart = (made - call(*_first(rows, count))).abs().max()
         if not apart <= TOLERANCE:
             raise CannotCompile(f"its images are off by up to {apart:.1e} in a batch of {count}")
     return run

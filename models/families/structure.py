@@ -54,7 +54,7 @@ class SSGAN(Model):
 
     def translate(self, images: Tensor, direction: Direction) -> Tensor:
         """A drawing, in the most typical style."""
-        return self.style_generator(images.mean(1, keepdim=True), images.new_zeros(len(images), self.config.style))
+        return self.style_generator(images.mean(1, keepdim=True), images.new_zeros(1, self.config.style))
 
     def prepare_training(self) -> None:
         config = self.config

@@ -68,6 +68,14 @@ def test_a_model_that_tracing_gets_wrong_is_left_to_torch(monkeypatch):
         sampled(model)
 
 
+def test_a_model_that_tracing_fixes_to_one_size_is_left_to_torch(monkeypatch):
+    model = toy()
+    whole = model.generator
+    monkeypatch.setattr(model, "sample", lambda latent: whole(latent) + torch.zeros(len(latent), 1, 1, 1))
+    with pytest.raises(CannotCompile, match="in a batch of 3"):
+        sampled(model)
+
+
 def test_compiling_leaves_the_model_in_evaluation_mode():
     model = toy()
     sampled(model)

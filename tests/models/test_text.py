@@ -87,3 +87,28 @@ def test_edges_are_black_where_it_is_steep_and_teach_where_they_are_missing():
     faint = (step.detach() * 0.3).requires_grad_()
     edges(faint).sum().backward()
     assert faint.grad.abs().sum() > 0
+
+
+def test_a_drawing_comes_before_its_picture_which_keeps_to_it():
+    model = build("ss-gan", {"size": 16, "latent": 4, "style": 4, "width": 8}).eval()
+    first, second = torch.randn(2, 1, 8)
+    drawing, picture = model.sample(first)
+    assert (drawing.done, picture.done, picture.total) == (1, 2, 2)
+    assert torch.equal(drawing.images[:, 0], drawing.images[:, 2])
+    restyled, _ = model.sample(torch.cat([first[:, :4], second[:, 4:]], dim=1))
+    assert torch.equal(restyled.images, drawing.images)
+
+
+def test_a_pyramid_is_drawn_from_coarse_to_fine():
+    model = build("lapgan", {"sides": (8, 16), "channels": 1, "latent": 4, "hidden": 8, "width": 8}).eval()
+    latent = torch.randn(1, 4 + 16 * 16)
+    coarse, fine = model.sample(latent)
+    assert coarse.images.shape == fine.images.shape == (1, 1, 16, 16)
+    assert torch.equal(coarse.images[..., ::2, ::2], coarse.images[..., 1::2, 1::2])
+    latent[:, 4:] = 0
+    assert torch.equal(next(model.sample(latent)).images, coarse.images)
+
+
+def test_a_pyramid_doubles_at_each_level():
+    with pytest.raises(ValueError, match="twice"):
+        build("lapgan", {"sides": (8, 24)})
