@@ -190,13 +190,30 @@ def translate(
     ] = None,
     side: Annotated[int | None, typer.Option(help="with --fit: the answer's longer side, in pixels")] = None,
     cycle: Annotated[bool, typer.Option("--cycle", help="the way back beside it, and where that is off")] = False,
+    n: Annotated[int | None, typer.Option("-n", help="of a model with styles: how many")] = None,
+    seed: Annotated[int | None, typer.Option(help="of a model with styles: draws them")] = None,
+    style: Annotated[
+        Path | None, typer.Option(help="of a model with styles: a picture whose style is taken", exists=True)
+    ] = None,
+    target: Annotated[str | None, typer.Option(help="of a model with several domains: the one to make")] = None,
+    targets: Annotated[str | None, typer.Option(help="attributes that the result is to have: smiling,glasses")] = None,
     server: Server = LOCAL,
     key: Token = None,
 ) -> None:
     """Ask a running Easel to translate a picture: easel translate horse2zebra-cyclegan horse.jpg -o zebra.png"""
-    fields = {"direction": direction, "fit": fit, "side": side, **({"cycle": True, "heat_map": True} if cycle else {})}
+    fields = {
+        "direction": direction,
+        "fit": fit,
+        "side": side,
+        "n": n,
+        "seed": seed,
+        "target": target,
+        "targets": targets,
+    }
     given = {name: value for name, value in fields.items() if value is not None}
-    _fetch(f"{server}/v1/translate/{model}", given, {"image": image}, out, key)
+    ways = {"cycle": True, "heat_map": True} if cycle else {}
+    files = {"image": image, **({"style_image": style} if style else {})}
+    _fetch(f"{server}/v1/translate/{model}", given | ways, files, out, key)
 
 
 @app.command()

@@ -221,7 +221,7 @@ FIELDS: dict[str, FieldMaker] = {
             description="what the result is to have, by name or index; it is to have none of the others",
             max_length=len(card.classes),
             examples=[[card.classes[-1]]],
-            json_schema_extra={"items": {"anyOf": _names_or_indices(card)}, "uniqueItems": True},
+            json_schema_extra={"items": {"anyOf": _names_or_indices(card)}},
         ),
     ),
     "fit": lambda card: (

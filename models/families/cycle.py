@@ -39,6 +39,7 @@ class Config(model.Config):
     width: int = 64
     blocks: int = 6
     """Of a residual generator."""
+    cap: int = 8
     dropout: float = 0.5
     """Of a U-Net."""
     residual: bool = False
@@ -59,7 +60,7 @@ class Config(model.Config):
         if self.network == "resnet":
             network = ResNetTranslator(self.channels, self.width, self.blocks)
         elif self.network == "unet":
-            network = UNetTranslator(self.channels, self.size, self.width, dropout=self.dropout)
+            network = UNetTranslator(self.channels, self.size, self.width, self.cap, self.dropout)
         else:
             network = Hourglass(self.channels, self.width)
         return Residual(network) if self.residual else network

@@ -47,7 +47,7 @@ class ResNet(model.Config):
 
     def build(self) -> nn.Module:
         """The network."""
-        return ResNetTranslator(self.takes, self.width, self.blocks, self.norm, self.padding, self.makes)
+        return ResNetTranslator(self.takes, self.width, self.blocks, self.norm, self.padding, out_channels=self.makes)
 
 
 Network = Annotated[UNet | ResNet, Field(discriminator="network")]

@@ -41,8 +41,8 @@ def accuracy(about: Subject) -> Iterator[Metric]:
         yield about.metric("accuracy", right.float().mean().item(), len(right))
     if hasattr(about.model, "match"):
         a, b = about.real["a"], about.real["b"]
-        for name, features in (("matching", about.model.match), ("matching[pixels]", thumbnails)):
-            found = retrieval(batched(features, a), batched(features, b))
+        for name, features in (("matching", lambda x: batched(about.model.match, x)), ("matching[pixels]", thumbnails)):
+            found = retrieval(features(a), features(b))
             yield about.metric(name, found, len(a), reference=f"{about.reference}; 100 ways")
 
 

@@ -77,7 +77,7 @@ def write(registry: Registry, folder: Path) -> None:
 def strips(card: Card, paired: bool) -> Iterator[Strip]:
     """The ways that a translator can be asked: each direction, or from any picture to each of its targets."""
     names = card.tasks[Task.TRANSLATE]
-    for target in ("target", "attributes"):
+    for target in ("target", "targets"):
         if target in names:
             asked = [{target: name if target == "target" else [name]} for name in card.classes]
             yield Strip("targets", "images", asked, tuple(f"to {name}" for name in card.classes))

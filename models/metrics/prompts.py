@@ -34,5 +34,5 @@ def prompts(about: Subject) -> Iterator[Metric]:
         truth = source.all()["images"][list(places)]
         told = f"{source.spec.set}/{source.spec.split}, {kind}; {WAYS} ways"
         for name, features, by in about.spaces:
-            found = retrieval(batched(features, made), batched(features, truth), WAYS)
+            found = retrieval(features(made), features(truth), WAYS)
             yield about.metric(f"retrieval[{name}].{kind.replace(' ', '_')}", found, len(made), by, told)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 
 import torch
 from torch import Tensor
@@ -75,11 +75,11 @@ class Subject:
 
     @cached_property
     def spaces(self) -> list[tuple[str, Callable[[Tensor], Tensor], str | None]]:
-        """In which images can be told to show the same: names, features, and what a metric says of the judge."""
+        """In which images can be told to show the same: name, features of all images, and what a metric says of the judge."""
         found = [("pixels", thumbnails, None)]
         if judge := self.ours(MATCHERS):
             matcher, by = judge
-            found.append((by.partition("@")[0], matcher.match, by))
+            found.append((by.partition("@")[0], partial(batched, matcher.match), by))
         return found
 
     @cached_property

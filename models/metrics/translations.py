@@ -137,7 +137,7 @@ def _against_truth(
     for images, floor in ((made, ""), (source, ".floor")):
         yield about.metric(f"psnr{suffix}{floor}", psnr(images, target).mean().item(), len(images))
         for name, features, by in about.spaces if len(images) >= WAYS else ():
-            found = retrieval(batched(features, images), batched(features, target), WAYS)
+            found = retrieval(features(images), features(target), WAYS)
             told = f"{about.reference}; {WAYS} ways"
             yield about.metric(f"retrieval[{name}]{suffix}{floor}", found, len(images), by, told)
 

@@ -58,11 +58,9 @@ def standing_statistics(model: Model, source: Source, passes: int = 64, batch: i
             else:
                 told = torch.randint(max(model.classes, 1), (batch,), generator=generator)
             whole(model.sample(latent.to(device), told.to(device)))
-        reads = [name for name in ("encode", "classify", "categorise") if hasattr(model, name)]
-        for name in reads:
-            getattr(model, name)(source.batch(batch, index)["images"].to(device))
-        if not reads and not hasattr(model, "sample"):
-            drawn = source.batch(batch, index)
-            for name in source.fields:
-                model.network(drawn[name].to(device))
+        for reads in ("encode", "classify", "categorise", "match"):
+            if hasattr(model, reads):
+                drawn = source.batch(batch, index)
+                for name in source.fields:
+                    getattr(model, reads)(drawn[name].to(device))
     model.eval()

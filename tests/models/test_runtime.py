@@ -12,7 +12,7 @@ from models.operations import OPERATIONS, Rows
 from models.runtime import TOLERANCE, CannotCompile, compile
 from tests import zoo
 
-FAST = {"dcgan", "cgan", "vae", "cls", "pix2pix", "cyclegan"}
+FAST = {"dcgan", "cgan", "vae", "cls", "pix2pix", "cyclegan", "munit", "stargan"}
 """Families (by the end of their name) whose pictures are one pass of a network."""
 
 

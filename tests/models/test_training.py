@@ -19,6 +19,9 @@ from models.training.data import DataSpec
 from models.training.recipe import Budget, Recipe
 from models.training.trainer import Trainer
 
+SMALL = {"width": 4, "discriminator_width": 4, "discriminator_halvings": 1}
+"""A translator and its discriminator."""
+
 FAMILIES = {
     "dcgan": ("mnist", {"size": 16, "latent": 4, "width": 8}),
     "gan": ("mnist", {"size": 16, "latent": 4, "width": 8, "discriminator_width": 8}),
@@ -46,11 +49,19 @@ FAMILIES = {
     "gmm": ("mnist", {"size": 16, "rank": 2, "components": 2}),
     "classifier": ("mnist", {"width": 8, "classes": 2}),
     "pix2pix": ("facades", {"size": 16, "width": 8, "direction": "BtoA", "discriminator_halvings": 1}),
-    "cyclegan": ("horse2zebra", {"width": 8, "blocks": 1, "discriminator_halvings": 1}),
+    "unet-l1": ("facades", {"size": 16, "width": 8, "direction": "BtoA"}),
+    "bicyclegan": ("facades", {"size": 16, "direction": "BtoA", "encoder_width": 4, "scales": 1, **SMALL}),
+    "cyclegan": ("horse2zebra", {"blocks": 1, **SMALL}),
+    "dualgan": ("horse2zebra", {"size": 16, "residual": True, **SMALL}),
+    "discogan": ("horse2zebra", SMALL),
+    "unit": ("horse2zebra", {"size": 16, "blocks": 1, "scales": 1, **SMALL}),
+    "munit": ("horse2zebra", {"blocks": 1, "scales": 2, **SMALL}),
+    "drit": ("horse2zebra", {"blocks": 1, "scales": 1, **SMALL}),
+    "stargan": ("mnist", {"size": 16, "channels": 1, "classes": 2, "width": 4, "blocks": 1, "critic_halvings": 2}),
 }
 
-EMOJI = {"train": 0x1F600, "test": 0x1F60A}
-"""The first code point of each split."""
+EMOJI = {"train": ("1f600", "1f601", "1f602", "1f603"), "test": ("1f60a", "1f60b", "1f60c")}
+"""The code points of each split."""
 SHIPPED_DISCRIMINATORS = {"wgan", "wgan-gp", "ebgan", "improved-gan"}
 """Of these families, the discriminator has something to say of any picture."""
 
@@ -80,16 +91,25 @@ def datasets(tmp_path_factory):
             (f"{split}{d}/{i}.jpg", (16, 16), "RGB") for split in ("train", "test") for d in "AB" for i in range(8)
         ],
     }
-    names = {split: {f"{first + i:04x}": f"{split} picture {i}" for i in range(8)} for split, first in EMOJI.items()}
-    layouts["emoji"] = [(f"{split}/noto/{stem}.png", (16, 16), "RGB") for split in names for stem in names[split]]
+    layouts["emoji"] = [
+        (f"{split}/{vendor}/{name}.png", (16, 16), "RGB")
+        for split, names in EMOJI.items()
+        for vendor, missing in (("left", "1f60a"), ("right", "1f60b"), ("third", ""))
+        for name in names
+        if name != missing
+    ]
+    layouts["faces"] = [(f"train/faces/{i}.jpg", (16, 16), "RGB") for i in range(3)]
     for name, members in layouts.items():
         with zipfile.ZipFile(folder / f"{name}.zip", "w") as opened:
             for path, size, mode in members:
                 opened.writestr(path, picture(size, mode))
-    with zipfile.ZipFile(folder / "emoji.zip", "a") as opened:
-        for split, told in names.items():
-            rows = [json.dumps({"file_name": f"noto/{stem}.png", "text": text}) for stem, text in told.items()]
-            opened.writestr(f"{split}/metadata.jsonl", "\n".join(rows))
+            if name == "faces":
+                opened.writestr(
+                    "train/attributes.csv", "image_id,Hat,Smile,Bangs\n2.jpg,1,1,0\n0.jpg,0,1,1\n1.jpg,0,0,1\n"
+                )
+            for split, names in EMOJI.items() if name == "emoji" else ():
+                rows = [{"file_name": f"left/{stem}.png", "text": f"{split} picture {stem}"} for stem in names]
+                opened.writestr(f"{split}/metadata.jsonl", "\n".join(map(json.dumps, rows)))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("EASEL_DATASETS", str(folder))
         yield
@@ -106,8 +126,8 @@ def toy(family, steps=4, **budget):
         data=DataSpec(
             set=name,
             held_out="val" if name == "facades" else "test",
-            size=16,
-            flip=name in ("facades", "horse2zebra"),
+            size=32 if family == "discogan" else 16,
+            flip=name not in ("mnist", "emoji"),
             captions=family == "gan-int-cls",
             edges=family == "ss-gan",
             known=4 if family == "improved-gan" else 0,
@@ -131,7 +151,7 @@ def test_every_family_trains_exports_and_is_read_back(family, tmp_path):
     assert (card.training.steps, card.training.images, card.data.count) == (
         4,
         16,
-        16 if card.data.name == "mnist" else 8,
+        {"mnist": 16, "emoji": 12}.get(card.data.name, 8),
     )
     players = {
         name.split(".")[0] for name, _ in model.named_parameters() if name.startswith(("discriminator", "judge"))
@@ -284,3 +304,22 @@ def test_every_shipped_recipe_is_valid_and_named_like_its_file(name):
 def test_an_unknown_recipe_names_those_there_are():
     with pytest.raises(FileNotFoundError, match="mnist-dcgan"):
         recipe.load("nope")
+
+
+def test_the_pairs_of_domains_are_known_only_of_the_held_out_split():
+    spec = DataSpec(set="emoji", held_out="test", size=16, domains=("left", "right"))
+    train, held_out = data.load(spec), data.load(spec.evaluation())
+    assert not train.paired and train.names == () and train.labels is None
+    assert len(train.fields["a"]) == len(train.fields["b"]) == 4
+    assert held_out.paired and held_out.names == ("1f60c",)
+    labelled = data.load(DataSpec(set="emoji", split="test", held_out="test", size=16))
+    drawn = [row for row, name in enumerate(labelled.names) if name == "1f60c"]
+    for field, row in zip("ab", drawn, strict=False):
+        assert torch.equal(held_out.fields[field][0], labelled.fields["images"][row])
+    assert data.load(spec.model_copy(update={"pairs": True})).paired
+
+
+def test_attributes_are_read_by_the_names_of_the_pictures():
+    source = data.load(DataSpec(set="faces", held_out="test", size=16, attributes=("Smile", "Hat")))
+    assert source.classes == ("Smile", "Hat")
+    assert source.labels.tolist() == [[1, 0], [0, 0], [1, 1]]

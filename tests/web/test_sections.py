@@ -256,3 +256,18 @@ def test_a_task_that_answers_with_numbers_shows_them(visit):
     page.get_by_role("button", name="Take example 1").click()
     page.get_by_role("button", name="Score", exact=True).click()
     expect(page.get_by_text("Bits per dim")).to_be_visible()
+
+
+def test_translate_shows_every_style(visit):
+    page = visit("#/translate/toy-munit?n=3&seed=1")
+    expect(page.get_by_role("group", name="Variants").get_by_role("button")).to_have_count(3)
+    expect(page.get_by_role("heading", name="There and back again")).to_be_visible()
+
+
+def test_translate_offers_targets_to_tick(visit):
+    page = visit("#/translate/toy-faces")
+    boxes = page.get_by_role("group", name="Targets").get_by_role("checkbox")
+    expect(boxes).to_have_count(4)
+    expect(page.get_by_alt_text("After: 3")).to_be_visible()
+    boxes.first.check(force=True)
+    expect(page.get_by_alt_text("After: 0, 3")).to_be_visible()
