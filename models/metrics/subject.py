@@ -75,7 +75,7 @@ class Subject:
 
     @cached_property
     def spaces(self) -> list[tuple[str, Callable[[Tensor], Tensor], str | None]]:
-        """In which images can be told to show the same: name, features of all images, and what a metric says of the judge."""
+        """In which images can be told to show the same: name, features of images, what a metric says of the judge."""
         found = [("pixels", thumbnails, None)]
         if judge := self.ours(MATCHERS):
             matcher, by = judge

@@ -2,15 +2,19 @@
 
 import json
 import zipfile
+from types import SimpleNamespace
 
 import pytest
 import torch
 
+from models.card import Task
+from models.metrics.prompts import prompts
+from models.metrics.retrieval import thumbnails
 from models.model import build
 from models.nn.edges import edges
 from models.nn.text import TextEncoder, bags
 from models.text import GRAMS, grams, words
-from models.training import captions
+from models.training import captions, data
 
 
 @pytest.mark.parametrize(
@@ -75,6 +79,40 @@ def test_no_wording_that_is_held_out_is_trained_on(told):
 def test_a_name_is_always_trained_on_and_goes_with_its_pictures(told):
     assert all(f"train {i}" in told.of(f"train-{i}") for i in range(20))
     assert told.of("test-3") == ("test 3",)
+
+
+def test_prompts_are_scored_by_whether_their_subjects_pictures_are_found(monkeypatch):
+    """A model that knows all held wordings and draws one picture for whatever it has not seen."""
+    images = torch.rand(240, 3, 16, 16, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    told = [f"subject{i}" for i in range(240)]
+    known = {text: tuple(bags([text]).nonzero()[:, 1].tolist()) for text in told[:120]}
+    place = {grams: index for index, grams in enumerate(known.values())}
+
+    def sample(latent, text):
+        return torch.stack([images[place.get(tuple(row.nonzero()[:, 0].tolist()), 0)] for row in text])
+
+    wordings = captions.Captions(
+        {}, {f"{i}": (told[i],) for i in range(120)}, {f"{i}": (told[i],) for i in range(120, 240)}
+    )
+
+    def source(first):
+        spec = SimpleNamespace(set="emoji", split="some", model_copy=lambda update: None)
+        names = [str(i) for i in range(first, first + 120)]
+        return SimpleNamespace(
+            spec=spec, names=names, captions=wordings, all=lambda: {"images": images[first : first + 120]}
+        )
+
+    monkeypatch.setattr(data, "load", lambda spec: source(0))
+    about = SimpleNamespace(
+        card=SimpleNamespace(tasks={Task.TEXT: ()}, data=SimpleNamespace(split="train")),
+        model=SimpleNamespace(sample=sample, latent_shape=(1,)),
+        held_out=source(120),
+        spaces=[("pixels", thumbnails, None)],
+        metric=lambda name, value, *rest: (name, value),
+    )
+    found = dict(prompts(about))
+    assert found["retrieval[pixels].held_wordings"] == 1
+    assert found["retrieval[pixels].unseen_subjects"] < 0.05
 
 
 def test_edges_are_black_where_it_is_steep_and_teach_where_they_are_missing():
