@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn, TypeVar
 
 import typer
 
@@ -42,6 +42,7 @@ Out = Annotated[
 ]
 Token = Annotated[str | None, typer.Option("--key", envvar="EASEL_KEY", help="an API key, where one is needed")]
 LOCAL = "http://127.0.0.1:8000"
+_BACK = {"AtoB": "BtoA", "BtoA": "AtoB"}
 
 
 def main() -> None:
@@ -162,6 +163,7 @@ def sample(
         int | None, typer.Option(help="image i is drawn with seed + i; drawn by the server if absent")
     ] = None,
     label: Annotated[str | None, typer.Option(help="class name or index, for conditional models")] = None,
+    text: Annotated[str | None, typer.Option(help="what to make, for models that read")] = None,
     truncation: Annotated[float | None, typer.Option(help="lower is more typical and less varied")] = None,
     temperature: Annotated[float | None, typer.Option(help="the same, for models with a likelihood")] = None,
     steps: Annotated[int | None, typer.Option(help="noise levels on the way, for diffusion models")] = None,
@@ -171,8 +173,8 @@ def sample(
     key: Token = None,
 ) -> None:
     """Ask a running Easel for pictures from noise: easel sample mnist-cgan --label 7 -o seven.png"""
-    drawn = {"n": n, "seed": seed, "label": label, "truncation": truncation, "temperature": temperature}
-    fields = {**drawn, "steps": steps, "sampler": sampler, "guidance": guidance}
+    drawn = {"n": n, "seed": seed, "truncation": truncation, "temperature": temperature}
+    fields = {**drawn, "label": label, "text": text, "steps": steps, "sampler": sampler, "guidance": guidance}
     given = {name: value for name, value in fields.items() if value is not None}
     _fetch(f"{server}/v1/sample/{model}", given, {}, out, key)
 
@@ -183,12 +185,35 @@ def translate(
     image: Annotated[Path, typer.Argument(help="the picture to translate", exists=True, dir_okay=False)],
     out: Out = Path("out.png"),
     direction: Annotated[str | None, typer.Option(help="AtoB or BtoA; the model's first if absent")] = None,
+    fit: Annotated[
+        str | None, typer.Option(help="contain, cover, stretch or tile: answer at the picture's own size")
+    ] = None,
+    side: Annotated[int | None, typer.Option(help="with --fit: the answer's longer side, in pixels")] = None,
+    cycle: Annotated[bool, typer.Option("--cycle", help="the way back beside it, and where that is off")] = False,
+    n: Annotated[int | None, typer.Option("-n", help="of a model with styles: how many")] = None,
+    seed: Annotated[int | None, typer.Option(help="of a model with styles: draws them")] = None,
+    style: Annotated[
+        Path | None, typer.Option(help="of a model with styles: a picture whose style is taken", exists=True)
+    ] = None,
+    target: Annotated[str | None, typer.Option(help="of a model with several domains: the one to make")] = None,
+    targets: Annotated[str | None, typer.Option(help="attributes that the result is to have: smiling,glasses")] = None,
     server: Server = LOCAL,
     key: Token = None,
 ) -> None:
     """Ask a running Easel to translate a picture: easel translate horse2zebra-cyclegan horse.jpg -o zebra.png"""
-    fields = {} if direction is None else {"direction": direction}
-    _fetch(f"{server}/v1/translate/{model}", fields, {"image": image}, out, key)
+    fields = {
+        "direction": direction,
+        "fit": fit,
+        "side": side,
+        "n": n,
+        "seed": seed,
+        "target": target,
+        "targets": targets,
+    }
+    given = {name: value for name, value in fields.items() if value is not None}
+    ways = {"cycle": True, "heat_map": True} if cycle else {}
+    files = {"image": image, **({"style_image": style} if style else {})}
+    _fetch(f"{server}/v1/translate/{model}", given | ways, files, out, key)
 
 
 @app.command()
@@ -229,6 +254,7 @@ def train(
     threads: Annotated[int, typer.Option(help="CPU threads; 0: all cores")] = 0,
     steps: Annotated[int | None, typer.Option(help="a smaller budget than the recipe's, for a trial")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="begin again instead of resuming")] = False,
+    keep: Annotated[int | None, typer.Option(min=1, help="steps after which a model `<name>-step-<n>` is kept")] = None,
 ) -> None:
     """Train a model by its recipe. Stopped with Ctrl-C, the same command goes on where it was.
 
@@ -240,6 +266,8 @@ def train(
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from core.settings import SHIPPED_MODELS
+    from models.metrics.subject import judge_of
+    from models.registry import Registry
     from models.training import recipe as recipes
     from models.training.trainer import Trainer
 
@@ -252,7 +280,8 @@ def train(
         loaded, digest = recipes.load(recipe)
         if fresh:
             shutil.rmtree(runs / loaded.name, ignore_errors=True)
-        trainer = Trainer(loaded, digest, runs / loaded.name, chosen, steps)
+        judge = judge_of(loaded.data.set, Registry([SHIPPED_MODELS]))
+        trainer = Trainer(loaded, digest, runs / loaded.name, chosen, steps, judge)
     except (FileNotFoundError, ValueError) as error:
         _quit(str(error))
     columns = (
@@ -268,6 +297,8 @@ def train(
             for losses in trainer.train():
                 told = "  ".join(f"{name} {value:.3g}" for name, value in losses.items())
                 progress.update(bar, completed=trainer.step, losses=told)
+                if keep and trainer.step % keep == 0 and trainer.step < trainer.steps:
+                    trainer.export(zoo or SHIPPED_MODELS, f"{loaded.name}-step-{trainer.step}")
     except KeyboardInterrupt:
         trainer.save()
         _quit(f"stopped at step {trainer.step}; the same command goes on from here")
@@ -275,6 +306,55 @@ def train(
     print(
         f"{card.name}: {card.weights.parameters:,} parameters, {card.weights.bytes / 1e6:.1f} MB, "
         f"in {(zoo or SHIPPED_MODELS) / card.name}"
+    )
+
+
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="a generator: latest_net_G.pth, latest_net_G_A.pth", exists=True)],
+    family: Annotated[Literal["pix2pix", "cyclegan"], typer.Option(help="what it was trained as")],
+    name: Annotated[str, typer.Option(help="what requests will call the model, for example maps-pix2pix")],
+    back: Annotated[Path | None, typer.Option(help="the generator of the way back: latest_net_G_B.pth")] = None,
+    direction: Annotated[Literal["AtoB", "BtoA"], typer.Option(help="which way FILE goes")] = "AtoB",
+    domains: Annotated[str, typer.Option(help="what A and B are, for example horse,zebra")] = "A,B",
+    size: Annotated[int | None, typer.Option(help="side of the pictures; what is usual if absent")] = None,
+    padding: Annotated[Literal["reflect", "replicate"], typer.Option(help="of a ResNet's padded blocks")] = "reflect",
+    statistics: Annotated[
+        Literal["stored", "picture"],
+        typer.Option(help="of batch norm: those in the file, or each picture's own (test.py without --eval)"),
+    ] = "stored",
+    licence: Annotated[str, typer.Option(help="under which the weights may be used, for the card")] = "unknown",
+    zoo: Annotated[Path, typer.Option(help="folder of models that the model's folder goes to")] = Path("imported"),
+) -> None:
+    """Make a model of a checkpoint of the reference PyTorch code of pix2pix and CycleGAN (docs/importing.md).
+
+    easel import latest_net_G_A.pth --back latest_net_G_B.pth --family cyclegan --name horse2zebra --domains horse,zebra
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    from models.card import ModelName
+    from models.importing import NotImportable, Wishes, import_files
+
+    try:
+        TypeAdapter(ModelName).validate_python(name)
+    except ValidationError:
+        _quit(f"{name!r} is no name for a model: small letters, digits and single hyphens between them")
+    named = tuple(part.strip() for part in domains.split(","))
+    if len(named) != 2 or not all(named):
+        _quit(f"--domains takes two names with a comma between them, not {domains!r}")
+    files = {direction: file} | ({} if back is None else {_BACK[direction]: back})
+    wishes = Wishes(padding, statistics, size, named, licence)
+    try:
+        card = import_files(name, family, files, wishes, zoo)
+    except NotImportable as error:
+        _quit(str(error))
+    for told in card.imported.inferred:
+        print(f"found: {told}")
+    for told in card.imported.assumed:
+        print(f"assumed: {told}")
+    print(
+        f"{card.name}: {card.summary}; {card.weights.parameters:,} parameters, {card.weights.bytes / 1e6:.1f} MB, "
+        f"in {zoo / name}. EASEL_MODELS={zoo} easel up serves it"
     )
 
 
@@ -297,7 +377,7 @@ def evaluate(
         card = measure(model, registry, only or ())
     except KeyError as error:
         _quit(f"there is no model {error}")
-    except (FileNotFoundError, ValueError) as error:
+    except (FileNotFoundError, ModuleNotFoundError, ValueError) as error:
         _quit(str(error))
     table = Table("figure", "value", "images", "against", "judge")
     for metric in card.metrics:
@@ -313,6 +393,18 @@ def evaluate(
 def report(out: Annotated[Path, typer.Option("--out", "-o", help="folder of the docs")] = Path("docs")) -> None:
     """Write the docs' page of all models, with a sample sheet of each. Needs the data sets, as evaluate does."""
     from models.metrics.report import write
+    from models.registry import Registry
+
+    try:
+        write(Registry(_settings().model_folders), out)
+    except FileNotFoundError as error:
+        _quit(str(error))
+
+
+@app.command()
+def gallery(out: Annotated[Path, typer.Option("--out", "-o", help="folder of the docs")] = Path("docs")) -> None:
+    """Write the docs' page of translations, a sheet for each way of each translator. Needs the data sets."""
+    from models.metrics.gallery import write
     from models.registry import Registry
 
     try:

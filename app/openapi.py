@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 from app.errors import PROBLEM_JSON, ProblemBody
 from app.schemas.images import ErrorEnvelope, ImagesRequest
 from app.schemas.predictions import Prediction, PredictionRequest
+from models.framing import MAX_SIDE, Fit
 from models.pictures import MEDIA_TYPES
 from workers.jobs import Output
 
@@ -115,6 +116,7 @@ _OUTPUT_FIELDS = Output.model_json_schema()["properties"]
 SAMPLE_BODY = _short_body(
     {
         "label": {"type": "string", "description": "for conditional models: class name or index", "example": "7"},
+        "text": {"type": "string", "maxLength": 200, "description": "for models with the task `text`: what to make"},
         "n": {"type": "integer", "minimum": 1, "maximum": 64, "example": 1},
         "seed": {"type": "integer", "minimum": 0, "example": 1},
         "latent": {"type": "string", "description": "instead of a seed: its numbers, separated by commas"},
@@ -123,7 +125,29 @@ SAMPLE_BODY = _short_body(
 )
 
 TRANSLATE_BODY = _short_body(
-    {"image": _PICTURE, "direction": {"type": "string", "enum": ["AtoB", "BtoA"]}, **_OUTPUT_FIELDS}, required=["image"]
+    {
+        "image": _PICTURE,
+        "direction": {"type": "string", "enum": ["AtoB", "BtoA"]},
+        "target": {"type": "string", "description": "of models with several domains: the one to translate to"},
+        "targets": {
+            "type": "string",
+            "description": "of models with attributes: what it is to have, separated by commas",
+        },
+        "n": {"type": "integer", "minimum": 1, "maximum": 64, "description": "of models with styles: how many"},
+        "seed": {"type": "integer", "minimum": 0, "description": "of models with styles: draws them"},
+        "latent": {"type": "string", "description": "instead of a seed: a style, its numbers separated by commas"},
+        "style_image": {**_PICTURE, "description": "instead of a seed: a picture whose style is taken"},
+        "fit": {
+            "type": "string",
+            "enum": list(get_args(Fit)),
+            "description": "answer at the picture's own size: how it is brought to the network's",
+        },
+        "side": {"type": "integer", "minimum": 8, "maximum": MAX_SIDE, "description": "the answer's longer side"},
+        "cycle": {"type": "boolean", "default": False, "description": "the way back, too"},
+        "heat_map": {"type": "boolean", "default": False, "description": "with `cycle`: where the way back is off"},
+        **_OUTPUT_FIELDS,
+    },
+    required=["image"],
 )
 
 PICTURES: dict[int | str, dict[str, Any]] = {

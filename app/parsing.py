@@ -24,7 +24,7 @@ MAX_FILES = 8
 MAX_FIELDS = 32
 MAX_KEYS = 64
 OUTPUT_FIELDS = tuple(Output.model_fields)
-LISTS = ("seeds", "latent")
+LISTS = ("seeds", "latent", "targets")
 """Inputs that the short forms take repeatedly, or as several values separated by commas."""
 _IN_MEMORY = 2**20
 """Bytes of a form's field, and of a file before it is moved to disk."""

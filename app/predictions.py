@@ -23,17 +23,18 @@ from app.metrics import Metrics
 from app.schemas.predictions import PredictionRequest
 from app.sources import Source, Sources
 from app.store import Earlier, NewJob, Place, QueueFull, Store, Waiter
-from app.uploads import pointers, to_pixels
+from app.uploads import pointers, to_framed, to_pixels
 from core import guard, logs
 from core.settings import Settings
 from models.card import Card, Task
+from models.framing import Frame
 from models.inputs import STARTS, input_model
 from models.registry import Entry, Registry
 from workers.jobs import ENDED, PICTURE_PREFIX, Order, Snapshot, Status, Webhook
 
 log = logs.get(__name__)
 
-PICTURES = ("image", "images", "mask")
+PICTURES = ("image", "images", "mask", "style_image")
 """The inputs that are pictures."""
 
 MAX_PICTURES = 8
@@ -193,16 +194,18 @@ class Predictions:
         if not await self.store.workers():
             raise Unavailable("no worker is running", code="no_worker", retry_after_s=5)
         webhook = await self._webhook(request)
-        pixels = {
-            picture: await to_pixels(
-                await self.sources.read(source, at, self.caller.owner), card.image, self.settings.max_pixels, at
-            )
-            for picture, (at, source) in pictures.items()
-        }
+        pixels, frame = await self._pixels(card, values, pictures)
         naming = naming or Naming()
         job = NewJob(
             id=naming.id or secrets.token_hex(16),
-            order=Order(model=card.name, task=task, input=values, output=request.output, owner=self.caller.owner),
+            order=Order(
+                model=card.name,
+                task=task,
+                input=values,
+                output=request.output,
+                owner=self.caller.owner,
+                frame=frame,
+            ),
             priority=request.priority,
             timeout_s=card.serving.timeout_s,
             max_queue=self.settings.max_queue,
@@ -406,6 +409,20 @@ class Predictions:
         if "seed" in values and values["seed"] is None and _draws(task, values):
             values["seed"] = secrets.randbelow(2**32)
         return values, pictures
+
+    async def _pixels(
+        self, card: Card, values: dict[str, Any], pictures: dict[str, tuple[str, Source]]
+    ) -> tuple[dict[str, bytes], Frame | None]:
+        """Each picture as the model takes it, by its id; and how `image` is framed, where the input has a `fit`."""
+        pixels, frame = {}, None
+        for picture, (at, source) in pictures.items():
+            data = await self.sources.read(source, at, self.caller.owner)
+            limits = card.image, self.settings.max_pixels, at
+            if values.get("fit") and values["image"] == PICTURE_PREFIX + picture:
+                pixels[picture], frame = await to_framed(data, *limits, values["fit"], values["side"])
+            else:
+                pixels[picture] = await to_pixels(data, *limits)
+        return pixels, frame
 
     async def _webhook(self, request: PredictionRequest) -> Webhook | None:
         """Whom to tell of the end. Raises `Invalid` for an address that is not called."""

@@ -7,16 +7,19 @@ import base64
 import binascii
 import hashlib
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 from urllib.parse import unquote_to_bytes
 from uuid import uuid4
 
 from app.errors import FieldError, Invalid, Problem, TooLarge, UnsupportedMedia
 from app.schemas.uploads import Upload
 from models.card import ImageFormat
-from models.pictures import BadPicture, decode, inspect
+from models.framing import Fit, Frame, TooManyTiles
+from models.pictures import BadPicture, decode, decode_framed, inspect
+
+Decoded = TypeVar("Decoded")
 
 _DECODING = asyncio.Semaphore(2)
 """Decoded pictures are large: this many at once bound the memory that uploads can take."""
@@ -34,15 +37,34 @@ async def to_pixels(data: bytes, wanted: ImageFormat, max_pixels: int, pointer: 
     Raises:
         Problem: 415 not a picture, 413 too many pixels, 422 broken.
     """
+    return (await _decoded(pointer, decode, data, wanted, max_pixels)).tobytes()
+
+
+async def to_framed(
+    data: bytes, wanted: ImageFormat, max_pixels: int, pointer: str, fit: Fit, side: int | None
+) -> tuple[bytes, Frame]:
+    """The same of the size `Frame.inner`, and the frame.
+
+    Raises:
+        Problem: as `to_pixels`; 422 too large for tiles.
+    """
+    try:
+        pixels, frame = await _decoded(pointer, decode_framed, data, wanted, max_pixels, fit, side)
+    except TooManyTiles as error:
+        detail = str(error)
+        raise Invalid(detail, code="too_many_tiles", errors=[FieldError(pointer=pointer, detail=detail)]) from None
+    return pixels.tobytes(), frame
+
+
+async def _decoded(pointer: str, decoder: Callable[..., Decoded], *arguments: object) -> Decoded:
     async with _DECODING:
         try:
-            pixels = await asyncio.to_thread(decode, data, wanted, max_pixels)
+            return await asyncio.to_thread(decoder, *arguments)
         except BadPicture as error:
             detail = str(error)
             raise _PROBLEMS[error.reason](
                 detail, code=error.reason, errors=[FieldError(pointer=pointer, detail=detail)]
             ) from None
-    return pixels.tobytes()
 
 
 def from_data_uri(value: str, pointer: str) -> bytes:

@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 CARD_FILE = "card.json"
 WEIGHTS_FILE = "model.safetensors"
+DIRECTIONS_FILE = "directions.safetensors"
+"""Directions of the latent along which the card's attributes change, if any were found."""
 SHEET_FILE = "sheet.webp"
 """What the model makes, on one sheet, for people who choose a model."""
 EXAMPLES = "examples"
@@ -26,6 +28,7 @@ class Task(StrEnum):
 
     SAMPLE = "sample"
     CONDITIONAL = "conditional"
+    TEXT = "text"
     TRANSLATE = "translate"
     RECONSTRUCT = "reconstruct"
     INTERPOLATE = "interpolate"
@@ -86,6 +89,22 @@ class TrainingRecord(_Record):
     date: str
 
 
+class ImportedFile(_Record):
+    """A checkpoint of other code."""
+
+    name: str
+    sha256: str
+
+
+class ImportRecord(_Record):
+    """Where weights come from that were trained by other code (`easel import`)."""
+
+    files: dict[Direction, ImportedFile] = Field(description="the generator of each direction")
+    inferred: tuple[str, ...] = Field(description="what the names and shapes in them told")
+    assumed: tuple[str, ...] = Field((), description="what they do not tell and nobody said")
+    date: str
+
+
 class WeightsRecord(_Record):
     """The file beside the card."""
 
@@ -104,6 +123,15 @@ class Metric(_Record):
     extractor: str | None = Field(None, description="name and weights' sha256 of the network that judged, if one did")
     date: str
     command: str
+
+
+class Attribute(_Record):
+    """A number that a request may set of the images that are made, within bounds."""
+
+    low: float
+    high: float
+    whole: bool = Field(False, description="whole numbers only")
+    told: str = Field(description="what it is, for people")
 
 
 class Serving(_Record):
@@ -126,10 +154,14 @@ class Card(_Record):
     latent: tuple[int, ...] = Field((), description="shape of the latent that an image is made from; empty: none")
     normalisation: Literal["uint8 / 127.5 - 1"] = "uint8 / 127.5 - 1"
     classes: tuple[str, ...] = ()
+    attributes: dict[str, Attribute] = Field(
+        default_factory=dict, description="inputs of its own: codes, and directions of the latent that were found"
+    )
     domains: dict[Literal["A", "B"], str] = Field(default_factory=dict, description="what A and B stand for")
     directions: tuple[Direction, ...] = ()
     data: DataRecord | None = None
     training: TrainingRecord | None = None
+    imported: ImportRecord | None = None
     weights: WeightsRecord
     metrics: tuple[Metric, ...] = ()
     serving: Serving = Serving()

@@ -1,15 +1,18 @@
-"""A model on disk: `model.safetensors` in half precision and `card.json`, held together by the weights' sha256."""
+"""A model on disk: `model.safetensors` (half precision unless imported) and `card.json`, held together by a sha256."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
+from torch import Tensor
 
-from models.card import WEIGHTS_FILE, Card, WeightsRecord
+from models.attributes import Direction
+from models.card import DIRECTIONS_FILE, WEIGHTS_FILE, Attribute, Card, WeightsRecord
 from models.model import Model, build, freeze, parameter_count
 
 
@@ -35,18 +38,37 @@ def read(folder: Path, card: Card | None = None) -> Model:
         model.load_state_dict(
             {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in load(blob).items()}
         )
-    except (KeyError, ValueError, RuntimeError, SafetensorError) as error:
+        _read_directions(model, folder, card)
+    except (OSError, KeyError, ValueError, RuntimeError, SafetensorError) as error:
         raise BadCheckpoint(f"{card.name}: {error}") from error
     return freeze(model)
 
 
-def write(model: Model, folder: Path) -> WeightsRecord:
-    """Writes the weights in half precision and returns what the card says of them."""
+def write(model: Model, folder: Path, precision: torch.dtype = torch.float16) -> WeightsRecord:
+    """Writes the weights and returns what the card says of them."""
     folder.mkdir(parents=True, exist_ok=True)
     state = {
-        name: tensor.detach().cpu().to(torch.float16 if tensor.is_floating_point() else tensor.dtype).contiguous()
+        name: tensor.detach().cpu().to(precision if tensor.is_floating_point() else tensor.dtype).contiguous()
         for name, tensor in model.state_dict().items()
     }
     blob = save(state)
     (folder / WEIGHTS_FILE).write_bytes(blob)
     return WeightsRecord(sha256=hashlib.sha256(blob).hexdigest(), bytes=len(blob), parameters=parameter_count(model))
+
+
+def _read_directions(model: Model, folder: Path, card: Card) -> None:
+    """Gives the model the attributes that its card has and its family does not."""
+    found = card.attributes.keys() - model.attributes.keys()
+    if found:
+        vectors = load((folder / DIRECTIONS_FILE).read_bytes())
+        directions = {name: Direction(vectors[name].view(model.latent_shape), card.attributes[name]) for name in found}
+        model.attributes = {name: directions.get(name) or model.attributes[name] for name in card.attributes}
+
+
+def write_directions(folder: Path, directions: Mapping[str, tuple[Tensor, Attribute]]) -> Card:
+    """Writes vectors [*latent_shape] beside the weights and their bounds into the card, which it returns."""
+    (folder / DIRECTIONS_FILE).write_bytes(save({name: vector.float() for name, (vector, _) in directions.items()}))
+    card = Card.read(folder)
+    card = card.model_copy(update={"attributes": {name: record for name, (_, record) in directions.items()}})
+    card.write(folder)
+    return card

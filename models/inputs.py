@@ -11,6 +11,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model,
 from pydantic.fields import FieldInfo
 
 from models.card import Card, Task
+from models.framing import MAX_SIDE, Fit
+from models.text import words
 
 MAX_SEED = 2**53 - 1
 """The largest integer that JSON and JavaScript hold exactly."""
@@ -18,6 +20,8 @@ MAX_IMAGES = 64
 """Most images of one prediction."""
 MAX_STEPS = 250
 """Most noise levels of a diffusion model."""
+MAX_TEXT = 200
+"""Most characters of a text."""
 DEFAULT_STEPS = 20
 DEFAULT_SAMPLER = "dpm-solver++"
 MAX_LATENT = 1000
@@ -67,6 +71,12 @@ def _one_of(allowed: tuple[str, ...]) -> Callable[[str], str]:
         return value
 
     return check
+
+
+def _readable(text: str) -> str:
+    if not words(text):
+        raise ValueError("there is no word in it that can be read; write in English, with the letters a to z")
+    return text
 
 
 def _latent_of(card: Card) -> Any:
@@ -134,6 +144,15 @@ FIELDS: dict[str, FieldMaker] = {
             json_schema_extra={"anyOf": _names_or_indices(card)},
         ),
     ),
+    "text": lambda card: (
+        Annotated[str, AfterValidator(_readable)],
+        Field(
+            min_length=1,
+            max_length=MAX_TEXT,
+            description="what to make, in English words; words that it never met are read by their parts",
+            examples=["red apple"],
+        ),
+    ),
     "frames": lambda card: (
         int,
         Field(8, ge=2, le=MAX_IMAGES, description="how many images along the way, both ends included"),
@@ -159,12 +178,20 @@ FIELDS: dict[str, FieldMaker] = {
         ),
     ),
     "dimension": lambda card: (
-        int,
-        Field(ge=0, lt=math.prod(card.latent), description="which number of the latent to change", examples=[0]),
+        Annotated[int, Field(ge=0, lt=math.prod(card.latent))],
+        Field(description="which number of the latent to change", examples=[0]),
+    ),
+    "attribute": lambda card: (
+        Annotated[str, AfterValidator(_one_of(tuple(card.attributes)))] | None,
+        Field(
+            None,
+            description="which attribute to change, from its least value to its most",
+            json_schema_extra={"enum": list(card.attributes)},
+        ),
     ),
     "span": lambda card: (
         float,
-        Field(3.0, gt=0, le=MAX_LATENT, allow_inf_nan=False, description="it goes from -span to span"),
+        Field(3.0, gt=0, le=MAX_LATENT, allow_inf_nan=False, description="a dimension goes from -span to span"),
     ),
     "mask": lambda card: (
         Picture,
@@ -175,7 +202,51 @@ FIELDS: dict[str, FieldMaker] = {
         list[Picture] | None,
         Field(None, min_length=2, max_length=8, description=f"the pictures to pass through, each {_PICTURE}"),
     ),
+    "style_image": lambda card: (
+        Picture,
+        Field(description=f"a picture of the domain to translate to, whose style is taken: {_PICTURE}"),
+    ),
     "direction": _direction,
+    "target": lambda card: (
+        Annotated[int | str, AfterValidator(_label_of(card))],
+        Field(
+            description=f"what to translate to, by name or index: {', '.join(card.classes)}",
+            examples=[card.classes[-1]],
+            json_schema_extra={"anyOf": _names_or_indices(card)},
+        ),
+    ),
+    "targets": lambda card: (
+        list[Annotated[int | str, AfterValidator(_label_of(card))]],
+        Field(
+            description="what the result is to have, by name or index; it is to have none of the others",
+            max_length=len(card.classes),
+            examples=[[card.classes[-1]]],
+            json_schema_extra={"items": {"anyOf": _names_or_indices(card)}},
+        ),
+    ),
+    "fit": lambda card: (
+        Fit | None,
+        Field(
+            None,
+            description="answer at the picture's own size: contain shows the network all of it, cover its centre, "
+            "stretch all of it without its aspect, tile one part after the other; "
+            f"if absent, its centre is answered at {card.image.width} x {card.image.height}",
+        ),
+    ),
+    "side": lambda card: (
+        int | None,
+        Field(
+            None,
+            ge=8,
+            le=MAX_SIDE,
+            description=f"with `fit`: the answer's longer side; the picture's own if absent, up to {MAX_SIDE}",
+        ),
+    ),
+    "cycle": lambda card: (bool, Field(False, description="answer with the way back, too, and how far it is off")),
+    "heat_map": lambda card: (
+        bool,
+        Field(False, description="with `cycle`: a third picture, of where the way back is off"),
+    ),
     "strength": lambda card: (
         float,
         Field(
@@ -192,11 +263,28 @@ FIELDS: dict[str, FieldMaker] = {
 STARTS: dict[Task, tuple[str, ...]] = {
     Task.SAMPLE: ("seed", "latent"),
     Task.CONDITIONAL: ("seed", "latent"),
+    Task.TEXT: ("seed", "latent"),
+    Task.TRANSLATE: ("seed", "latent", "style_image"),
     Task.INTERPOLATE: ("seeds", "images", "latents"),
     Task.VARY: ("image", "latent"),
     Task.TRAVERSE: ("seed", "image", "latent"),
 }
 """Inputs of which a request gives one. A `seed` that is not given is drawn."""
+ALONG = ("dimension", "attribute")
+"""Inputs of which a request gives one, where both are offered."""
+
+
+def _attribute(card: Card, name: str) -> tuple[Any, FieldInfo]:
+    """An input of the model's own."""
+    known = card.attributes[name]
+    bounds = Field(None, ge=known.low, le=known.high, description=known.told)
+    if known.whole:
+        return int | None, bounds
+    return Annotated[float, Field(allow_inf_nan=False)] | None, bounds
+
+
+GOES_WITH = {"side": "fit", "heat_map": "cycle"}
+"""Inputs that mean something only beside another one."""
 
 
 @lru_cache(maxsize=1024)
@@ -208,31 +296,65 @@ def input_model(card: Card, task: Task) -> type[BaseModel]:
     """
     names = card.tasks[task]
     starts = tuple(name for name in STARTS.get(task, ()) if name in names)
+    along = tuple(name for name in ALONG if name in names)
+    checks: dict[str, Callable[[BaseModel], BaseModel]] = {}
+    if GOES_WITH.keys() & set(names):
+        checks["together"] = _together
+    if starts:
+        checks["one_start"] = _one_of_starts(starts)
+    if len(along) > 1:
+        checks["one_way"] = _exactly_one(along)
+    chosen = {name for names in (starts, along) if len(names) > 1 for name in names}
     return create_model(
         f"{card.name}-{task.value}-input",
         __config__=ConfigDict(extra="forbid", frozen=True, title=f"Input of {card.name} for {task.value}"),
-        __validators__={"one_start": model_validator(mode="after")(_one_of_starts(starts))} if starts else {},
-        **{name: _field(card, name, optional=len(starts) > 1 and name in starts) for name in names},
+        __validators__={name: model_validator(mode="after")(check) for name, check in checks.items()},
+        **{name: _field(card, name, optional=name in chosen) for name in names},
     )
 
 
 def _field(card: Card, name: str, optional: bool) -> tuple[Any, FieldInfo]:
+    if name in card.attributes:
+        return _attribute(card, name)
     kind, field = FIELDS[name](card)
     if optional and field.is_required():
         return kind | None, Field(None, description=field.description)
     return kind, field
 
 
+def _together(inputs: BaseModel) -> BaseModel:
+    for name, other in GOES_WITH.items():
+        if getattr(inputs, name, None) and not getattr(inputs, other):
+            raise ValueError(f"`{name}` goes with `{other}`; give both or neither")
+    return inputs
+
+
+def _given(inputs: BaseModel, names: tuple[str, ...]) -> list[str]:
+    return [name for name in names if getattr(inputs, name) is not None]
+
+
+def _told(names: tuple[str, ...]) -> str:
+    return " or ".join(f"`{name}`" for name in names)
+
+
+def _exactly_one(names: tuple[str, ...]) -> Callable[[BaseModel], BaseModel]:
+    def check(inputs: BaseModel) -> BaseModel:
+        if len(_given(inputs, names)) != 1:
+            raise ValueError(f"give one of {_told(names)}")
+        return inputs
+
+    return check
+
+
 def _one_of_starts(starts: tuple[str, ...]) -> Callable[[BaseModel], BaseModel]:
     def check(inputs: BaseModel) -> BaseModel:
-        given = [name for name in starts if getattr(inputs, name) is not None]
-        told = " or ".join(f"`{name}`" for name in starts)
+        given = _given(inputs, starts)
         if len(given) > 1:
-            raise ValueError(f"give only one of {told}")
+            raise ValueError(f"give only one of {_told(starts)}")
         if not given and "seed" not in starts:
-            raise ValueError(f"give {told}")
-        if given == ["latent"] and "seed" in starts and _draws(inputs):
-            raise ValueError("a `latent` makes one image as it is; leave out `n` and `truncation`")
+            raise ValueError(f"give {_told(starts)}")
+        if given in (["latent"], ["style_image"]) and "seed" in starts and _draws(inputs):
+            raise ValueError(f"a `{given[0]}` makes one image as it is; leave out `n` and `truncation`")
         return inputs
 
     return check

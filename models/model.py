@@ -10,6 +10,7 @@ import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
+from models.attributes import Attribute
 from models.card import Direction, Task
 
 Batch = Mapping[str, Tensor]
@@ -17,6 +18,10 @@ Batch = Mapping[str, Tensor]
 
 Losses = dict[str, Tensor]
 """Named scalar terms; the trainer minimises their sum."""
+
+
+LIKELIHOOD = ("log_likelihood", "bits_per_dim")
+"""A likelihood, and the same in bits."""
 
 
 @dataclass(frozen=True)
@@ -57,15 +62,18 @@ class Model(nn.Module):
 
     A family implements those of these methods that it can; `models.operations` offers the tasks that follow:
 
-    - `sample(latent, labels)`: [N, *latent_shape] (and [N] class indices) -> images
+    - `sample(latent, labels)`: [N, *latent_shape] (and [N] class indices) -> images; with `reads_text`,
+      `sample(latent, text)`
     - `encode(images)` and `decode(codes)`: images -> codes [N, *latent_shape] -> images
-    - `translate(images, direction)`: images -> images
+    - `translate(images, direction)`: images -> images. Of a model with `style(images, direction)`: images of the domain
+      that it leads to -> codes [N, *latent_shape], it takes such a code, or normal noise, as `latent` besides. Of one
+      with `targets` it takes, in place of a direction, `targets` [N, classes] of 0 and 1
     - `stylize(images)`: images -> images
     - `vary(images, noise, strength)`: images, normal noise [N, *latent_shape] and a share in [0, 1] -> images; without
       it, a model with codes adds the noise to those
     - `complete(images, mask, noise)`: images, [N, 1, H, W] that is 1 where they are to be filled in and else 0, and
       normal noise [N, *latent_shape] -> whole images (the known pixels are laid over them)
-    - `score(images)`: log-likelihood of each image in nats [N], or a lower bound of it
+    - `score(images)`: log-likelihood of each image in nats [N], or a lower bound of it, or what `scores` names
 
     Images are [N, C, H, W] float in [-1, 1]. A method that needs many passes returns `Steps` instead.
 
@@ -82,8 +90,18 @@ class Model(nn.Module):
     """Whether it is worth a try to say its tasks in ONNX."""
     binary = False
     """Whether its likelihood is one of black and white pixels."""
+    scores: tuple[str, ...] = LIKELIHOOD
+    """What `score` tells; one name of what is no likelihood."""
     classes: int = 0
+    reads_text = False
+    """Whether `sample` takes texts, as `models.nn.text.bags` puts them, in place of labels."""
+    truncatable = True
+    """Whether latents nearer to 0 make images that are more typical."""
+    attributes: Mapping[str, Attribute] = {}
+    """What can be set of an image by an input of its own, by the input's name."""
     directions: tuple[Direction, ...] = ()
+    targets: Literal["", "one", "many"] = ""
+    """Whether a translation is told a class: one of several domains, or as many attributes as an image may have."""
     options: Mapping[Task, tuple[str, ...]] = {}
     """Inputs (`models.inputs.FIELDS`) of a task that the model's method takes besides, by the same names."""
 

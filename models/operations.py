@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -18,8 +18,11 @@ from pydantic import BaseModel
 from torch import Tensor
 
 from models import noise
-from models.card import Card, Task
-from models.model import Model, Step, Steps
+from models.attributes import Attribute
+from models.card import Card, Direction, Task
+from models.model import LIKELIHOOD, Model, Step, Steps, device_of
+from models.nn.text import bags
+from models.pictures import heat_map
 
 
 @dataclass(frozen=True)
@@ -43,11 +46,19 @@ class Rows:
         return shapes, tuple(sorted(self.options.items()))
 
 
+@dataclass(frozen=True)
+class Finished:
+    """The pictures of an answer, uint8 [H, W, C] each."""
+
+    pictures: Sequence[np.ndarray]
+    cycle_error: float | None = None
+    """Mean absolute difference between a picture and its way there and back, as a share of the range of values."""
+
+
 class Operation(ABC):
-    """One task. `columns` names the numbers of each row, where the result is neither images nor codes."""
+    """One task."""
 
     task: Task
-    columns: tuple[str, ...] = ()
 
     @abstractmethod
     def inputs(self, model: Model) -> tuple[str, ...]:
@@ -61,12 +72,20 @@ class Operation(ABC):
     def probe(self, model: Model, card: Card, count: int) -> Rows:
         """`count` rows of typical input, to warm a model up and to measure it."""
 
+    def finish(self, inputs: Mapping[str, Any], given: Sequence[np.ndarray], made: Sequence[np.ndarray]) -> Finished:
+        """What an answer shows of the rows of one request, and of the pictures that it gave. uint8 [H, W, C] each."""
+        return Finished(made)
+
     @abstractmethod
     def apply(self, model: Model, tensors: dict[str, Tensor], **options: Any) -> Tensor | Steps:
         """Rows to images [N, C, H, W] in [-1, 1], or the steps that lead there.
 
         Of a task that is not pictured: rows to codes [N, *latent_shape], or to [N, len(columns)].
         """
+
+    def columns(self, model: Model) -> tuple[str, ...]:
+        """Names of the numbers of each row, where the result is neither images nor codes."""
+        return ()
 
 
 class Sample(Operation):
@@ -75,7 +94,8 @@ class Sample(Operation):
     task = Task.SAMPLE
 
     def inputs(self, model: Model) -> tuple[str, ...]:
-        return (*_draws(model), *_offered(model, self.task)) if hasattr(model, "sample") and not model.classes else ()
+        unled = hasattr(model, "sample") and not model.classes and not model.reads_text
+        return (*_draws(model), *_offered(model, self.task)) if unled else ()
 
     def prepare(self, model: Model, inputs: BaseModel, pictures: Sequence[np.ndarray]) -> Rows:
         temperature = getattr(inputs, "temperature", None) or 1.0
@@ -83,7 +103,7 @@ class Sample(Operation):
         if model.temperature == "sample":
             tensors = {**rows.tensors, "temperature": torch.full((len(rows),), temperature)}
         else:
-            tensors = {"latent": rows.tensors["latent"] * temperature}
+            tensors = {"latent": _attributed(model, inputs, rows.tensors["latent"] * temperature)}
         return Rows(tensors, _chosen(model, self.task, inputs), rows.seeds)
 
     def probe(self, model: Model, card: Card, count: int) -> Rows:
@@ -111,6 +131,24 @@ class Conditional(Sample):
         return Rows({**super().probe(model, card, count).tensors, "labels": torch.arange(count) % model.classes})
 
 
+class Text(Sample):
+    """Sampling with a text given."""
+
+    task = Task.TEXT
+
+    def inputs(self, model: Model) -> tuple[str, ...]:
+        return ("text", *_draws(model), *_offered(model, self.task)) if model.reads_text else ()
+
+    def prepare(self, model: Model, inputs: BaseModel, pictures: Sequence[np.ndarray]) -> Rows:
+        rows = super().prepare(model, inputs, pictures)
+        text = bags([inputs.text]).expand(len(rows), -1)
+        return Rows({**rows.tensors, "text": text}, rows.options, rows.seeds)
+
+    def probe(self, model: Model, card: Card, count: int) -> Rows:
+        text = bags([f"face {index}" for index in range(count)])
+        return Rows({**super().probe(model, card, count).tensors, "text": text})
+
+
 class OfPicture(Operation):
     """What is made of one picture; a task says what."""
 
@@ -122,21 +160,69 @@ class OfPicture(Operation):
 
 
 class Translate(OfPicture):
-    """An image of one domain to the other."""
+    """An image of one domain to the other, in a style if the model has styles, or to the target that is named.
+
+    With `cycle` it goes back again: then each row has the channels of both.
+    """
 
     task = Task.TRANSLATE
 
     def inputs(self, model: Model) -> tuple[str, ...]:
-        return ("image", "direction") if hasattr(model, "translate") else ()
+        if not hasattr(model, "translate"):
+            return ()
+        if model.targets:
+            return ("image", {"one": "target", "many": "targets"}[model.targets], "fit", "side")
+        styled = ("n", "seed", "latent", "style_image") if hasattr(model, "style") else ()
+        back = ("cycle", "heat_map") if len(model.directions) == 2 else ()
+        return ("image", "direction", *styled, "fit", "side", *back)
 
     def prepare(self, model: Model, inputs: BaseModel, pictures: Sequence[np.ndarray]) -> Rows:
-        return replace(super().prepare(model, inputs, pictures), options={"direction": inputs.direction})
+        rows = super().prepare(model, inputs, pictures[:1])
+        if model.targets:
+            chosen = [inputs.target] if model.targets == "one" else inputs.targets
+            return replace(rows, tensors={**rows.tensors, "targets": _marked(chosen, model.classes)})
+        if hasattr(model, "style"):
+            styles = _styles(model, inputs, pictures[1:])
+            images = to_tensor(list(pictures[:1]) * len(styles))
+            rows = Rows({"images": images, **styles.tensors}, seeds=styles.seeds)
+        options = {"direction": inputs.direction}
+        if not getattr(inputs, "cycle", False):
+            return replace(rows, options=options)
+        shown = 3 if inputs.heat_map else 2
+        seeds = tuple(seed for seed in rows.seeds for _ in range(shown))
+        return Rows(rows.tensors, {**options, "cycle": True}, seeds)
 
     def probe(self, model: Model, card: Card, count: int) -> Rows:
-        return replace(super().probe(model, card, count), options={"direction": model.directions[0]})
+        rows = super().probe(model, card, count)
+        if model.targets:
+            targets = torch.cat([_marked([index % model.classes], model.classes) for index in range(count)])
+            return replace(rows, tensors={**rows.tensors, "targets": targets})
+        styles = {"latent": noise.normal(range(count), model.latent_shape)} if hasattr(model, "style") else {}
+        return replace(rows, tensors={**rows.tensors, **styles}, options={"direction": model.directions[0]})
 
-    def apply(self, model: Model, tensors: dict[str, Tensor], **options: Any) -> Tensor | Steps:
-        return model.translate(**tensors, **options)
+    def apply(self, model: Model, tensors: dict[str, Tensor], cycle: bool = False, **options: Any) -> Tensor | Steps:
+        there = model.translate(**tensors, **options)
+        if not cycle:
+            return there
+        there, back = whole(there), _BACK[options["direction"]]
+        # On the way back a picture's style is its own.
+        own = {"latent": model.style(tensors["images"], back)} if hasattr(model, "style") else {}
+        returned = whole(model.translate(images=there, direction=back, **own))
+        return torch.cat([there, returned], dim=1)
+
+    def finish(self, inputs: Mapping[str, Any], given: Sequence[np.ndarray], made: Sequence[np.ndarray]) -> Finished:
+        if not inputs.get("cycle"):
+            return super().finish(inputs, given, made)
+        shown, errors = [], []
+        for both in made:
+            there, back = np.split(both, 2, axis=2)
+            off = np.abs(given[0].astype(np.int16) - back).mean(axis=2) / 255
+            shown += [there, back, *([heat_map(off, channels=back.shape[2])] if inputs.get("heat_map") else [])]
+            errors.append(off.mean())
+        return Finished(shown, cycle_error=round(float(np.mean(errors)), 5))
+
+
+_BACK: dict[Direction, Direction] = {"AtoB": "BtoA", "BtoA": "AtoB"}
 
 
 class Stylize(OfPicture):
@@ -162,15 +248,15 @@ class Decode(Operation):
 
 
 class Reconstruct(Decode):
-    """An image to its code and back."""
+    """An image to its code and back, with attributes changed on the way if it is asked for."""
 
     task = Task.RECONSTRUCT
 
     def inputs(self, model: Model) -> tuple[str, ...]:
-        return ("image",) if _has_codes(model) else ()
+        return ("image", *model.attributes) if _has_codes(model) else ()
 
     def prepare(self, model: Model, inputs: BaseModel, pictures: Sequence[np.ndarray]) -> Rows:
-        return Rows({"latent": _encode(model, pictures)}, seeds=(None,))
+        return Rows({"latent": _attributed(model, inputs, _encode(model, pictures))}, seeds=(None,))
 
 
 class Interpolate(Decode):
@@ -223,19 +309,29 @@ class Vary(Decode):
 
 
 class Traverse(Decode):
-    """Images along one dimension of the latent, the others as they are (beta-VAE, Higgins et al. 2017, figure 1)."""
+    """Images along one dimension of the latent, the others as they are (beta-VAE, Higgins et al. 2017, figure 1), or
+    along an attribute from its least value to its most."""
 
     task = Task.TRAVERSE
 
     def inputs(self, model: Model) -> tuple[str, ...]:
+        if not hasattr(model, "decode") or not (hasattr(model, "encode") or model.attributes):
+            return ()
+        along = ("dimension", "attribute") if model.attributes else ("dimension",)
         drawn = ("seed",) if hasattr(model, "sample") else ()
-        return ("dimension", *drawn, "latent", "image", "frames", "span") if _has_codes(model) else ()
+        read = ("image",) if hasattr(model, "encode") else ()
+        return (*along, *drawn, "latent", *read, "frames", "span", *model.attributes)
 
     def prepare(self, model: Model, inputs: BaseModel, pictures: Sequence[np.ndarray]) -> Rows:
         start = _encode(model, pictures) if pictures else _drawn(model, inputs).tensors["latent"]
-        codes = start.flatten(1).repeat(inputs.frames, 1)
-        codes[:, inputs.dimension] = torch.linspace(-inputs.span, inputs.span, inputs.frames)
-        return Rows({"latent": codes.unflatten(1, model.latent_shape)}, seeds=(None,) * inputs.frames)
+        start = _attributed(model, inputs, start)
+        if getattr(inputs, "attribute", None) is not None:
+            codes = _along(model.attributes[inputs.attribute], start, inputs.frames)
+        else:
+            codes = start.flatten(1).repeat(inputs.frames, 1)
+            codes[:, inputs.dimension] = torch.linspace(-inputs.span, inputs.span, inputs.frames)
+            codes = codes.unflatten(1, model.latent_shape)
+        return Rows({"latent": codes}, seeds=(None,) * inputs.frames)
 
 
 class Inpaint(Operation):
@@ -281,10 +377,9 @@ class Encode(OfPicture):
 
 
 class Score(OfPicture):
-    """How likely the model holds an image to be: its log-likelihood, or a lower bound of it."""
+    """How likely the model holds an image to be, or how real it finds it: a critic's verdict, an energy."""
 
     task = Task.SCORE
-    columns = ("log_likelihood", "bits_per_dim")
 
     def inputs(self, model: Model) -> tuple[str, ...]:
         return ("image",) if hasattr(model, "score") else ()
@@ -292,7 +387,18 @@ class Score(OfPicture):
     def apply(self, model: Model, tensors: dict[str, Tensor], **options: Any) -> Steps:
         per_bit = tensors["images"][0].numel() * math.log(2)
         for step in steps_of(model.score(tensors["images"])):
-            yield Step(step.done, step.total, torch.stack([step.images, -step.images / per_bit], dim=1))
+            told = (step.images, -step.images / per_bit) if model.scores == LIKELIHOOD else (step.images,)
+            yield Step(step.done, step.total, torch.stack(told, dim=1))
+
+    def columns(self, model: Model) -> tuple[str, ...]:
+        return model.scores
+
+
+def over_tiles(rows: Rows, tiles: Sequence[np.ndarray]) -> Rows:
+    """The rows of a picture's first tile as rows of all its tiles, uint8 [H, W, C] each: tile by tile of each row."""
+    tensors = {name: tensor.repeat_interleave(len(tiles), dim=0) for name, tensor in rows.tensors.items()}
+    tensors["images"] = to_tensor(tiles).repeat(len(rows), 1, 1, 1)
+    return replace(rows, tensors=tensors)
 
 
 def whole(result: Tensor | Steps) -> Tensor:
@@ -312,6 +418,7 @@ OPERATIONS: dict[Task, Operation] = {
     for operation in (
         Sample(),
         Conditional(),
+        Text(),
         Translate(),
         Stylize(),
         Reconstruct(),
@@ -364,6 +471,22 @@ def _noise_images(card: Card, count: int) -> Tensor:
     return noise.normal(range(count), (card.image.channels, card.image.height, card.image.width)).clamp(-1, 1)
 
 
+def _styles(model: Model, inputs: BaseModel, pictures: Sequence[np.ndarray]) -> Rows:
+    """The style of a picture, or those that are told or drawn as latents are."""
+    if inputs.style_image is None:
+        return _drawn(model, inputs)
+    with torch.inference_mode():
+        styles = model.style(to_tensor(pictures).to(device_of(model)), inputs.direction).cpu()
+    return Rows({"latent": styles}, seeds=(None,))
+
+
+def _marked(chosen: Sequence[int], classes: int) -> Tensor:
+    """[1, classes]: 1 for the classes that were chosen, else 0."""
+    marked = torch.zeros(1, classes)
+    marked[0, list(chosen)] = 1
+    return marked
+
+
 def _has_codes(model: Model) -> bool:
     return hasattr(model, "encode") and hasattr(model, "decode")
 
@@ -371,8 +494,8 @@ def _has_codes(model: Model) -> bool:
 def _draws(model: Model) -> tuple[str, ...]:
     """The inputs that say which latents a sample is made from."""
     latent = ("latent",) if model.latent_shape else ()
-    truncated = ("truncation",) if model.latent_shape and model.temperature != "sample" else ()
-    return ("n", "seed", *latent, *truncated, *(("temperature",) if model.temperature else ()))
+    truncated = ("truncation",) if model.latent_shape and model.truncatable and model.temperature != "sample" else ()
+    return ("n", "seed", *latent, *truncated, *(("temperature",) if model.temperature else ()), *model.attributes)
 
 
 def _offered(model: Model, task: Task) -> tuple[str, ...]:
@@ -396,12 +519,27 @@ def _drawn(model: Model, inputs: BaseModel) -> Rows:
     return Rows({"latent": noise.truncated(seeds, model.latent_shape, truncation)}, seeds=seeds)
 
 
+def _attributed(model: Model, inputs: BaseModel, latent: Tensor) -> Tensor:
+    """The latents [N, *latent_shape] with the attributes set that a request gives."""
+    for name, attribute in model.attributes.items():
+        value = getattr(inputs, name, None)
+        latent = latent if value is None else attribute.put(latent, value)
+    return latent
+
+
+def _along(attribute: Attribute, latent: Tensor, frames: int) -> Tensor:
+    """The latent [1, *latent_shape] with values of the attribute from its least to its most. -> [frames, ...]."""
+    record = attribute.record
+    values = torch.linspace(record.low, record.high, frames)
+    values = values.round() if record.whole else values
+    return torch.cat([attribute.put(latent, value) for value in values.tolist()])
+
+
 def _told(model: Model, latents: Sequence[Sequence[float]]) -> Tensor:
     """Flat lists of numbers as latents [N, *latent_shape]."""
     return torch.tensor(latents, dtype=torch.float32).unflatten(1, model.latent_shape)
 
 
 def _encode(model: Model, pictures: Sequence[np.ndarray]) -> Tensor:
-    device = next(model.parameters()).device
     with torch.inference_mode():
-        return model.encode(to_tensor(pictures).to(device)).cpu()
+        return model.encode(to_tensor(pictures).to(device_of(model))).cpu()

@@ -13,6 +13,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from models import png
 from models.card import ImageFormat
+from models.framing import Fit, Frame
 
 Format = Literal["png", "jpg", "webp", "avif"]
 MEDIA_TYPES: dict[Format, str] = {
@@ -23,6 +24,9 @@ MEDIA_TYPES: dict[Format, str] = {
 }
 Animated = Literal["webp", "gif"]
 Image.MAX_IMAGE_PIXELS = None  # `decode` judges sizes itself, by the limit that it is given
+
+_ORIENTATION, _ON_ITS_SIDE = 0x0112, (5, 6, 7, 8)
+"""EXIF's tag, and its values for pictures whose width and height are to be exchanged."""
 
 READABLE = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 
@@ -48,13 +52,39 @@ def decode(data: bytes, wanted: ImageFormat, max_pixels: int) -> np.ndarray:
         BadPicture: not a picture, broken, or larger than `max_pixels`.
     """
     picture = _open(io.BytesIO(data), max_pixels)
+    size = wanted.width, wanted.height
+    return _fitted(picture, wanted, size, cropped=True)
+
+
+def decode_framed(
+    data: bytes, wanted: ImageFormat, max_pixels: int, fit: Fit, side: int | None
+) -> tuple[np.ndarray, Frame]:
+    """The same of a picture that is to come back at its own size: its pixels as `Frame.cut` takes them, and the frame.
+
+    Raises:
+        BadPicture: as `decode`.
+        TooManyTiles: it is too large for `tile`.
+    """
+    picture = _open(io.BytesIO(data), max_pixels)
+    with _breakage_told():
+        turned = picture.getexif().get(_ORIENTATION, 1) in _ON_ITS_SIDE
+    size = picture.size[::-1] if turned else picture.size
+    frame = Frame.of(size, (wanted.width, wanted.height), fit, side)
+    return _fitted(picture, wanted, frame.inner, cropped=fit == "cover"), frame
+
+
+def _fitted(picture: Image.Image, wanted: ImageFormat, size: tuple[int, int], cropped: bool) -> np.ndarray:
+    """Upright, opaque, in the model's mode and of a size; `cropped` keeps the aspect of its centre."""
     with _breakage_told():
         # JPEG can be decoded at a fraction of its size, which bounds time and memory for photographs.
-        picture.draft(None, (wanted.width * 2, wanted.height * 2))
+        picture.draft(None, (max(size) * 2, max(size) * 2))
         picture = ImageOps.exif_transpose(picture)
         picture = _opaque(picture).convert(wanted.mode)
-    fitted = ImageOps.fit(picture, (wanted.width, wanted.height), Image.Resampling.BICUBIC)
-    return np.asarray(fitted).reshape(wanted.height, wanted.width, wanted.channels)
+    if cropped:
+        fitted = ImageOps.fit(picture, size, Image.Resampling.BICUBIC)
+    else:
+        fitted = picture.resize(size, Image.Resampling.BICUBIC)
+    return np.asarray(fitted).reshape(size[1], size[0], wanted.channels)
 
 
 def inspect(file: BinaryIO, max_pixels: int) -> tuple[int, int, str]:
@@ -149,6 +179,14 @@ def animate(frames: Sequence[np.ndarray], format: Animated = "webp", fps: float 
 
 def _image(pixels: np.ndarray) -> Image.Image:
     return Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
+
+
+def heat_map(values: np.ndarray, channels: Literal[1, 3] = 3) -> np.ndarray:
+    """[H, W] in [0, 1] -> uint8 [H, W, channels]: black at 0, through red and yellow to white at a third and above."""
+    heat = np.minimum(values * 3, 1)
+    if channels == 1:
+        return (heat * 255).round().astype(np.uint8)[:, :, None]
+    return (np.stack([heat * 3, heat * 3 - 1, heat * 3 - 2], axis=2).clip(0, 1) * 255).round().astype(np.uint8)
 
 
 def difference(one: bytes, other: bytes) -> str | None:

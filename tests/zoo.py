@@ -19,8 +19,13 @@ MODELS = {
     "toy-pixelcnn": ("pixelcnn", {"size": 28, "block": 2, "width": 8, "layers": 2}, (28, 1)),
     "toy-glow": ("glow", {"size": 28, "depth": 1, "width": 8}, (28, 1)),
     "toy-diffusion": ("diffusion", {"size": 28, "widths": [32], "classes": 10}, (28, 1)),
+    "toy-gan-int-cls": ("gan-int-cls", {"size": 32, "latent": 4, "width": 8, "embedding": 8, "told": 8}, (32, 3)),
+    "toy-ss-gan": ("ss-gan", {"size": 32, "latent": 4, "style": 4, "width": 8}, (32, 3)),
     "toy-pix2pix": ("pix2pix", {"size": 32, "width": 8, "direction": "BtoA"}, (32, 3)),
     "toy-cyclegan": ("cyclegan", {"width": 8, "blocks": 1}, (32, 3)),
+    "toy-munit": ("munit", {"width": 4, "blocks": 1, "style": 3}, (32, 3)),
+    "toy-stargan": ("stargan", {"size": 32, "width": 4, "blocks": 1, "classes": 3}, (32, 3)),
+    "toy-faces": ("stargan", {"size": 32, "width": 4, "blocks": 1, "classes": 4, "attributes": True}, (32, 3)),
 }
 
 SERVING = Serving(max_batch=16)
@@ -49,7 +54,7 @@ def make(folder: Path, name: str, serving: Serving = SERVING) -> Path:
         tasks=operations.tasks_of(model),
         image=ImageFormat(height=size, width=size, channels=channels),
         latent=model.latent_shape,
-        classes=DIGITS if model.classes else (),
+        classes=DIGITS[: model.classes],
         domains={"A": "left", "B": "right"} if model.directions else {},
         directions=model.directions,
         weights=weights,

@@ -21,7 +21,7 @@ from models import checkpoint
 from models.card import Card, Task
 from models.inputs import input_model
 from models.model import Model, Step, Steps
-from models.operations import OPERATIONS, Rows, steps_of, to_pixels
+from models.operations import OPERATIONS, Rows, over_tiles, steps_of, to_pixels
 from models.registry import Registry
 from models.runtime import CannotCompile, Compiled, compile
 from workers.exactness import ExactSizes
@@ -46,11 +46,14 @@ class Work:
 
     order: Order
     pictures: Sequence[np.ndarray]
+    """uint8 [H, W, C] each, in the order in which the input names them."""
     rows: Rows | None = None
     pixels: np.ndarray | None = None
-    """uint8 [N, H, W, C] once it is done."""
+    """uint8 [N, H, W, C] once it is done, a row each; `Operation.finish` makes the answer's pictures of them."""
     numbers: np.ndarray | None = None
     """Instead of pixels, float32 [N, D] once a task is done whose answer is no pictures."""
+    columns: tuple[str, ...] = ()
+    """Names of the numbers, if they have any."""
     weights: str = ""
     """sha256 of the weights that made the pixels."""
     batch_size: int = 0
@@ -160,7 +163,12 @@ class Engine:
             inputs = input_model(loaded.card, order.task).model_validate(order.input)
         except (KeyError, ValueError) as error:
             raise PredictionError("invalid_input", f"{order.model} does not take this input: {error}") from error
-        work.rows = OPERATIONS[order.task].prepare(loaded.model, inputs, work.pictures)
+        operation = OPERATIONS[order.task]
+        if order.frame is None:
+            work.rows = operation.prepare(loaded.model, inputs, work.pictures)
+        else:
+            tiles = order.frame.cut(work.pictures[0])
+            work.rows = over_tiles(operation.prepare(loaded.model, inputs, [tiles[0], *work.pictures[1:]]), tiles)
 
     def load(self, name: str) -> Resident:
         """The model, from memory or from disk; others are dropped first if the budget asks for it.
@@ -286,6 +294,7 @@ class Engine:
                 work.pixels = made[first:last]
             else:
                 work.numbers = made[first:last]
+                work.columns = OPERATIONS[task].columns(loaded.model)
             work.inference_ms, work.batch_size = elapsed * 1000, total
 
     def _steps(self, loaded: Resident, task: Task, rows: Rows, indices: list[int]) -> Iterator[Step]:

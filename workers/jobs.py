@@ -25,6 +25,7 @@ from rq.serializers import JSONSerializer
 from rq.utils import utcformat
 
 from models.card import Task
+from models.framing import Frame
 from models.pictures import Format
 
 FUNCTION = "workers.predict.predict"
@@ -124,7 +125,8 @@ class Output(_Value):
 class Order(_Value):
     """What is asked of a worker. `input` has passed the card's schema; pictures in it are `picture:<id>`.
 
-    `owner` is the id of the API key that asked, empty where none was needed.
+    `owner` is the id of the API key that asked, empty where none was needed. With a `frame`, the first picture is of
+    the size that it says, not of the model's.
     """
 
     model: str
@@ -132,16 +134,23 @@ class Order(_Value):
     input: dict[str, Any]
     output: Output = Output()
     owner: str = ""
+    frame: Frame | None = None
 
     @property
     def count(self) -> int:
-        """How many images it makes."""
-        return self.input.get("n") or self.input.get("frames") or 1
+        """How many images the model makes for it."""
+        shown = self.input.get("n") or self.input.get("frames") or 1
+        return shown * self.frame.tiles if self.frame else shown
 
     @property
     def pictures(self) -> list[str]:
         """Ids of the pictures, in the order in which the input names them."""
-        named = [self.input.get("image"), *(self.input.get("images") or []), self.input.get("mask")]
+        named = [
+            self.input.get("image"),
+            *(self.input.get("images") or []),
+            self.input.get("mask"),
+            self.input.get("style_image"),
+        ]
         return [value.removeprefix(PICTURE_PREFIX) for value in named if value]
 
 
@@ -164,7 +173,7 @@ class Image(_Value):
 
 
 class Timing(_Value):
-    """Milliseconds by stage, and how many images shared the forward pass."""
+    """Milliseconds by stage, how many images shared the forward pass, and what was measured on the answer."""
 
     queue_ms: float
     load_ms: float
@@ -172,6 +181,11 @@ class Timing(_Value):
     encode_ms: float
     total_ms: float
     batch_size: int
+    cycle_error: float | None = Field(
+        None,
+        exclude_if=lambda value: value is None,
+        description="with `cycle`: mean absolute difference between picture and way back, as a share of the range",
+    )
 
 
 class Answer(_Value):
@@ -256,7 +270,7 @@ def latents_key(prediction: str) -> str:
 
 
 def picture_key(picture: str) -> str:
-    """Where the pixels of a picture lie: uint8 height x width x channels, of the size in the model's card."""
+    """Where the pixels of a picture lie: uint8 height x width x channels, of the card's size or `Frame.inner`."""
     return f"easel:picture:{picture}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -51,22 +52,25 @@ def predict(**order: Any) -> dict[str, Any]:
 
 
 def pictures_of(connection: Redis, card: Card, order: Order) -> list[np.ndarray]:
-    """The pictures that an order names (one at least), as pixels of the card's size.
+    """The pictures that an order names (one at least), as pixels of the card's size or the frame's.
 
     Raises:
         PredictionError: a picture has expired, or is not of that size.
     """
     blobs = connection.mget([picture_key(picture) for picture in order.pictures])
-    shape = (card.image.height, card.image.width, card.image.channels)
+    sizes = [(card.image.width, card.image.height)] * len(blobs)
+    if order.frame:
+        sizes[0] = order.frame.inner if order.frame.canvas == sizes[0] else (0, 0)
+    shapes = [(height, width, card.image.channels) for width, height in sizes]
     if None in blobs:
         raise PredictionError(
             "upload_expired", "an uploaded picture had expired before the prediction ran; send it again"
         )
-    if any(len(blob) != np.prod(shape) for blob in blobs):
+    if any(len(blob) != math.prod(shape) for blob, shape in zip(blobs, shapes, strict=True)):
         raise PredictionError(
-            "invalid_input", f"an uploaded picture is not {shape[1]} x {shape[0]} pixels, as the model takes them"
+            "invalid_input", f"an uploaded picture is not of the size that {card.name} takes; send it again"
         )
-    return [np.frombuffer(blob, np.uint8).reshape(shape) for blob in blobs]
+    return [np.frombuffer(blob, np.uint8).reshape(shape) for blob, shape in zip(blobs, shapes, strict=True)]
 
 
 def store(connection: Redis, prediction: str, parcel: Parcel, ttl_s: int) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from models import pictures
 from models.card import Task
-from models.operations import OPERATIONS
+from models.operations import OPERATIONS, Finished
 from models.provenance import CHUNK, PICTURE_DIGEST, Provenance
 from workers.engine import PredictionError, Work
 from workers.jobs import PICTURE_PREFIX, Answer, Image, Timing
@@ -37,8 +37,9 @@ def encode(work: Work, enqueued_at: datetime, started_at: datetime) -> tuple[Ans
         PredictionError: the model answers with numbers that are none.
     """
     began = time.monotonic()
-    latents, values = _latents(work), _values(work)
-    blobs = [] if work.pixels is None else _encoded(work)
+    values, finished = _values(work), _finished(work)
+    latents = _latents(work, len(finished.pictures))
+    blobs = _encoded(work, finished.pictures)
     encode_ms = (time.monotonic() - began) * 1000
     queue_ms = (started_at - enqueued_at).total_seconds() * 1000
     timing = Timing(
@@ -48,9 +49,10 @@ def encode(work: Work, enqueued_at: datetime, started_at: datetime) -> tuple[Ans
         encode_ms=round(encode_ms, 2),
         total_ms=round(max(queue_ms, 0) + work.load_ms + work.inference_ms + encode_ms, 2),
         batch_size=work.batch_size,
+        cycle_error=finished.cycle_error,
     )
     size = 0 if latents is None else latents.shape[1]
-    answer = Answer(images=tuple(_images(work, blobs)), values=values, latent=size, timing=timing)
+    answer = Answer(images=tuple(_images(work, finished.pictures, blobs)), values=values, latent=size, timing=timing)
     return answer, Parcel(blobs, b"" if latents is None else latents.astype("<f4").tobytes())
 
 
@@ -59,19 +61,22 @@ def preview(images: np.ndarray) -> bytes:
     return pictures.encode(pictures.grid(images[:PREVIEWED]))
 
 
-def _latents(work: Work) -> np.ndarray | None:
-    """float32 [N, D], if they are to be told."""
+def _latents(work: Work, count: int) -> np.ndarray | None:
+    """float32 [count, D], one for each picture of the answer, if they are to be told; of a code, [N, D]."""
     if work.order.task is Task.ENCODE:
         return _finite(work.numbers)
-    return work.rows.tensors["latent"].flatten(1).numpy() if work.order.output.latents else None
+    if not work.order.output.latents:
+        return None
+    frame = work.order.frame
+    latents = work.rows.tensors["latent"].flatten(1).numpy()[:: frame.tiles if frame else 1]
+    return latents.repeat(count // len(latents), axis=0)
 
 
 def _values(work: Work) -> tuple[dict[str, float], ...]:
     """The named numbers of each row, of a task that has any."""
-    columns = OPERATIONS[work.order.task].columns
-    if not columns:
+    if not work.columns:
         return ()
-    return tuple(dict(zip(columns, row, strict=True)) for row in _finite(work.numbers).tolist())
+    return tuple(dict(zip(work.columns, row, strict=True)) for row in _finite(work.numbers).tolist())
 
 
 def _finite(numbers: np.ndarray) -> np.ndarray:
@@ -80,28 +85,44 @@ def _finite(numbers: np.ndarray) -> np.ndarray:
     return numbers
 
 
-def _encoded(work: Work) -> list[bytes]:
+def _finished(work: Work) -> Finished:
+    """The pictures to answer with: none of a task that answers with numbers; framed ones at the size asked for."""
+    if work.pixels is None:
+        return Finished([])
+    order, frame = work.order, work.order.frame
+    operation = OPERATIONS[order.task]
+    if frame is None:
+        return operation.finish(order.input, work.pictures, work.pixels)
+    made = [frame.join(tiles) for tiles in work.pixels.reshape(-1, frame.tiles, *work.pixels.shape[1:])]
+    finished = operation.finish(order.input, work.pictures, made)
+    return replace(finished, pictures=[frame.restore(picture) for picture in finished.pictures])
+
+
+def _encoded(work: Work, shown: Sequence[np.ndarray]) -> list[bytes]:
     output = work.order.output
     return [
         pictures.encode(pixels, output.format, output.quality, texts)
-        for pixels, texts in zip(work.pixels, _texts(work), strict=True)
+        for pixels, texts in zip(shown, _texts(work, len(shown)), strict=True)
     ]
 
 
-def _images(work: Work, blobs: list[bytes]) -> Iterator[Image]:
+def _images(work: Work, shown: Sequence[np.ndarray], blobs: list[bytes]) -> Iterator[Image]:
     if not blobs:
         return
-    height, width = work.pixels.shape[1:3]
-    for seed, blob in zip(work.rows.seeds, blobs, strict=True):
-        digest = hashlib.sha256(blob).hexdigest()
+    for seed, pixels, blob in zip(work.rows.seeds, shown, blobs, strict=True):
         yield Image(
-            seed=seed, width=width, height=height, sha256=digest, bytes=len(blob), format=work.order.output.format
+            seed=seed,
+            width=pixels.shape[1],
+            height=pixels.shape[0],
+            sha256=hashlib.sha256(blob).hexdigest(),
+            bytes=len(blob),
+            format=work.order.output.format,
         )
 
 
-def _texts(work: Work) -> Iterator[dict[str, str]]:
+def _texts(work: Work, count: int) -> Iterator[dict[str, str]]:
     """What is written into each image: its provenance, where the order's format has room for it and wants it."""
-    order, seeds = work.order, work.rows.seeds
+    order, seeds = work.order, work.rows.seeds[:count]
     if order.output.format != "png" or not order.output.metadata:
         yield from ({} for _ in seeds)
         return

@@ -16,6 +16,7 @@ from models import model
 from models.losses.likelihood import categorical_nll
 from models.model import Batch, Losses, Model, Player, Step, Steps, register
 from models.nn.masked import GatedPixelCNN
+from models.nn.mixture import pick_by
 from models.nn.recurrent import DiagonalBiLSTM
 
 NETWORKS = {"gated-convolutions": GatedPixelCNN, "diagonal-bilstm": DiagonalBiLSTM}
@@ -81,17 +82,17 @@ class Autoregressive(Model):
         """Row after row; `known` [N, block², side, side] has -1 and 1 where a pixel is given, 0 elsewhere."""
         count, side = latent.shape[:2]
         cursor = self.network.cursor(count)
-        shares = torch.special.ndtr(latent.double())
         tokens = torch.full((count, self.block**2, side, side), -1.0, device=latent.device)
-        for row in range(side):
-            for column in range(side):
+        shares, patterns = torch.special.ndtr(latent.double()).permute(1, 2, 0).contiguous(), self.patterns.double()
+        for row, across in enumerate(shares):
+            drawn = []
+            for column, share in enumerate(across):
                 logits = cursor.logits() if temperature is None else cursor.logits() / temperature[:, None].double()
                 if known is not None:
                     logits = logits.masked_fill(self._contradicts(known[:, :, row, column]), -torch.inf)
-                below = logits.softmax(1).cumsum(1)
-                value = (below[:, :-1] < shares[:, row, column, None] * below[:, -1:]).sum(1)
-                tokens[:, :, row, column] = self.patterns[value]
-                cursor.push(tokens[:, :, row, column])
+                drawn.append(patterns[pick_by(logits.softmax(1), share)])
+                cursor.push(drawn[-1])
+            tokens[:, :, row] = torch.stack(drawn, dim=2)
             yield Step(row + 1, side, F.pixel_shuffle(tokens, self.block))
 
     def _contradicts(self, known: Tensor) -> Tensor:

@@ -12,16 +12,19 @@ from models.nn.classifier import ConvClassifier, ResNetClassifier
 
 @register("classifier")
 class Classifier(Model):
-    """Image to class, and to features for distribution metrics."""
+    """Image to class or attributes, and to features for distribution metrics."""
 
     class Config(model.Config):
         channels: int = 1
         classes: int = 10
+        attributes: bool = False
+        """Whether an image may be of any of the classes at once; labels are then [N, classes] of 0 and 1."""
         network: Literal["conv", "resnet"] = "conv"
         width: int = 32
 
     def __init__(self, config: Config):
         super().__init__()
+        self.config = config
         self.classes = config.classes
         kind = {"conv": ConvClassifier, "resnet": ResNetClassifier}[config.network]
         self.network = kind(config.channels, config.width, config.classes)
@@ -34,4 +37,7 @@ class Classifier(Model):
         return (Player("classifier", (self.network,)),)
 
     def loss(self, player: str, batch: Batch) -> Losses:
-        return {"cross_entropy": F.cross_entropy(self.classify(batch["images"]).float(), batch["labels"])}
+        logits, labels = self.classify(batch["images"]).float(), batch["labels"]
+        if self.config.attributes:
+            return {"cross_entropy": F.binary_cross_entropy_with_logits(logits, labels)}
+        return {"cross_entropy": F.cross_entropy(logits, labels)}

@@ -1,47 +1,105 @@
-"""Translation without pairs. `cyclegan` is Zhu et al. 2017 (arXiv 1703.10593): LSGAN both ways + 10 cycle L1."""
+"""Translation without pairs: what is translated there and back again should be what it was. Presets of one class.
+
+- `cyclegan`: Zhu et al. 2017 (arXiv 1703.10593): residual generators, LSGAN both ways + 10 L1 of the cycle
+- `dualgan`: Yi et al. 2017 (arXiv 1704.02510): U-Nets, Wasserstein critics + L1 of the cycle; a gradient penalty
+  holds the critics, where the paper clips their weights
+- `discogan`: Kim et al. 2017 (arXiv 1703.05192): convolutional encoder-decoders, the first GAN's losses, squared errors
+  of the cycle, and features of the discriminators matched
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Literal
 
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from models import model
 from models.card import Direction
-from models.losses.adversarial import LeastSquares
+from models.losses.adversarial import Objective, adversarial
+from models.losses.matching import feature_matching
+from models.losses.penalty import gradient_penalty
 from models.model import Batch, Losses, Model, Player, register
+from models.nn.hourglass import Hourglass
 from models.nn.patchgan import PatchGAN
+from models.nn.residual import Residual
 from models.nn.resnet import ResNetTranslator
+from models.nn.unet import UNetTranslator
 from models.training.pool import ImagePool
+
+DISTANCES = {"l1": F.l1_loss, "l2": F.mse_loss}
+
+
+class Config(model.Config):
+    """A generator, an adversarial pair, and the weights of the other terms; a term of weight 0 is left out."""
+
+    channels: int = 3
+    network: Literal["resnet", "unet", "hourglass"] = "resnet"
+    size: int = 128
+    """Of the images that a U-Net takes; the other networks take any."""
+    width: int = 64
+    blocks: int = 6
+    """Of a residual generator."""
+    cap: int = 8
+    dropout: float = 0.5
+    """Of a U-Net."""
+    residual: bool = False
+    """Whether a generator says what to change in its input (`models.nn.residual`), which is learned in fewer steps."""
+    adversarial: Objective = "least-squares"
+    cycle: float = 10.0
+    distance: Literal["l1", "l2"] = "l1"
+    identity: float = 0.5
+    """Relative to `cycle`."""
+    matching: float = 0.0
+    penalty: float = 0.0
+    discriminator_width: int = 64
+    discriminator_halvings: int = 3
+    pool: int = 50
+
+    def generator(self) -> nn.Module:
+        """Images of one domain to images of the other."""
+        if self.network == "resnet":
+            network = ResNetTranslator(self.channels, self.width, self.blocks)
+        elif self.network == "unet":
+            network = UNetTranslator(self.channels, self.size, self.width, self.cap, self.dropout)
+        else:
+            network = Hourglass(self.channels, self.width)
+        return Residual(network) if self.residual else network
+
+    def discriminator(self) -> PatchGAN:
+        """Images to verdicts."""
+        return PatchGAN(self.channels, self.discriminator_width, self.discriminator_halvings)
 
 
 @register("cyclegan")
+@register("dualgan", network="unet", adversarial="wasserstein", penalty=10.0, cycle=500.0, identity=0.0, pool=0)
+@register(
+    "discogan",
+    network="hourglass",
+    adversarial="non-saturating",
+    matching=9.0,
+    cycle=10.0,
+    distance="l2",
+    identity=0.0,
+    pool=0,
+)
 class CycleGAN(Model):
     """Two generators, two discriminators. The generators move first and leave their images for the discriminators."""
 
-    class Config(model.Config):
-        channels: int = 3
-        width: int = 64
-        blocks: int = 6
-        cycle: float = 10.0
-        identity: float = 0.5
-        discriminator_width: int = 64
-        discriminator_halvings: int = 3
-        pool: int = 50
-
+    Config = Config
     directions = ("AtoB", "BtoA")
 
     def __init__(self, config: Config):
         super().__init__()
         self.config = config
-        self.a_to_b = ResNetTranslator(config.channels, config.width, config.blocks)
-        self.b_to_a = ResNetTranslator(config.channels, config.width, config.blocks)
+        self.a_to_b, self.b_to_a = config.generator(), config.generator()
 
     def translate(self, images: Tensor, direction: Direction) -> Tensor:
         return self.a_to_b(images) if direction == "AtoB" else self.b_to_a(images)
 
     def prepare_training(self) -> None:
         config = self.config
-        self.judge_a = PatchGAN(config.channels, config.discriminator_width, config.discriminator_halvings)
-        self.judge_b = PatchGAN(config.channels, config.discriminator_width, config.discriminator_halvings)
-        self.adversarial = LeastSquares()
+        self.judge_a, self.judge_b = config.discriminator(), config.discriminator()
+        self.adversarial = adversarial(config.adversarial)
         self.pool_a, self.pool_b = ImagePool(config.pool), ImagePool(config.pool)
 
     def players(self) -> tuple[Player, ...]:
@@ -58,22 +116,41 @@ class CycleGAN(Model):
         )
 
     def _generators(self, a: Tensor, b: Tensor) -> Losses:
+        config, distance = self.config, DISTANCES[self.config.distance]
         fake_b, fake_a = self.a_to_b(a), self.b_to_a(b)
         self.fakes = fake_a.detach(), fake_b.detach()
-        judged_a, judged_b = self.judge_a(fake_a).float(), self.judge_b(fake_b).float()
-        cycle = F.l1_loss(self.b_to_a(fake_b).float(), a) + F.l1_loss(self.a_to_b(fake_a).float(), b)
+        seen_a, seen_b = self.judge_a.features(fake_a), self.judge_b.features(fake_b)
+        cycle = distance(self.b_to_a(fake_b).float(), a) + distance(self.a_to_b(fake_a).float(), b)
         losses = {
-            "adversarial": self.adversarial.generator(judged_a) + self.adversarial.generator(judged_b),
-            "cycle": self.config.cycle * cycle,
+            "adversarial": sum(self.adversarial.generator(seen[-1].float()) for seen in (seen_a, seen_b)),
+            "cycle": config.cycle * cycle,
         }
-        if self.config.identity:
-            identity = F.l1_loss(self.b_to_a(a).float(), a) + F.l1_loss(self.a_to_b(b).float(), b)
-            losses["identity"] = self.config.identity * self.config.cycle * identity
+        if config.identity:
+            identity = distance(self.b_to_a(a).float(), a) + distance(self.a_to_b(b).float(), b)
+            losses["identity"] = config.identity * config.cycle * identity
+        if config.matching:
+            matched = _matching(self.judge_a.features(a), seen_a) + _matching(self.judge_b.features(b), seen_b)
+            losses["matching"] = config.matching * matched
         return losses
 
     def _discriminators(self, a: Tensor, b: Tensor) -> Losses:
         fake_a, fake_b = self.pool_a.swap(self.fakes[0]), self.pool_b.swap(self.fakes[1])
-        return {
+        losses = {
             "a": self.adversarial.discriminator(self.judge_a(a).float(), self.judge_a(fake_a).float()),
             "b": self.adversarial.discriminator(self.judge_b(b).float(), self.judge_b(fake_b).float()),
         }
+        if self.config.penalty:
+            steep = gradient_penalty(_mean_of(self.judge_a), a, fake_a)
+            steep = steep + gradient_penalty(_mean_of(self.judge_b), b, fake_b)
+            losses["penalty"] = self.config.penalty * steep
+        return losses
+
+
+def _matching(real: Sequence[Tensor], fake: Sequence[Tensor]) -> Tensor:
+    """The mean over the layers but the last, which is the verdict."""
+    return sum(map(feature_matching, real[:-1], fake[:-1])) / (len(real) - 1)
+
+
+def _mean_of(judge: PatchGAN) -> Callable[[Tensor], Tensor]:
+    """One verdict per image, [N]."""
+    return lambda images: judge(images).mean((1, 2, 3))

@@ -1,6 +1,12 @@
-"""Adversarial models that make images from noise: one game, whose networks, loss and conditioning a preset picks.
+"""Adversarial models that make images from noise: one game, whose networks, objective and penalty a preset picks.
 
-- `dcgan`: Radford et al. 2015 (arXiv 1511.06434), with the non-saturating loss of Goodfellow et al. 2014 (1406.2661)
+- `gan`: Goodfellow et al. 2014 (arXiv 1406.2661): perceptrons, the discriminator's of maxout units with dropout
+- `dcgan`: Radford et al. 2015 (arXiv 1511.06434): convolutions and batch norm
+- `lsgan`: Mao et al. 2016 (arXiv 1611.04076): regression to 1 and 0 instead of a decision
+- `fgan`: Nowozin et al. 2016 (arXiv 1606.00709): any f-divergence, named by `adversarial`
+- `wgan`: Arjovsky et al. 2017 (arXiv 1701.07875): a critic with clipped weights, five turns to the generator's one
+- `wgan-gp`: Gulrajani et al. 2017 (arXiv 1704.00028): the same with its slope held at 1 instead
+- `ebgan`: Zhao et al. 2016 (arXiv 1609.03126): an auto-encoder whose error is the verdict, and codes that pull away
 - `cgan`: Mirza and Osindero 2014 (arXiv 1411.1784): generator *and* discriminator see the label; convolutional networks
   stand in for the paper's perceptrons
 """
@@ -8,17 +14,22 @@
 from typing import Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from models import model
-from models.losses.adversarial import Adversarial, LeastSquares, NonSaturating
+from models.losses.adversarial import Adversarial, Objective, adversarial
+from models.losses.matching import pull_away
+from models.losses.penalty import clip_, gradient_penalty
 from models.model import Batch, Losses, Model, Player, register
-from models.nn import dcgan
+from models.nn import dcgan, energy, perceptron
 
-ADVERSARIAL: dict[str, type[Adversarial]] = {"non-saturating": NonSaturating, "least-squares": LeastSquares}
+GENERATORS = {"convolutional": dcgan.Generator, "perceptron": perceptron.Generator}
 
 
+@register("gan", generator="perceptron", discriminator="maxout", width=512, discriminator_width=240, dropout=0.5)
+@register("fgan", generator="perceptron", discriminator="maxout", width=512, discriminator_width=240, adversarial="kl")
 @register("dcgan")
+@register("lsgan", adversarial="least-squares")
 @register("cgan", classes=10)
 class GAN(Model):
     """Noise, and a class if the model has classes, to an image."""
@@ -28,37 +39,117 @@ class GAN(Model):
         channels: int = 1
         classes: int = 0
         latent: int = 100
+        generator: Literal["convolutional", "perceptron"] = "convolutional"
         width: int = 64
-        adversarial: Literal["non-saturating", "least-squares"] = "non-saturating"
+        discriminator: Literal["convolutional", "maxout", "autoencoder"] = "convolutional"
+        discriminator_width: int = 0
+        """0: as the generator's."""
+        norm: bool = True
+        """Batch norm in a convolutional discriminator."""
         dropout: float = 0.0
+        kernels: int = 0
+        """Of minibatch discrimination (arXiv 1606.03498, section 3.2)."""
+        adversarial: Objective = "non-saturating"
+        smoothing: float = 0.0
+        """How far below 1 the target for real images is (arXiv 1606.03498, section 3.4), of `non-saturating`."""
+        margin: float = 10.0
+        """Of `margin`: the energy beyond which generated images are let be."""
+        clip: float = 0.0
+        """Bound of the discriminator's weights; 0: none."""
+        gradient_penalty: float = 0.0
+        pull_away: float = 0.0
+        turns: int = 1
+        """Of the discriminator for each of the generator."""
 
     def __init__(self, config: Config):
         super().__init__()
         self.config = config
         self.latent_shape = (config.latent,)
         self.classes = config.classes
-        self.generator = dcgan.Generator(config.latent, config.channels, config.size, config.width, config.classes)
+        kind = GENERATORS[config.generator]
+        self.generator = kind(config.latent, config.channels, config.size, config.width, config.classes)
 
     def sample(self, latent: Tensor, labels: Tensor | None = None) -> Tensor:
         return self.generator(latent, labels)
 
     def prepare_training(self) -> None:
-        config = self.config
-        self.discriminator = dcgan.Discriminator(
-            config.channels, config.size, config.width, config.classes, config.dropout
-        )
-        self.adversarial = ADVERSARIAL[config.adversarial]()
+        self.discriminator = discriminator(self.config)
 
     def players(self) -> tuple[Player, ...]:
-        return (Player("discriminator", (self.discriminator,)), Player("generator", (self.generator,)))
+        return (
+            Player("discriminator", (self.discriminator,), self.config.turns),
+            Player("generator", (self.generator,)),
+        )
 
     def loss(self, player: str, batch: Batch) -> Losses:
-        real, labels = batch["images"], batch["labels"] if self.classes else None
-        latent = torch.randn(len(real), *self.latent_shape, device=real.device)
-        if player == "generator":
-            judged = self.discriminator(self.generator(latent, labels), labels)
-            return {"adversarial": self.adversarial.generator(judged.float())}
+        return self._generator(batch) if player == "generator" else self._discriminator(batch)
+
+    def after_step(self, player: str) -> None:
+        if player == "discriminator" and self.config.clip:
+            clip_(self.discriminator, self.config.clip)
+
+    @property
+    def adversarial(self) -> Adversarial:
+        """The objective that the config names."""
+        return adversarial(self.config.adversarial, self.config.smoothing, self.config.margin)
+
+    def _discriminator(self, batch: Batch) -> Losses:
+        real, labels = batch["images"], self._labels(batch)
         with torch.no_grad():
-            fake = self.generator(latent, labels)
-        judged_real, judged_fake = self.discriminator(real, labels), self.discriminator(fake, labels)
-        return {"adversarial": self.adversarial.discriminator(judged_real.float(), judged_fake.float())}
+            fake = self._made(batch)
+        judged = self.discriminator(real, labels).float(), self.discriminator(fake, labels).float()
+        losses = {"adversarial": self.adversarial.discriminator(*judged)}
+        if weight := self.config.gradient_penalty:
+            penalty = gradient_penalty(lambda images: self.discriminator(images, labels), real, fake)
+            losses["gradient_penalty"] = weight * penalty
+        return losses
+
+    def _generator(self, batch: Batch) -> Losses:
+        fake, labels = self._made(batch), self._labels(batch)
+        losses = {"adversarial": self.adversarial.generator(self.discriminator(fake, labels).float())}
+        if weight := self.config.pull_away:
+            losses["pull_away"] = weight * pull_away(self.discriminator.features(fake))
+        return losses
+
+    def _made(self, batch: Batch) -> Tensor:
+        """As many images as the batch has, of its labels."""
+        latent = torch.randn(len(batch["images"]), *self.latent_shape, device=batch["images"].device)
+        return self.generator(latent, self._labels(batch))
+
+    def _labels(self, batch: Batch) -> Tensor | None:
+        return batch["labels"] if self.classes else None
+
+
+@register("wgan", adversarial="wasserstein", clip=0.01, turns=5)
+@register("wgan-gp", adversarial="wasserstein", gradient_penalty=10.0, turns=5)
+@register("ebgan", discriminator="autoencoder", adversarial="margin", pull_away=0.1)
+class Critic(GAN):
+    """A GAN whose discriminator has something to say of any picture, and ships: how real it finds it.
+
+    It has no batch norm, so that what it says of a picture depends on that picture alone.
+    """
+
+    class Config(GAN.Config):
+        norm: Literal[False] = False
+
+    def __init__(self, config: Config):
+        super().__init__(config)
+        self.discriminator = discriminator(config)
+        self.scores = ("energy",) if config.discriminator == "autoencoder" else ("critic",)
+
+    def prepare_training(self) -> None:
+        """Nothing: the discriminator is there."""
+
+    def score(self, images: Tensor) -> Tensor:
+        return self.discriminator(images)
+
+
+def discriminator(config: GAN.Config) -> nn.Module:
+    """The discriminator that a config names: images and labels -> [N], and what it sees, `features` [N, F]."""
+    sides = config.channels, config.size, config.discriminator_width or config.width
+    if config.discriminator == "autoencoder":
+        return energy.Discriminator(*sides, code=config.latent)
+    given = {"classes": config.classes, "dropout": config.dropout, "kernels": config.kernels}
+    if config.discriminator == "maxout":
+        return perceptron.Discriminator(*sides, **given)
+    return dcgan.Discriminator(*sides, **given, norm=config.norm)

@@ -1,4 +1,8 @@
-"""Translation learned from pairs. `pix2pix` is Isola et al. 2016 (arXiv 1611.07004): conditional GAN + 100 L1."""
+"""Translation learned from pairs.
+
+- `pix2pix`: Isola et al. 2016 (arXiv 1611.07004): conditional GAN + 100 L1
+- `unet-l1`: its generator without the game, to compare with (section 4.2): the median of what may be, so it is blurred
+"""
 
 import torch
 import torch.nn.functional as F
@@ -13,6 +17,7 @@ from models.nn.unet import UNetTranslator
 
 
 @register("pix2pix")
+@register("unet-l1", gan=False)
 class Pix2Pix(Model):
     """Image to image in the one direction that it was trained for; the discriminator sees input and output together.
 
@@ -27,6 +32,7 @@ class Pix2Pix(Model):
         cap: int = 8
         dropout: float = 0.5
         l1: float = 100.0
+        gan: bool = True
         discriminator_width: int = 64
         discriminator_halvings: int = 3
 
@@ -41,21 +47,24 @@ class Pix2Pix(Model):
 
     def prepare_training(self) -> None:
         config = self.config
+        if not config.gan:
+            return
         self.discriminator = PatchGAN(config.channels * 2, config.discriminator_width, config.discriminator_halvings)
         self.adversarial = NonSaturating()
 
     def players(self) -> tuple[Player, ...]:
-        return (Player("generator", (self.generator,)), Player("discriminator", (self.discriminator,)))
+        generator = Player("generator", (self.generator,))
+        return (generator, Player("discriminator", (self.discriminator,))) if self.config.gan else (generator,)
 
     def loss(self, player: str, batch: Batch) -> Losses:
         source, target = (batch["a"], batch["b"]) if self.config.direction == "AtoB" else (batch["b"], batch["a"])
         if player == "generator":
             fake = self.generator(source)
-            self.fake = fake.detach()
-            return {
-                "adversarial": self.adversarial.generator(self._judge(source, fake)),
-                "l1": self.config.l1 * F.l1_loss(fake.float(), target),
-            }
+            losses = {"l1": self.config.l1 * F.l1_loss(fake.float(), target)}
+            if self.config.gan:
+                self.fake = fake.detach()
+                losses["adversarial"] = self.adversarial.generator(self._judge(source, fake))
+            return losses
         # The paper halves the discriminator's loss to slow it relative to the generator (section 3.3).
         judged = self._judge(source, target), self._judge(source, self.fake)
         return {"adversarial": 0.5 * self.adversarial.discriminator(*judged)}

@@ -10,14 +10,16 @@ import torch
 from torch import Tensor
 
 
-def mode_coverage(images: Tensor, classify: Callable[[Tensor], Tensor], classes: int = 10) -> tuple[int, float]:
+def mode_coverage(
+    images: Tensor, classify: Callable[[Tensor], Tensor], classes: int = 10, channels: int = 1
+) -> tuple[int, float]:
     """Modes that occur among the images, and KL(p(mode) || uniform) in nats: 0 if all occur alike.
 
     Args:
-        images: [N, 3, H, W], of which each channel is read by itself.
-        classify: [N, 1, H, W] -> logits [N, classes].
+        images: [N, C, H, W], of which so many `channels` at a time are read by themselves.
+        classify: [N, channels, H, W] -> logits [N, classes].
     """
-    digits = [classify(channel).argmax(1) for channel in images.split(1, dim=1)]
+    digits = [classify(part).argmax(1) for part in images.split(channels, dim=1)]
     modes = sum(digit * classes**place for place, digit in enumerate(digits))
     shares = torch.bincount(modes, minlength=classes ** len(digits)) / len(images)
     occurring = shares[shares > 0]

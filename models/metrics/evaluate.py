@@ -23,7 +23,7 @@ class NothingToMeasure(ValueError):
 
 
 def evaluate(name: str, registry: Registry, only: Collection[str] = ()) -> Card:
-    """The model's card with all figures that are defined for it, and the tasks and latent that its family has today.
+    """The model's card with all figures that are defined for it; its tasks, latent and attributes as they are today.
 
     Args:
         only: kinds of figures (`KINDS`), for a model that takes long to measure; figures of other kinds stay.
@@ -41,7 +41,8 @@ def evaluate(name: str, registry: Registry, only: Collection[str] = ()) -> Card:
     if card.training is None:
         raise NothingToMeasure(f"{name} has no recipe, so it is not known what it was trained on")
     held_out = data.load(recipe.load(card.training.recipe.removesuffix(".toml"))[0].data.evaluation())
-    card = card.model_copy(update={"tasks": tasks_of(model), "latent": model.latent_shape})
+    offered = {name: attribute.record for name, attribute in model.attributes.items()}
+    card = card.model_copy(update={"tasks": tasks_of(model), "latent": model.latent_shape, "attributes": offered})
     about = Subject(model, card, held_out, registry)
     with torch.inference_mode():
         found = [metric for kind in only or KINDS for metric in KINDS[kind](about)]

@@ -11,13 +11,19 @@ from torch import Tensor
 from models.card import Metric, Task
 from models.clusters import k_means
 from models.metrics.codes import cluster_error, neighbour_accuracy
+from models.metrics.coverage import mode_coverage
+from models.metrics.faces import face_detection_rate
 from models.metrics.fidelity import psnr
 from models.metrics.frechet import frechet_distance
 from models.metrics.kernel import kernel_distance
 from models.metrics.manifold import precision_recall
 from models.metrics.parzen import parzen_log_likelihood
+from models.metrics.prompts import prompts
+from models.metrics.retrieval import retrieval, thumbnails
 from models.metrics.score import classifier_score
 from models.metrics.subject import SAMPLES, Subject, batched
+from models.metrics.translations import judged_right, patches, styles, targets, translation
+from models.model import LIKELIHOOD
 from models.operations import whole
 from models.training.data import binarised, to_float
 
@@ -27,13 +33,20 @@ TIGHT, EVERY = 5000, 25
 """Importance samples of the tight bound, and which images it is taken of: every n-th."""
 LOOSE = 50
 """Importance samples of the bound that is taken of all images."""
+LOOKED_AT = 500
+"""Pictures in which a face is looked for."""
 
 
 def accuracy(about: Subject) -> Iterator[Metric]:
-    """A classifier's, on the held-out split."""
+    """A classifier's, on the held-out split; a matcher's, beside that of thumbnails."""
     if hasattr(about.model, "classify"):
-        right = batched(about.model.classify, about.real["images"]).argmax(1) == about.real["labels"]
+        right = judged_right(batched(about.model.classify, about.real["images"]), about.real["labels"])
         yield about.metric("accuracy", right.float().mean().item(), len(right))
+    if hasattr(about.model, "match"):
+        a, b = about.real["a"], about.real["b"]
+        for name, features in (("matching", lambda x: batched(about.model.match, x)), ("matching[pixels]", thumbnails)):
+            found = retrieval(features(a), features(b))
+            yield about.metric(name, found, len(a), reference=f"{about.reference}; 100 ways")
 
 
 def samples(about: Subject) -> Iterator[Metric]:
@@ -69,6 +82,23 @@ def samples(about: Subject) -> Iterator[Metric]:
     yield about.metric(f"classifier_score[{name}].floor", classifier_score(train_verdicts), SAMPLES, by)
 
 
+def faces(about: Subject) -> Iterator[Metric]:
+    """Of a model of faces: in how many of its samples one is found, and in how many real pictures."""
+    if about.held_out.spec.set == "faces" and {Task.SAMPLE, Task.CONDITIONAL} & about.card.tasks.keys():
+        for images, suffix in ((about.samples[:LOOKED_AT], ""), (about.real["images"][:LOOKED_AT], ".floor")):
+            rate = face_detection_rate(images)
+            yield about.metric(f"face_detection_rate{suffix}", rate, len(images), "scikit-image's frontal-face cascade")
+
+
+def coverage(about: Subject) -> Iterator[Metric]:
+    """Of stacked digits: how many of the kinds occur among the samples, and how far from evenly."""
+    if about.stacked and {Task.SAMPLE, Task.CONDITIONAL} & about.card.tasks.keys():
+        for images, suffix in ((about.samples, ""), (about.real["images"], ".floor")):
+            modes, divergence = mode_coverage(images, lambda channel: batched(about.judge.classify, channel))
+            yield about.metric(f"modes{suffix}", modes, len(images), about.extractor)
+            yield about.metric(f"mode_divergence{suffix}", divergence, len(images), about.extractor)
+
+
 def parzen(about: Subject) -> Iterator[Metric]:
     """The kernel density estimate, its width chosen on training images that the floor does not use."""
     if about.judged and Task.SAMPLE in about.card.tasks:
@@ -84,7 +114,7 @@ def likelihood(about: Subject) -> Iterator[Metric]:
 
     Of a bound by importance samples: with few of all images, and the gap to the bound with many from every n-th.
     """
-    if Task.SCORE not in about.card.tasks:
+    if Task.SCORE not in about.card.tasks or about.model.scores != LIKELIHOOD:
         return
     images, told = about.real["images"], about.reference
     if about.model.binary:
@@ -135,22 +165,6 @@ def codes(about: Subject) -> Iterator[Metric]:
         yield about.metric("active_units", (found.var(0) > 0.01).sum().item(), len(found))
 
 
-def translation(about: Subject) -> Iterator[Metric]:
-    """Against the true answer, where there is one; else, there and back again against the picture itself."""
-    if Task.TRANSLATE not in about.card.tasks:
-        return
-    for direction in about.model.directions:
-        source, target = (about.real[side] for side in ("ab" if direction == "AtoB" else "ba"))
-        made = batched(lambda x, way=direction: about.model.translate(x, way), source)
-        if about.held_out.paired:
-            yield about.metric(f"psnr.{direction}", psnr(made, target).mean().item(), len(made))
-        else:
-            back = "BtoA" if direction == "AtoB" else "AtoB"
-            cycled = batched(lambda x, way=back: about.model.translate(x, way), made)
-            yield about.metric(f"cycle_psnr.{direction}", psnr(cycled, source).mean().item(), len(made))
-            yield about.metric(f"unchanged_psnr.{direction}", psnr(made, source).mean().item(), len(made))
-
-
 def stylization(about: Subject) -> Iterator[Metric]:
     """How near a stylized picture stays to the one that was given."""
     if Task.STYLIZE in about.card.tasks:
@@ -174,10 +188,16 @@ def _flat(images: Tensor) -> Tensor:
 FIGURES: tuple[Callable[[Subject], Iterator[Metric]], ...] = (
     accuracy,
     samples,
+    faces,
+    coverage,
     likelihood,
     reconstruction,
     codes,
     parzen,
     translation,
+    styles,
+    targets,
+    patches,
+    prompts,
     stylization,
 )

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 
 import torch
 from torch import Tensor
 
 from models import checkpoint, noise
 from models.card import Card, Metric
+from models.metrics.retrieval import thumbnails
 from models.model import Model
 from models.operations import whole
 from models.registry import Registry
@@ -19,10 +20,25 @@ from models.training import data
 SAMPLES = 10_000
 """Images drawn for figures about distributions, and training images that they are compared with."""
 
-JUDGES = {"mnist": "mnist-classifier", "cifar10": "cifar10-classifier"}
-"""Which of our classifiers judges the images of a data set."""
+JUDGES = {"mnist": "mnist-classifier", "stacked-mnist": "mnist-classifier", "cifar10": "cifar10-classifier"}
+"""Which of our classifiers judges the images of a data set; stacked ones channel by channel."""
+
+MATCHERS = {"emoji": "emoji-matcher"}
+"""Which of our models tells whether two images of a data set show the same."""
+
+TARGET_JUDGES = {"emoji": "emoji-vendor-classifier", "faces": "faces-classifier"}
+"""Which of our classifiers tells what a translation was made into."""
+
+PATCH_JUDGES = {"facades": "cifar10-classifier"}
+"""Which of our classifiers judges patches of a data set's images."""
 
 _BATCH = 100
+
+
+def judge_of(data_set: str, registry: Registry) -> Model | None:
+    """The classifier that judges images of the data set, if there is one."""
+    name = JUDGES.get(data_set)
+    return checkpoint.read(registry[name].folder) if name in registry.entries else None
 
 
 class Subject:
@@ -37,14 +53,34 @@ class Subject:
 
     @property
     def judged(self) -> bool:
-        """Whether there is a judge of this model's images."""
-        return JUDGES.get(self.held_out.spec.set) in self.registry.entries and not self.model.side
+        """Whether there is a judge of this model's images, each as a whole."""
+        return self.judge is not None and not self.model.side and not self.stacked
+
+    @property
+    def stacked(self) -> bool:
+        """Whether each channel of an image is a picture for the judge."""
+        return self.judge is not None and self.held_out.channels > self.judge.config.channels
 
     @cached_property
-    def judge(self) -> Model:
+    def judge(self) -> Model | None:
         """The classifier of this data."""
-        entry = self.registry[JUDGES[self.held_out.spec.set]]
-        return checkpoint.read(entry.folder, entry.card)
+        return judge_of(self.held_out.spec.set, self.registry)
+
+    def ours(self, names: dict[str, str]) -> tuple[Model, str] | None:
+        """The model that `names` has for this data, if it is there, and what a metric says of it."""
+        entry = self.registry.entries.get(names.get(self.held_out.spec.set))
+        if entry is None:
+            return None
+        return checkpoint.read(entry.folder, entry.card), f"{entry.card.name}@{entry.card.weights.sha256[:12]}"
+
+    @cached_property
+    def spaces(self) -> list[tuple[str, Callable[[Tensor], Tensor], str | None]]:
+        """Where images that show the same are near: name, features of all images, what a metric says of the judge."""
+        found = [("pixels", thumbnails, None)]
+        if judge := self.ours(MATCHERS):
+            matcher, by = judge
+            found.append((by.partition("@")[0], partial(batched, matcher.match), by))
+        return found
 
     @cached_property
     def extractor(self) -> str:

@@ -1,9 +1,12 @@
 """The DCGAN pair (Radford et al. 2015, arXiv 1511.06434): transposed convolutions up, strided convolutions down."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
 from models.nn.init import normal_
+from models.nn.minibatch import head
 
 
 def _plan(size: int) -> tuple[int, int]:
@@ -51,39 +54,65 @@ class Generator(nn.Module):
         return self.net(latent[:, :, None, None])
 
 
-class Discriminator(nn.Module):
-    """[N, channels, size, size] -> logits [N]; above 0 means real.
+class Encoder(nn.Module):
+    """[N, channels, size, size] -> [N, outputs]; `features` [N, F] are what the last layer sees.
 
     Args:
         width: channels of the first feature map; they double at each halving.
-        classes: above 0, the label joins the image as `classes` constant maps (cGAN, arXiv 1411.1784: D sees y too).
         dropout: probability of dropping a feature map, after each hidden layer.
+        norm: whether there is batch norm; without it, what is said of an image depends on it alone.
+        kernels: of minibatch discrimination before the last layer; 0: none.
     """
 
-    def __init__(self, channels: int, size: int, width: int, classes: int = 0, dropout: float = 0.0):
+    def __init__(
+        self,
+        channels: int,
+        size: int,
+        width: int,
+        outputs: int,
+        dropout: float = 0.0,
+        norm: bool = True,
+        kernels: int = 0,
+    ):
         super().__init__()
         base, doublings = _plan(size)
         layers: list[nn.Module] = [
-            nn.Conv2d(channels + classes, width, 4, stride=2, padding=1),
+            nn.Conv2d(channels, width, 4, stride=2, padding=1),
             nn.LeakyReLU(0.2, inplace=True),
             nn.Dropout2d(dropout),
         ]
         features = width
         for _ in range(doublings - 1):
             layers += [
-                nn.Conv2d(features, features * 2, 4, stride=2, padding=1, bias=False),
-                nn.BatchNorm2d(features * 2),
+                nn.Conv2d(features, features * 2, 4, stride=2, padding=1, bias=not norm),
+                nn.BatchNorm2d(features * 2) if norm else nn.Identity(),
                 nn.LeakyReLU(0.2, inplace=True),
                 nn.Dropout2d(dropout),
             ]
             features *= 2
-        layers += [nn.Conv2d(features, 1, base)]
-        self.net = nn.Sequential(*layers)
+        self.features = nn.Sequential(*layers, nn.Flatten())
+        self.head = head(features * base**2, outputs, kernels)
+        if norm:
+            normal_(self)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.head(self.features(images))
+
+
+class Discriminator(Encoder):
+    """[N, channels, size, size] -> logits [N]; above 0 means real.
+
+    Args:
+        classes: above 0, the label joins the image as `classes` constant maps (cGAN, arXiv 1411.1784: D sees y too).
+        options: of `Encoder`.
+    """
+
+    def __init__(self, channels: int, size: int, width: int, classes: int = 0, dropout: float = 0.0, **options: Any):
+        super().__init__(channels + classes, size, width, 1, dropout, **options)
         self.classes = classes
-        normal_(self)
 
     def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
         if self.classes:
             maps = nn.functional.one_hot(labels, self.classes).to(images.dtype)[:, :, None, None]
             images = torch.cat([images, maps.expand(-1, -1, *images.shape[2:])], dim=1)
-        return self.net(images).flatten()
+        return super().forward(images).flatten()

@@ -16,7 +16,7 @@ def normal_(module: nn.Module, std: float = 0.02) -> nn.Module:
     return module
 
 
-def zero(layer: nn.Conv2d) -> nn.Conv2d:
+def zero(layer: nn.Conv2d | nn.ConvTranspose2d) -> nn.Module:
     """The layer with weights of 0: at first it says nothing, so that a residual block or a coupling is the identity."""
     nn.init.zeros_(layer.weight)
     nn.init.zeros_(layer.bias)

@@ -7,7 +7,6 @@ says. `cursor(count)` is the same network, one position after the other, without
 
 from __future__ import annotations
 
-import copy
 from abc import ABC, abstractmethod
 
 import torch
@@ -20,7 +19,7 @@ class Cursor(ABC):
 
     @abstractmethod
     def logits(self) -> Tensor:
-        """[count, values] of the token where the cursor stands."""
+        """[count, values] of the token where the cursor stands; to be called once between two pushes."""
 
     @abstractmethod
     def push(self, token: Tensor) -> None:
@@ -91,75 +90,113 @@ class GatedPixelCNN(nn.Module):
 class _GatedCursor(Cursor):
     """Vertical stacks move a row at a time, horizontal ones a place at a time.
 
-    In float64, so that no batch size rounds a probability to another sample.
+    In float64, so that no batch size rounds a probability to another sample. At a place the calls cost more than their
+    arithmetic, so there are few, into memory that stays: one tells all layers what is to their left, and four make a
+    layer.
     """
 
     def __init__(self, net: GatedPixelCNN, count: int):
-        self.net = copy.deepcopy(net).double()
-        self.side = self.net.places.shape[-1]
-        self.layers = [_LayerCursor(layer, count, self.side) for layer in (self.net.first, *self.net.layers)]
-        self.tokens = self.net.places.new_zeros(count, self.side, self.net.first.vertical.in_channels)
-        self.row = self.column = 0
+        _, width, self.side, _ = net.places.shape
+        self.places = net.places.detach().double().permute(0, 2, 3, 1)
+        self.vertical = [_VerticalStack(layer, count, self.side) for layer in (net.first, *net.layers)]
+        gates = self.places.new_ones(1 + len(net.layers), count, 1 + 2 * width)
+        self.first, *self.layers = map(_HorizontalStack, (net.first, *net.layers), gates)
+        self.gates, self.left = gates[1:, :, 1:], torch.stack([layer.left for layer in self.layers])
+        self.h = self.places.new_zeros(1 + len(net.layers), count, width)
+        """What each layer but the first is given, and the head; for the place to the left until `logits`."""
+        self.given = self.h.unbind()
+        self.hidden, self.out = Pointwise(net.head[1]), Pointwise(net.head[3])
+        self.tokens = self.places.new_zeros(count, self.side, net.first.vertical.in_channels)
+        self.row = 0
+        self._start_row()
 
     def logits(self) -> Tensor:
-        first, *layers = self.layers
-        h = first.across(None, self.column) + self.net.places[1, :, self.row, self.column]
-        for layer in layers:
-            h = h + layer.across(h, self.column)
-        hidden, out = self.net.head[1], self.net.head[3]
-        return pointwise(out, F.relu(pointwise(hidden, F.relu(h))))
+        torch.addmm(self.first_told[self.column], torch.cat(self.before, 1), self.first.left, out=self.first.gates)
+        torch.baddbmm(self.told[self.column], self.h[:-1], self.left, out=self.gates)
+        self.first.gated(self.shifts[self.column], self.given[0])
+        for layer, h, following in zip(self.layers, self.given, self.given[1:], strict=False):
+            layer.gates.addmm_(h, layer.own)
+            layer.gated(h, following)
+        return self.out(F.relu(self.hidden(F.relu(self.given[-1]))))
 
     def push(self, token: Tensor) -> None:
         self.tokens[:, self.column] = token
-        self.layers[0].left.append(token.double())
+        self.before = [*self.before[1:], token.double()]
         self.column += 1
-        if self.column == self.side:
-            first, *layers = self.layers
-            v = first.down(self.tokens) + self.net.places[0, :, self.row].T
-            for layer in layers:
-                v = v + layer.down(v)
-            self.row, self.column = self.row + 1, 0
-
-
-class _LayerCursor:
-    """One layer, with what it has to remember: the last rows above, and what is to the left in this row."""
-
-    def __init__(self, layer: _GatedLayer, count: int, side: int):
-        self.layer = layer
-        self.vertical = layer.vertical.weight.permute(0, 2, 1, 3).flatten(1)
-        self.horizontal = layer.horizontal.weight.squeeze(2).permute(2, 1, 0).flatten(0, 1)
-        width, channels, rows, _ = layer.vertical.weight.shape
-        self.above = self.vertical.new_zeros(count, rows, side + 2 * layer.left, channels)
-        self.told = layer.horizontal.bias.expand(count, side, width)
-        """What the vertical stack, seen up to the row above, adds to the horizontal one."""
-        self._start_row()
-
-    def across(self, h: Tensor | None, column: int) -> Tensor:
-        """The horizontal stack's gated output at the next place. `h` [N, C] is its input there, if it sees that."""
-        if h is not None:
-            self.left.append(h)
-        seen = torch.cat(self.left, dim=1)
-        del self.left[0]
-        gated = gate(torch.addmm(self.told[:, column], seen, self.horizontal))
-        return pointwise(self.layer.out, gated)
-
-    def down(self, v: Tensor) -> Tensor:
-        """The vertical stack's gated output in the row whose inputs `v` [N, side, C] are now known."""
-        reach = self.layer.left
-        row = F.pad(v, (0, 0, reach, reach))[:, None]
-        self.above = torch.cat([self.above[:, 1:], row], dim=1)
-        seen = self.above.unfold(2, 2 * reach + 1, 1).transpose(1, 2).flatten(2)
-        moved = F.linear(seen, self.vertical, self.layer.vertical.bias)
-        self.told = pointwise(self.layer.link, moved) + self.layer.horizontal.bias
-        self._start_row()
-        return gate(moved.transpose(1, 2)).transpose(1, 2)
+        if self.column == self.side and self.row + 1 < self.side:
+            first, *rest = self.vertical
+            v = first.down(self.tokens) + self.places[0, self.row]
+            for stack in rest:
+                v = v + stack.down(v)
+            self.row += 1
+            self._start_row()
 
     def _start_row(self) -> None:
         """Left of a row there is nothing."""
-        inputs = self.layer.horizontal.in_channels
-        self.left = [self.above.new_zeros(len(self.above), inputs)] * self.layer.left
+        first, *rest = [stack.told for stack in self.vertical]
+        self.column = 0
+        self.first_told, self.told = first.unbind(1), torch.stack(rest).unbind(2)
+        self.shifts = self.places[1, self.row].unbind()
+        self.before = [torch.zeros_like(self.tokens[:, 0])] * self.vertical[0].reach
+        self.h.zero_()
 
 
-def pointwise(convolution: nn.Conv2d, x: Tensor) -> Tensor:
-    """A 1x1 convolution of places in rows: [..., C] -> [..., C']."""
-    return F.linear(x, convolution.weight.flatten(1), convolution.bias)
+class _HorizontalStack:
+    """A layer's horizontal stack at one place. Halved before and after the gate, which is then one tanh: 2 `gate(2 x)`
+    is tanh(a) (1 + tanh(b))."""
+
+    def __init__(self, layer: _GatedLayer, memory: Tensor):
+        """
+        Args:
+            memory: [N, 1 + 2 width] of ones. The first stay, for the bias of what comes after the gate.
+        """
+        weight = layer.horizontal.weight.detach().double().squeeze(2).permute(2, 1, 0) / 2
+        self.left, self.own = weight[: layer.left].flatten(0, 1), weight[layer.left :].flatten(0, 1)
+        out = Pointwise(layer.out)
+        self.out = torch.cat([out.bias[None], out.weight.T / 2])
+        self.gates = memory[:, 1:]
+        """[N, 2 width]: what the gate gets."""
+        self.a, self.b = self.gates.chunk(2, dim=1)
+        self.and_one = memory[:, : len(self.out)]
+
+    def gated(self, h: Tensor, out: Tensor) -> None:
+        """Writes h and the gated output, [N, width], to `out`. Overwrites `gates`."""
+        self.gates.tanh_()
+        self.a.addcmul_(self.a, self.b)
+        torch.addmm(h, self.and_one, self.out, out=out)
+
+
+class _VerticalStack:
+    """A layer's vertical stack, a row at a time, with what it has to remember: the last rows above. Halved before the
+    gate, as `_HorizontalStack` is."""
+
+    def __init__(self, layer: _GatedLayer, count: int, side: int):
+        weight, self.bias = layer.vertical.weight.detach().double() / 2, layer.vertical.bias.detach().double() / 2
+        self.weight, self.link, self.reach = weight.permute(0, 2, 1, 3).flatten(1), Pointwise(layer.link), layer.left
+        width, channels, rows, _ = weight.shape
+        self.above = weight.new_zeros(count, rows, side + 2 * self.reach, channels)
+        horizontal = layer.horizontal.bias.detach().double()
+        self.link.bias = (self.link.bias + horizontal) / 2
+        self.told = (horizontal / 2).expand(count, side, width)
+        """Half of what the horizontal stack's gate gets, but for what that sees itself."""
+
+    def down(self, v: Tensor) -> Tensor:
+        """Its gated output in the row whose inputs `v` [N, side, C] are now known."""
+        row = F.pad(v, (0, 0, self.reach, self.reach))[:, None]
+        self.above = torch.cat([self.above[:, 1:], row], dim=1)
+        seen = self.above.unfold(2, 2 * self.reach + 1, 1).transpose(1, 2).flatten(2)
+        moved = F.linear(seen, self.weight, self.bias)
+        self.told = self.link(moved)
+        a, b = moved.tanh_().chunk(2, dim=2)
+        return torch.addcmul(a, a, b) / 2
+
+
+class Pointwise:
+    """A 1x1 convolution in float64, of places in rows: [..., C] -> [..., C']."""
+
+    def __init__(self, convolution: nn.Conv2d):
+        self.weight = convolution.weight.detach().flatten(1).double()
+        self.bias = convolution.bias.detach().double()
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return F.linear(x, self.weight, self.bias)

@@ -1,5 +1,6 @@
 """The PatchGAN discriminator (pix2pix, arXiv 1611.07004, section 3.2.2): one verdict per overlapping patch."""
 
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.nn.init import normal_
@@ -30,3 +31,30 @@ class PatchGAN(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         return self.net(images)
+
+    def features(self, images: Tensor) -> list[Tensor]:
+        """What each hidden layer makes of the images, and the logits: [N, c, h, w] each."""
+        found = []
+        for layer in self.net:
+            images = layer(images)
+            if isinstance(layer, nn.LeakyReLU):
+                found.append(images)
+        return [*found, images]
+
+
+class MultiScalePatchGAN(nn.Module):
+    """Several discriminators, each of which sees the image at half the side of the one before.
+
+    pix2pixHD (arXiv 1711.11585, section 3.2); MUNIT and BicycleGAN use it. [N, C, H, W] -> logits [N, 1, h, w] each.
+    """
+
+    def __init__(self, channels: int, width: int = 64, halvings: int = 3, scales: int = 2):
+        super().__init__()
+        self.scales = nn.ModuleList(PatchGAN(channels, width, halvings) for _ in range(scales))
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        verdicts = []
+        for scale in self.scales:
+            verdicts.append(scale(images))
+            images = F.avg_pool2d(images, 3, stride=2, padding=1, count_include_pad=False)
+        return verdicts

@@ -6,13 +6,11 @@ all rows above a position and its own up to it. As in `models.nn.masked`, tokens
 
 from __future__ import annotations
 
-import copy
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.nn.masked import Cursor, down, pointwise
+from models.nn.masked import Cursor, Pointwise, down
 
 
 class _BiLSTM(nn.Module):
@@ -91,60 +89,67 @@ class DiagonalBiLSTM(nn.Module):
 
 
 class _BiLSTMCursor(Cursor):
-    """Keeps the states of the row above, and what is beside. Float64, for the reason of `_GatedCursor`."""
+    """The first LSTM moves with the places, the second crosses each row once it is known. Float64, for the reason of
+    `_GatedCursor`."""
 
     def __init__(self, net: DiagonalBiLSTM, count: int):
-        self.net = copy.deepcopy(net).double()
         self.side = net.layers[0].side
-        features, width = net.first.in_channels, net.layers[0].width
-        zeros = self.net.first.weight.new_zeros
-        self.tokens = zeros(count, features, 3, self.side + 4)
+        self.first, self.bias = (net.first.weight * net.seen).double().flatten(1), net.first.bias.double()
+        self.layers = [_Layer(layer, count) for layer in net.layers]
+        self.hidden, self.out = Pointwise(net.head[1]), Pointwise(net.head[3])
+        self.tokens = self.first.new_zeros(count, net.first.in_channels, 3, self.side + 4)
         """The row and two above it, two places wider on either side."""
-        self.above = [zeros(2, self.side, count, width) for _ in net.layers]
-        """States of the row above, of the LSTM from the left and of the one from the right."""
-        self._start_row()
+        self.column = 0
 
     def logits(self) -> Tensor:
-        net, column = self.net, self.column
-        window = self.tokens[:, :, :, column : column + 5]
-        x = F.conv2d(window, net.first.weight * net.seen, net.first.bias).flatten(1)
-        for index, layer in enumerate(net.layers):
-            self.inputs[index].append(x)
-            beside, cell = self.beside[index]
-            gates = pointwise(layer.input, x)[:, : 4 * layer.width]
-            before = torch.cat([beside, self.above[index][0, column]], dim=1)
-            state, cell = _lstm(gates + before @ layer.state[0], cell)
-            self.beside[index] = state, cell
-            self.states[index].append(state)
-            seen = torch.cat([state, self.above[index][1, column]], dim=1)
-            x = x + pointwise(layer.output, seen)
-        hidden, out = net.head[1], net.head[3]
-        return pointwise(out, F.relu(pointwise(hidden, F.relu(x))))
+        window = self.tokens[:, :, :, self.column : self.column + 5]
+        x = F.linear(window.flatten(1), self.first, self.bias)
+        for layer in self.layers:
+            x = layer.across(x, self.column)
+        return self.out(F.relu(self.hidden(F.relu(x))))
 
     def push(self, token: Tensor) -> None:
         self.tokens[:, :, 2, self.column + 2] = token
         self.column += 1
         if self.column == self.side:
-            self._finish_row()
-            self._start_row()
+            for layer in self.layers:
+                layer.back()
+            self.tokens = F.pad(self.tokens[:, :, 1:], (0, 0, 0, 1))
+            self.column = 0
+
+
+class _Layer:
+    """One layer, with what it has to remember: both LSTMs' states of the row above, and of this row what is known."""
+
+    def __init__(self, layer: _BiLSTM, count: int):
+        self.input, self.output = Pointwise(layer.input), Pointwise(layer.output)
+        self.weights = layer.state.double()
+        self.gates = 4 * layer.width
+        self.above = self.weights.new_zeros(2, layer.side, count, layer.width)
+        self._start_row()
+
+    def across(self, x: Tensor, column: int) -> Tensor:
+        """What the layer makes of its input at the next place, [N, 2 width] -> the same."""
+        gates = self.input(x)
+        before = torch.cat([self.state, self.above[0, column]], dim=1)
+        self.state, self.cell = _lstm(gates[:, : self.gates] + before @ self.weights[0], self.cell)
+        self.others.append(gates[:, self.gates :])
+        self.states.append(self.state)
+        return x + self.output(torch.cat([self.state, self.above[1, column]], dim=1))
+
+    def back(self) -> None:
+        """Sends the second LSTM along the row, from its right end."""
+        state = cell = torch.zeros_like(self.state)
+        found = []
+        for gates, above in zip(self.others[::-1], self.above[1].flip(0), strict=True):
+            state, cell = _lstm(gates + torch.cat([state, above], dim=1) @ self.weights[1], cell)
+            found.append(state)
+        self.above = torch.stack([torch.stack(self.states), torch.stack(found[::-1])])
+        self._start_row()
 
     def _start_row(self) -> None:
-        """Beside the first place of a row there is nothing."""
-        self.column = 0
-        nothing = self.above[0].new_zeros(self.above[0].shape[2:])
-        self.beside = [(nothing, nothing) for _ in self.net.layers]
-        self.inputs: list[list[Tensor]] = [[] for _ in self.net.layers]
-        self.states: list[list[Tensor]] = [[] for _ in self.net.layers]
-
-    def _finish_row(self) -> None:
-        """Sends the second LSTM along the row that is now known, from its right end."""
-        for index, layer in enumerate(self.net.layers):
-            state = cell = torch.zeros_like(self.beside[index][0])
-            gates = pointwise(layer.input, torch.stack(self.inputs[index]))
-            found = []
-            for column in range(self.side - 1, -1, -1):
-                before = torch.cat([state, self.above[index][1, column]], dim=1)
-                state, cell = _lstm(gates[column, :, 4 * layer.width :] + before @ layer.state[1], cell)
-                found.append(state)
-            self.above[index] = torch.stack([torch.stack(self.states[index]), torch.stack(found[::-1])])
-        self.tokens = F.pad(self.tokens[:, :, 1:], (0, 0, 0, 1))
+        """Left of a row there is nothing."""
+        self.state = self.cell = torch.zeros_like(self.above[0, 0])
+        self.others: list[Tensor] = []
+        """The second LSTM's gates, as far as they do not depend on its states."""
+        self.states: list[Tensor] = []

@@ -1,18 +1,26 @@
 """The residual translator of CycleGAN (arXiv 1703.10593, section 7.1, after Johnson et al., arXiv 1603.08155)."""
 
+from typing import Literal
+
+import torch
 from torch import Tensor, nn
 
 from models.nn.init import normal_
+from models.nn.norm import Norm, norm_layer
+
+Padding = Literal["reflect", "replicate", "zero"]
+_PADS = {"reflect": nn.ReflectionPad2d, "replicate": nn.ReplicationPad2d, "zero": nn.ZeroPad2d}
 
 
 class ResidualBlock(nn.Module):
-    """x + f(x), f = two reflection-padded 3x3 convolutions with instance norm. [N, C, H, W] -> the same."""
+    """x + f(x), f = two padded 3x3 convolutions with norms. [N, C, H, W] -> the same."""
 
-    def __init__(self, channels: int):
+    def __init__(self, channels: int, norm: Norm = "instance", padding: Padding = "reflect"):
         super().__init__()
+        pad = _PADS[padding]
         self.net = nn.Sequential(
-            nn.ReflectionPad2d(1), nn.Conv2d(channels, channels, 3), nn.InstanceNorm2d(channels), nn.ReLU(inplace=True),
-            nn.ReflectionPad2d(1), nn.Conv2d(channels, channels, 3), nn.InstanceNorm2d(channels),
+            pad(1), nn.Conv2d(channels, channels, 3), norm_layer(norm, channels), nn.ReLU(inplace=True),
+            pad(1), nn.Conv2d(channels, channels, 3), norm_layer(norm, channels),
         )  # fmt: skip
 
     def forward(self, x: Tensor) -> Tensor:
@@ -23,27 +31,43 @@ class ResNetTranslator(nn.Module):
     """[N, C, H, W] in [-1, 1] -> the same; H, W multiples of 4. Two halvings, `blocks` residual blocks, two doublings.
 
     Args:
+        channels: that go in, conditions included.
         width: channels of the first feature map (the paper's 64).
         blocks: 6 for 128 pixels, 9 for 256 (the paper's choice).
+        padding: of the residual blocks.
+        outer: padding of the first and the last layer.
+        first: norm of the first layer, `norm` if absent; instance norm hides constant maps, "none" lets them through.
+        out_channels: as many as go in, if absent.
     """
 
-    def __init__(self, channels: int, width: int, blocks: int):
+    def __init__(
+        self,
+        channels: int,
+        width: int,
+        blocks: int,
+        norm: Norm = "instance",
+        padding: Padding = "reflect",
+        outer: Padding = "reflect",
+        first: Norm | None = None,
+        out_channels: int | None = None,
+    ):
         super().__init__()
         wide = width * 4
 
-        def norm(features: int) -> list[nn.Module]:
-            return [nn.InstanceNorm2d(features), nn.ReLU(inplace=True)]
+        def normed(features: int, norm: Norm = norm) -> list[nn.Module]:
+            return [norm_layer(norm, features), nn.ReLU(inplace=True)]
 
         self.net = nn.Sequential(
-            nn.ReflectionPad2d(3), nn.Conv2d(channels, width, 7), *norm(width),
-            nn.Conv2d(width, width * 2, 3, stride=2, padding=1), *norm(width * 2),
-            nn.Conv2d(width * 2, wide, 3, stride=2, padding=1), *norm(wide),
-            *[ResidualBlock(wide) for _ in range(blocks)],
-            nn.ConvTranspose2d(wide, width * 2, 3, stride=2, padding=1, output_padding=1), *norm(width * 2),
-            nn.ConvTranspose2d(width * 2, width, 3, stride=2, padding=1, output_padding=1), *norm(width),
-            nn.ReflectionPad2d(3), nn.Conv2d(width, channels, 7), nn.Tanh(),
+            _PADS[outer](3), nn.Conv2d(channels, width, 7), *normed(width, first or norm),
+            nn.Conv2d(width, width * 2, 3, stride=2, padding=1), *normed(width * 2),
+            nn.Conv2d(width * 2, wide, 3, stride=2, padding=1), *normed(wide),
+            *[ResidualBlock(wide, norm, padding) for _ in range(blocks)],
+            nn.ConvTranspose2d(wide, width * 2, 3, stride=2, padding=1, output_padding=1), *normed(width * 2),
+            nn.ConvTranspose2d(width * 2, width, 3, stride=2, padding=1, output_padding=1), *normed(width),
+            _PADS[outer](3), nn.Conv2d(width, out_channels or channels, 7), nn.Tanh(),
         )  # fmt: skip
         normal_(self)
 
-    def forward(self, images: Tensor) -> Tensor:
-        return self.net(images)
+    def forward(self, images: Tensor, *conditions: Tensor) -> Tensor:
+        """`conditions` [N, c, H, W] join the images, as further channels."""
+        return self.net(torch.cat([images, *conditions], dim=1) if conditions else images)

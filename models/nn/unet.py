@@ -6,45 +6,58 @@ import torch
 from torch import Tensor, nn
 
 from models.nn.init import normal_
+from models.nn.norm import Norm, norm_layer
 
 
 class _Level(nn.Module):
     """One halving and its mirrored doubling, around `inner`; the input is joined to the output."""
 
-    def __init__(self, outer: int, features: int, inner: _Level | None, dropout: float):
+    def __init__(self, outer: int, features: int, inner: _Level | None, dropout: float, norm: Norm, latent: int):
         super().__init__()
         joined = features if inner is None else features * 2
         self.down = nn.Sequential(
             nn.LeakyReLU(0.2),
-            nn.Conv2d(outer, features, 4, stride=2, padding=1),
+            nn.Conv2d(outer + latent, features, 4, stride=2, padding=1),
             # One pixel has no variance, so the innermost map is not normalised.
-            nn.Identity() if inner is None else nn.InstanceNorm2d(features, affine=True),
+            nn.Identity() if inner is None else norm_layer(norm, features),
         )
         self.inner = inner
         self.up = nn.Sequential(
             nn.ReLU(),
             nn.ConvTranspose2d(joined, outer, 4, stride=2, padding=1),
-            nn.InstanceNorm2d(outer, affine=True),
+            norm_layer(norm, outer),
             nn.Dropout(dropout),
         )
 
-    def forward(self, x: Tensor) -> Tensor:
-        code = self.down(x)
+    def forward(self, x: Tensor, latent: Tensor | None) -> Tensor:
+        code = self.down(_joined(x, latent))
         if self.inner is not None:
-            code = self.inner(code)
+            code = self.inner(code, latent)
         return torch.cat([x, self.up(code)], dim=1)
 
 
 class UNetTranslator(nn.Module):
-    """[N, C, size, size] in [-1, 1] -> the same. Instance norm, so an image never depends on its batch.
+    """[N, C, size, size] in [-1, 1] -> the same. With instance norm an image never depends on its batch.
 
     Args:
         size: a power of two; the encoder halves it down to one pixel.
         width: channels of the outermost feature map (the paper's 64), doubled at each halving up to `width * cap`.
         dropout: in the three levels around the innermost (the paper's 0.5), its only source of noise.
+        out_channels: as many as go in, if absent.
+        latent: numbers that each layer of the encoder sees besides (BicycleGAN, arXiv 1711.11586, figure 3).
     """
 
-    def __init__(self, channels: int, size: int, width: int, cap: int = 8, dropout: float = 0.5):
+    def __init__(
+        self,
+        channels: int,
+        size: int,
+        width: int,
+        cap: int = 8,
+        dropout: float = 0.5,
+        norm: Norm = "affine-instance",
+        out_channels: int | None = None,
+        latent: int = 0,
+    ):
         super().__init__()
         depth = size.bit_length() - 1
         if size != 2**depth or depth < 4:
@@ -52,11 +65,20 @@ class UNetTranslator(nn.Module):
         widths = [width * min(2**level, cap) for level in range(depth)]
         level: _Level | None = None
         for index in range(depth - 1, 0, -1):
-            level = _Level(widths[index - 1], widths[index], level, dropout if depth - 4 <= index < depth - 1 else 0.0)
-        self.first = nn.Conv2d(channels, width, 4, stride=2, padding=1)
+            dropped = dropout if depth - 4 <= index < depth - 1 else 0.0
+            level = _Level(widths[index - 1], widths[index], level, dropped, norm, latent)
+        self.first = nn.Conv2d(channels + latent, width, 4, stride=2, padding=1)
         self.levels = level
-        self.last = nn.Sequential(nn.ReLU(), nn.ConvTranspose2d(width * 2, channels, 4, stride=2, padding=1), nn.Tanh())
+        last = nn.ConvTranspose2d(width * 2, out_channels or channels, 4, stride=2, padding=1)
+        self.last = nn.Sequential(nn.ReLU(), last, nn.Tanh())
         normal_(self)
 
-    def forward(self, images: Tensor) -> Tensor:
-        return self.last(self.levels(self.first(images)))
+    def forward(self, images: Tensor, latent: Tensor | None = None) -> Tensor:
+        return self.last(self.levels(self.first(_joined(images, latent)), latent))
+
+
+def _joined(x: Tensor, latent: Tensor | None) -> Tensor:
+    """[N, C, H, W] with the numbers [N, D] as constant maps behind it."""
+    if latent is None:
+        return x
+    return torch.cat([x, latent[:, :, None, None].to(x.dtype).expand(-1, -1, *x.shape[2:])], dim=1)

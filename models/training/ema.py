@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from models.model import Model
+from models.operations import whole
 from models.training.data import Source
 
 
@@ -40,7 +41,7 @@ class Average:
 @torch.no_grad()
 def standing_statistics(model: Model, source: Source, passes: int = 64, batch: int = 64) -> None:
     """Re-estimates batch-norm statistics, if any, over many batches (BigGAN, arXiv 1809.11096, appendix B)."""
-    norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
+    norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d) and m.affine]
     if not norms:
         return
     for norm in norms:
@@ -52,8 +53,14 @@ def standing_statistics(model: Model, source: Source, passes: int = 64, batch: i
     for index in range(passes):
         if hasattr(model, "sample"):
             latent = torch.randn(batch, *model.latent_shape, generator=generator)
-            labels = torch.randint(max(model.classes, 1), (batch,), generator=generator)
-            model.sample(latent.to(device), labels.to(device))
-        else:
-            model.classify(source.batch(batch, index)["images"].to(device))
+            if model.reads_text:
+                told = source.batch(batch, index)["text"]
+            else:
+                told = torch.randint(max(model.classes, 1), (batch,), generator=generator)
+            whole(model.sample(latent.to(device), told.to(device)))
+        for reads in ("encode", "classify", "categorise", "match"):
+            if hasattr(model, reads):
+                drawn = source.batch(batch, index)
+                for name in source.fields:
+                    getattr(model, reads)(drawn[name].to(device))
     model.eval()

@@ -4,28 +4,36 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from models import noise, operations, pictures
-from models.card import Task
+from models.card import Direction, Task
 from models.model import Model, device_of
+from models.nn.text import bags
 from models.training.data import Source
+
+_STYLES = 3
+"""Translations of one image that are shown, where there are styles."""
 
 
 @torch.inference_mode()
 def preview(model: Model, held_out: Source, rows: int = 8) -> np.ndarray | None:
     """A sheet for the model's first task, uint8 [H, W, C]; None for a model that makes no pictures.
 
-    Samples are drawn with seeds 0, 1, …; classes stand in columns; translations stand to the right of their inputs,
-    with the true answer beside them where the data has it, and so do reconstructions and stylized pictures.
+    Samples are drawn with seeds 0, 1, …; classes stand in columns, texts in rows; translations stand to the right of
+    their inputs, with the true answer beside them where the data has it, and so do reconstructions and stylized
+    pictures.
     """
     tasks = operations.tasks_of(model)
-    if Task.TRANSLATE in tasks:
+    if Task.TRANSLATE in tasks and Task.SAMPLE not in tasks:
         return _translations(model, held_out, rows)
     if Task.CONDITIONAL in tasks:
         labels = torch.arange(model.classes).repeat(rows)
         latent = noise.normal(range(len(labels)), model.latent_shape)
         images = operations.whole(model.sample(latent.to(device_of(model)), labels.to(device_of(model))))
         return pictures.grid(list(operations.to_pixels(images)), columns=model.classes)
+    if Task.TEXT in tasks:
+        return _told(model, held_out, rows)
     if Task.STYLIZE in tasks:
         return _beside(lambda images: model.stylize(images), model, held_out, rows=2, columns=2)
     if Task.SAMPLE in tasks:
@@ -35,6 +43,15 @@ def preview(model: Model, held_out: Source, rows: int = 8) -> np.ndarray | None:
     if Task.RECONSTRUCT in tasks:
         return _beside(lambda images: model.decode(model.encode(images)), model, held_out, rows, columns=4)
     return None
+
+
+def _told(model: Model, held_out: Source, rows: int) -> np.ndarray:
+    """A row for each of some wordings that are held out, evenly spread."""
+    wordings = [caption for captions in held_out.captions.held.values() for caption in captions]
+    shown = [wordings[index * len(wordings) // rows] for index in range(rows) for _ in range(8)]
+    latent = noise.normal(range(len(shown)), model.latent_shape)
+    images = operations.whole(model.sample(latent.to(device_of(model)), bags(shown).to(device_of(model))))
+    return pictures.grid(list(operations.to_pixels(images)), columns=8)
 
 
 def _beside(make: Callable, model: Model, held_out: Source, rows: int, columns: int = 1) -> np.ndarray:
@@ -49,11 +66,34 @@ def _beside(make: Callable, model: Model, held_out: Source, rows: int, columns: 
 
 def _translations(model: Model, held_out: Source, rows: int) -> np.ndarray:
     cells: list[np.ndarray] = []
-    batch = {name: pixels[:rows] for name, pixels in held_out.all().items()}
+    batch = {name: pixels[:: len(pixels) // rows][:rows] for name, pixels in held_out.all().items()}
+    if model.targets:
+        return _to_targets(model, batch["images"], batch["labels"])
     for a, b in zip(batch["a"], batch["b"], strict=True):
         for direction in model.directions:
             given, truth = (a, b) if direction == "AtoB" else (b, a)
-            made = model.translate(given[None].to(device_of(model)), direction).cpu()[0]
-            shown = [given, made] + ([truth] if held_out.paired else [])
-            cells += list(operations.to_pixels(torch.stack(shown)))
-    return pictures.grid(cells, columns=len(cells) // rows)
+            made = _translated(model, given[None], direction)
+            shown = [given[None], made] + ([truth[None]] if held_out.paired else [])
+            cells += list(operations.to_pixels(torch.cat(shown)))
+    return pictures.grid(cells, columns=len(cells) // len(batch["a"]))
+
+
+def _translated(model: Model, given: Tensor, direction: Direction) -> Tensor:
+    """[1, C, H, W] -> the translation, or `_STYLES` of them where there are styles, drawn with seeds 0, 1, …"""
+    given = given.to(device_of(model))
+    if not hasattr(model, "style"):
+        return model.translate(given, direction).cpu()
+    latent = noise.normal(range(_STYLES), model.latent_shape).to(given.device)
+    return model.translate(given.expand(_STYLES, -1, -1, -1), direction, latent).cpu()
+
+
+def _to_targets(model: Model, images: Tensor, labels: Tensor) -> np.ndarray:
+    """Each image beside what is made of it: of every domain, or with each attribute in turn changed."""
+    cells: list[np.ndarray] = []
+    each = torch.eye(model.classes)
+    for image, label in zip(images, labels, strict=True):
+        targets = each if model.targets == "one" else (label - each).abs()
+        given = image.expand(model.classes, -1, -1, -1).to(device_of(model))
+        made = model.translate(given, targets.to(given.device)).cpu()
+        cells += list(operations.to_pixels(torch.cat([image[None], made])))
+    return pictures.grid(cells, columns=1 + model.classes)

@@ -10,16 +10,17 @@ from contextlib import nullcontext
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
-from models import checkpoint, operations, pictures
+from models import checkpoint, noise, operations, pictures
 from models.card import Card, ImageFormat, TrainingRecord
+from models.metrics.coverage import mode_coverage
 from models.model import Batch, Model, Player, build
 from models.training import data
 from models.training.ema import Average, standing_statistics
@@ -27,6 +28,8 @@ from models.training.preview import preview
 from models.training.recipe import Recipe
 
 STATE_FILE = "trainer.safetensors"
+COVERED = 256
+"""Samples whose kinds are counted at each sheet."""
 
 
 class Trainer:
@@ -35,17 +38,27 @@ class Trainer:
     Each step is seeded by the recipe's seed and its own number, so a resumed run sees the batches of an unbroken one.
     """
 
-    def __init__(self, recipe: Recipe, recipe_sha256: str, run: Path, device: torch.device, steps: int | None = None):
+    def __init__(
+        self,
+        recipe: Recipe,
+        recipe_sha256: str,
+        run: Path,
+        device: torch.device,
+        steps: int | None = None,
+        judge: Model | None = None,
+    ):
         """
         Args:
             run: folder for the state, the log and the sample sheets.
             steps: a smaller budget than the recipe's, for a trial.
+            judge: a classifier of such images, which looks whether a game collapses.
 
         Raises:
             ValueError: the folder holds a run of another recipe.
         """
         self.recipe, self.recipe_sha256, self.run, self.device = recipe, recipe_sha256, run, device
         self.steps = steps or recipe.budget.steps
+        self.judge = judge
         self.source = data.load(recipe.data)
         torch.manual_seed(recipe.seed)
         self.model = self._built()
@@ -69,11 +82,16 @@ class Trainer:
                 self.seconds += time.monotonic() - started
                 yield losses
                 if self.step % 100 == 0:
-                    log.write(json.dumps({"step": self.step, "seconds": round(self.seconds, 1), **losses}) + "\n")
-                    log.flush()
+                    self._note(log, losses)
                 if self.step % budget.sheet_every == 0 or self.step == self.steps:
                     self.save()
-                    self.sheet()
+                    self._note(log, self.sheet())
+
+    def _note(self, log: TextIO, found: dict[str, float]) -> None:
+        """A line of the log, if there is anything to tell."""
+        if found:
+            log.write(json.dumps({"step": self.step, "seconds": round(self.seconds, 1), **found}) + "\n")
+            log.flush()
 
     @cached_property
     def held_out(self) -> data.Source:
@@ -103,6 +121,9 @@ class Trainer:
                 optimiser = self.optimisers[player.name]
                 optimiser.zero_grad(set_to_none=True)
                 sum(terms.values()).backward(inputs=parameters)
+                terms["gradient_norm"] = nn.utils.get_total_norm(
+                    [each.grad for each in parameters if each.grad is not None]
+                )
                 optimiser.step()
                 self.model.after_step(player.name)
                 losses |= {f"{player.name}/{name}": float(term.detach()) for name, term in terms.items()}
@@ -141,14 +162,29 @@ class Trainer:
             return nullcontext()
         return torch.autocast(self.device.type, torch.bfloat16)
 
-    def sheet(self) -> None:
-        """Writes a sample sheet of the averaged weights to `samples/`."""
+    def sheet(self) -> dict[str, float]:
+        """Writes a sample sheet of the averaged weights to `samples/`; returns what the judge finds (`_coverage`)."""
         folder = self.run / "samples"
         folder.mkdir(exist_ok=True)
         model = self._served()
         picture = preview(model, self.held_out)
         if picture is not None:
             (folder / f"{self.step:07d}.png").write_bytes(pictures.encode(picture))
+        return self._coverage(model)
+
+    @torch.inference_mode()
+    def _coverage(self, model: Model) -> dict[str, float]:
+        """How many kinds of image are among `COVERED` samples with seeds 0, 1, 2 …, and how unevenly (`mode_coverage`).
+
+        Of a game, which can collapse; not of a model with one player.
+        """
+        if self.judge is None or len(self.players) < 2 or not hasattr(model, "sample"):
+            return {}
+        latent = noise.normal(range(COVERED), model.latent_shape).to(self.device)
+        labels = (torch.arange(COVERED) % max(model.classes, 1)).to(self.device)
+        images = operations.whole(model.sample(latent, labels)).cpu()
+        modes, divergence = mode_coverage(images, self.judge.classify, channels=self.judge.config.channels)
+        return {"modes": modes, "mode_divergence": round(divergence, 4)}
 
     def _served(self) -> Model:
         """A copy of the averaged weights as they would ship."""
@@ -188,21 +224,25 @@ class Trainer:
                 slots.setdefault(int(index), {})[slot] = value
             optimiser.load_state_dict({**optimiser.state_dict(), "state": slots})
 
-    def export(self, zoo: Path) -> Card:
-        """Writes the averaged weights and the card to `zoo/<name>/`. Metrics are measured afterwards."""
+    def export(self, zoo: Path, name: str | None = None) -> Card:
+        """Writes the averaged weights and the card to `zoo/<name>/`, by default under the recipe's name.
+
+        Metrics are measured afterwards.
+        """
         model = self._served().cpu()
         recipe = self.recipe
-        folder = zoo / recipe.name
+        folder = zoo / (name or recipe.name)
         weights = checkpoint.write(model, folder)
         size = model.side or recipe.data.size
         card = Card(
-            name=recipe.name,
+            name=folder.name,
             family=recipe.family,
             summary=recipe.summary,
             config=recipe.config,
             tasks=operations.tasks_of(model),
             image=ImageFormat(height=size, width=size, channels=self.source.channels),
             latent=model.latent_shape,
+            attributes={name: attribute.record for name, attribute in model.attributes.items()},
             classes=(recipe.classes or self.source.classes) if model.classes else (),
             domains=recipe.domains,
             directions=model.directions,

@@ -11,6 +11,7 @@ from models.nn import dcgan
 from models.nn.patchgan import PatchGAN
 from models.nn.unet import UNetTranslator
 from models.training.pool import ImagePool
+from tests.zoo import with_contrast
 
 
 @pytest.mark.parametrize("size", [16, 28, 32, 64, 128])
@@ -44,14 +45,38 @@ def test_three_halvings_see_patches_of_70_pixels():
     assert rows.max() - rows.min() + 1 == 70
 
 
-@pytest.mark.parametrize(("family", "size"), [("pix2pix", 32), ("cyclegan", 32)])
-def test_a_translation_depends_on_its_own_image_alone(family, size):
-    config = {"width": 8} | ({"size": size} if family == "pix2pix" else {"blocks": 1})
-    model = build(family, config).eval()
-    images = torch.rand(3, 3, size, size) * 2 - 1
-    together = model.translate(images, "AtoB")
-    alone = model.translate(images[1:2], "AtoB")
-    assert torch.allclose(together[1:2], alone, atol=1e-5)
+TRANSLATORS = {
+    "pix2pix": {"size": 32},
+    "bicyclegan": {"size": 32},
+    "cyclegan": {"blocks": 1},
+    "dualgan": {"size": 32},
+    "discogan": {},
+    "unit": {"blocks": 2},
+    "munit": {"blocks": 1},
+    "drit": {"blocks": 1},
+    "stargan": {"blocks": 1},
+}
+
+
+@pytest.mark.parametrize("family", TRANSLATORS)
+def test_a_translation_depends_on_its_own_row_alone(family):
+    model = with_contrast(build(family, {"width": 8} | TRANSLATORS[family])).eval()
+    rows = [torch.rand(3, 3, 32, 32) * 2 - 1]
+    if hasattr(model, "style"):
+        rows.append(torch.randn(3, *model.latent_shape))
+    if model.targets:
+        rows.append(torch.eye(3))
+    way = ["AtoB"] if model.directions else []
+
+    def translate(images, *told):
+        return model.translate(images, *way, *told)
+
+    together = translate(*rows)
+    alone = translate(*(row[1:2] for row in rows))
+    assert torch.allclose(together[1:2], alone, atol=1e-4)
+    for place in range(len(rows)):
+        others = [row.roll(1, 0) if place == index else row for index, row in enumerate(rows)]
+        assert (translate(*others) - together).abs().max() > 1e-3, "an input does not count"
 
 
 def test_the_generators_loss_does_not_saturate_where_the_discriminator_is_sure():
@@ -98,3 +123,26 @@ def test_the_image_pool_hands_back_what_it_is_given_until_it_is_full():
     later = pool.swap(torch.full((40, 1, 1, 1), 9.0))
     assert 0 < (later != 9).sum() <= 4
     assert ImagePool(0).swap(first) is not None
+
+
+def test_a_residual_translator_begins_by_changing_nothing():
+    images = torch.rand(2, 3, 16, 16) * 2 - 1
+    model = build("cyclegan", {"width": 4, "blocks": 1, "residual": True})
+    assert torch.equal(model.translate(images, "AtoB"), images)
+
+
+def test_unit_translates_by_the_code_of_one_domain():
+    model = build("unit", {"size": 16, "width": 4, "blocks": 2}).eval()
+    images = torch.rand(1, 3, 16, 16) * 2 - 1
+    codes = model.encode(images, "BtoA")
+    assert codes.shape == (1, *model.latent_shape)
+    assert torch.allclose(model._generate(codes, "a"), model.translate(images, "BtoA"))
+    names = [name for name, _ in model.named_parameters() if name.startswith("shared")]
+    assert names and not {name for name in model.state_dict() if "encoders" in name and "shared" in name}
+
+
+def test_a_style_that_an_image_has_is_of_the_domain_translated_to():
+    model = build("munit", {"width": 4, "blocks": 1, "style": 3}).eval()
+    images = torch.rand(2, 3, 16, 16) * 2 - 1
+    assert torch.allclose(model.style(images, "AtoB"), model.styles["b"](images))
+    assert model.style(images, "BtoA").shape == (2, *model.latent_shape)

@@ -7,6 +7,7 @@ from models import noise, operations
 from models.card import Task
 from models.model import build
 
+CODES = {Task.SAMPLE, Task.RECONSTRUCT, Task.INTERPOLATE, Task.VARY, Task.TRAVERSE, Task.ENCODE}
 FAMILIES = {
     "dcgan": ({"width": 8}, {Task.SAMPLE}),
     "cgan": ({"width": 8}, {Task.CONDITIONAL}),
@@ -15,8 +16,17 @@ FAMILIES = {
         {Task.SAMPLE, Task.RECONSTRUCT, Task.INTERPOLATE, Task.VARY, Task.TRAVERSE, Task.ENCODE, Task.SCORE},
     ),
     "ae": ({"width": 8}, {Task.RECONSTRUCT, Task.INTERPOLATE, Task.VARY, Task.TRAVERSE, Task.ENCODE}),
+    "acgan": ({"width": 8}, {Task.CONDITIONAL}),
+    "infogan": ({"width": 8}, {Task.SAMPLE, Task.TRAVERSE}),
+    "bigan": ({"width": 8}, CODES),
+    "ali": ({"width": 8}, CODES),
+    "vae-gan": ({"width": 8}, CODES),
     "pix2pix": ({"size": 32, "width": 8}, {Task.TRANSLATE}),
     "cyclegan": ({"width": 8}, {Task.TRANSLATE}),
+    "unit": ({"size": 16, "width": 4}, {Task.TRANSLATE, Task.ENCODE}),
+    "munit": ({"width": 4}, {Task.TRANSLATE}),
+    "stargan": ({"width": 4}, {Task.TRANSLATE}),
+    "matcher": ({"width": 8}, set()),
     "mosaic": ({"size": 16, "tile": 4, "bank": 8}, {Task.SAMPLE, Task.STYLIZE}),
     "classifier": ({"width": 8}, set()),
     "pixelcnn": ({"width": 8}, {Task.SAMPLE, Task.INPAINT, Task.SCORE}),
@@ -26,6 +36,9 @@ FAMILIES = {
         {Task.SAMPLE, Task.RECONSTRUCT, Task.INTERPOLATE, Task.VARY, Task.TRAVERSE, Task.ENCODE, Task.SCORE},
     ),
     "diffusion": ({"widths": (32,), "classes": 10}, {Task.CONDITIONAL, Task.VARY, Task.INPAINT}),
+    "lapgan": ({"width": 8}, {Task.SAMPLE}),
+    "gan-int-cls": ({"width": 8}, {Task.TEXT}),
+    "ss-gan": ({"width": 8}, {Task.SAMPLE, Task.TRANSLATE}),
     "gaussian": ({"size": 4, "rank": 2}, {Task.SAMPLE, Task.INPAINT, Task.SCORE}),
 }
 

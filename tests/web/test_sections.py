@@ -60,6 +60,22 @@ def test_make_draws_what_was_asked_for_and_the_address_makes_it_again(visit, cli
     assert (pixels_of(httpx.get(tiles.first.evaluate("e => e.src")).content) == pixels_of(again.content)).all()
 
 
+def test_two_models_draw_from_one_seed_side_by_side(visit, client):
+    page = visit("#/make/toy-dcgan/sample?n=2")
+    page.get_by_label("Compare with").select_option("toy-gmm")
+    page.get_by_role("button", name="Sample", exact=True).click()
+    left, right = (page.locator(".answers .result").nth(place) for place in range(2))
+    for side, model in ((left, "toy-dcgan"), (right, "toy-gmm")):
+        expect(side.get_by_role("heading", name=model)).to_be_visible()
+        expect(side.locator(".tile img")).to_have_count(2)
+    seed = re.search(r"seed=(\d+)&beside=toy-gmm$", page.url)[1]
+    for side, model in ((left, "toy-dcgan"), (right, "toy-gmm")):
+        alone = client.post(f"/v1/sample/{model}", data={"seed": seed})
+        shown = httpx.get(side.locator(".tile img").first.evaluate("e => e.src"))
+        assert np.array_equal(pixels_of(shown.content), pixels_of(alone.content))
+    assert left.bounding_box()["y"] == right.bounding_box()["y"]
+
+
 def test_a_picture_is_downloaded_enlarged_and_followed_by_more_like_it(visit):
     page = visit("#/make/toy-cgan/conditional?label=2&n=2&seed=5")
     page.locator(".tile").first.hover()
@@ -240,3 +256,18 @@ def test_a_task_that_answers_with_numbers_shows_them(visit):
     page.get_by_role("button", name="Take example 1").click()
     page.get_by_role("button", name="Score", exact=True).click()
     expect(page.get_by_text("Bits per dim")).to_be_visible()
+
+
+def test_translate_shows_every_style(visit):
+    page = visit("#/translate/toy-munit?n=3&seed=1")
+    expect(page.get_by_role("group", name="Variants").get_by_role("button")).to_have_count(3)
+    expect(page.get_by_role("heading", name="There and back again")).to_be_visible()
+
+
+def test_translate_offers_targets_to_tick(visit):
+    page = visit("#/translate/toy-faces")
+    boxes = page.get_by_role("group", name="Targets").get_by_role("checkbox")
+    expect(boxes).to_have_count(4)
+    expect(page.get_by_alt_text("After: 3")).to_be_visible()
+    boxes.first.check(force=True)
+    expect(page.get_by_alt_text("After: 0, 3")).to_be_visible()

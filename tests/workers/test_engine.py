@@ -6,6 +6,7 @@ import torch
 
 from models.card import Task
 from models.families.gan import GAN
+from models.framing import Frame
 from models.model import Step
 from models.registry import Registry
 from workers import engine as engines
@@ -43,6 +44,25 @@ def test_translations_are_the_same_to_the_bit_however_they_are_batched(engine):
     alone = translate(3)
     engine.run([alone])
     assert np.array_equal(alone.pixels, together[3].pixels)
+
+
+def test_pictures_of_all_sizes_and_fits_share_a_pass_and_stay_the_same(engine):
+    def translate(size, fit):
+        frame = fit and Frame.of(size, (32, 32), fit, None)
+        width, height = frame.inner if frame else (32, 32)
+        picture = np.random.default_rng(width).integers(0, 256, (height, width, 3), np.uint8)
+        fields = {"image": "upload:x", "direction": "AtoB", "fit": fit}
+        return Work(Order(model="toy-cyclegan", task=Task.TRANSLATE, input=fields, frame=frame), [picture])
+
+    asked = [((80, 20), "tile"), ((50, 70), "contain"), ((9, 9), "stretch"), ((32, 32), None)]
+    together = [translate(*each) for each in asked]
+    engine.run(together)
+    assert [work.batch_size for work in together] == [6, 6, 6, 6]
+    assert [len(work.pixels) for work in together] == [3, 1, 1, 1]
+    for work, each in zip(together, asked, strict=True):
+        alone = translate(*each)
+        engine.run([alone])
+        assert np.array_equal(alone.pixels, work.pixels)
 
 
 @pytest.mark.parametrize(

@@ -82,6 +82,7 @@ const KINDS = [
   [(schema) => schema.type === "array" && isPicture(schema.items), (schema, id) => picturesField(schema, id, true)],
   [(schema) => choicesOf(schema)?.length > MANY_CHOICES, selectField],
   [choicesOf, choiceField],
+  [(schema) => schema.type === "array" && choicesOf(schema.items), choicesField],
   [(schema) => schema.type === "integer" && schema.maximum > SEEDS_FROM, seedField],
   [(schema) => isNumber(schema) && least(schema) !== undefined && most(schema) !== undefined, sliderField],
   [isNumber, numberField],
@@ -93,16 +94,32 @@ const KINDS = [
 
 function choiceField(schema, id, name) {
   const options = choicesOf(schema);
-  const inputs = options.map((value) => h("input", { type: "radio", name: id, value }));
+  const inputs = [...(schema.nullable ? [""] : []), ...options].map((value) =>
+    h("input", { type: "radio", name: id, value }),
+  );
+  const body = h(
+    "div",
+    { class: "choices" },
+    inputs.map((input) => h("label", { class: "choice" }, input, h("span", {}, input.value || "default"))),
+  );
+  const set = (value) => inputs.forEach((input) => (input.checked = input.value === String(value ?? "")));
+  set(schema.initial ?? (schema.required ? (schema.examples?.[0] ?? options[0]) : undefined));
+  const speaks = schema.anyOf !== undefined;
+  const get = () => inputs.find((input) => input.checked)?.value || undefined;
+  return { body, control: body, grouped: true, speaks, set, get };
+}
+
+function choicesField(schema, id) {
+  const inputs = choicesOf(schema.items).map((value) => h("input", { type: "checkbox", name: id, value }));
   const body = h(
     "div",
     { class: "choices" },
     inputs.map((input) => h("label", { class: "choice" }, input, h("span", {}, input.value))),
   );
-  const set = (value) => inputs.forEach((input) => (input.checked = input.value === String(value ?? "")));
-  set(schema.initial ?? (schema.required ? (schema.examples?.[0] ?? options[0]) : undefined));
-  const speaks = schema.anyOf !== undefined;
-  return { body, control: body, grouped: true, speaks, set, get: () => inputs.find((input) => input.checked)?.value };
+  const set = (value) => inputs.forEach((input) => (input.checked = [value ?? []].flat().includes(input.value)));
+  set(schema.initial ?? schema.examples?.[0]);
+  const get = () => inputs.filter((input) => input.checked).map((input) => input.value);
+  return { body, control: body, grouped: true, set, get };
 }
 
 function selectField(schema, id) {

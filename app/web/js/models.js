@@ -26,6 +26,7 @@ export function model(id) {
 const VERBS = {
   sample: "Sample",
   conditional: "Sample a class",
+  text: "Make what a text says",
   translate: "Translate",
   reconstruct: "Reconstruct",
   interpolate: "Interpolate",

@@ -121,7 +121,7 @@ function openaiSdk({ origin, order, files, guarded, out }) {
   const bytes = image?.url
     ? `urllib.request.urlopen(urllib.request.Request(${literal(origin + image.url)}${headers})).read()`
     : image && `open(${literal(image.name)}, "rb").read()`;
-  const prompt = method === "generate" ? String(label ?? "anything") : (direction ?? "");
+  const prompt = method === "generate" ? String(label ?? "anything") : (direction ?? String(rest.target ?? rest.targets ?? ""));
   const given = [
     `model=${literal(order.model)}`,
     method !== "create_variation" && `prompt=${literal(prompt)}`,

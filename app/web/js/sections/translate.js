@@ -2,7 +2,6 @@
 
 import { announce, h, icon } from "../dom.js";
 import { copyAs } from "../copy-as.js";
-import { heatMap } from "../heat-map.js";
 import { modelChooser, pageHead } from "../model-chooser.js";
 import { allModels, model as readModel, pixelClass } from "../models.js";
 import { download, fetched, picture, shownPicture, takeCarried } from "../pictures.js";
@@ -14,7 +13,8 @@ import { useAsInput } from "../use-as-input.js";
 import "../compare-slider.js";
 import "../schema-form.js";
 
-const BACK = { AtoB: "BtoA", BtoA: "AtoB" };
+/** What a cycle answers with for each translation: that, the way back and the heat map. */
+const OF_CYCLE = 3;
 
 /** @param {HTMLElement} page @param {import("../router.js").Route} route @param {AbortSignal} signal */
 export async function show(page, route, signal) {
@@ -25,11 +25,12 @@ export async function show(page, route, signal) {
   const schema = found.inputs.translate;
   const { directions, domains } = found.card;
   const size = found.image;
+  const cycles = "cycle" in schema.properties;
 
   let direction = directions.includes(route.query.direction) ? route.query.direction : directions[0];
   const source = h("picture-input", { "input-id": "source" });
   const form = h("schema-form");
-  form.load(schema, route.query, { without: ["image", "direction"] });
+  form.load(schema, route.query, { without: ["image", "direction", "cycle", "heat_map"] });
   const problems = h("div", { class: "error", role: "alert" });
   const stage = h("div", { class: "stage" });
   page.append(
@@ -94,11 +95,12 @@ export async function show(page, route, signal) {
 
   /** What a direction leads from and to. */
   function named(way) {
+    if (!way) return ["picture", [form.values.target ?? form.values.targets].flat().join(", ")];
     return [way[0], way.at(-1)].map((domain) => domains[domain] ?? domain);
   }
 
   function examples() {
-    return found.examples.filter((one) => one.kind === direction[0]);
+    return direction ? found.examples.filter((one) => one.kind === direction[0]) : found.examples;
   }
 
   function offer() {
@@ -109,19 +111,12 @@ export async function show(page, route, signal) {
     return examples().length ? fetched(examples()[0].url, signal) : null;
   }
 
-  function ask(way, given, onEvent) {
-    const order = { model: found.id, task: "translate", input: { ...form.values, direction: way } };
-    return predict(order, { pictures: { image: [given] }, signal: running.signal, onEvent }).then((prediction) => ({
-      order,
-      prediction,
-    }));
-  }
-
   async function run() {
     running.abort();
     running = new AbortController();
     const mine = running;
     const [given] = source.pictures;
+    const pictures = { ...form.pictures, image: [given] };
     problems.textContent = "";
     form.clearErrors();
     if (!given)
@@ -136,6 +131,11 @@ export async function show(page, route, signal) {
     remember(["translate", found.id], { ...form.values, direction: directions.length > 1 ? direction : null });
     const slider = h("compare-slider");
     slider.style.setProperty("--ratio", `${size.width} / ${size.height}`);
+    const order = {
+      model: found.id,
+      task: "translate",
+      input: { ...form.values, direction, ...(cycles && { cycle: true, heat_map: true }) },
+    };
     const told = h("p", { class: "hint" }, "…");
     const tools = h("div", { class: "wrap" });
     slider.compare(
@@ -147,28 +147,30 @@ export async function show(page, route, signal) {
       h("section", { class: "result narrow" }, slider, h("div", { class: "result-head" }, told, tools)),
     );
     try {
-      const { order, prediction } = await ask(direction, given, (name, data) => {
+      const onEvent = (name, data) => {
         told.textContent =
           name === "queued" ? waiting(data) : name === "progress" ? `Step ${data.step} of ${data.total}` : "At work";
-      });
-      const { metrics, output } = prediction;
+      };
+      const { metrics, output } = await predict(order, { pictures, signal: mine.signal, onEvent });
       const reveal = (one) => {
+        slider.style.setProperty("--ratio", `${one.width} / ${one.height}`);
         slider.compare(
-          shownPicture(given, { alt: `Before: ${given.name}`, class: pixelClass(size) }),
-          picture(one.url, `After: ${named(direction)[1]}`, { class: pixelClass(size) }),
+          shownPicture(given, { alt: `Before: ${given.name}`, class: pixelClass(one) }),
+          picture(one.url, `After: ${named(direction)[1]}`, { class: pixelClass(one) }),
           named(direction),
         );
       };
       reveal(output[0]);
-      if (output.length > 1) slider.after(variants(output, reveal));
+      const made = cycles ? output.filter((_, index) => index % OF_CYCLE === 0) : output;
+      if (made.length > 1) slider.after(variants(made, reveal));
+      if (cycles) stage.append(cycle(given, output, metrics));
       told.textContent = took(metrics);
       tools.append(
         tool("download", "Download", () => download(output[0].url, `${found.id}.png`)),
         tool("input", "Use as input", () => useAsInput(output[0])),
-        tool("code", "Copy as code", () => copyAs(order, { image: [given] })),
+        tool("code", "Copy as code", () => copyAs(order, pictures)),
       );
       announce(`Translated to ${named(direction)[1]}`);
-      if (directions.includes(BACK[direction])) await cycle(given, output[0], mine.signal);
     } catch (error) {
       if (mine.signal.aborted) return;
       told.textContent = "";
@@ -186,38 +188,26 @@ export async function show(page, route, signal) {
   }
 
   /** The way back, beside the picture that it began with: what a translator forgets. */
-  async function cycle(given, made, aborted) {
+  function cycle(given, [there, back, heat], { cycle_error }) {
     const [from, to] = named(direction);
-    const places = [h("div", { class: "skeleton" }), h("div", { class: "skeleton" })];
+    const pixels = pixelClass(there);
+    const off = `${(cycle_error * 100).toFixed(1)}`;
+    const where = picture(heat.url, `Where the returned picture differs: ${off} percent on average`, { class: pixels });
     const figures = h(
       "div",
       { class: "cycle" },
-      captioned(shownPicture(given, { alt: "", class: pixelClass(size) }), from),
-      captioned(picture(made.url, "", { class: pixelClass(size) }), `to ${to}`),
-      captioned(places[0], `back to ${from}`),
-      captioned(places[1], "difference"),
+      captioned(shownPicture(given, { alt: "", class: pixels }), from),
+      captioned(picture(there.url, "", { class: pixels }), `to ${to}`),
+      captioned(picture(back.url, "", { class: pixels }), `back to ${from}`),
+      captioned(where, `difference, ${off} % on average`),
     );
-    figures.style.setProperty("--ratio", `${size.width} / ${size.height}`);
-    stage.append(
-      h(
-        "section",
-        { class: "result narrow" },
-        h("div", { class: "result-head" }, h("h2", {}, "There and back again")),
-        figures,
-      ),
+    figures.style.setProperty("--ratio", `${there.width} / ${there.height}`);
+    return h(
+      "section",
+      { class: "result narrow" },
+      h("div", { class: "result-head" }, h("h2", {}, "There and back again")),
+      figures,
     );
-    const { prediction } = await ask(BACK[direction], await fetched(made.url, aborted), () => {});
-    const returned = await fetched(prediction.output[0].url, aborted);
-    const { canvas, mean } = await heatMap(given.blob, returned.blob, size);
-    canvas.setAttribute("role", "img");
-    canvas.setAttribute(
-      "aria-label",
-      `Where the returned picture differs: ${(mean * 100).toFixed(1)} percent on average`,
-    );
-    canvas.classList.add("pixels");
-    places[0].replaceWith(shownPicture(returned, { alt: "", class: pixelClass(size) }));
-    places[1].replaceWith(canvas);
-    figures.lastChild.querySelector("figcaption").textContent = `difference, ${(mean * 100).toFixed(1)} % on average`;
   }
 }
 

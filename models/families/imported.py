@@ -1,0 +1,83 @@
+"""Generators of the reference PyTorch code of pix2pix and CycleGAN, as `models.importing` finds them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+
+from models import model
+from models.card import Direction
+from models.model import Model, register
+from models.nn.norm import Norm
+from models.nn.resnet import Padding, ResNetTranslator
+from models.nn.unet import UNetTranslator
+
+Channels = Literal[1, 3]
+_LUMINANCE = (0.299, 0.587, 0.114)
+"""How Pillow, with which the reference code reads its pictures, makes grey of red, green and blue (ITU-R BT.601)."""
+
+
+class UNet(model.Config):
+    """A U-Net that halves `size` pixels down to one; it takes pictures of multiples of that size too."""
+
+    network: Literal["unet"] = "unet"
+    size: int
+    width: int
+    norm: Norm
+    takes: Channels = 3
+    makes: Channels = 3
+
+    def build(self) -> nn.Module:
+        """The network. Its dropout is off when it serves."""
+        return UNetTranslator(self.takes, self.size, self.width, dropout=0, norm=self.norm, out_channels=self.makes)
+
+
+class ResNet(model.Config):
+    """A residual translator, for pictures whose sides are multiples of 4."""
+
+    network: Literal["resnet"] = "resnet"
+    width: int
+    blocks: int
+    norm: Norm
+    padding: Padding = "reflect"
+    takes: Channels = 3
+    makes: Channels = 3
+
+    def build(self) -> nn.Module:
+        """The network."""
+        return ResNetTranslator(self.takes, self.width, self.blocks, self.norm, self.padding, out_channels=self.makes)
+
+
+Network = Annotated[UNet | ResNet, Field(discriminator="network")]
+
+
+@register("imported-pix2pix")
+@register("imported-cyclegan")
+class Imported(Model):
+    """One generator or two, each for its direction. Serves only: discriminators are not imported."""
+
+    class Config(model.Config):
+        a_to_b: Network | None = None
+        b_to_a: Network | None = None
+
+        @model_validator(mode="after")
+        def _not_empty(self) -> Imported.Config:
+            if self.a_to_b is None and self.b_to_a is None:
+                raise ValueError("no generator in either direction")
+            return self
+
+    def __init__(self, config: Config):
+        super().__init__()
+        given: dict[Direction, UNet | ResNet | None] = {"AtoB": config.a_to_b, "BtoA": config.b_to_a}
+        self.networks = {direction: network for direction, network in given.items() if network is not None}
+        self.directions = tuple(self.networks)
+        self.channels = max(max(network.takes, network.makes) for network in self.networks.values())
+        self.generators = nn.ModuleDict({direction: network.build() for direction, network in self.networks.items()})
+
+    def translate(self, images: Tensor, direction: Direction) -> Tensor:
+        """Colour goes in as its luminance where a generator takes grey, and grey comes out in as many channels."""
+        if self.networks[direction].takes < self.channels:
+            images = (images * images.new_tensor(_LUMINANCE)[:, None, None]).sum(1, keepdim=True)
+        return self.generators[direction](images).expand(-1, self.channels, -1, -1)

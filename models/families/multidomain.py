@@ -1,0 +1,109 @@
+"""One generator for many domains. `stargan` is Choi et al. 2017 (arXiv 1711.09020).
+
+It is told the domain to translate to by constant maps beside the image. Instance norm takes a constant away again, so
+the first layer has none here, and convolutions are padded with zeros: with reflections the maps would stay constant.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from models import model
+from models.losses.adversarial import Wasserstein
+from models.losses.penalty import gradient_penalty
+from models.model import Batch, Losses, Model, Player, register
+from models.nn.critic import ClassifyingCritic
+from models.nn.residual import Residual
+from models.nn.resnet import ResNetTranslator
+
+
+@register("stargan")
+class StarGAN(Model):
+    """Images of any domain to any other. The labels are domains [N], or attributes [N, classes] of 0 and 1."""
+
+    class Config(model.Config):
+        size: int = 128
+        channels: int = 3
+        classes: int = 3
+        attributes: bool = False
+        """Whether an image may have any of the classes at once."""
+        width: int = 64
+        blocks: int = 6
+        residual: bool = False
+        """Whether the generator says what to change in its input (`models.nn.residual`)."""
+        classification: float = 1.0
+        cycle: float = 10.0
+        penalty: float = 10.0
+        critic_width: int = 64
+        critic_halvings: int = 6
+        critic_turns: int = 5
+
+    def __init__(self, config: Config):
+        super().__init__()
+        self.config = config
+        self.classes = config.classes
+        self.targets = "many" if config.attributes else "one"
+        network = ResNetTranslator(
+            config.channels + config.classes,
+            config.width,
+            config.blocks,
+            padding="zero",
+            outer="zero",
+            first="none",
+            out_channels=config.channels,
+        )
+        self.generator = Residual(network) if config.residual else network
+
+    def translate(self, images: Tensor, targets: Tensor) -> Tensor:
+        """`targets` [N, classes]: 1 for what the result is to be, else 0."""
+        maps = targets[:, :, None, None].to(images.dtype).expand(-1, -1, *images.shape[2:])
+        return self.generator(images, maps)
+
+    def prepare_training(self) -> None:
+        config = self.config
+        self.critic = ClassifyingCritic(
+            config.channels, config.size, config.classes, config.critic_width, config.critic_halvings
+        )
+        self.adversarial = Wasserstein()
+
+    def players(self) -> tuple[Player, ...]:
+        critic = Player("critic", (self.critic,), turns=self.config.critic_turns)
+        return (critic, Player("generator", (self.generator,)))
+
+    def loss(self, player: str, batch: Batch) -> Losses:
+        images, labels = batch["images"], self._labels(batch["labels"])
+        targets = labels[torch.randperm(len(labels), device=labels.device)]
+        return self._critic(images, labels, targets) if player == "critic" else self._generator(images, labels, targets)
+
+    def _labels(self, labels: Tensor) -> Tensor:
+        """[N, classes] of 0 and 1."""
+        return labels if self.config.attributes else F.one_hot(labels, self.classes).float()
+
+    def _critic(self, images: Tensor, labels: Tensor, targets: Tensor) -> Losses:
+        config = self.config
+        with torch.no_grad():
+            fake = self.translate(images, targets)
+        real_verdicts, logits = self.critic(images)
+        fake_verdicts, _ = self.critic(fake)
+        steep = gradient_penalty(lambda x: self.critic(x)[0].mean((1, 2, 3)), images, fake)
+        return {
+            "adversarial": self.adversarial.discriminator(real_verdicts.float(), fake_verdicts.float()),
+            "classification": config.classification * self._classification(logits.float(), labels),
+            "penalty": config.penalty * steep,
+        }
+
+    def _generator(self, images: Tensor, labels: Tensor, targets: Tensor) -> Losses:
+        config = self.config
+        fake = self.translate(images, targets)
+        verdicts, logits = self.critic(fake)
+        return {
+            "adversarial": self.adversarial.generator(verdicts.float()),
+            "classification": config.classification * self._classification(logits.float(), targets),
+            "cycle": config.cycle * F.l1_loss(self.translate(fake, labels).float(), images),
+        }
+
+    def _classification(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Cross-entropy; of attributes, the binary one of each, added up."""
+        if self.config.attributes:
+            return F.binary_cross_entropy_with_logits(logits, labels, reduction="none").sum(1).mean()
+        return F.cross_entropy(logits, labels)

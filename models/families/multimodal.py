@@ -1,0 +1,211 @@
+"""Translations in many styles: what an image shows is kept, how it shows it is drawn, told or taken from another image.
+
+- `munit`: Huang et al. 2018 (arXiv 1804.04732): images, contents and styles are each found again after a translation
+- `drit`: Lee et al. 2018 (arXiv 1808.00948): a discriminator keeps the domain out of the content, and two translations
+  with swapped styles lead back to where they began. Styles enter as MUNIT's do
+"""
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from models import model
+from models.card import Direction
+from models.losses.adversarial import LeastSquares, PerScale
+from models.losses.likelihood import kl_to_standard_normal
+from models.model import Batch, Losses, Model, Player, register
+from models.nn.content_style import ContentEncoder, StyledDecoder, StyleEncoder
+from models.nn.init import normal_
+from models.nn.patchgan import MultiScalePatchGAN
+from models.nn.resnet import ResidualBlock
+
+Domain = Literal["a", "b"]
+OTHER: dict[Domain, Domain] = {"a": "b", "b": "a"}
+
+
+class Config(model.Config):
+    """The networks of either."""
+
+    channels: int = 3
+    width: int = 64
+    blocks: int = 4
+    style: int = 8
+    discriminator_width: int = 64
+    discriminator_halvings: int = 3
+    scales: int = 3
+
+
+class ContentStyle(Model):
+    """For each domain an encoder of content, one of styles, and a decoder of both. Styles are normal."""
+
+    directions = ("AtoB", "BtoA")
+
+    def __init__(self, config: Config, told: int):
+        """
+        Args:
+            told: numbers that a style encoder tells of an image.
+        """
+        super().__init__()
+        self.config = config
+        self.latent_shape = (config.style,)
+        shape = config.channels, config.width
+        self.contents = nn.ModuleDict({domain: ContentEncoder(*shape, config.blocks) for domain in OTHER})
+        self.styles = nn.ModuleDict({domain: StyleEncoder(*shape, told) for domain in OTHER})
+        self.decoders = nn.ModuleDict({domain: StyledDecoder(*shape, config.blocks, config.style) for domain in OTHER})
+
+    def translate(self, images: Tensor, direction: Direction, latent: Tensor) -> Tensor:
+        source: Domain = "a" if direction == "AtoB" else "b"
+        return self.decoders[OTHER[source]](self.content(images, source), latent)
+
+    def style(self, images: Tensor, direction: Direction) -> Tensor:
+        """The styles of images of the domain that `direction` leads to, [N, style]."""
+        return self.styles["b" if direction == "AtoB" else "a"](images).float()[:, : self.config.style]
+
+    def content(self, images: Tensor, domain: Domain) -> Tensor:
+        """What images of a domain show, [N, width * 4, h, w]."""
+        return self.contents[domain](images)
+
+    def prepare_training(self) -> None:
+        config = self.config
+        shape = config.channels, config.discriminator_width, config.discriminator_halvings, config.scales
+        self.judges = nn.ModuleDict({domain: MultiScalePatchGAN(*shape) for domain in OTHER})
+        self.adversarial = PerScale(LeastSquares())
+
+    def players(self) -> tuple[Player, ...]:
+        return (
+            Player("generators", (self.contents, self.styles, self.decoders)),
+            Player("discriminators", (self.judges,)),
+        )
+
+    def _drawn(self, images: Tensor) -> dict[Domain, Tensor]:
+        return {domain: torch.randn(len(images), self.config.style, device=images.device) for domain in OTHER}
+
+    def _judged(self, domain: Domain, images: Tensor) -> list[Tensor]:
+        return [verdicts.float() for verdicts in self.judges[domain](images)]
+
+    def _discriminators(self, batch: Batch) -> Losses:
+        """On what the generators left in `fakes`."""
+        return {
+            domain: self.adversarial.discriminator(
+                self._judged(domain, batch[domain]), self._judged(domain, self.fakes[domain])
+            )
+            for domain in OTHER
+        }
+
+
+@register("munit")
+class MUNIT(ContentStyle):
+    """The generators' terms are equations 2 to 5 of the paper."""
+
+    class Config(Config):
+        image: float = 10.0
+        content: float = 1.0
+        code: float = 1.0
+
+    def __init__(self, config: Config):
+        super().__init__(config, told=config.style)
+
+    def loss(self, player: str, batch: Batch) -> Losses:
+        return self._generators(batch) if player == "generators" else self._discriminators(batch)
+
+    def _generators(self, batch: Batch) -> Losses:
+        config, drawn = self.config, self._drawn(batch["a"])
+        losses = dict.fromkeys(("adversarial", "image", "content", "code"), 0.0)
+        self.fakes = {}
+        for source, target in OTHER.items():
+            images = batch[source]
+            content, style = self.content(images, source), self.styles[source](images)
+            fake = self.decoders[target](content, drawn[target])
+            rebuilt = self.decoders[source](content, style)
+            self.fakes[target] = fake.detach()
+            losses["adversarial"] += self.adversarial.generator(self._judged(target, fake))
+            losses["image"] += config.image * F.l1_loss(rebuilt.float(), images)
+            losses["content"] += config.content * F.l1_loss(self.content(fake, target).float(), content.float())
+            losses["code"] += config.code * F.l1_loss(self.styles[target](fake).float(), drawn[target])
+        return losses
+
+
+@register("drit")
+class DRIT(ContentStyle):
+    """A third player tells domains apart by their contents, three turns for each of the generators'."""
+
+    class Config(Config):
+        content_adversarial: float = 1.0
+        cross_cycle: float = 10.0
+        reconstruction: float = 10.0
+        kl: float = 0.01
+        code: float = 10.0
+        content_turns: int = 3
+
+    def __init__(self, config: Config):
+        super().__init__(config, told=config.style * 2)
+        self.shared = ResidualBlock(config.width * 4)
+
+    def content(self, images: Tensor, domain: Domain) -> Tensor:
+        return self.shared(self.contents[domain](images))
+
+    def prepare_training(self) -> None:
+        super().prepare_training()
+        wide = self.config.width * 4
+        judge = nn.Sequential(
+            nn.Conv2d(wide, wide, 4, stride=2, padding=1), nn.LeakyReLU(0.2, inplace=True),
+            nn.Conv2d(wide, wide, 4, stride=2, padding=1), nn.LeakyReLU(0.2, inplace=True),
+            nn.AdaptiveAvgPool2d(1), nn.Conv2d(wide, 1, 1),
+        )  # fmt: skip
+        self.content_judge = normal_(judge)
+
+    def players(self) -> tuple[Player, ...]:
+        content = Player("content_discriminator", (self.content_judge,), turns=self.config.content_turns)
+        generators, discriminators = super().players()
+        return (content, Player("generators", (*generators.modules, self.shared)), discriminators)
+
+    def loss(self, player: str, batch: Batch) -> Losses:
+        if player == "content_discriminator":
+            with torch.no_grad():
+                contents = {domain: self.content(batch[domain], domain) for domain in OTHER}
+            return {"adversarial": self._told_apart(contents, {"a": 1.0, "b": 0.0})}
+        return self._generators(batch) if player == "generators" else self._discriminators(batch)
+
+    def _generators(self, batch: Batch) -> Losses:
+        config, drawn = self.config, self._drawn(batch["a"])
+        contents = {domain: self.content(batch[domain], domain) for domain in OTHER}
+        posteriors = {domain: self._posterior(batch[domain], domain) for domain in OTHER}
+        styles = {domain: _sampled(*posterior) for domain, posterior in posteriors.items()}
+        swapped = {target: self.decoders[target](contents[OTHER[target]], styles[target]) for target in OTHER}
+        losses = {
+            "content_adversarial": config.content_adversarial * self._told_apart(contents, {"a": 0.5, "b": 0.5})
+        } | dict.fromkeys(("adversarial", "reconstruction", "cross_cycle", "kl", "code"), 0.0)
+        self.fakes = {}
+        for domain, other in OTHER.items():
+            images = batch[domain]
+            fake = self.decoders[domain](contents[other], drawn[domain])
+            rebuilt = self.decoders[domain](contents[domain], styles[domain])
+            again = _sampled(*self._posterior(swapped[domain], domain))
+            returned = self.decoders[domain](self.content(swapped[other], other), again)
+            judged = torch.cat([fake, swapped[domain]])
+            self.fakes[domain] = judged.detach()
+            losses["adversarial"] += self.adversarial.generator(self._judged(domain, judged))
+            losses["reconstruction"] += config.reconstruction * F.l1_loss(rebuilt.float(), images)
+            losses["cross_cycle"] += config.cross_cycle * F.l1_loss(returned.float(), images)
+            losses["kl"] += config.kl * kl_to_standard_normal(*posteriors[domain]).mean()
+            losses["code"] += config.code * F.l1_loss(self._posterior(fake, domain)[0], drawn[domain])
+        return losses
+
+    def _posterior(self, images: Tensor, domain: Domain) -> tuple[Tensor, Tensor]:
+        """Mean and log-variance of the style of images, [N, style] each."""
+        mean, log_variance = self.styles[domain](images).float().chunk(2, dim=1)
+        return mean, log_variance
+
+    def _told_apart(self, contents: dict[Domain, Tensor], aims: dict[Domain, float]) -> Tensor:
+        """Cross-entropy of the content's domain, or of not knowing it (aims of a half)."""
+        logits = {domain: self.content_judge(content).float().flatten() for domain, content in contents.items()}
+        return sum(
+            F.binary_cross_entropy_with_logits(logits[domain], torch.full_like(logits[domain], aim))
+            for domain, aim in aims.items()
+        )
+
+
+def _sampled(mean: Tensor, log_variance: Tensor) -> Tensor:
+    return mean + torch.randn_like(mean) * (log_variance / 2).exp()

@@ -1,0 +1,30 @@
+"""StarGAN's discriminator (arXiv 1711.09020, section 7.2): verdicts on patches, and what domain an image is of."""
+
+from torch import Tensor, nn
+
+from models.nn.init import normal_
+
+
+class ClassifyingCritic(nn.Module):
+    """[N, C, size, size] -> verdicts [N, 1, h, w] and logits [N, classes]. No norms, which a gradient penalty forbids.
+
+    Args:
+        halvings: strided layers; the maps before the two heads have size / 2 ** halvings pixels on a side.
+    """
+
+    def __init__(self, channels: int, size: int, classes: int, width: int, halvings: int):
+        super().__init__()
+        layers: list[nn.Module] = []
+        features = channels
+        for level in range(halvings):
+            wider = width * 2**level
+            layers += [nn.Conv2d(features, wider, 4, stride=2, padding=1), nn.LeakyReLU(0.01, inplace=True)]
+            features = wider
+        self.trunk = nn.Sequential(*layers)
+        self.verdict = nn.Conv2d(features, 1, 3, padding=1, bias=False)
+        self.head = nn.Conv2d(features, classes, size // 2**halvings, bias=False)
+        normal_(self)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        seen = self.trunk(images)
+        return self.verdict(seen), self.head(seen).flatten(1)

@@ -1,0 +1,22 @@
+"""A translator that says what to change in its input (residual learning, VDSR, arXiv 1511.04587, section 3.2)."""
+
+from torch import Tensor, nn
+
+from models.nn.init import zero
+
+
+class Residual(nn.Module):
+    """x + 2 f(x), cut off at ±1; f is 0 at first, so a fresh one leaves images as they are. [N, C, H, W] -> the same.
+
+    Args:
+        network: f, images and what else it takes -> [N, C, H, W] in [-1, 1].
+    """
+
+    def __init__(self, network: nn.Module):
+        super().__init__()
+        self.network = network
+        zero([layer for layer in network.modules() if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d)][-1])
+
+    def forward(self, images: Tensor, *conditions: Tensor) -> Tensor:
+        """`conditions` are for the network alone."""
+        return (images + 2 * self.network(images, *conditions).float()).clamp(-1, 1)
