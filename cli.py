@@ -390,6 +390,36 @@ def evaluate(
 
 
 @app.command()
+def directions(
+    model: Annotated[str, typer.Argument(help="a model with a latent, for example mnist-cgan")],
+    write: Annotated[bool, typer.Option("--write", help="ship them with the model, as inputs of its tasks")] = False,
+) -> None:
+    """Find directions of a model's latent along which one thing changes, such as the thickness of strokes.
+
+    Data is read from the folder that EASEL_DATASETS names.
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from models import directions
+    from models.registry import Registry
+
+    try:
+        entry = Registry(_settings().model_folders)[model]
+        found = directions.find(entry)
+    except KeyError as error:
+        _quit(f"there is no model {error}")
+    except (FileNotFoundError, ValueError) as error:
+        _quit(str(error))
+    table = Table("attribute", "effect of a step, in standard deviations")
+    for name, each in found.items():
+        table.add_row(name, f"{each.effect:.2f}")
+    Console().print(table)
+    if write:
+        directions.write(entry.folder, found)
+
+
+@app.command()
 def report(out: Annotated[Path, typer.Option("--out", "-o", help="folder of the docs")] = Path("docs")) -> None:
     """Write the docs' page of all models, with a sample sheet of each. Needs the data sets, as evaluate does."""
     from models.metrics.report import write

@@ -38,11 +38,12 @@ class Task(StrEnum):
     INPAINT = "inpaint"
     ENCODE = "encode"
     SCORE = "score"
+    CLASSIFY = "classify"
 
     @property
     def pictured(self) -> bool:
         """Whether the answer is pictures; of the other tasks it is numbers."""
-        return self not in (Task.ENCODE, Task.SCORE)
+        return self not in (Task.ENCODE, Task.SCORE, Task.CLASSIFY)
 
 
 class _Record(BaseModel):

@@ -182,12 +182,13 @@ FIELDS: dict[str, FieldMaker] = {
         Field(description="which number of the latent to change", examples=[0]),
     ),
     "attribute": lambda card: (
-        Annotated[str, AfterValidator(_one_of(tuple(card.attributes)))] | None,
-        Field(
-            None,
-            description="which attribute to change, from its least value to its most",
-            json_schema_extra={"enum": list(card.attributes)},
-        ),
+        Annotated[
+            str,
+            AfterValidator(_one_of(tuple(card.attributes))),
+            Field(json_schema_extra={"enum": list(card.attributes)}),
+        ]
+        | None,
+        Field(None, description="which attribute to change, from its least value to its most"),
     ),
     "span": lambda card: (
         float,

@@ -73,7 +73,10 @@ class Model(nn.Module):
       it, a model with codes adds the noise to those
     - `complete(images, mask, noise)`: images, [N, 1, H, W] that is 1 where they are to be filled in and else 0, and
       normal noise [N, *latent_shape] -> whole images (the known pixels are laid over them)
+    - `classify(images)`: logits of the classes [N, classes]
     - `score(images)`: log-likelihood of each image in nats [N], or a lower bound of it, or what `scores` names
+
+    What is only measured: `classify(images)` -> logits of classes, `categorise(images)` of kinds found without labels.
 
     Images are [N, C, H, W] float in [-1, 1]. A method that needs many passes returns `Steps` instead.
 

@@ -83,7 +83,7 @@ class Operation(ABC):
         Of a task that is not pictured: rows to codes [N, *latent_shape], or to [N, len(columns)].
         """
 
-    def columns(self, model: Model) -> tuple[str, ...]:
+    def columns(self, model: Model, card: Card) -> tuple[str, ...]:
         """Names of the numbers of each row, where the result is neither images nor codes."""
         return ()
 
@@ -390,8 +390,23 @@ class Score(OfPicture):
             told = (step.images, -step.images / per_bit) if model.scores == LIKELIHOOD else (step.images,)
             yield Step(step.done, step.total, torch.stack(told, dim=1))
 
-    def columns(self, model: Model) -> tuple[str, ...]:
+    def columns(self, model: Model, card: Card) -> tuple[str, ...]:
         return model.scores
+
+
+class Classify(OfPicture):
+    """How probable each class is, of a model that makes images and learned to read them; judges serve no requests."""
+
+    task = Task.CLASSIFY
+
+    def inputs(self, model: Model) -> tuple[str, ...]:
+        return ("image",) if hasattr(model, "classify") and hasattr(model, "sample") else ()
+
+    def apply(self, model: Model, tensors: dict[str, Tensor], **options: Any) -> Tensor:
+        return model.classify(tensors["images"]).softmax(1)
+
+    def columns(self, model: Model, card: Card) -> tuple[str, ...]:
+        return card.classes
 
 
 def over_tiles(rows: Rows, tiles: Sequence[np.ndarray]) -> Rows:
@@ -428,6 +443,7 @@ OPERATIONS: dict[Task, Operation] = {
         Inpaint(),
         Encode(),
         Score(),
+        Classify(),
     )
 }
 

@@ -295,7 +295,8 @@ class Engine:
                 work.pixels = made[first:last]
             else:
                 work.numbers = made[first:last]
-                work.columns = OPERATIONS[task].columns(loaded.model)
+                work.numbers = made[first:last]
+                work.columns = OPERATIONS[task].columns(loaded.model, loaded.card)
             work.inference_ms, work.batch_size = elapsed * 1000, total
 
     def _steps(self, loaded: Resident, task: Task, rows: Rows, indices: Sequence[int]) -> Iterator[Step]:

@@ -150,19 +150,23 @@ def codes(about: Subject) -> Iterator[Metric]:
     def encoded(images: Tensor) -> Tensor:
         return batched(about.model.encode, images).flatten(1)
 
-    found, labels = encoded(about.real["images"]), about.real["labels"]
-    references = encoded(about.trained_on["images"])
-    told = f"{about.reference}; {len(references)} training images"
-    right = neighbour_accuracy(found, labels, references, about.trained_on["labels"])
+    found, labels, train = encoded(about.real["images"]), about.real["labels"], about.all_trained_on
+    told = f"{about.reference}; {len(train['images'])} training images"
+    right = neighbour_accuracy(found, labels, encoded(train["images"]), train["labels"])
     yield about.metric("neighbour_accuracy[codes]", right, len(found), reference=told)
-    pixels = neighbour_accuracy(
-        _flat(about.real["images"]), labels, _flat(about.trained_on["images"]), about.trained_on["labels"]
-    )
+    pixels = neighbour_accuracy(_flat(about.real["images"]), labels, _flat(train["images"]), train["labels"])
     yield about.metric("neighbour_accuracy[pixels]", pixels, len(found), reference=told)
     error = cluster_error(k_means(found, int(labels.max()) + 1), labels)
     yield about.metric("cluster_error[k-means of codes]", error, len(found))
     if hasattr(about.model, "posterior"):
         yield about.metric("active_units", (found.var(0) > 0.01).sum().item(), len(found))
+
+
+def categories(about: Subject) -> Iterator[Metric]:
+    """How often a category that was found without labels is not the class that it mostly is."""
+    if hasattr(about.model, "categorise") and "labels" in about.real:
+        kinds = batched(about.model.categorise, about.real["images"]).argmax(1)
+        yield about.metric("cluster_error[categories]", cluster_error(kinds, about.real["labels"]), len(kinds))
 
 
 def stylization(about: Subject) -> Iterator[Metric]:
@@ -193,6 +197,7 @@ FIGURES: tuple[Callable[[Subject], Iterator[Metric]], ...] = (
     likelihood,
     reconstruction,
     codes,
+    categories,
     parzen,
     translation,
     styles,

@@ -108,10 +108,14 @@ class Subject:
     @cached_property
     def trained_on(self) -> dict[str, Tensor]:
         """`SAMPLES` of the training images, at random, with their labels; twice as many where there are enough."""
-        spec = self.held_out.spec.model_copy(update={"split": self.card.data.split})
-        train = data.load(spec).all()
+        train = self.all_trained_on
         rows = torch.randperm(len(train["images"]), generator=torch.Generator().manual_seed(0))[: 2 * SAMPLES]
         return {name: values[rows] for name, values in train.items()}
+
+    @cached_property
+    def all_trained_on(self) -> dict[str, Tensor]:
+        """The training images, and their labels."""
+        return data.load(self.held_out.spec.model_copy(update={"split": self.card.data.split})).all()
 
     def metric(
         self, name: str, value: float, count: int, extractor: str | None = None, reference: str | None = None

@@ -168,7 +168,7 @@ def test_a_discriminator_that_ships_scores_a_picture_by_itself(family, name):
     model = build(family, {"size": 16, "width": 4, "latent": 2}).eval()
     images = torch.rand(3, 1, 16, 16) * 2 - 1
     score = OPERATIONS[Task.SCORE]
-    assert score.columns(model) == (name,)
+    assert score.columns(model, card=None) == (name,)
     (step,) = steps_of(score.apply(model, Rows({"images": images}).tensors))
     assert step.images.shape == (3, 1)
     assert torch.allclose(step.images[1:2, 0], model.score(images[1:2]), atol=1e-5)

@@ -10,6 +10,8 @@ from models.model import build
 CODES = {Task.SAMPLE, Task.RECONSTRUCT, Task.INTERPOLATE, Task.VARY, Task.TRAVERSE, Task.ENCODE}
 FAMILIES = {
     "dcgan": ({"width": 8}, {Task.SAMPLE}),
+    "wgan": ({"width": 8}, {Task.SAMPLE, Task.SCORE}),
+    "improved-gan": ({"width": 8}, {Task.SAMPLE, Task.CLASSIFY}),
     "cgan": ({"width": 8}, {Task.CONDITIONAL}),
     "vae": (
         {"width": 8},

@@ -9,8 +9,8 @@ import pytest
 import torch
 from PIL import Image
 
-from models import checkpoint
-from models.card import Card
+from models import checkpoint, operations
+from models.card import Card, Task
 from models.model import build
 from models.nn.edges import edges
 from models.nn.text import bags
@@ -24,11 +24,11 @@ SMALL = {"width": 4, "discriminator_width": 4, "discriminator_halvings": 1}
 
 FAMILIES = {
     "dcgan": ("mnist", {"size": 16, "latent": 4, "width": 8}),
-    "gan": ("mnist", {"size": 16, "latent": 4, "width": 8, "discriminator_width": 8}),
+    "gan": ("mnist", {"size": 16, "latent": 4, "width": 8, "discriminator_width": 8, "kernels": 3}),
     "wgan": ("mnist", {"size": 16, "latent": 4, "width": 8, "turns": 2}),
     "wgan-gp": ("mnist", {"size": 16, "latent": 4, "width": 8, "turns": 2}),
     "ebgan": ("mnist", {"size": 16, "latent": 4, "width": 8}),
-    "improved-gan": ("mnist", {"size": 16, "latent": 4, "width": 8, "kinds": 2, "kernels": 3, "smoothing": 0.1}),
+    "improved-gan": ("mnist", {"size": 16, "latent": 4, "width": 8, "kinds": 2, "smoothing": 0.1}),
     "cgan": ("mnist", {"size": 16, "latent": 4, "width": 8, "classes": 2}),
     "acgan": ("mnist", {"size": 16, "latent": 4, "width": 8, "classes": 2}),
     "infogan": ("mnist", {"size": 16, "noise": 4, "width": 8, "invariance": 1.0}),
@@ -275,6 +275,17 @@ def test_few_labels_are_known_and_no_others_are_told():
         (place,) = [at for at, other in enumerate(everything["images"]) if torch.equal(other, image)]
         assert everything["labels"][place] == label
     assert sorted(set(torch.cat([batch["labels"] for batch in batches]).tolist())) == [0, 1]
+
+
+def test_what_learned_to_read_says_how_probable_each_class_is(tmp_path):
+    trainer = finish(Trainer(toy("improved-gan"), "hash", tmp_path / "run", torch.device("cpu")))
+    card = trainer.export(tmp_path / "zoo")
+    reads = operations.OPERATIONS[Task.CLASSIFY]
+    model = checkpoint.read(tmp_path / "zoo" / card.name)
+    assert reads.columns(model, card) == ("0", "1")
+    told = reads.apply(model, {"images": trainer.source.batch(4, 0)["images"]})
+    assert told.shape == (4, 2)
+    assert torch.allclose(told.sum(1), torch.ones(4))
 
 
 def test_stacked_digits_are_labelled_by_their_channels():

@@ -33,6 +33,7 @@ const VERBS = {
   vary: "Vary",
   inpaint: "Fill in",
   score: "Score",
+  classify: "Read",
   encode: "Encode",
 };
 
