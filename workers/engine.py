@@ -235,7 +235,7 @@ class Engine:
     @torch.inference_mode()
     def _probed(self, loaded: Resident, task: Task, rows: Rows, indices: Sequence[int]) -> Tensor:
         """The images after the first steps."""
-        for step in itertools.islice(self._steps(loaded, task, rows, list(indices)), PROBE_STEPS):
+        for step in itertools.islice(self._steps(loaded, task, rows, indices), PROBE_STEPS):
             images = step.images
         return images
 
@@ -278,8 +278,9 @@ class Engine:
         images, total = [], len(rows)
         for start in range(0, total, sizes.largest):
             count = min(sizes.largest, total - start)
+            size = sizes.holding(count)
             # A short batch is filled up with its last row, whose copies are dropped again.
-            indices = [min(start + offset, total - 1) for offset in range(sizes.holding(count))]
+            indices = [min(start + offset, total - 1) for offset in range(size)]
             for step in self._steps(loaded, task, rows, indices):
                 if all(work.canceled.is_set() for work in group):
                     return
@@ -294,15 +295,14 @@ class Engine:
                 work.pixels = made[first:last]
             else:
                 work.numbers = made[first:last]
+                work.numbers = made[first:last]
                 work.columns = OPERATIONS[task].columns(loaded.model, loaded.card)
             work.inference_ms, work.batch_size = elapsed * 1000, total
 
-    def _steps(self, loaded: Resident, task: Task, rows: Rows, indices: list[int]) -> Iterator[Step]:
+    def _steps(self, loaded: Resident, task: Task, rows: Rows, indices: Sequence[int]) -> Iterator[Step]:
         """One batch on its way; each step's images are on the CPU."""
-        tensors = rows.tensors
-        if indices != list(range(len(rows))):
-            tensors = {name: tensor[indices] for name, tensor in tensors.items()}
-        tensors = {name: tensor.to(self.device) for name, tensor in tensors.items()}
+        chosen = torch.as_tensor(list(indices))
+        tensors = {name: tensor[chosen].to(self.device) for name, tensor in rows.tensors.items()}
         for step in steps_of(self._apply(loaded, task, tensors, rows.options)):
             yield Step(step.done, step.total, step.images.float().cpu())
 
@@ -365,7 +365,5 @@ def _pass_of(task: Task) -> tuple[Callable, Callable]:
 
 
 def _joined(parts: Sequence[Rows]) -> Rows:
-    if len(parts) == 1:
-        return parts[0]
     tensors = {name: torch.cat([part.tensors[name] for part in parts]) for name in parts[0].tensors}
     return Rows(tensors, parts[0].options)
