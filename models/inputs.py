@@ -19,8 +19,9 @@ MAX_IMAGES = 64
 """Most images of one prediction."""
 MAX_STEPS = 250
 """Most noise levels of a diffusion model."""
-DEFAULT_STEPS = 20
+DEFAULT_STEPS = 14
 DEFAULT_SAMPLER = "dpm-solver++"
+DEFAULT_GUIDANCE = 1.7
 MAX_LATENT = 1000
 """Largest absolute value of a latent's numbers."""
 
@@ -152,11 +153,11 @@ FIELDS: dict[str, FieldMaker] = {
     "guidance": lambda card: (
         float,
         Field(
-            1.0,
+            DEFAULT_GUIDANCE,
             ge=0,
             le=10,
             allow_inf_nan=False,
-            description="how much the label counts: above 1 clearer and less varied, and twice the work",
+            description="how much the label counts: 1 as much as in training; more is clearer and less varied",
         ),
     ),
     "dimension": lambda card: (
