@@ -286,15 +286,17 @@ class Engine:
                     return
                 watch.step(step, start, count)
             images.append(step.images[:count])
-        result = torch.cat(images)
+        result = torch.cat(images) if len(images) > 1 else images[0]
         elapsed = time.monotonic() - started
+        made = to_pixels(result) if task.pictured else result.flatten(1).numpy()
         self.metrics.ran(loaded.card.name, total, elapsed)
         for work, (first, last) in zip(group, watch.places, strict=True):
             if task.pictured:
-                work.pixels = to_pixels(result[first:last])
+                work.pixels = made[first:last]
             else:
-                work.numbers = result[first:last].flatten(1).numpy()
-                work.columns = OPERATIONS[task].columns(loaded.model)
+                work.numbers = made[first:last]
+                work.numbers = made[first:last]
+                work.columns = OPERATIONS[task].columns(loaded.model, loaded.card)
             work.inference_ms, work.batch_size = elapsed * 1000, total
 
     def _steps(self, loaded: Resident, task: Task, rows: Rows, indices: Sequence[int]) -> Iterator[Step]:

@@ -83,14 +83,14 @@ class Autoregressive(Model):
         count, side = latent.shape[:2]
         cursor = self.network.cursor(count)
         tokens = torch.full((count, self.block**2, side, side), -1.0, device=latent.device)
-        shares = torch.special.ndtr(latent.double()).permute(1, 2, 0).contiguous()
+        shares, patterns = torch.special.ndtr(latent.double()).permute(1, 2, 0).contiguous(), self.patterns.double()
         for row, across in enumerate(shares):
             drawn = []
             for column, share in enumerate(across):
                 logits = cursor.logits() if temperature is None else cursor.logits() / temperature[:, None].double()
                 if known is not None:
                     logits = logits.masked_fill(self._contradicts(known[:, :, row, column]), -torch.inf)
-                drawn.append(self.patterns[pick_by(logits.softmax(1), share)])
+                drawn.append(patterns[pick_by(logits.softmax(1), share)])
                 cursor.push(drawn[-1])
             tokens[:, :, row] = torch.stack(drawn, dim=2)
             yield Step(row + 1, side, F.pixel_shuffle(tokens, self.block))

@@ -12,11 +12,13 @@ from models.card import Metric, Task
 from models.clusters import k_means
 from models.metrics.codes import cluster_error, neighbour_accuracy
 from models.metrics.coverage import mode_coverage
+from models.metrics.faces import face_detection_rate
 from models.metrics.fidelity import psnr
 from models.metrics.frechet import frechet_distance
 from models.metrics.kernel import kernel_distance
 from models.metrics.manifold import precision_recall
 from models.metrics.parzen import parzen_log_likelihood
+from models.metrics.prompts import prompts
 from models.metrics.retrieval import retrieval, thumbnails
 from models.metrics.score import classifier_score
 from models.metrics.subject import SAMPLES, Subject, batched
@@ -31,6 +33,8 @@ TIGHT, EVERY = 5000, 25
 """Importance samples of the tight bound, and which images it is taken of: every n-th."""
 LOOSE = 50
 """Importance samples of the bound that is taken of all images."""
+LOOKED_AT = 500
+"""Pictures in which a face is looked for."""
 
 
 def accuracy(about: Subject) -> Iterator[Metric]:
@@ -76,6 +80,14 @@ def samples(about: Subject) -> Iterator[Metric]:
     train_verdicts = batched(judge.classify, about.trained_on["images"][:SAMPLES])
     yield about.metric(f"classifier_score[{name}]", classifier_score(verdicts), SAMPLES, by)
     yield about.metric(f"classifier_score[{name}].floor", classifier_score(train_verdicts), SAMPLES, by)
+
+
+def faces(about: Subject) -> Iterator[Metric]:
+    """Of a model of faces: in how many of its samples one is found, and in how many real pictures."""
+    if about.held_out.spec.set == "faces" and {Task.SAMPLE, Task.CONDITIONAL} & about.card.tasks.keys():
+        for images, suffix in ((about.samples[:LOOKED_AT], ""), (about.real["images"][:LOOKED_AT], ".floor")):
+            rate = face_detection_rate(images)
+            yield about.metric(f"face_detection_rate{suffix}", rate, len(images), "scikit-image's frontal-face cascade")
 
 
 def coverage(about: Subject) -> Iterator[Metric]:
@@ -138,19 +150,23 @@ def codes(about: Subject) -> Iterator[Metric]:
     def encoded(images: Tensor) -> Tensor:
         return batched(about.model.encode, images).flatten(1)
 
-    found, labels = encoded(about.real["images"]), about.real["labels"]
-    references = encoded(about.trained_on["images"])
-    told = f"{about.reference}; {len(references)} training images"
-    right = neighbour_accuracy(found, labels, references, about.trained_on["labels"])
+    found, labels, train = encoded(about.real["images"]), about.real["labels"], about.all_trained_on
+    told = f"{about.reference}; {len(train['images'])} training images"
+    right = neighbour_accuracy(found, labels, encoded(train["images"]), train["labels"])
     yield about.metric("neighbour_accuracy[codes]", right, len(found), reference=told)
-    pixels = neighbour_accuracy(
-        _flat(about.real["images"]), labels, _flat(about.trained_on["images"]), about.trained_on["labels"]
-    )
+    pixels = neighbour_accuracy(_flat(about.real["images"]), labels, _flat(train["images"]), train["labels"])
     yield about.metric("neighbour_accuracy[pixels]", pixels, len(found), reference=told)
     error = cluster_error(k_means(found, int(labels.max()) + 1), labels)
     yield about.metric("cluster_error[k-means of codes]", error, len(found))
     if hasattr(about.model, "posterior"):
         yield about.metric("active_units", (found.var(0) > 0.01).sum().item(), len(found))
+
+
+def categories(about: Subject) -> Iterator[Metric]:
+    """How often a category that was found without labels is not the class that it mostly is."""
+    if hasattr(about.model, "categorise") and "labels" in about.real:
+        kinds = batched(about.model.categorise, about.real["images"]).argmax(1)
+        yield about.metric("cluster_error[categories]", cluster_error(kinds, about.real["labels"]), len(kinds))
 
 
 def stylization(about: Subject) -> Iterator[Metric]:
@@ -176,14 +192,17 @@ def _flat(images: Tensor) -> Tensor:
 FIGURES: tuple[Callable[[Subject], Iterator[Metric]], ...] = (
     accuracy,
     samples,
+    faces,
     coverage,
     likelihood,
     reconstruction,
     codes,
+    categories,
     parzen,
     translation,
     styles,
     targets,
     patches,
+    prompts,
     stylization,
 )

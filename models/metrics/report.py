@@ -48,6 +48,7 @@ _LEAGUE = {
     "bits_per_dim": "↓",
     "neighbour_accuracy": "↑",
     "parzen_nats": "↑",
+    "modes": "↑",
 }
 """The columns of the league tables, and which way is better; the first ranks."""
 
@@ -96,7 +97,7 @@ def _highlights(card: Card, sheet: np.ndarray) -> list[np.ndarray]:
         picture = Image.fromarray(pixels.squeeze()).convert("RGB")
         return np.asarray(picture.resize((_SIDE, _SIDE), Image.Resampling.LANCZOS))
 
-    if not card.directions:
+    if Task.SAMPLE in card.tasks or not card.directions:
         across = min((sheet.shape[1] + 2) // step, _COLUMNS)
         return [
             cell(place // across, place % across) for place in range(_COLUMNS) if place // across * step < len(sheet)
@@ -139,6 +140,8 @@ def _section(card: Card, shown: bool) -> str:
         f"- {weights.parameters:,} parameters, {weights.bytes / 1e6:.1f} MB; recipe `{training.recipe}`: {made}",
         f"- data: {card.data.name}/{card.data.split}, {card.data.count:,} images; licence: {card.licence}",
     ]
+    if card.attributes:
+        lines.append(f"- attributes: {'; '.join(f'`{name}`, {each.told}' for name, each in card.attributes.items())}")
     if card.limits:
         lines.append(f"- limits: {card.limits}")
     if card.metrics:

@@ -19,7 +19,7 @@ class Cursor(ABC):
 
     @abstractmethod
     def logits(self) -> Tensor:
-        """[count, values] of the token where the cursor stands."""
+        """[count, values] of the token where the cursor stands; to be called once between two pushes."""
 
     @abstractmethod
     def push(self, token: Tensor) -> None:
@@ -104,6 +104,7 @@ class _GatedCursor(Cursor):
         self.gates, self.left = gates[1:, :, 1:], torch.stack([layer.left for layer in self.layers])
         self.h = self.places.new_zeros(1 + len(net.layers), count, width)
         """What each layer but the first is given, and the head; for the place to the left until `logits`."""
+        self.given = self.h.unbind()
         self.hidden, self.out = Pointwise(net.head[1]), Pointwise(net.head[3])
         self.tokens = self.places.new_zeros(count, self.side, net.first.vertical.in_channels)
         self.row = 0
@@ -112,12 +113,11 @@ class _GatedCursor(Cursor):
     def logits(self) -> Tensor:
         torch.addmm(self.first_told[self.column], torch.cat(self.before, 1), self.first.left, out=self.first.gates)
         torch.baddbmm(self.told[self.column], self.h[:-1], self.left, out=self.gates)
-        given = self.h.unbind()
-        self.first.gated(self.shifts[self.column], given[0])
-        for layer, h, following in zip(self.layers, given, given[1:], strict=False):
+        self.first.gated(self.shifts[self.column], self.given[0])
+        for layer, h, following in zip(self.layers, self.given, self.given[1:], strict=False):
             layer.gates.addmm_(h, layer.own)
             layer.gated(h, following)
-        return self.out(F.relu(self.hidden(F.relu(given[-1]))))
+        return self.out(F.relu(self.hidden(F.relu(self.given[-1]))))
 
     def push(self, token: Tensor) -> None:
         self.tokens[:, self.column] = token

@@ -113,25 +113,27 @@ class Trainer:
             losses = {name: float(term) for name, term in terms.items()}
         for player in self.players:
             for turn in range(player.turns):
-                seed = _mix(self.recipe.seed, self.step, turn if player.turns > 1 else 0)
-                batch = data.to_device(self.source.batch(self.recipe.budget.batch, seed), self.device)
-                with self._precision():
-                    terms = self.model.loss(player.name, batch)
-                parameters = player.parameters()
-                optimiser = self.optimisers[player.name]
-                optimiser.zero_grad(set_to_none=True)
-                sum(terms.values()).backward(inputs=parameters)
-                terms["gradient_norm"] = nn.utils.get_total_norm(
-                    [each.grad for each in parameters if each.grad is not None]
-                )
-                optimiser.step()
-                self.model.after_step(player.name)
-                losses |= {f"{player.name}/{name}": float(term.detach()) for name, term in terms.items()}
+                losses |= self._take_turn(player, turn)
         if not all(np.isfinite(value) for value in losses.values()):
             raise FloatingPointError(f"step {self.step}: a loss is not finite: {losses}")
         self.average.update()
         self.step += 1
         return losses
+
+    def _take_turn(self, player: Player, turn: int) -> dict[str, float]:
+        """One optimiser step of `player`: its losses, and the norm of their gradient."""
+        seed = _mix(self.recipe.seed, self.step, turn)
+        batch = data.to_device(self.source.batch(self.recipe.budget.batch, seed), self.device)
+        with self._precision():
+            terms = self.model.loss(player.name, batch)
+        parameters, optimiser = player.parameters(), self.optimisers[player.name]
+        optimiser.zero_grad(set_to_none=True)
+        sum(terms.values()).backward(inputs=parameters)
+        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+        optimiser.step()
+        self.model.after_step(player.name)
+        found = {**terms, "gradient_norm": nn.utils.get_total_norm(gradients)}
+        return {f"{player.name}/{name}": float(value.detach()) for name, value in found.items()}
 
     def _built(self) -> Model:
         return build(self.recipe.family, self.recipe.config)
@@ -224,15 +226,18 @@ class Trainer:
                 slots.setdefault(int(index), {})[slot] = value
             optimiser.load_state_dict({**optimiser.state_dict(), "state": slots})
 
-    def export(self, zoo: Path) -> Card:
-        """Writes the averaged weights and the card to `zoo/<name>/`. Metrics are measured afterwards."""
+    def export(self, zoo: Path, name: str | None = None) -> Card:
+        """Writes the averaged weights and the card to `zoo/<name>/`, by default under the recipe's name.
+
+        Metrics are measured afterwards.
+        """
         model = self._served().cpu()
         recipe = self.recipe
-        folder = zoo / recipe.name
+        folder = zoo / (name or recipe.name)
         weights = checkpoint.write(model, folder)
         size = model.side or recipe.data.size
         card = Card(
-            name=recipe.name,
+            name=folder.name,
             family=recipe.family,
             summary=recipe.summary,
             config=recipe.config,
@@ -240,7 +245,7 @@ class Trainer:
             image=ImageFormat(height=size, width=size, channels=self.source.channels),
             latent=model.latent_shape,
             attributes={name: attribute.record for name, attribute in model.attributes.items()},
-            classes=(recipe.classes or self.source.classes) if model.classes else (),
+            classes=(recipe.classes or self.source.classes) if model.classes or hasattr(model, "classify") else (),
             domains=recipe.domains,
             directions=model.directions,
             data=self.source.record,

@@ -4,11 +4,13 @@ import math
 
 import pytest
 import torch
+from skimage import data
 
 from models.clusters import k_means
 from models.losses.likelihood import importance_bound
 from models.metrics.codes import cluster_error, neighbour_accuracy
 from models.metrics.coverage import mode_coverage
+from models.metrics.faces import face_detection_rate
 from models.metrics.frechet import frechet_distance
 from models.metrics.kernel import kernel_distance
 from models.metrics.manifold import precision_recall
@@ -100,6 +102,15 @@ def test_mode_coverage_counts_triples_of_digits():
     assert (count, divergence) == (1000, pytest.approx(0, abs=1e-5))
     count, divergence = mode_coverage(*stacked([[1, 2, 3]] * 50 + [[3, 2, 1]] * 50))
     assert (count, divergence) == (2, pytest.approx(math.log(500), abs=1e-5))
+
+
+def test_a_face_is_found_where_there_is_one():
+    face = torch.from_numpy(data.astronaut()[:180, 140:320]).permute(2, 0, 1)[None].float() / 127.5 - 1
+    face = torch.nn.functional.interpolate(face, 64, mode="area")
+    cat = torch.from_numpy(data.chelsea()[100:200, 100:200]).permute(2, 0, 1)[None].float() / 127.5 - 1
+    cat = torch.nn.functional.interpolate(cat, 64, mode="area")
+    assert face_detection_rate(face) == 1
+    assert face_detection_rate(torch.cat([face, cat, face, cat.flip(2)])) == 0.5
 
 
 def test_codes_that_keep_classes_apart_are_found_by_neighbours_and_clusters():

@@ -70,11 +70,13 @@ def test_pictures_of_all_sizes_and_fits_share_a_pass_and_stay_the_same(engine):
     [
         ("toy-pixelcnn", Task.SAMPLE, {}),
         ("toy-glow", Task.SAMPLE, {}),
+        ("toy-ss-gan", Task.SAMPLE, {}),
+        ("toy-gan-int-cls", Task.TEXT, {"text": "red apple"}),
         ("toy-diffusion", Task.CONDITIONAL, {"label": 3, "steps": 5}),
         ("toy-diffusion", Task.CONDITIONAL, {"label": 3, "steps": 5, "sampler": "ddpm", "guidance": 2}),
     ],
 )
-def test_models_of_many_steps_make_the_same_images_however_they_are_batched(engine, model, task, fields):
+def test_models_of_many_steps_and_of_texts_make_the_same_images_however_they_are_batched(engine, model, task, fields):
     def work(seed):
         return Work(Order(model=model, task=task, input={"n": 1, "seed": seed, **fields}), [])
 
