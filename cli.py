@@ -364,6 +364,7 @@ def evaluate(
 ) -> None:
     """Measure a model on data that it was not trained on. Data is read from the folder that EASEL_DATASETS names."""
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     from models.metrics.evaluate import evaluate as measure
@@ -378,7 +379,9 @@ def evaluate(
         _quit(str(error))
     table = Table("figure", "value", "images", "against", "judge")
     for metric in card.metrics:
-        table.add_row(metric.name, f"{metric.value:g}", str(metric.count), metric.reference, metric.extractor or "")
+        table.add_row(
+            escape(metric.name), f"{metric.value:g}", str(metric.count), metric.reference, metric.extractor or ""
+        )
     Console().print(table)
     if write:
         if limits is not None:
