@@ -73,14 +73,11 @@ class Trips:
             self._under_way = None
 
     async def _trip(self, together: Sequence[_Asked]) -> list[list[Any]]:
-        """The replies to each, errors among them, tried again as often as redis-py would."""
-        return await self._connection.retry.call_with_retry(
-            lambda: self._exchange(together), lambda error: self._connection.disconnect()
-        )
-
-    async def _exchange(self, together: Sequence[_Asked]) -> list[list[Any]]:
+        """The replies to each, errors among them."""
         try:
             async with asyncio.timeout(_TRIP_S):
+                if self._connection.is_connected and await self._connection.can_read():
+                    await self._connection.disconnect()  # what there is to read now is the end of the connection
                 await self._connection.send_packed_command(b"".join(asked.packed for asked in together))
                 return [[await self._reply(name) for name in asked.names] for asked in together]
         except TimeoutError:
