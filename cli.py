@@ -266,8 +266,6 @@ def train(
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from core.settings import SHIPPED_MODELS
-    from models.metrics.subject import judge_of
-    from models.registry import Registry
     from models.training import recipe as recipes
     from models.training.trainer import Trainer
 
@@ -280,8 +278,7 @@ def train(
         loaded, digest = recipes.load(recipe)
         if fresh:
             shutil.rmtree(runs / loaded.name, ignore_errors=True)
-        judge = judge_of(loaded.data.set, Registry([SHIPPED_MODELS]))
-        trainer = Trainer(loaded, digest, runs / loaded.name, chosen, steps, judge)
+        trainer = Trainer(loaded, digest, runs / loaded.name, chosen, steps)
     except (FileNotFoundError, ValueError) as error:
         _quit(str(error))
     columns = (
