@@ -163,6 +163,7 @@ def sample(
         int | None, typer.Option(help="image i is drawn with seed + i; drawn by the server if absent")
     ] = None,
     label: Annotated[str | None, typer.Option(help="class name or index, for conditional models")] = None,
+    text: Annotated[str | None, typer.Option(help="what to make, for models that read")] = None,
     truncation: Annotated[float | None, typer.Option(help="lower is more typical and less varied")] = None,
     temperature: Annotated[float | None, typer.Option(help="the same, for models with a likelihood")] = None,
     steps: Annotated[int | None, typer.Option(help="noise levels on the way, for diffusion models")] = None,
@@ -172,8 +173,8 @@ def sample(
     key: Token = None,
 ) -> None:
     """Ask a running Easel for pictures from noise: easel sample mnist-cgan --label 7 -o seven.png"""
-    drawn = {"n": n, "seed": seed, "label": label, "truncation": truncation, "temperature": temperature}
-    fields = {**drawn, "steps": steps, "sampler": sampler, "guidance": guidance}
+    drawn = {"n": n, "seed": seed, "truncation": truncation, "temperature": temperature}
+    fields = {**drawn, "label": label, "text": text, "steps": steps, "sampler": sampler, "guidance": guidance}
     given = {name: value for name, value in fields.items() if value is not None}
     _fetch(f"{server}/v1/sample/{model}", given, {}, out, key)
 
@@ -189,13 +190,30 @@ def translate(
     ] = None,
     side: Annotated[int | None, typer.Option(help="with --fit: the answer's longer side, in pixels")] = None,
     cycle: Annotated[bool, typer.Option("--cycle", help="the way back beside it, and where that is off")] = False,
+    n: Annotated[int | None, typer.Option("-n", help="of a model with styles: how many")] = None,
+    seed: Annotated[int | None, typer.Option(help="of a model with styles: draws them")] = None,
+    style: Annotated[
+        Path | None, typer.Option(help="of a model with styles: a picture whose style is taken", exists=True)
+    ] = None,
+    target: Annotated[str | None, typer.Option(help="of a model with several domains: the one to make")] = None,
+    targets: Annotated[str | None, typer.Option(help="attributes that the result is to have: smiling,glasses")] = None,
     server: Server = LOCAL,
     key: Token = None,
 ) -> None:
     """Ask a running Easel to translate a picture: easel translate horse2zebra-cyclegan horse.jpg -o zebra.png"""
-    fields = {"direction": direction, "fit": fit, "side": side, **({"cycle": True, "heat_map": True} if cycle else {})}
+    fields = {
+        "direction": direction,
+        "fit": fit,
+        "side": side,
+        "n": n,
+        "seed": seed,
+        "target": target,
+        "targets": targets,
+    }
     given = {name: value for name, value in fields.items() if value is not None}
-    _fetch(f"{server}/v1/translate/{model}", given, {"image": image}, out, key)
+    ways = {"cycle": True, "heat_map": True} if cycle else {}
+    files = {"image": image, **({"style_image": style} if style else {})}
+    _fetch(f"{server}/v1/translate/{model}", given | ways, files, out, key)
 
 
 @app.command()
@@ -236,6 +254,7 @@ def train(
     threads: Annotated[int, typer.Option(help="CPU threads; 0: all cores")] = 0,
     steps: Annotated[int | None, typer.Option(help="a smaller budget than the recipe's, for a trial")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="begin again instead of resuming")] = False,
+    keep: Annotated[int | None, typer.Option(min=1, help="steps after which a model `<name>-step-<n>` is kept")] = None,
 ) -> None:
     """Train a model by its recipe. Stopped with Ctrl-C, the same command goes on where it was.
 
@@ -247,8 +266,6 @@ def train(
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from core.settings import SHIPPED_MODELS
-    from models.metrics.subject import judge_of
-    from models.registry import Registry
     from models.training import recipe as recipes
     from models.training.trainer import Trainer
 
@@ -261,8 +278,7 @@ def train(
         loaded, digest = recipes.load(recipe)
         if fresh:
             shutil.rmtree(runs / loaded.name, ignore_errors=True)
-        judge = judge_of(loaded.data.set, Registry([SHIPPED_MODELS]))
-        trainer = Trainer(loaded, digest, runs / loaded.name, chosen, steps, judge)
+        trainer = Trainer(loaded, digest, runs / loaded.name, chosen, steps)
     except (FileNotFoundError, ValueError) as error:
         _quit(str(error))
     columns = (
@@ -278,6 +294,8 @@ def train(
             for losses in trainer.train():
                 told = "  ".join(f"{name} {value:.3g}" for name, value in losses.items())
                 progress.update(bar, completed=trainer.step, losses=told)
+                if keep and trainer.step % keep == 0 and trainer.step < trainer.steps:
+                    trainer.export(zoo or SHIPPED_MODELS, f"{loaded.name}-step-{trainer.step}")
     except KeyboardInterrupt:
         trainer.save()
         _quit(f"stopped at step {trainer.step}; the same command goes on from here")
@@ -346,6 +364,7 @@ def evaluate(
 ) -> None:
     """Measure a model on data that it was not trained on. Data is read from the folder that EASEL_DATASETS names."""
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     from models.metrics.evaluate import evaluate as measure
@@ -360,12 +379,44 @@ def evaluate(
         _quit(str(error))
     table = Table("figure", "value", "images", "against", "judge")
     for metric in card.metrics:
-        table.add_row(metric.name, f"{metric.value:g}", str(metric.count), metric.reference, metric.extractor or "")
+        table.add_row(
+            escape(metric.name), f"{metric.value:g}", str(metric.count), metric.reference, metric.extractor or ""
+        )
     Console().print(table)
     if write:
         if limits is not None:
             card = card.model_copy(update={"limits": limits})
         card.write(registry[model].folder)
+
+
+@app.command()
+def directions(
+    model: Annotated[str, typer.Argument(help="a model with a latent, for example mnist-cgan")],
+    write: Annotated[bool, typer.Option("--write", help="ship them with the model, as inputs of its tasks")] = False,
+) -> None:
+    """Find directions of a model's latent along which one thing changes, such as the thickness of strokes.
+
+    Data is read from the folder that EASEL_DATASETS names.
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from models import directions
+    from models.registry import Registry
+
+    try:
+        entry = Registry(_settings().model_folders)[model]
+        found = directions.find(entry)
+    except KeyError as error:
+        _quit(f"there is no model {error}")
+    except (FileNotFoundError, ValueError) as error:
+        _quit(str(error))
+    table = Table("attribute", "effect of a step, in standard deviations")
+    for name, each in found.items():
+        table.add_row(name, f"{each.effect:.2f}")
+    Console().print(table)
+    if write:
+        directions.write(entry.folder, found)
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""OpenAI's images API in terms of predictions: what a prompt means to models that know classes and domains only."""
+"""OpenAI's images API in terms of predictions: what a prompt means to models that know texts, classes or domains."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from app.parsing import validated
 from app.schemas.images import ImagesRequest
 from app.schemas.predictions import PredictionRequest
 from models.card import Card, Direction, Task
+from models.inputs import MAX_TEXT
+from models.text import words
 
 _WAYS: dict[Direction, str] = {"AtoB": "B", "BtoA": "A"}
 """Each direction, and the domain that it leads to."""
@@ -33,6 +35,8 @@ def prediction_of(card: Card, task: Task, asked: ImagesRequest) -> PredictionReq
         given["n"] = asked.n or 1
     elif asked.n not in (None, 1):
         raise _unsupported("n", f"{card.name} makes one picture of each picture; n can only be 1")
+    if task is Task.TEXT:
+        given.setdefault("text", text_in(asked.prompt, card))
     if task is Task.CONDITIONAL:
         given.setdefault("label", label_in(asked.prompt, card))
     if task is Task.TRANSLATE:
@@ -41,6 +45,19 @@ def prediction_of(card: Card, task: Task, asked: ImagesRequest) -> PredictionReq
     if asked.output_compression is not None:
         output["quality"] = max(asked.output_compression, 1)
     return validated({"model": card.name, "task": task, "input": given, "output": output})
+
+
+def text_in(prompt: str, card: Card) -> str:
+    """The prompt, where a text is taken.
+
+    Raises:
+        Unsupported: it has no word that can be read, or too many letters.
+    """
+    if not words(prompt):
+        raise _unsupported("prompt", f"{card.name} makes what the prompt says: there is no English word in it")
+    if len(prompt) > MAX_TEXT:
+        raise _unsupported("prompt", f"{card.name} reads prompts of at most {MAX_TEXT} characters")
+    return prompt
 
 
 def _aim_in(prompt: str, card: Card, given: dict[str, Any]) -> dict[str, Any]:

@@ -56,6 +56,10 @@ _PICTURE = {"type": "string", "format": "binary"}
 _PREDICTION_EXAMPLES = {
     "sample": {"summary": "Four digits", "value": {"model": "mnist-dcgan", "input": {"n": 4, "seed": 1}}},
     "conditional": {"summary": "A seven", "value": {"model": "mnist-cgan", "input": {"label": "7", "seed": 1}}},
+    "attributes": {
+        "summary": "A seven with thick strokes, leaning back",
+        "value": {"model": "mnist-cgan", "input": {"label": "7", "seed": 1, "thickness": 2, "slant": -1.5}},
+    },
     "interpolate": {
         "summary": "From one digit to another",
         "value": {"model": "mnist-vae", "task": "interpolate", "input": {"seeds": [1, 2], "frames": 8}},
@@ -116,9 +120,11 @@ _OUTPUT_FIELDS = Output.model_json_schema()["properties"]
 SAMPLE_BODY = _short_body(
     {
         "label": {"type": "string", "description": "for conditional models: class name or index", "example": "7"},
+        "text": {"type": "string", "maxLength": 200, "description": "for models with the task `text`: what to make"},
         "n": {"type": "integer", "minimum": 1, "maximum": 64, "example": 1},
         "seed": {"type": "integer", "minimum": 0, "example": 1},
         "latent": {"type": "string", "description": "instead of a seed: its numbers, separated by commas"},
+        "thickness": {"type": "number", "description": "an attribute, of models that have it; their cards name theirs"},
         **_OUTPUT_FIELDS,
     }
 )

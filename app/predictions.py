@@ -419,7 +419,8 @@ class Predictions:
             data = await self.sources.read(source, at, self.caller.owner)
             limits = card.image, self.settings.max_pixels, at
             if values.get("fit") and values["image"] == PICTURE_PREFIX + picture:
-                pixels[picture], frame = await to_framed(data, *limits, values["fit"], values["side"])
+                asked = values["fit"], values["side"], values.get("n", 1)
+                pixels[picture], frame = await to_framed(data, *limits, *asked)
             else:
                 pixels[picture] = await to_pixels(data, *limits)
         return pixels, frame

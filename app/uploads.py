@@ -41,7 +41,7 @@ async def to_pixels(data: bytes, wanted: ImageFormat, max_pixels: int, pointer: 
 
 
 async def to_framed(
-    data: bytes, wanted: ImageFormat, max_pixels: int, pointer: str, fit: Fit, side: int | None
+    data: bytes, wanted: ImageFormat, max_pixels: int, pointer: str, fit: Fit, side: int | None, answers: int
 ) -> tuple[bytes, Frame]:
     """The same of the size `Frame.inner`, and the frame.
 
@@ -49,7 +49,7 @@ async def to_framed(
         Problem: as `to_pixels`; 422 too large for tiles.
     """
     try:
-        pixels, frame = await _decoded(pointer, decode_framed, data, wanted, max_pixels, fit, side)
+        pixels, frame = await _decoded(pointer, decode_framed, data, wanted, max_pixels, fit, side, answers)
     except TooManyTiles as error:
         detail = str(error)
         raise Invalid(detail, code="too_many_tiles", errors=[FieldError(pointer=pointer, detail=detail)]) from None

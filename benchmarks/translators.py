@@ -32,6 +32,8 @@ from models.model import Model, build
 from models.registry import Registry
 
 SIDE, BATCH, PORT = 256, 4, 8762
+TURNS = 5
+"""Pictures that each caller gets at least, the first of which is not counted."""
 NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
     "unet-64": ("pix2pix", {"size": SIDE, "width": 64}),
     "unet-32": ("pix2pix", {"size": SIDE, "width": 32}),
@@ -147,10 +149,11 @@ def served(name: str, rounds: int, seconds: float) -> str:
             found: dict[int, tuple[list[float], list[float]]] = {1: ([], []), BATCH: ([], [])}
             for _ in range(rounds):
                 for batch, (http, forward) in found.items():
-                    http.append(from_http(server, 1 if batch == 1 else 2 * BATCH, seconds))
                     server.signal(signal.SIGSTOP)
                     forward.append(alone(batch, seconds / 2))
                     server.signal(signal.SIGCONT)
+                    callers = 1 if batch == 1 else 2 * batch
+                    http.append(from_http(server, callers, max(seconds, TURNS * callers / forward[-1])))
     lines = []
     for batch, (http, forward) in found.items():
         ours, limit = statistics.median(http), statistics.median(forward)

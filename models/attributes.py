@@ -17,10 +17,8 @@ _INSIDE = 1e-4
 class Attribute(ABC):
     """A property of an image that can be set in its latent."""
 
-    @property
-    @abstractmethod
-    def record(self) -> card.Attribute:
-        """The values that it takes."""
+    record: card.Attribute
+    """The values that it takes."""
 
     @abstractmethod
     def put(self, latent: Tensor, value: float) -> Tensor:
@@ -66,7 +64,7 @@ class Category(Attribute):
 
 @dataclass(frozen=True)
 class Direction(Attribute):
-    """A vector [*latent_shape] by which a latent is moved for each step; 0 leaves it where it is."""
+    """A vector [*latent_shape] that is added so many times; 0 leaves the latent where it is."""
 
     vector: Tensor
     record: card.Attribute

@@ -28,6 +28,7 @@ class Task(StrEnum):
 
     SAMPLE = "sample"
     CONDITIONAL = "conditional"
+    TEXT = "text"
     TRANSLATE = "translate"
     RECONSTRUCT = "reconstruct"
     INTERPOLATE = "interpolate"
@@ -37,11 +38,12 @@ class Task(StrEnum):
     INPAINT = "inpaint"
     ENCODE = "encode"
     SCORE = "score"
+    CLASSIFY = "classify"
 
     @property
     def pictured(self) -> bool:
         """Whether the answer is pictures; of the other tasks it is numbers."""
-        return self not in (Task.ENCODE, Task.SCORE)
+        return self not in (Task.ENCODE, Task.SCORE, Task.CLASSIFY)
 
 
 class _Record(BaseModel):

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
-from torch import Tensor
 
 from models.attributes import Direction
-from models.card import DIRECTIONS_FILE, WEIGHTS_FILE, Attribute, Card, WeightsRecord
+from models.card import DIRECTIONS_FILE, WEIGHTS_FILE, Card, WeightsRecord
 from models.model import Model, build, freeze, parameter_count
 
 
@@ -63,12 +61,3 @@ def _read_directions(model: Model, folder: Path, card: Card) -> None:
         vectors = load((folder / DIRECTIONS_FILE).read_bytes())
         directions = {name: Direction(vectors[name].view(model.latent_shape), card.attributes[name]) for name in found}
         model.attributes = {name: directions.get(name) or model.attributes[name] for name in card.attributes}
-
-
-def write_directions(folder: Path, directions: Mapping[str, tuple[Tensor, Attribute]]) -> Card:
-    """Writes vectors [*latent_shape] beside the weights and their bounds into the card, which it returns."""
-    (folder / DIRECTIONS_FILE).write_bytes(save({name: vector.float() for name, (vector, _) in directions.items()}))
-    card = Card.read(folder)
-    card = card.model_copy(update={"attributes": {name: record for name, (_, record) in directions.items()}})
-    card.write(folder)
-    return card

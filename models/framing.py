@@ -44,8 +44,11 @@ class Frame(BaseModel):
     """What the network takes."""
 
     @classmethod
-    def of(cls, picture: Size, canvas: Size, fit: Fit, side: int | None) -> Frame:
+    def of(cls, picture: Size, canvas: Size, fit: Fit, side: int | None, answers: int = 1) -> Frame:
         """The frame of a picture of this size, whose answer's longer side is `side` (the picture's own if None).
+
+        Args:
+            answers: how many are asked for; each takes as many tiles.
 
         Raises:
             TooManyTiles: `tile`, and it is too large.
@@ -54,17 +57,14 @@ class Frame(BaseModel):
             scale = max(canvas[0] / picture[0], canvas[1] / picture[1])
             picture = round(canvas[0] / scale), round(canvas[1] / scale)
         longer = side or min(max(picture), MAX_SIDE)
-        frame = cls(fit=fit, canvas=canvas, **_scaled(picture, longer))
-        if frame.tiles <= MAX_TILES:
+        frames = (cls(fit=fit, canvas=canvas, **_scaled(picture, side)) for side in range(longer, 0, -1))
+        frame = next(frames)
+        if frame.tiles == 1 or frame.tiles * answers <= MAX_TILES:
             return frame
-        fitting = next(
-            side
-            for side in range(longer, 0, -1)
-            if cls(fit=fit, canvas=canvas, **_scaled(picture, side)).tiles <= MAX_TILES
-        )
+        fitting = next(smaller for smaller in frames if smaller.tiles * answers <= MAX_TILES or smaller.tiles == 1)
         raise TooManyTiles(
-            f"{frame.width} x {frame.height} pixels take {frame.tiles} tiles, and {MAX_TILES} are the most; "
-            f"ask for a `side` of up to {fitting}, or for another `fit`"
+            f"{frame.width} x {frame.height} pixels take {frame.tiles * answers} tiles, and {MAX_TILES} are the most; "
+            f"ask for a `side` of up to {max(fitting.width, fitting.height)}, or for another `fit`"
         )
 
     @property

@@ -60,7 +60,7 @@ _PARTS = {
 Layer = dict[str, Tensor]
 """The tensors of one layer by what they are (`_PARTS`)."""
 Layers = dict[str, Layer]
-"""By the layers' names in the file, or by those of the modules that they become."""
+"""By the layers' names in the file."""
 
 
 @dataclass(frozen=True)
@@ -68,22 +68,27 @@ class Generator:
     """One generator as a file holds it."""
 
     network: UNet | ResNet
+    places: Mapping[str, str]
+    """The layers' names in the file, by the modules of the network that `network.build()` makes."""
     layers: Layers
-    """By the modules of the network that `network.build()` makes."""
     inferred: tuple[str, ...]
     """What names and shapes told, in words."""
 
+    def __post_init__(self) -> None:
+        """Raises `NotImportable` if there are layers that have no place."""
+        if unknown := [name for name in self.layers if name not in self.places.values()]:
+            raise NotImportable(f"it has layers that such a generator has not: {', '.join(unknown[:3])}")
+
     def load(self, network: nn.Module) -> None:
         """Puts the weights into what `self.network.build()` made. Raises `NotImportable` where they do not fit."""
-        for name, module in network.named_modules():
+        for module_name, module in network.named_modules():
+            name = self.places.get(module_name, "")
             for part, wanted in [*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)]:
                 given = _given(self.layers.get(name, {}), part, isinstance(module, nn.ConvTranspose2d))
                 if given is None:
-                    raise NotImportable(f"{name}.{part} is missing in the file")
+                    raise NotImportable(f"it has no {name}.{part}")
                 if given.shape != wanted.shape:
-                    raise NotImportable(
-                        f"{name}.{part} is {_shape(given)}, and {_shape(wanted)} in a network like this"
-                    )
+                    raise NotImportable(f"its {name}.{part} is {_shape(given)}, and {_shape(wanted)} in such a network")
                 if not wanted.is_meta:
                     wanted.data.copy_(given)
 
@@ -188,20 +193,16 @@ def recognise(layers: Layers, wishes: Wishes) -> Generator:
 
 def _unet(layers: Layers, wishes: Wishes) -> Generator:
     """Each level around the next: `1` halves, `2` is its norm, `3` the level inside, `5` doubles, `6` is its norm."""
-    places, here, ours, depth = (
-        {"model.model.0": "first", "model.model.3": "last.1"},
-        "model.model.1.model",
-        "levels",
-        1,
-    )
+    places = {"first": "model.model.0", "last.1": "model.model.3"}
+    here, ours, depth = "model.model.1.model", "levels", 1
     while True:
         innermost = f"{here}.3.model.1" not in layers
         up = 3 if innermost else 5
-        places |= {f"{here}.1": f"{ours}.down.1", f"{here}.{up}": f"{ours}.up.1", f"{here}.{up + 1}": f"{ours}.up.2"}
+        places |= {f"{ours}.down.1": f"{here}.1", f"{ours}.up.1": f"{here}.{up}", f"{ours}.up.2": f"{here}.{up + 1}"}
         depth += 1
         if innermost:
             break
-        places[f"{here}.2"] = f"{ours}.down.2"
+        places[f"{ours}.down.2"] = f"{here}.2"
         here, ours = f"{here}.3.model", f"{ours}.inner"
     if not 4 <= depth <= _DEEPEST:
         raise NotImportable(f"a U-Net of {depth} halvings is not taken, 4 to {_DEEPEST} are")
@@ -209,7 +210,7 @@ def _unet(layers: Layers, wishes: Wishes) -> Generator:
     norm, told = _norm(layers, "model.model.1.model.1", "model.model.1.model.2", wishes)
     network = UNet(size=2**depth, width=len(first), norm=norm, takes=_channels(first, 1), makes=_channels(last, 1))
     inferred = (f"a U-Net of {depth} halvings (unet_{2**depth}), width {len(first)}", told, _io(network))
-    return Generator(network, _placed(layers, places), inferred)
+    return Generator(network, places, layers, inferred)
 
 
 def _resnet(layers: Layers, wishes: Wishes) -> Generator:
@@ -220,10 +221,10 @@ def _resnet(layers: Layers, wishes: Wishes) -> Generator:
     blocks -= _RESNET_TRUNK
     end = _RESNET_TRUNK + blocks
     outer = [1, 2, 4, 5, 7, 8, end, end + 1, end + 3, end + 4, end + 7]
-    places = {f"model.{place}": f"net.{place}" for place in outer}
+    places = {f"net.{place}": f"model.{place}" for place in outer}
     inside, padded, dropout = _block(layers)
     for block in range(_RESNET_TRUNK, end):
-        places |= {f"model.{block}.conv_block.{theirs}": f"net.{block}.net.{ours}" for theirs, ours in inside.items()}
+        places |= {f"net.{block}.net.{ours}": f"model.{block}.conv_block.{theirs}" for theirs, ours in inside.items()}
     first, last = _weight(layers, "model.1"), _weight(layers, f"model.{end + 7}")
     norm, told = _norm(layers, "model.1", "model.2", wishes)
     padding = wishes.padding if padded else "zero"
@@ -242,7 +243,7 @@ def _resnet(layers: Layers, wishes: Wishes) -> Generator:
         f"trained {'with' if dropout else 'without'} dropout, which is off when it serves",
         _io(network),
     )
-    return Generator(network, _placed(layers, places), inferred)
+    return Generator(network, places, layers, inferred)
 
 
 def _block(layers: Layers) -> tuple[dict[int, int], bool, bool]:
@@ -271,7 +272,7 @@ def _norm(layers: Layers, convolution: str, norm: str, wishes: Wishes) -> tuple[
         return "affine-instance", "instance norm with a learned scale"
     if "running_mean" in found:
         return "instance", "instance norm; its running statistics are left out, since it uses each picture's own"
-    return ("instance", "instance norm") if "bias" in layers[convolution] else ("none", "no norm")
+    return ("instance", "instance norm") if "bias" in layers.get(convolution, {}) else ("none", "no norm")
 
 
 def _channels(weight: Tensor, dimension: int) -> int:
@@ -284,13 +285,6 @@ def _channels(weight: Tensor, dimension: int) -> int:
 def _io(network: UNet | ResNet) -> str:
     words = {1: "grey", 3: "coloured"}
     return f"{words[network.takes]} pictures in, {words[network.makes]} ones out"
-
-
-def _placed(layers: Layers, places: Mapping[str, str]) -> Layers:
-    """The layers by the modules that they become. Raises `NotImportable` if there are others."""
-    if unknown := [name for name in layers if name not in places]:
-        raise NotImportable(f"it has layers that such a generator has not: {', '.join(unknown[:3])}")
-    return {places[name]: layer for name, layer in layers.items()}
 
 
 def _given(layer: Layer, part: str, transposed: bool) -> Tensor | None:
@@ -311,13 +305,15 @@ def _folded(layer: Layer, transposed: bool) -> Tensor:
     weight = layer["weight"]
     if "u" not in layer and "v" not in layer:
         return weight
+    if weight.dim() != 4:
+        raise NotImportable("it has a spectral norm of something that is no convolution")
     rows = (weight.transpose(0, 1) if transposed else weight).flatten(1)
     u, v = layer.get("u"), layer.get("v")
     if u is None or v is None or (*u.shape, *v.shape) != tuple(rows.shape):
-        raise NotImportable("the vectors of a spectral norm are missing or do not fit their weight")
+        raise NotImportable("the vectors of one of its spectral norms are missing or do not fit")
     sigma = u @ rows @ v
     if not sigma:
-        raise NotImportable("a spectral norm is zero")
+        raise NotImportable("one of its spectral norms is zero")
     return weight / sigma
 
 

@@ -12,6 +12,7 @@ from pydantic.fields import FieldInfo
 
 from models.card import Card, Task
 from models.framing import MAX_SIDE, Fit
+from models.text import words
 
 MAX_SEED = 2**53 - 1
 """The largest integer that JSON and JavaScript hold exactly."""
@@ -19,6 +20,8 @@ MAX_IMAGES = 64
 """Most images of one prediction."""
 MAX_STEPS = 250
 """Most noise levels of a diffusion model."""
+MAX_TEXT = 200
+"""Most characters of a text."""
 DEFAULT_STEPS = 14
 DEFAULT_SAMPLER = "dpm-solver++"
 DEFAULT_GUIDANCE = 1.7
@@ -69,6 +72,12 @@ def _one_of(allowed: tuple[str, ...]) -> Callable[[str], str]:
         return value
 
     return check
+
+
+def _readable(text: str) -> str:
+    if not words(text):
+        raise ValueError("there is no word in it that can be read; write in English, with the letters a to z")
+    return text
 
 
 def _latent_of(card: Card) -> Any:
@@ -136,6 +145,15 @@ FIELDS: dict[str, FieldMaker] = {
             json_schema_extra={"anyOf": _names_or_indices(card)},
         ),
     ),
+    "text": lambda card: (
+        Annotated[str, AfterValidator(_readable)],
+        Field(
+            min_length=1,
+            max_length=MAX_TEXT,
+            description="what to make, in English words; words that it never met are read by their parts",
+            examples=["red apple"],
+        ),
+    ),
     "frames": lambda card: (
         int,
         Field(8, ge=2, le=MAX_IMAGES, description="how many images along the way, both ends included"),
@@ -165,12 +183,13 @@ FIELDS: dict[str, FieldMaker] = {
         Field(description="which number of the latent to change", examples=[0]),
     ),
     "attribute": lambda card: (
-        Annotated[str, AfterValidator(_one_of(tuple(card.attributes)))] | None,
-        Field(
-            None,
-            description="which attribute to change, from its least value to its most",
-            json_schema_extra={"enum": list(card.attributes)},
-        ),
+        Annotated[
+            str,
+            AfterValidator(_one_of(tuple(card.attributes))),
+            Field(json_schema_extra={"enum": list(card.attributes)}),
+        ]
+        | None,
+        Field(None, description="which attribute to change, from its least value to its most"),
     ),
     "span": lambda card: (
         float,
@@ -204,7 +223,7 @@ FIELDS: dict[str, FieldMaker] = {
             description="what the result is to have, by name or index; it is to have none of the others",
             max_length=len(card.classes),
             examples=[[card.classes[-1]]],
-            json_schema_extra={"items": {"anyOf": _names_or_indices(card)}, "uniqueItems": True},
+            json_schema_extra={"items": {"anyOf": _names_or_indices(card)}},
         ),
     ),
     "fit": lambda card: (
@@ -246,6 +265,7 @@ FIELDS: dict[str, FieldMaker] = {
 STARTS: dict[Task, tuple[str, ...]] = {
     Task.SAMPLE: ("seed", "latent"),
     Task.CONDITIONAL: ("seed", "latent"),
+    Task.TEXT: ("seed", "latent"),
     Task.TRANSLATE: ("seed", "latent", "style_image"),
     Task.INTERPOLATE: ("seeds", "images", "latents"),
     Task.VARY: ("image", "latent"),

@@ -62,7 +62,8 @@ class Model(nn.Module):
 
     A family implements those of these methods that it can; `models.operations` offers the tasks that follow:
 
-    - `sample(latent, labels)`: [N, *latent_shape] (and [N] class indices) -> images
+    - `sample(latent, labels)`: [N, *latent_shape] (and [N] class indices) -> images; with `reads_text`,
+      `sample(latent, text)`
     - `encode(images)` and `decode(codes)`: images -> codes [N, *latent_shape] -> images
     - `translate(images, direction)`: images -> images. Of a model with `style(images, direction)`: images of the domain
       that it leads to -> codes [N, *latent_shape], it takes such a code, or normal noise, as `latent` besides. Of one
@@ -72,7 +73,10 @@ class Model(nn.Module):
       it, a model with codes adds the noise to those
     - `complete(images, mask, noise)`: images, [N, 1, H, W] that is 1 where they are to be filled in and else 0, and
       normal noise [N, *latent_shape] -> whole images (the known pixels are laid over them)
+    - `classify(images)`: logits of the classes [N, classes]
     - `score(images)`: log-likelihood of each image in nats [N], or a lower bound of it, or what `scores` names
+
+    What is only measured: `classify(images)` -> logits of classes, `categorise(images)` of kinds found without labels.
 
     Images are [N, C, H, W] float in [-1, 1]. A method that needs many passes returns `Steps` instead.
 
@@ -92,6 +96,8 @@ class Model(nn.Module):
     scores: tuple[str, ...] = LIKELIHOOD
     """What `score` tells; one name of what is no likelihood."""
     classes: int = 0
+    reads_text = False
+    """Whether `sample` takes texts, as `models.nn.text.bags` puts them, in place of labels."""
     truncatable = True
     """Whether latents nearer to 0 make images that are more typical."""
     attributes: Mapping[str, Attribute] = {}

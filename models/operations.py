@@ -21,6 +21,7 @@ from models import noise
 from models.attributes import Attribute
 from models.card import Card, Direction, Task
 from models.model import LIKELIHOOD, Model, Step, Steps, device_of
+from models.nn.text import bags
 from models.pictures import heat_map
 
 
@@ -82,7 +83,7 @@ class Operation(ABC):
         Of a task that is not pictured: rows to codes [N, *latent_shape], or to [N, len(columns)].
         """
 
-    def columns(self, model: Model) -> tuple[str, ...]:
+    def columns(self, model: Model, card: Card) -> tuple[str, ...]:
         """Names of the numbers of each row, where the result is neither images nor codes."""
         return ()
 
@@ -93,7 +94,8 @@ class Sample(Operation):
     task = Task.SAMPLE
 
     def inputs(self, model: Model) -> tuple[str, ...]:
-        return (*_draws(model), *_offered(model, self.task)) if hasattr(model, "sample") and not model.classes else ()
+        unled = hasattr(model, "sample") and not model.classes and not model.reads_text
+        return (*_draws(model), *_offered(model, self.task)) if unled else ()
 
     def prepare(self, model: Model, inputs: BaseModel, pictures: Sequence[np.ndarray]) -> Rows:
         temperature = getattr(inputs, "temperature", None) or 1.0
@@ -127,6 +129,24 @@ class Conditional(Sample):
 
     def probe(self, model: Model, card: Card, count: int) -> Rows:
         return Rows({**super().probe(model, card, count).tensors, "labels": torch.arange(count) % model.classes})
+
+
+class Text(Sample):
+    """Sampling with a text given."""
+
+    task = Task.TEXT
+
+    def inputs(self, model: Model) -> tuple[str, ...]:
+        return ("text", *_draws(model), *_offered(model, self.task)) if model.reads_text else ()
+
+    def prepare(self, model: Model, inputs: BaseModel, pictures: Sequence[np.ndarray]) -> Rows:
+        rows = super().prepare(model, inputs, pictures)
+        text = bags([inputs.text]).expand(len(rows), -1)
+        return Rows({**rows.tensors, "text": text}, rows.options, rows.seeds)
+
+    def probe(self, model: Model, card: Card, count: int) -> Rows:
+        text = bags([f"face {index}" for index in range(count)])
+        return Rows({**super().probe(model, card, count).tensors, "text": text})
 
 
 class OfPicture(Operation):
@@ -370,8 +390,23 @@ class Score(OfPicture):
             told = (step.images, -step.images / per_bit) if model.scores == LIKELIHOOD else (step.images,)
             yield Step(step.done, step.total, torch.stack(told, dim=1))
 
-    def columns(self, model: Model) -> tuple[str, ...]:
+    def columns(self, model: Model, card: Card) -> tuple[str, ...]:
         return model.scores
+
+
+class Classify(OfPicture):
+    """How probable each class is, of a model that makes images and learned to read them; judges serve no requests."""
+
+    task = Task.CLASSIFY
+
+    def inputs(self, model: Model) -> tuple[str, ...]:
+        return ("image",) if hasattr(model, "classify") and hasattr(model, "sample") else ()
+
+    def apply(self, model: Model, tensors: dict[str, Tensor], **options: Any) -> Tensor:
+        return model.classify(tensors["images"]).softmax(1)
+
+    def columns(self, model: Model, card: Card) -> tuple[str, ...]:
+        return card.classes
 
 
 def over_tiles(rows: Rows, tiles: Sequence[np.ndarray]) -> Rows:
@@ -398,6 +433,7 @@ OPERATIONS: dict[Task, Operation] = {
     for operation in (
         Sample(),
         Conditional(),
+        Text(),
         Translate(),
         Stylize(),
         Reconstruct(),
@@ -407,6 +443,7 @@ OPERATIONS: dict[Task, Operation] = {
         Inpaint(),
         Encode(),
         Score(),
+        Classify(),
     )
 }
 
@@ -442,7 +479,8 @@ def to_tensor(pictures: Sequence[np.ndarray]) -> Tensor:
 
 def to_pixels(images: Tensor) -> np.ndarray:
     """[N, C, H, W] in [-1, 1] -> uint8 [N, H, W, C]."""
-    return ((images.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+    scaled = (images.float() + 1).mul_(127.5).round_().clamp_(0, 255)
+    return scaled.to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
 
 
 def _noise_images(card: Card, count: int) -> Tensor:

@@ -57,7 +57,7 @@ def decode(data: bytes, wanted: ImageFormat, max_pixels: int) -> np.ndarray:
 
 
 def decode_framed(
-    data: bytes, wanted: ImageFormat, max_pixels: int, fit: Fit, side: int | None
+    data: bytes, wanted: ImageFormat, max_pixels: int, fit: Fit, side: int | None, answers: int = 1
 ) -> tuple[np.ndarray, Frame]:
     """The same of a picture that is to come back at its own size: its pixels as `Frame.cut` takes them, and the frame.
 
@@ -69,7 +69,7 @@ def decode_framed(
     with _breakage_told():
         turned = picture.getexif().get(_ORIENTATION, 1) in _ON_ITS_SIDE
     size = picture.size[::-1] if turned else picture.size
-    frame = Frame.of(size, (wanted.width, wanted.height), fit, side)
+    frame = Frame.of(size, (wanted.width, wanted.height), fit, side, answers)
     return _fitted(picture, wanted, frame.inner, cropped=fit == "cover"), frame
 
 

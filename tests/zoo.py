@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from models import checkpoint, operations, pictures
+from models import checkpoint, directions, operations, pictures
 from models.card import EXAMPLES, SHEET_FILE, Card, ImageFormat, Serving
+from models.directions import Found
 from models.model import build
 
 DIGITS = tuple("0123456789")
@@ -14,17 +15,24 @@ DIGITS = tuple("0123456789")
 MODELS = {
     "toy-dcgan": ("dcgan", {"size": 28, "latent": 8, "width": 8}, (28, 1)),
     "toy-cgan": ("cgan", {"size": 28, "latent": 8, "width": 8}, (28, 1)),
+    "toy-acgan": ("acgan", {"size": 28, "latent": 8, "width": 8}, (28, 1)),
+    "toy-infogan": ("infogan", {"size": 28, "noise": 6, "width": 8}, (28, 1)),
     "toy-vae": ("vae", {"size": 28, "latent": 4, "width": 8}, (28, 1)),
     "toy-gmm": ("gmm", {"size": 28, "components": 2, "rank": 2}, (28, 1)),
     "toy-pixelcnn": ("pixelcnn", {"size": 28, "block": 2, "width": 8, "layers": 2}, (28, 1)),
     "toy-glow": ("glow", {"size": 28, "depth": 1, "width": 8}, (28, 1)),
     "toy-diffusion": ("diffusion", {"size": 28, "widths": [32], "classes": 10}, (28, 1)),
+    "toy-gan-int-cls": ("gan-int-cls", {"size": 32, "latent": 4, "width": 8, "embedding": 8, "told": 8}, (32, 3)),
+    "toy-ss-gan": ("ss-gan", {"size": 32, "latent": 4, "style": 4, "width": 8}, (32, 3)),
     "toy-pix2pix": ("pix2pix", {"size": 32, "width": 8, "direction": "BtoA"}, (32, 3)),
     "toy-cyclegan": ("cyclegan", {"width": 8, "blocks": 1}, (32, 3)),
     "toy-munit": ("munit", {"width": 4, "blocks": 1, "style": 3}, (32, 3)),
     "toy-stargan": ("stargan", {"size": 32, "width": 4, "blocks": 1, "classes": 3}, (32, 3)),
     "toy-faces": ("stargan", {"size": 32, "width": 4, "blocks": 1, "classes": 4, "attributes": True}, (32, 3)),
 }
+
+DIRECTED = {"toy-acgan": ("thickness", "slant")}
+"""Directions along one dimension of the latent each."""
 
 SERVING = Serving(max_batch=16)
 
@@ -52,6 +60,7 @@ def make(folder: Path, name: str, serving: Serving = SERVING) -> Path:
         tasks=operations.tasks_of(model),
         image=ImageFormat(height=size, width=size, channels=channels),
         latent=model.latent_shape,
+        attributes={name: attribute.record for name, attribute in model.attributes.items()},
         classes=DIGITS[: model.classes],
         domains={"A": "left", "B": "right"} if model.directions else {},
         directions=model.directions,
@@ -59,6 +68,9 @@ def make(folder: Path, name: str, serving: Serving = SERVING) -> Path:
         serving=serving,
         licence="none",
     ).write(folder / name)
+    if name in DIRECTED:
+        axes = torch.eye(model.latent_shape[0])
+        directions.write(folder / name, {each: Found(axes[place], 1.0) for place, each in enumerate(DIRECTED[name])})
     _draw(folder / name, size, channels, kinds=("A", "B") if model.directions else ("image",))
     return folder / name
 

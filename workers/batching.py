@@ -6,13 +6,12 @@ import threading
 import time
 import traceback
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from uuid import uuid4
+from secrets import token_hex
 
-import orjson
 from redis import Redis
 from redis.client import Pipeline
 from rq.executions import Execution
@@ -123,20 +122,34 @@ class Batches:
     """Begins and ends the batches of one worker."""
 
     def __init__(self, connection: Redis, worker: str):
-        self.worker = worker
+        self.worker, self.connection = worker, connection
         self._begin = connection.register_script(scripts.BEGIN)
+        self._used: frozenset[str] = frozenset()
+        """The queues that ever had a job: few, where many models are served and few are asked for."""
 
-    def begin(self, places: Sequence[Place], overdue: datetime, heartbeat_ttl_s: int) -> Batch | None:
+    def look_anew(self) -> None:
+        """Forgets which queues there are: of queues that came and went, their count may not tell."""
+        self._used = frozenset()
+
+    def begin(
+        self, places_of: Callable[[Collection[str]], Sequence[Place]], overdue: datetime, heartbeat_ttl_s: int
+    ) -> Batch | None:
         """A batch of the first queue that has jobs, whose executions have to be kept alive from now on.
 
         A queue whose first job waits since before `overdue` goes before others of its rank, the oldest first.
+
+        Args:
+            places_of: where to look, best first, of the queues of these names.
         """
-        execution, moment = uuid4().hex, now()
-        args: list[object] = [self.worker, execution, utcformat(moment), moment.timestamp(), heartbeat_ttl_s]
-        args.append(utcformat(overdue))
-        for place in places:
-            args += [place.rank, place.room]
-        reply = self._begin(keys=[place.queue.key for place in places], args=args)
+        execution, moment = token_hex(16), now()
+        args = (self.worker, execution, utcformat(moment), moment.timestamp(), heartbeat_ttl_s, utcformat(overdue))
+        while True:
+            places = places_of(self._used)
+            rooms = [part for place in places for part in (place.rank, place.room)]
+            reply = self._begin([place.queue.key for place in places], [*args, len(self._used), *rooms])
+            if reply != b"stale":
+                break
+            self._used = frozenset(queue.name for queue in Queue.all(self.connection))
         if not reply:
             return None
         queue = places[reply[0] - 1].queue
@@ -156,17 +169,17 @@ class Batches:
         first, moment = tasks[0].execution, now()
         args: list[object] = [self.worker, first.id, utcformat(moment), moment.timestamp()]
         for task in tasks:
-            task.ended_at, answer = moment, task.answer.model_dump(mode="json")
+            task.ended_at = moment
             ttl = int(task.fields[b"result_ttl"])
             blobs = task.parcel.images
-            result, began = b64encode(orjson.dumps(answer)), task.execution.created_at.timestamp()
+            result, began = b64encode(task.answer.model_dump_json().encode()), task.execution.created_at.timestamp()
             args += [task.id, ttl, result, began, len(blobs), *blobs]
             if task.parcel.latents:
                 pipeline.set(latents_key(task.id), task.parcel.latents, ex=ttl)
             if b"meta" in task.fields:
                 # What `AnnouncedJob` does where rq itself ends a job.
                 task.job._status, task.job.ended_at = JobStatus.FINISHED, moment
-                task.job.announce(pipeline, answer)
+                task.job.announce(pipeline, task.answer.model_dump(mode="json"))
         keys = [first.registry.key, queue.finished_job_registry.key, worker_key, first.worker_executions_key]
         # By its text: a script that Redis has forgotten would fail alone, in a transaction that goes through.
         pipeline.eval(scripts.SUCCEED, len(keys), *keys, *args)

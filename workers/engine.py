@@ -22,7 +22,7 @@ from models.card import Card, Task
 from models.inputs import input_model
 from models.model import Model, Step, Steps
 from models.operations import OPERATIONS, Rows, over_tiles, steps_of, to_pixels
-from models.registry import Registry
+from models.registry import Entry, Registry
 from models.runtime import CannotCompile, Compiled, compile
 from workers.exactness import ExactSizes
 from workers.jobs import Order
@@ -174,7 +174,7 @@ class Engine:
         """The model, from memory or from disk; others are dropped first if the budget asks for it.
 
         Raises:
-            PredictionError: unknown, or its folder is damaged.
+            PredictionError: unknown, its folder is damaged, or there is no memory for it.
         """
         if name in self.resident:
             self.resident.move_to_end(name)
@@ -187,12 +187,7 @@ class Engine:
         while self.resident and sum(other.bytes for other in self.resident.values()) + size > self.memory_bytes:
             self.unload(next(iter(self.resident)))
         started = time.monotonic()
-        try:
-            model = checkpoint.read(entry.folder, entry.card)
-        except checkpoint.BadCheckpoint as error:
-            raise PredictionError("model_unusable", str(error)) from error
-        model = model.to(self.device, memory_format=torch.channels_last)
-        loaded = Resident(entry.card, model, size)
+        loaded = Resident(entry.card, self._read(entry), size)
         loaded.sizes = self._sizes_by_task(loaded)
         self.resident[name] = loaded
         self.metrics.loaded(name, size, time.monotonic() - started)
@@ -204,6 +199,29 @@ class Engine:
             batch_sizes={task.value: sizes.known for task, sizes in loaded.sizes.items()},
         )
         return loaded
+
+    def _read(self, entry: Entry) -> Model:
+        """The model on its device; if memory is short, all others are dropped first.
+
+        Raises:
+            PredictionError: its folder is damaged, or there is no memory for it alone.
+        """
+        name = entry.card.name
+        try:
+            return checkpoint.read(entry.folder, entry.card).to(self.device, memory_format=torch.channels_last)
+        except checkpoint.BadCheckpoint as error:
+            if not is_out_of_memory(error):
+                raise PredictionError("model_unusable", str(error)) from error
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+        self.metrics.out_of_memory(name)
+        log.warning("out_of_memory", model=name)
+        if not self.resident:
+            raise PredictionError("out_of_memory", f"the weights of {name} need more memory than the worker has")
+        for other in list(self.resident):
+            self.unload(other)
+        return self._read(entry)
 
     def unload(self, name: str) -> None:
         """Drops a model if it is in memory."""
@@ -286,15 +304,17 @@ class Engine:
                     return
                 watch.step(step, start, count)
             images.append(step.images[:count])
-        result = torch.cat(images)
+        result = torch.cat(images) if len(images) > 1 else images[0]
         elapsed = time.monotonic() - started
+        made = to_pixels(result) if task.pictured else result.flatten(1).numpy()
         self.metrics.ran(loaded.card.name, total, elapsed)
         for work, (first, last) in zip(group, watch.places, strict=True):
             if task.pictured:
-                work.pixels = to_pixels(result[first:last])
+                work.pixels = made[first:last]
             else:
-                work.numbers = result[first:last].flatten(1).numpy()
-                work.columns = OPERATIONS[task].columns(loaded.model)
+                work.numbers = made[first:last]
+                work.numbers = made[first:last]
+                work.columns = OPERATIONS[task].columns(loaded.model, loaded.card)
             work.inference_ms, work.batch_size = elapsed * 1000, total
 
     def _steps(self, loaded: Resident, task: Task, rows: Rows, indices: Sequence[int]) -> Iterator[Step]:

@@ -24,13 +24,14 @@ class Metrics:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         self._recent = _Recent()
-        self._stages = Histogram(
+        stages = Histogram(
             "easel_stage_seconds",
             "Time by stage (workers.state.Stage)",
             ["stage"],
             buckets=_SECONDS,
             registry=self.registry,
         )
+        self._stage = {stage: stages.labels(stage.value) for stage in Stage}
         self._batch_size = Histogram(
             "easel_batch_size",
             "Images of predictions that shared forward passes",
@@ -51,16 +52,18 @@ class Metrics:
         """Answers Prometheus on this address, from a thread. Raises `OSError` if it is taken."""
         start_http_server(port, host, self.registry)
 
-    def stage(self, stage: Stage, seconds: float) -> None:
-        """One measurement of a stage."""
-        self._stages.labels(stage.value).observe(seconds)
-        self._recent.add(stage, seconds)
+    def stage(self, stage: Stage, *seconds: float) -> None:
+        """Some measurements of a stage."""
+        for each in seconds:
+            self._stage[stage].observe(each)
+        if seconds:
+            self._recent.add(stage, len(seconds), sum(seconds))
 
     def ran(self, model: str, images: int, seconds: float) -> None:
         """One group of predictions, through the network."""
         self.stage(Stage.INFER, seconds)
         self._batch_size.labels(model).observe(images)
-        self._recent.add(_BATCH, images)
+        self._recent.add(_BATCH, 1, images)
 
     def loaded(self, model: str, size: int, seconds: float) -> None:
         """One model, read from disk; its weights take `size` bytes."""
@@ -96,14 +99,14 @@ class _Recent:
     def window_s(self) -> float:
         return round(min(time.monotonic() - self._born, _SLOTS * _SLOT_S), 1)
 
-    def add(self, series: str, value: float) -> None:
+    def add(self, series: str, count: int, total: float) -> None:
         slot = int(time.monotonic() / _SLOT_S)
         with self._lock:
             if not self._slots or self._slots[-1][0] != slot:
                 self._slots.append((slot, defaultdict(lambda: [0, 0.0])))
             entry = self._slots[-1][1][series]
-            entry[0] += 1
-            entry[1] += value
+            entry[0] += count
+            entry[1] += total
 
     def sums(self) -> dict[str, Sum]:
         oldest = int(time.monotonic() / _SLOT_S) - _SLOTS

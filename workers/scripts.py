@@ -16,8 +16,7 @@ if redis.call('LLEN', queue) >= tonumber(limit) then return {'full'} end
 redis.call('HSET', job, unpack(ARGV, 6))
 redis.call('SADD', queues, queue)
 redis.call('RPUSH', queue, id)
-redis.call('LPUSH', doorbell, '')
-redis.call('LTRIM', doorbell, 0, 0)
+if redis.call('LLEN', doorbell) == 0 then redis.call('LPUSH', doorbell, '') end
 for place = 6, #KEYS do
     redis.call('ZREMRANGEBYSCORE', KEYS[place], '-inf', now - 2 * ttl * 1000)
     redis.call('ZADD', KEYS[place], now, id)
@@ -32,50 +31,68 @@ return {'created'}
 
 # KEYS: queue lists, best first.
 # ARGV: worker, a name for the executions, now as rq writes it, now in s, ttl of a heartbeat, since when a job is
-# overdue (as rq writes it), then for each queue its rank (those of one rank stand together) and how many images may be
-# taken.
+# overdue (as rq writes it), how many queues there were when KEYS were chosen among them, then for each queue its rank
+# (those of one rank stand together) and how many images may be taken.
 # Takes from the first queue that has jobs, or, if some of the same rank are overdue, from the one that has waited
 # longest, and begins what it takes as rq would: with an execution that must be kept alive. Answers the queue's place in
-# KEYS, then id, hash and cancel flag of each job.
+# KEYS, then id, hash and cancel flag of each job; or 'stale', if there are other queues by now.
 BEGIN = """
-local worker, execution, now, seconds, ttl, overdue = unpack(ARGV)
+local worker, execution, now, seconds, ttl, overdue, known = unpack(ARGV)
+if redis.call('SCARD', 'rq:queues') ~= tonumber(known) then return 'stale' end
+if #KEYS == 0 then return false end
+local left = redis.call('EXISTS', unpack(KEYS))
+if left == 0 then return false end
 local chosen, chosen_rank, chosen_since
 for place, queue in ipairs(KEYS) do
-    local rank = ARGV[5 + 2 * place]
-    if chosen and rank ~= chosen_rank then break end
+    local rank = ARGV[6 + 2 * place]
+    if left == 0 or (chosen and rank ~= chosen_rank) then break end
     local head = redis.call('LINDEX', queue, 0)
     if head then
+        left = left - 1
         local since = redis.call('HGET', 'rq:job:' .. head, 'enqueued_at') or ''
         if not chosen or (since < overdue and since < chosen_since) then
             chosen, chosen_rank, chosen_since = place, rank, since
         end
     end
 end
-if not chosen then return false end
-local queue, room, begun = KEYS[chosen], tonumber(ARGV[6 + 2 * chosen]), {chosen}
+local queue, room, begun = KEYS[chosen], tonumber(ARGV[7 + 2 * chosen]), {chosen}
 local registry, running = 'rq:wip:' .. string.sub(queue, 10), 'rq:worker:' .. worker .. ':executions'
-while room > 0 do
-    local id = redis.call('LPOP', queue)
-    if not id then break end
+local taken, registered, owned = 0, {}, {}
+for _, id in ipairs(redis.call('LRANGE', queue, 0, room - 1)) do
+    if room <= 0 then break end
+    taken = taken + 1
     local job = 'rq:job:' .. id
-    if redis.call('EXISTS', job) == 1 then
+    local fields = redis.call('HGETALL', job)
+    if #fields > 0 then
         local own = id .. ':' .. execution
         redis.call('HSET', 'rq:execution:' .. own, 'id', execution, 'job_id', id, 'created_at', seconds,
             'last_heartbeat', seconds, 'worker_name', worker)
         redis.call('EXPIRE', 'rq:execution:' .. own, ttl)
         redis.call('ZADD', 'rq:executions:' .. id, seconds + ttl + 60, execution)
         redis.call('EXPIRE', 'rq:executions:' .. id, ttl + 60)
-        redis.call('ZADD', registry, seconds + ttl, own)
-        redis.call('SADD', running, own)
-        redis.call('HSET', job, 'status', 'started', 'started_at', now, 'last_heartbeat', now, 'worker_name', worker)
+        registered[#registered + 1] = seconds + ttl
+        registered[#registered + 1] = own
+        owned[#owned + 1] = own
+        local set = {'status', 'started', 'started_at', now, 'last_heartbeat', now, 'worker_name', worker}
+        redis.call('HSET', job, unpack(set))
         redis.call('PERSIST', job)
+        local images = 1
+        for place = 1, #fields, 2 do
+            if fields[place] == 'images' then images = tonumber(fields[place + 1]) or 1 end
+        end
+        room = room - images
+        for _, part in ipairs(set) do fields[#fields + 1] = part end
         begun[#begun + 1] = id
-        begun[#begun + 1] = redis.call('HGETALL', job)
+        begun[#begun + 1] = fields
         begun[#begun + 1] = redis.call('EXISTS', 'easel:cancel:' .. id)
-        room = room - (tonumber(redis.call('HGET', job, 'images') or '') or 1)
     end
 end
-redis.call('EXPIRE', running, ttl + 60)
+redis.call('LTRIM', queue, taken, -1)
+if #owned > 0 then
+    redis.call('ZADD', registry, unpack(registered))
+    redis.call('SADD', running, unpack(owned))
+    redis.call('EXPIRE', running, ttl + 60)
+end
 redis.call('HSET', 'rq:worker:' .. worker, 'state', 'busy')
 return begun
 """
@@ -88,6 +105,7 @@ SUCCEED = """
 local started, finished, worker, running = unpack(KEYS)
 local name, execution, now, seconds = unpack(ARGV)
 local at, jobs, working_time = 5, 0, 0
+local gone, ended, kept = {}, {}, {}
 while at < #ARGV do
     local id, ttl, result, began, images = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], tonumber(ARGV[at + 4])
     local job, results, own = 'rq:job:' .. id, 'rq:results:' .. id, id .. ':' .. execution
@@ -99,12 +117,17 @@ while at < #ARGV do
     redis.call('XADD', results, 'MAXLEN', '~', 10, '*', 'type', 1, 'worker_name', name, 'return_value', result,
         'execution_id', execution, 'execution_started_at', began, 'execution_ended_at', seconds)
     redis.call('EXPIRE', results, ttl)
-    redis.call('ZADD', finished, seconds + ttl, id)
-    redis.call('DEL', 'rq:execution:' .. own, 'rq:executions:' .. id)
-    redis.call('ZREM', started, own)
-    redis.call('SREM', running, own)
+    gone[#gone + 1] = 'rq:execution:' .. own
+    gone[#gone + 1] = 'rq:executions:' .. id
+    ended[#ended + 1] = own
+    kept[#kept + 1] = seconds + ttl
+    kept[#kept + 1] = id
     jobs, working_time, at = jobs + 1, working_time + seconds - began, at + 5 + images
 end
+redis.call('ZADD', finished, unpack(kept))
+redis.call('DEL', unpack(gone))
+redis.call('ZREM', started, unpack(ended))
+redis.call('SREM', running, unpack(ended))
 redis.call('HINCRBY', worker, 'successful_job_count', jobs)
 redis.call('HINCRBYFLOAT', worker, 'total_working_time', working_time)
 """

@@ -1,14 +1,15 @@
 """The batching worker: an rq worker that takes all compatible jobs at once and answers them with one forward pass.
 
 What rq means by a job's status, registries, retries, results and TTLs stays as it is. What differs from `SimpleWorker`:
-jobs are begun by one script and ended in one transaction, by a second thread, while the next batch computes. A job
-that raises fails alone. Redis may go away at any time, and come back.
+jobs are begun by one script and ended in one transaction, by a second thread while the next batch computes where there
+is a processor for it. A job that raises fails alone. Redis may go away at any time, and come back.
 """
 
 from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict
+from collections.abc import Collection
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from datetime import timedelta
@@ -73,6 +74,8 @@ class BatchWorker(SteadyWorker):
         self._taken = 0
         self._pace: dict[str, float] = {}
         self._told: SimpleQueue[str] = SimpleQueue()
+        self._overlaps = engine.device.type != "cpu" or settings.worker_threads > 1
+        """Whether a second thread would find a processor that the first one does not keep busy."""
         self._finisher = ThreadPoolExecutor(1, "finisher")
         self._finishing: Future[None] | None = None
 
@@ -123,16 +126,19 @@ class BatchWorker(SteadyWorker):
         starves, now and then all count alike.
         """
         self._taken += 1
-        alike = self._taken % FAIR_EVERY == 0
-        queues = sorted(self._ordered_queues, key=self._preference)
-        places = [Place(queue, 0 if alike else self._rank[queue.name], self._room(queue.name)) for queue in queues]
-        batch = self._batches.begin(places, now() - timedelta(seconds=OVERDUE_S), self.worker_ttl)
+        batch = self._batches.begin(self._places, now() - timedelta(seconds=OVERDUE_S), self.worker_ttl)
         if batch is not None:
             # The next model that is preferred as much goes first next time.
-            at = queues.index(batch.queue) + 1
-            self._ordered_queues = queues[at:] + queues[:at]
+            at = self._ordered_queues.index(batch.queue) + 1
+            self._ordered_queues = self._ordered_queues[at:] + self._ordered_queues[:at]
             self.in_hand |= {task.id: task for task in batch.tasks}
         return batch
+
+    def _places(self, used: Collection[str]) -> list[Place]:
+        """Those of the queues that are in use, best first."""
+        alike = self._taken % FAIR_EVERY == 0
+        queues = sorted((queue for queue in self._ordered_queues if queue.name in used), key=self._preference)
+        return [Place(queue, 0 if alike else self._rank[queue.name], self._room(queue.name)) for queue in queues]
 
     def _preference(self, queue: Queue) -> tuple[int, bool]:
         return self._rank[queue.name], self._card[queue.name].name not in self.engine.resident
@@ -146,20 +152,24 @@ class BatchWorker(SteadyWorker):
         if self.connection.blpop([DOORBELL], timeout=PAUSE_S) is None:
             self.set_state(WorkerStatus.IDLE)
             self.heartbeat()
-            self.connection.blpop([DOORBELL], timeout=IDLE_S)
+            if self.connection.blpop([DOORBELL], timeout=IDLE_S) is None:
+                self._batches.look_anew()
         self._state = WorkerStatus.BUSY
 
     # Running
 
     def run_batch(self, batch: Batch) -> None:
-        """Computes a batch while the one before is encoded and committed."""
+        """Computes a batch, and finishes it right away or, if that gains time, while the next one is computed."""
         ready = [task for task in batch.tasks if self._order(task)]
         if len(ready) == 1 or not self._run(ready):
             for task in ready:
                 self._run_alone(task)
         self._note_pace(batch.queue, (time.monotonic() - batch.begun) / len(batch.tasks))
         self._finish_pending()
-        self._finishing = self._finisher.submit(self._finish, batch)
+        if self._overlaps and len(batch.tasks) > 1:
+            self._finishing = self._finisher.submit(self._finish, batch)
+        else:
+            self._finish(batch)
 
     def _note_pace(self, queue: Queue, seconds: float) -> None:
         """Keeps a moving average of what a prediction of the queue's model takes."""
@@ -225,9 +235,12 @@ class BatchWorker(SteadyWorker):
     # Finishing
 
     def _finish(self, batch: Batch) -> None:
-        """Encodes all images and commits all ends in one transaction; runs in the finisher's thread."""
+        """Encodes all images and commits all ends in one transaction; may run in the finisher's thread."""
         for task in batch.tasks:
             self._encode(task)
+        timings = [task.answer.timing for task in batch.tasks if task.answer]
+        self.engine.metrics.stage(Stage.QUEUE, *(timing.queue_ms / 1000 for timing in timings))
+        self.engine.metrics.stage(Stage.ENCODE, *(timing.encode_ms / 1000 for timing in timings))
         encoded = time.monotonic()
         committed = self.patiently(lambda: self._commit(batch))
         self.engine.metrics.stage(Stage.STORE, time.monotonic() - encoded)
@@ -248,9 +261,6 @@ class BatchWorker(SteadyWorker):
             )
         except Exception as error:
             task.fail(error)
-            return
-        self.engine.metrics.stage(Stage.QUEUE, task.answer.timing.queue_ms / 1000)
-        self.engine.metrics.stage(Stage.ENCODE, task.answer.timing.encode_ms / 1000)
 
     def _commit(self, batch: Batch) -> list[tuple[Task, Status]]:
         """Writes what became of the tasks, and answers what it wrote.

@@ -27,9 +27,9 @@ router = APIRouter(
 async def generations(
     request: Request, response: Response, asking: AskingDep, predictions: PredictionsDep
 ) -> ImagesResponse:
-    """To a conditional model the prompt must name one class, as a word of its own; others take any prompt. Further
-    inputs (`seed`, `truncation`) may be sent as `extra_body`."""
-    return await _answer((Task.CONDITIONAL, Task.SAMPLE), request, response, asking, predictions)
+    """A model with the task `text` makes what the prompt says; to a conditional model it must name one class, as a word
+    of its own; others take any prompt. Further inputs (`seed`, `truncation`) may be sent as `extra_body`."""
+    return await _answer((Task.TEXT, Task.CONDITIONAL, Task.SAMPLE), request, response, asking, predictions)
 
 
 @router.post("/edits", openapi_extra=EDIT_BODY, summary="A picture translated")

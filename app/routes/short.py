@@ -25,7 +25,7 @@ router = APIRouter(prefix="/v1", tags=["short forms"], route_class=DirectRoute)
 async def sample(model: str, request: Request, asking: AskingDep) -> Response:
     """`curl -F label=7 -F seed=1 -o seven.png localhost:8000/v1/sample/mnist-cgan`. PNG unless `Accept` asks for
     another form; several pictures come as a grid, or as single files with `Accept: application/zip`."""
-    return await _answer(model, (Task.SAMPLE, Task.CONDITIONAL), request, asking)
+    return await _answer(model, (Task.SAMPLE, Task.CONDITIONAL, Task.TEXT), request, asking)
 
 
 @router.post(

@@ -52,7 +52,8 @@ class OutputNumbers(BaseModel):
     values: dict[str, float] | None = Field(
         None,
         exclude_if=is_none,
-        description="of `score`: `log_likelihood` in nats, or a lower bound of it, and the same as `bits_per_dim`",
+        description="of `score`: `log_likelihood` in nats, or a lower bound of it, and the same as `bits_per_dim`; or "
+        "`critic` (higher is more real) or `energy` (lower is more real); of `classify`: each class's probability",
     )
     latent: list[float] | None = Field(
         None, exclude_if=is_none, description="of `encode`: the picture's latent; absent once it has expired"

@@ -23,8 +23,6 @@ from models.losses.penalty import clip_, gradient_penalty
 from models.model import Batch, Losses, Model, Player, register
 from models.nn import dcgan, energy, perceptron
 
-GENERATORS = {"convolutional": dcgan.Generator, "perceptron": perceptron.Generator}
-
 
 @register("gan", generator="perceptron", discriminator="maxout", width=512, discriminator_width=240, dropout=0.5)
 @register("fgan", generator="perceptron", discriminator="maxout", width=512, discriminator_width=240, adversarial="kl")
@@ -44,6 +42,8 @@ class GAN(Model):
         discriminator: Literal["convolutional", "maxout", "autoencoder"] = "convolutional"
         discriminator_width: int = 0
         """0: as the generator's."""
+        depth: int = 0
+        """How often an image of the convolutional pair is halved; 0: to a side of 4 to 7."""
         norm: bool = True
         """Batch norm in a convolutional discriminator."""
         dropout: float = 0.0
@@ -66,8 +66,7 @@ class GAN(Model):
         self.config = config
         self.latent_shape = (config.latent,)
         self.classes = config.classes
-        kind = GENERATORS[config.generator]
-        self.generator = kind(config.latent, config.channels, config.size, config.width, config.classes)
+        self.generator = generator(config)
 
     def sample(self, latent: Tensor, labels: Tensor | None = None) -> Tensor:
         return self.generator(latent, labels)
@@ -126,11 +125,12 @@ class GAN(Model):
 class Critic(GAN):
     """A GAN whose discriminator has something to say of any picture, and ships: how real it finds it.
 
-    It has no batch norm, so that what it says of a picture depends on that picture alone.
+    It has neither batch norm nor minibatch discrimination, so that what it says of a picture depends on that alone.
     """
 
     class Config(GAN.Config):
         norm: Literal[False] = False
+        kernels: Literal[0] = 0
 
     def __init__(self, config: Config):
         super().__init__(config)
@@ -144,6 +144,12 @@ class Critic(GAN):
         return self.discriminator(images)
 
 
+def generator(config: GAN.Config) -> nn.Module:
+    """The generator that a config names: latents and labels -> images."""
+    sides = config.latent, config.channels, config.size, config.width, config.classes
+    return perceptron.Generator(*sides) if config.generator == "perceptron" else dcgan.Generator(*sides, config.depth)
+
+
 def discriminator(config: GAN.Config) -> nn.Module:
     """The discriminator that a config names: images and labels -> [N], and what it sees, `features` [N, F]."""
     sides = config.channels, config.size, config.discriminator_width or config.width
@@ -152,4 +158,4 @@ def discriminator(config: GAN.Config) -> nn.Module:
     given = {"classes": config.classes, "dropout": config.dropout, "kernels": config.kernels}
     if config.discriminator == "maxout":
         return perceptron.Discriminator(*sides, **given)
-    return dcgan.Discriminator(*sides, **given, norm=config.norm)
+    return dcgan.Discriminator(*sides, **given, norm=config.norm, depth=config.depth)

@@ -11,7 +11,7 @@ from torch import Tensor
 from models.families.gan import GAN
 from models.losses.matching import feature_matching
 from models.model import Batch, Losses, register
-from models.nn import dcgan
+from models.nn import perceptron
 
 
 @register("improved-gan")
@@ -29,10 +29,7 @@ class ImprovedGAN(GAN):
 
     def __init__(self, config: Config):
         super().__init__(config)
-        width = config.discriminator_width or config.width
-        self.discriminator = dcgan.Encoder(
-            config.channels, config.size, width, config.kinds, config.dropout, norm=False, kernels=config.kernels
-        )
+        self.discriminator = perceptron.NoisyEncoder(config.channels, config.size, config.kinds)
 
     def prepare_training(self) -> None:
         """Nothing: the discriminator is there."""

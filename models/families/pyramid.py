@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from models import model
 from models.losses.adversarial import NonSaturating
 from models.model import Batch, Losses, Model, Player, Step, Steps, register
+from models.nn import perceptron
 from models.nn.dcgan import Discriminator
-from models.nn.pyramid import CoarseDiscriminator, CoarseGenerator, ResidualGenerator
+from models.nn.pyramid import ResidualGenerator
 
 
 @register("lapgan")
@@ -29,6 +30,9 @@ class LAPGAN(Model):
         latent: int = 64
         """Noise of the coarsest level; the others have a plane of it."""
         hidden: int = 600
+        """Units of the coarsest level's perceptrons."""
+        dropout: float = 0.3
+        """In the coarsest level's discriminator."""
         width: int = 64
         blocks: int = 2
 
@@ -40,7 +44,7 @@ class LAPGAN(Model):
             raise ValueError(f"each side must be twice the one before it, unlike {config.sides}")
         self.noises = (config.latent, *(side**2 for side in finer))
         self.latent_shape = (sum(self.noises),)
-        generators = [CoarseGenerator(config.latent, config.channels, coarsest, config.hidden)]
+        generators = [perceptron.Generator(config.latent, config.channels, coarsest, config.hidden)]
         generators += [ResidualGenerator(config.channels, config.width, config.blocks) for _ in finer]
         self.generators = nn.ModuleDict({str(side): net for side, net in zip(config.sides, generators, strict=True)})
 
@@ -55,7 +59,7 @@ class LAPGAN(Model):
     def prepare_training(self) -> None:
         config = self.config
         coarsest, *finer = config.sides
-        discriminators = [CoarseDiscriminator(config.channels, coarsest, config.hidden)]
+        discriminators = [perceptron.Discriminator(config.channels, coarsest, config.hidden, dropout=config.dropout)]
         discriminators += [Discriminator(config.channels * 2, side, config.width) for side in finer]
         self.discriminators = nn.ModuleDict(zip(map(str, config.sides), discriminators, strict=True))
         self.adversarial = NonSaturating()

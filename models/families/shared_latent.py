@@ -123,5 +123,5 @@ class UNIT(Model):
 
 
 def _kl(codes: Tensor) -> Tensor:
-    """KL(N(codes, 1) || N(0, 1)) per number, but for the half that the paper's weight takes in (section 3)."""
+    """KL(N(codes, 1) || N(0, 1)) = ½ Σ codes², twice and per number, which is what the authors' weights are for."""
     return codes.float().square().mean()

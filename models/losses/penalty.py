@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 
-def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, slope: float = 1.0) -> Tensor:
-    """E (‖∇f(x̂)‖ - slope)², x̂ uniform between a real and a generated image (WGAN-GP, arXiv 1704.00028, equation 3).
+def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor) -> Tensor:
+    """E (‖∇f(x̂)‖ - 1)², x̂ uniform between a real and a generated image (WGAN-GP, arXiv 1704.00028, equation 3).
 
     Args:
         critic: [N, C, H, W] -> [N], each from its own image alone: no batch norm.
@@ -15,7 +15,7 @@ def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Ten
     share = torch.rand(len(real), 1, 1, 1, device=real.device)
     between = torch.lerp(real, fake.to(real.dtype), share).requires_grad_()
     (gradient,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
-    return (gradient.flatten(1).float().norm(dim=1) - slope).square().mean()
+    return (gradient.flatten(1).float().norm(dim=1) - 1).square().mean()
 
 
 @torch.no_grad()

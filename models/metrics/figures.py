@@ -18,6 +18,7 @@ from models.metrics.frechet import frechet_distance
 from models.metrics.kernel import kernel_distance
 from models.metrics.manifold import precision_recall
 from models.metrics.parzen import parzen_log_likelihood
+from models.metrics.prompts import prompts
 from models.metrics.retrieval import retrieval, thumbnails
 from models.metrics.score import classifier_score
 from models.metrics.subject import SAMPLES, Subject, batched
@@ -43,8 +44,8 @@ def accuracy(about: Subject) -> Iterator[Metric]:
         yield about.metric("accuracy", right.float().mean().item(), len(right))
     if hasattr(about.model, "match"):
         a, b = about.real["a"], about.real["b"]
-        for name, features in (("matching", about.model.match), ("matching[pixels]", thumbnails)):
-            found = retrieval(batched(features, a), batched(features, b))
+        for name, features in (("matching", lambda x: batched(about.model.match, x)), ("matching[pixels]", thumbnails)):
+            found = retrieval(features(a), features(b))
             yield about.metric(name, found, len(a), reference=f"{about.reference}; 100 ways")
 
 
@@ -149,19 +150,23 @@ def codes(about: Subject) -> Iterator[Metric]:
     def encoded(images: Tensor) -> Tensor:
         return batched(about.model.encode, images).flatten(1)
 
-    found, labels = encoded(about.real["images"]), about.real["labels"]
-    references = encoded(about.trained_on["images"])
-    told = f"{about.reference}; {len(references)} training images"
-    right = neighbour_accuracy(found, labels, references, about.trained_on["labels"])
+    found, labels, train = encoded(about.real["images"]), about.real["labels"], about.all_trained_on
+    told = f"{about.reference}; {len(train['images'])} training images"
+    right = neighbour_accuracy(found, labels, encoded(train["images"]), train["labels"])
     yield about.metric("neighbour_accuracy[codes]", right, len(found), reference=told)
-    pixels = neighbour_accuracy(
-        _flat(about.real["images"]), labels, _flat(about.trained_on["images"]), about.trained_on["labels"]
-    )
+    pixels = neighbour_accuracy(_flat(about.real["images"]), labels, _flat(train["images"]), train["labels"])
     yield about.metric("neighbour_accuracy[pixels]", pixels, len(found), reference=told)
     error = cluster_error(k_means(found, int(labels.max()) + 1), labels)
     yield about.metric("cluster_error[k-means of codes]", error, len(found))
     if hasattr(about.model, "posterior"):
         yield about.metric("active_units", (found.var(0) > 0.01).sum().item(), len(found))
+
+
+def categories(about: Subject) -> Iterator[Metric]:
+    """How often a category that was found without labels is not the class that it mostly is."""
+    if hasattr(about.model, "categorise") and "labels" in about.real:
+        kinds = batched(about.model.categorise, about.real["images"]).argmax(1)
+        yield about.metric("cluster_error[categories]", cluster_error(kinds, about.real["labels"]), len(kinds))
 
 
 def stylization(about: Subject) -> Iterator[Metric]:
@@ -192,10 +197,12 @@ FIGURES: tuple[Callable[[Subject], Iterator[Metric]], ...] = (
     likelihood,
     reconstruction,
     codes,
+    categories,
     parzen,
     translation,
     styles,
     targets,
     patches,
+    prompts,
     stylization,
 )

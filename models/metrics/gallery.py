@@ -77,10 +77,10 @@ def write(registry: Registry, folder: Path) -> None:
 def strips(card: Card, paired: bool) -> Iterator[Strip]:
     """The ways that a translator can be asked: each direction, or from any picture to each of its targets."""
     names = card.tasks[Task.TRANSLATE]
-    for target in ("target", "attributes"):
+    for target in ("target", "targets"):
         if target in names:
             asked = [{target: name if target == "target" else [name]} for name in card.classes]
-            yield Strip("targets", "images", asked, tuple(f"to {name}" for name in card.classes))
+            yield Strip("targets", "images", asked, card.classes)
     for direction in card.directions:
         source, aim = direction[0], direction[-1]
         words = f"{direction}: {card.domains.get(source, source)} to {card.domains.get(aim, aim)}"

@@ -25,7 +25,8 @@ _HEAD = """# The models
 
 Made by `easel report`, from the cards in `models/zoo`. Every figure was measured by `easel evaluate` on images that
 were not trained on; `[name]` is the network whose features or verdicts were used, and `.floor` the same figure for
-real training images. Samples are drawn with seeds 0, 1, 2 …, none chosen.
+real training images, or for a translator's input before it is translated.
+Samples are drawn with seeds 0, 1, 2 …, none chosen.
 
 `frechet_distance`, `kernel_distance`, `classifier_score`, `precision` and `recall` have the formulas of FID, KID, the
 Inception score and improved precision and recall, but on the features of our own judges: they rank models here, and
@@ -47,6 +48,7 @@ _LEAGUE = {
     "bits_per_dim": "↓",
     "neighbour_accuracy": "↑",
     "parzen_nats": "↑",
+    "modes": "↑",
 }
 """The columns of the league tables, and which way is better; the first ranks."""
 
@@ -95,7 +97,7 @@ def _highlights(card: Card, sheet: np.ndarray) -> list[np.ndarray]:
         picture = Image.fromarray(pixels.squeeze()).convert("RGB")
         return np.asarray(picture.resize((_SIDE, _SIDE), Image.Resampling.LANCZOS))
 
-    if not card.directions:
+    if Task.SAMPLE in card.tasks or not card.directions:
         across = min((sheet.shape[1] + 2) // step, _COLUMNS)
         return [
             cell(place // across, place % across) for place in range(_COLUMNS) if place // across * step < len(sheet)
@@ -138,6 +140,8 @@ def _section(card: Card, shown: bool) -> str:
         f"- {weights.parameters:,} parameters, {weights.bytes / 1e6:.1f} MB; recipe `{training.recipe}`: {made}",
         f"- data: {card.data.name}/{card.data.split}, {card.data.count:,} images; licence: {card.licence}",
     ]
+    if card.attributes:
+        lines.append(f"- attributes: {'; '.join(f'`{name}`, {each.told}' for name, each in card.attributes.items())}")
     if card.limits:
         lines.append(f"- limits: {card.limits}")
     if card.metrics:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 
 import torch
 from torch import Tensor
 
 from models import checkpoint, noise
 from models.card import Card, Metric
+from models.metrics.retrieval import thumbnails
 from models.model import Model
 from models.operations import whole
 from models.registry import Registry
@@ -73,6 +74,15 @@ class Subject:
         return checkpoint.read(entry.folder, entry.card), f"{entry.card.name}@{entry.card.weights.sha256[:12]}"
 
     @cached_property
+    def spaces(self) -> list[tuple[str, Callable[[Tensor], Tensor], str | None]]:
+        """Where images that show the same are near: name, features of all images, what a metric says of the judge."""
+        found = [("pixels", thumbnails, None)]
+        if judge := self.ours(MATCHERS):
+            matcher, by = judge
+            found.append((by.partition("@")[0], partial(batched, matcher.match), by))
+        return found
+
+    @cached_property
     def extractor(self) -> str:
         """The judge's name with its weights' hash."""
         card = self.registry[JUDGES[self.held_out.spec.set]].card
@@ -98,10 +108,14 @@ class Subject:
     @cached_property
     def trained_on(self) -> dict[str, Tensor]:
         """`SAMPLES` of the training images, at random, with their labels; twice as many where there are enough."""
-        spec = self.held_out.spec.model_copy(update={"split": self.card.data.split})
-        train = data.load(spec).all()
+        train = self.all_trained_on
         rows = torch.randperm(len(train["images"]), generator=torch.Generator().manual_seed(0))[: 2 * SAMPLES]
         return {name: values[rows] for name, values in train.items()}
+
+    @cached_property
+    def all_trained_on(self) -> dict[str, Tensor]:
+        """The training images, and their labels."""
+        return data.load(self.held_out.spec.model_copy(update={"split": self.card.data.split})).all()
 
     def metric(
         self, name: str, value: float, count: int, extractor: str | None = None, reference: str | None = None

@@ -12,8 +12,9 @@ from models.card import Direction, Metric, Task
 from models.metrics.diversity import diversity
 from models.metrics.fidelity import psnr
 from models.metrics.frechet import frechet_distance
-from models.metrics.retrieval import retrieval, thumbnails
-from models.metrics.subject import MATCHERS, PATCH_JUDGES, TARGET_JUDGES, Subject, batched
+from models.metrics.retrieval import retrieval
+from models.metrics.subject import PATCH_JUDGES, TARGET_JUDGES, Subject, batched
+from models.nn.edges import edges
 from models.training import data
 
 STYLES, STYLED = 10, 50
@@ -34,6 +35,9 @@ def translation(about: Subject) -> Iterator[Metric]:
         made = _translated(about, source, direction)
         if about.held_out.paired:
             yield from _against_truth(about, made, source, target, direction)
+            if about.held_out.spec.edges:
+                kept = psnr(edges(made).expand_as(source), source).mean().item()
+                yield about.metric(f"edges_psnr.{direction}", kept, len(made))
         if len(about.model.directions) == 2:
             cycled = _translated(about, made, "BtoA" if direction == "AtoB" else "AtoB", own=source)
             yield about.metric(f"cycle_psnr.{direction}", psnr(cycled, source).mean().item(), len(made))
@@ -130,14 +134,10 @@ def _against_truth(
 ) -> Iterator[Metric]:
     """How near translations come to the truth, and how often they find it among others; the floor is the source's."""
     suffix = f".{direction}" if direction else ""
-    spaces = [("pixels", thumbnails, None)]
-    if judge := about.ours(MATCHERS):
-        matcher, by = judge
-        spaces.append((by.partition("@")[0], matcher.match, by))
     for images, floor in ((made, ""), (source, ".floor")):
         yield about.metric(f"psnr{suffix}{floor}", psnr(images, target).mean().item(), len(images))
-        for name, features, by in spaces if len(images) >= WAYS else ():
-            found = retrieval(batched(features, images), batched(features, target), WAYS)
+        for name, features, by in about.spaces if len(images) >= WAYS else ():
+            found = retrieval(features(images), features(target), WAYS)
             told = f"{about.reference}; {WAYS} ways"
             yield about.metric(f"retrieval[{name}]{suffix}{floor}", found, len(images), by, told)
 

@@ -9,14 +9,23 @@ from models.nn.init import normal_
 from models.nn.minibatch import head
 
 
-def _plan(size: int) -> tuple[int, int]:
-    """(side of the smallest feature map, doublings) for an image of `size` pixels: 28 -> (7, 2), 64 -> (4, 4)."""
-    base, doublings = size, 0
-    while base % 2 == 0 and base > 4:
-        base, doublings = base // 2, doublings + 1
-    if doublings < 2 or base > 7:
+def _sides(size: int, depth: int) -> list[int]:
+    """Sides of the feature maps from the smallest to the image: 28 -> 7, 14, 28; with a depth of 3 -> 3, 7, 14, 28.
+
+    Args:
+        depth: how often the image is halved; 0: to a side of 4 to 7.
+    """
+    sides = [size]
+    while len(sides) <= depth if depth else sides[0] % 2 == 0 and sides[0] > 4:
+        sides.insert(0, sides[0] // 2)
+    if len(sides) < 3 or not 2 < sides[0] < 8:
         raise ValueError(f"size {size} must be 4 to 7 times a power of two, and at least 16")
-    return base, doublings
+    return sides
+
+
+def _halving(side: int) -> dict[str, int]:
+    """Kernel, stride and padding of the convolution that halves an even side, or leaves the smaller half of an odd."""
+    return {"kernel_size": 3, "stride": 2} if side % 2 else {"kernel_size": 4, "stride": 2, "padding": 1}
 
 
 class Generator(nn.Module):
@@ -25,25 +34,26 @@ class Generator(nn.Module):
     Args:
         width: channels of the last hidden feature map; they double towards the latent.
         classes: above 0, a one-hot label is appended to the latent.
+        depth: how often the smallest map is doubled (`_sides`).
     """
 
-    def __init__(self, latent: int, channels: int, size: int, width: int, classes: int = 0):
+    def __init__(self, latent: int, channels: int, size: int, width: int, classes: int = 0, depth: int = 0):
         super().__init__()
-        base, doublings = _plan(size)
-        features = width * 2 ** (doublings - 1)
+        smallest, *sides = _sides(size, depth)
+        features = width * 2 ** (len(sides) - 1)
         layers: list[nn.Module] = [
-            nn.ConvTranspose2d(latent + classes, features, base, bias=False),
+            nn.ConvTranspose2d(latent + classes, features, smallest, bias=False),
             nn.BatchNorm2d(features),
             nn.ReLU(inplace=True),
         ]
-        for _ in range(doublings - 1):
+        for side in sides[:-1]:
             layers += [
-                nn.ConvTranspose2d(features, features // 2, 4, stride=2, padding=1, bias=False),
+                nn.ConvTranspose2d(features, features // 2, **_halving(side), bias=False),
                 nn.BatchNorm2d(features // 2),
                 nn.ReLU(inplace=True),
             ]
             features //= 2
-        layers += [nn.ConvTranspose2d(features, channels, 4, stride=2, padding=1), nn.Tanh()]
+        layers += [nn.ConvTranspose2d(features, channels, **_halving(size)), nn.Tanh()]
         self.net = nn.Sequential(*layers)
         self.classes = classes
         normal_(self)
@@ -62,6 +72,7 @@ class Encoder(nn.Module):
         dropout: probability of dropping a feature map, after each hidden layer.
         norm: whether there is batch norm; without it, what is said of an image depends on it alone.
         kernels: of minibatch discrimination before the last layer; 0: none.
+        depth: how often the image is halved (`_sides`).
     """
 
     def __init__(
@@ -73,25 +84,26 @@ class Encoder(nn.Module):
         dropout: float = 0.0,
         norm: bool = True,
         kernels: int = 0,
+        depth: int = 0,
     ):
         super().__init__()
-        base, doublings = _plan(size)
+        smallest, *sides = _sides(size, depth)
         layers: list[nn.Module] = [
-            nn.Conv2d(channels, width, 4, stride=2, padding=1),
+            nn.Conv2d(channels, width, **_halving(size)),
             nn.LeakyReLU(0.2, inplace=True),
             nn.Dropout2d(dropout),
         ]
         features = width
-        for _ in range(doublings - 1):
+        for side in reversed(sides[:-1]):
             layers += [
-                nn.Conv2d(features, features * 2, 4, stride=2, padding=1, bias=not norm),
+                nn.Conv2d(features, features * 2, **_halving(side), bias=not norm),
                 nn.BatchNorm2d(features * 2) if norm else nn.Identity(),
                 nn.LeakyReLU(0.2, inplace=True),
                 nn.Dropout2d(dropout),
             ]
             features *= 2
         self.features = nn.Sequential(*layers, nn.Flatten())
-        self.head = head(features * base**2, outputs, kernels)
+        self.head = head(features * smallest**2, outputs, kernels)
         if norm:
             normal_(self)
 

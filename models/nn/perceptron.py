@@ -1,5 +1,7 @@
 """The pair of the first GAN (Goodfellow et al. 2014, arXiv 1406.2661, section 5): rectifiers up, maxout down."""
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 
@@ -51,6 +53,48 @@ class Discriminator(nn.Module):
 
     def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
         return self.head(self.features(_with_label(images.flatten(1), labels, self.classes))).flatten()
+
+
+class NoisyEncoder(nn.Module):
+    """[N, channels, size, size] -> [N, outputs]; normal noise before each layer, in training only.
+
+    The discriminator of Improved GAN for MNIST (Salimans et al. 2016, arXiv 1606.03498, section 6.1); `features`
+    [N, widths[-1]] are what its last layer sees.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        size: int,
+        outputs: int,
+        widths: tuple[int, ...] = (1000, 500, 250, 250, 250),
+        noise: tuple[float, float] = (0.3, 0.5),
+    ):
+        """
+        Args:
+            noise: standard deviations on the pixels, which are in [-1, 1], and on hidden layers.
+        """
+        super().__init__()
+        at_pixels, hidden = noise
+        layers: list[nn.Module] = [nn.Flatten(), Noise(at_pixels)]
+        for inputs, units in pairwise((channels * size**2, *widths)):
+            layers += [nn.Linear(inputs, units), nn.ReLU(inplace=True), Noise(hidden)]
+        self.features = nn.Sequential(*layers)
+        self.head = nn.Linear(widths[-1], outputs)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.head(self.features(images))
+
+
+class Noise(nn.Module):
+    """Adds normal noise of standard deviation `scale` in training."""
+
+    def __init__(self, scale: float):
+        super().__init__()
+        self.scale = scale
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.scale * torch.randn_like(x) if self.training else x
 
 
 def _with_label(x: Tensor, labels: Tensor | None, classes: int) -> Tensor:

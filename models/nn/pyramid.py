@@ -1,40 +1,9 @@
-"""Networks of a Laplacian pyramid of GANs (Denton et al. 2015, arXiv 1506.05751, section 4.2)."""
+"""What adds detail in a Laplacian pyramid of GANs (Denton et al. 2015, arXiv 1506.05751, section 4.2)."""
 
 import torch
 from torch import Tensor, nn
 
 from models.nn.init import normal_
-
-
-class CoarseGenerator(nn.Module):
-    """[N, latent] -> [N, channels, side, side] in [-1, 1]: two fully connected hidden layers."""
-
-    def __init__(self, latent: int, channels: int, side: int, hidden: int):
-        super().__init__()
-        self.net = nn.Sequential(
-            nn.Linear(latent, hidden, bias=False), nn.BatchNorm1d(hidden), nn.ReLU(),
-            nn.Linear(hidden, hidden, bias=False), nn.BatchNorm1d(hidden), nn.ReLU(),
-            nn.Linear(hidden, channels * side * side), nn.Tanh(), nn.Unflatten(1, (channels, side, side)),
-        )  # fmt: skip
-
-    def forward(self, latent: Tensor) -> Tensor:
-        return self.net(latent)
-
-
-class CoarseDiscriminator(nn.Module):
-    """[N, channels, side, side] -> logits [N]."""
-
-    def __init__(self, channels: int, side: int, hidden: int):
-        super().__init__()
-        self.net = nn.Sequential(
-            nn.Flatten(),
-            nn.Linear(channels * side * side, hidden), nn.LeakyReLU(0.2), nn.Dropout(0.3),
-            nn.Linear(hidden, hidden), nn.LeakyReLU(0.2), nn.Dropout(0.3),
-            nn.Linear(hidden, 1),
-        )  # fmt: skip
-
-    def forward(self, images: Tensor) -> Tensor:
-        return self.net(images).flatten()
 
 
 class _Block(nn.Module):

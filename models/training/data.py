@@ -22,6 +22,10 @@ from torch import Tensor
 
 from models.card import DataRecord
 from models.model import Batch
+from models.nn.edges import edges
+from models.nn.text import bags
+from models.training import captions
+from models.training.captions import Captions
 
 
 @dataclass(frozen=True)
@@ -101,6 +105,12 @@ class DataSpec(BaseModel):
     only what both have is taken, in the same order, so that the true answers are known there, and only there."""
     pairs: bool = False
     """Whether what is trained on is paired, too: for a judge of pairs, never for a translator."""
+    only: str = ""
+    """The one class of a labelled set that is taken, if not all are."""
+    edges: bool = False
+    """A pair is made of each picture: `a` is its edges (`models.nn.edges`), `b` itself."""
+    captions: bool = False
+    """A batch also has `text`, one of the captions of each picture, as `models.nn.text.bags` puts it."""
     attributes: tuple[str, ...] = ()
     """Columns of the split's `attributes.csv`: the labels are then [N, attributes] of 0 and 1."""
     known: int = 0
@@ -109,7 +119,7 @@ class DataSpec(BaseModel):
 
     def evaluation(self) -> DataSpec:
         """The held-out split, whole pictures, nothing random."""
-        kept = ("set", "held_out", "size", "binary", "domains", "attributes")
+        kept = ("set", "held_out", "size", "binary", "domains", "attributes", "only", "edges", "captions")
         return DataSpec(split=self.held_out, **{name: getattr(self, name) for name in kept})
 
 
@@ -145,6 +155,8 @@ class Contents:
     """Whether row i of `b` is the true answer to row i of `a`."""
     names: tuple[str, ...] = ()
     """Of the pictures of a labelled set: their files without folder and ending."""
+    captions: Captions | None = None
+    """Of the subjects that `names` names."""
 
 
 class Source:
@@ -157,6 +169,7 @@ class Source:
         self.classes = contents.classes
         self.paired = contents.paired
         self.names = contents.names
+        self.captions = contents.captions
         self.record = record
         self.known = _of_each(contents.labels, spec.known) if spec.known else None
 
@@ -181,6 +194,8 @@ class Source:
             batch |= {"known": self.fields["images"][few], "labels": self.labels[few]}
         elif self.labels is not None:
             batch["labels"] = self.labels[rows]
+        if self.captions is not None:
+            batch["text"] = bags(self.captions.draw([self.names[row] for row in rows], generator))
         return {name: to_float(value) if value.dtype == torch.uint8 else value for name, value in batch.items()}
 
     def all(self) -> dict[str, Tensor]:
@@ -221,6 +236,12 @@ def binarised(pictures: Tensor, seed: int = 0) -> Tensor:
     return torch.bernoulli(pictures / 255, generator=generator).to(torch.uint8) * 255
 
 
+def _with_edges(pictures: Tensor) -> dict[str, Tensor]:
+    """Pairs of drawings and pictures, uint8, both with the picture's channels."""
+    drawn = [edges(to_float(part)).expand_as(part) for part in pictures.split(256)]
+    return {"a": ((torch.cat(drawn) + 1) * 127.5).round().to(torch.uint8), "b": pictures}
+
+
 def to_float(pictures: Tensor) -> Tensor:
     """uint8 -> float in [-1, 1]."""
     return pictures.float() / 127.5 - 1
@@ -242,9 +263,13 @@ def load(spec: DataSpec) -> Source:
     dataset = DATASETS[spec.set]
     with zipfile.ZipFile(path) as opened:
         contents = _layout(dataset, spec)(opened, spec)
+        if spec.captions:
+            contents = replace(contents, captions=captions.read(opened))
     if spec.binary:
         fields = {name: binarised(pictures) for name, pictures in contents.fields.items()}
         contents = replace(contents, fields=fields)
+    if spec.edges:
+        contents = Contents(_with_edges(contents.fields["images"]), paired=True)
     record = DataRecord(
         name=spec.set,
         split=spec.split,
@@ -292,7 +317,7 @@ def _stack(opened: zipfile.ZipFile, names: Iterable[str], spec: DataSpec) -> Ten
 def _labelled(opened: zipfile.ZipFile, spec: DataSpec) -> Contents:
     """`<split>/<class>/*.png`: one field, labelled by their folders or by the split's table of attributes."""
     by_class: dict[str, list[str]] = defaultdict(list)
-    for name in _members(opened, spec.split):
+    for name in _members(opened, f"{spec.split}/{spec.only}".rstrip("/")):
         by_class[PurePosixPath(name).parts[1]].append(name)
     classes = tuple(sorted(by_class))
     members = [name for label in classes for name in by_class[label]]

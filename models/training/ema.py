@@ -53,8 +53,11 @@ def standing_statistics(model: Model, source: Source, passes: int = 64, batch: i
     for index in range(passes):
         if hasattr(model, "sample"):
             latent = torch.randn(batch, *model.latent_shape, generator=generator)
-            labels = torch.randint(max(model.classes, 1), (batch,), generator=generator)
-            whole(model.sample(latent.to(device), labels.to(device)))
+            if model.reads_text:
+                told = source.batch(batch, index)["text"]
+            else:
+                told = torch.randint(max(model.classes, 1), (batch,), generator=generator)
+            whole(model.sample(latent.to(device), told.to(device)))
         for reads in ("encode", "classify", "categorise", "match"):
             if hasattr(model, reads):
                 drawn = source.batch(batch, index)

@@ -9,6 +9,7 @@ from torch import Tensor
 from models import noise, operations, pictures
 from models.card import Direction, Task
 from models.model import Model, device_of
+from models.nn.text import bags
 from models.training.data import Source
 
 _STYLES = 3
@@ -19,26 +20,42 @@ _STYLES = 3
 def preview(model: Model, held_out: Source, rows: int = 8) -> np.ndarray | None:
     """A sheet for the model's first task, uint8 [H, W, C]; None for a model that makes no pictures.
 
-    Samples are drawn with seeds 0, 1, …; classes stand in columns; translations stand to the right of their inputs,
-    with the true answer beside them where the data has it, and so do reconstructions and stylized pictures.
+    Samples are drawn with seeds 0, 1, …; classes and categories stand in columns, texts in rows; translations stand to
+    the right of their inputs, with the true answer beside them where the data has it, and so do reconstructions and
+    stylized pictures.
     """
     tasks = operations.tasks_of(model)
-    if Task.TRANSLATE in tasks:
+    if Task.TRANSLATE in tasks and Task.SAMPLE not in tasks:
         return _translations(model, held_out, rows)
     if Task.CONDITIONAL in tasks:
         labels = torch.arange(model.classes).repeat(rows)
         latent = noise.normal(range(len(labels)), model.latent_shape)
         images = operations.whole(model.sample(latent.to(device_of(model)), labels.to(device_of(model))))
         return pictures.grid(list(operations.to_pixels(images)), columns=model.classes)
+    if Task.TEXT in tasks:
+        return _told(model, held_out, rows)
     if Task.STYLIZE in tasks:
         return _beside(lambda images: model.stylize(images), model, held_out, rows=2, columns=2)
     if Task.SAMPLE in tasks:
-        latent = noise.normal(range(rows * 8), model.latent_shape)
+        kinds = [each for each in model.attributes.values() if each.record.whole]
+        columns = int(kinds[0].record.high) + 1 if kinds else 8
+        latent = noise.normal(range(rows * columns), model.latent_shape)
+        if kinds:
+            latent = torch.cat([kinds[0].put(row[None], index % columns) for index, row in enumerate(latent)])
         images = operations.whole(model.sample(latent.to(device_of(model))))
-        return pictures.grid(list(operations.to_pixels(images)), columns=8)
+        return pictures.grid(list(operations.to_pixels(images)), columns=columns)
     if Task.RECONSTRUCT in tasks:
         return _beside(lambda images: model.decode(model.encode(images)), model, held_out, rows, columns=4)
     return None
+
+
+def _told(model: Model, held_out: Source, rows: int) -> np.ndarray:
+    """A row for each of some wordings that are held out, evenly spread."""
+    wordings = [caption for captions in held_out.captions.held.values() for caption in captions]
+    shown = [wordings[index * len(wordings) // rows] for index in range(rows) for _ in range(8)]
+    latent = noise.normal(range(len(shown)), model.latent_shape)
+    images = operations.whole(model.sample(latent.to(device_of(model)), bags(shown).to(device_of(model))))
+    return pictures.grid(list(operations.to_pixels(images)), columns=8)
 
 
 def _beside(make: Callable, model: Model, held_out: Source, rows: int, columns: int = 1) -> np.ndarray:

@@ -21,7 +21,9 @@ from torch import Tensor, nn
 from models import checkpoint, noise, operations, pictures
 from models.card import Card, ImageFormat, TrainingRecord
 from models.metrics.coverage import mode_coverage
+from models.metrics.subject import judge_of
 from models.model import Batch, Model, Player, build
+from models.registry import SHIPPED, Registry
 from models.training import data
 from models.training.ema import Average, standing_statistics
 from models.training.preview import preview
@@ -38,27 +40,17 @@ class Trainer:
     Each step is seeded by the recipe's seed and its own number, so a resumed run sees the batches of an unbroken one.
     """
 
-    def __init__(
-        self,
-        recipe: Recipe,
-        recipe_sha256: str,
-        run: Path,
-        device: torch.device,
-        steps: int | None = None,
-        judge: Model | None = None,
-    ):
+    def __init__(self, recipe: Recipe, recipe_sha256: str, run: Path, device: torch.device, steps: int | None = None):
         """
         Args:
             run: folder for the state, the log and the sample sheets.
             steps: a smaller budget than the recipe's, for a trial.
-            judge: a classifier of such images, which looks whether a game collapses.
 
         Raises:
             ValueError: the folder holds a run of another recipe.
         """
         self.recipe, self.recipe_sha256, self.run, self.device = recipe, recipe_sha256, run, device
         self.steps = steps or recipe.budget.steps
-        self.judge = judge
         self.source = data.load(recipe.data)
         torch.manual_seed(recipe.seed)
         self.model = self._built()
@@ -99,6 +91,11 @@ class Trainer:
         return data.load(self.recipe.data.evaluation())
 
     @cached_property
+    def judge(self) -> Model | None:
+        """The shipped classifier of such images, if there is one, which looks whether a game collapses."""
+        return judge_of(self.recipe.data.set, Registry([SHIPPED]))
+
+    @cached_property
     def _everything(self) -> Batch:
         """All of the data at once, for a model that is fitted to it."""
         return data.to_device(self.source.all(), self.device)
@@ -113,25 +110,27 @@ class Trainer:
             losses = {name: float(term) for name, term in terms.items()}
         for player in self.players:
             for turn in range(player.turns):
-                seed = _mix(self.recipe.seed, self.step, turn if player.turns > 1 else 0)
-                batch = data.to_device(self.source.batch(self.recipe.budget.batch, seed), self.device)
-                with self._precision():
-                    terms = self.model.loss(player.name, batch)
-                parameters = player.parameters()
-                optimiser = self.optimisers[player.name]
-                optimiser.zero_grad(set_to_none=True)
-                sum(terms.values()).backward(inputs=parameters)
-                terms["gradient_norm"] = nn.utils.get_total_norm(
-                    [each.grad for each in parameters if each.grad is not None]
-                )
-                optimiser.step()
-                self.model.after_step(player.name)
-                losses |= {f"{player.name}/{name}": float(term.detach()) for name, term in terms.items()}
+                losses |= self._take_turn(player, turn)
         if not all(np.isfinite(value) for value in losses.values()):
             raise FloatingPointError(f"step {self.step}: a loss is not finite: {losses}")
         self.average.update()
         self.step += 1
         return losses
+
+    def _take_turn(self, player: Player, turn: int) -> dict[str, float]:
+        """One optimiser step of `player`: its losses, and the norm of their gradient."""
+        seed = _mix(self.recipe.seed, self.step, turn)
+        batch = data.to_device(self.source.batch(self.recipe.budget.batch, seed), self.device)
+        with self._precision():
+            terms = self.model.loss(player.name, batch)
+        parameters, optimiser = player.parameters(), self.optimisers[player.name]
+        optimiser.zero_grad(set_to_none=True)
+        sum(terms.values()).backward(inputs=parameters)
+        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+        optimiser.step()
+        self.model.after_step(player.name)
+        found = {**terms, "gradient_norm": nn.utils.get_total_norm(gradients)}
+        return {f"{player.name}/{name}": float(value.detach()) for name, value in found.items()}
 
     def _built(self) -> Model:
         return build(self.recipe.family, self.recipe.config)
@@ -178,7 +177,7 @@ class Trainer:
 
         Of a game, which can collapse; not of a model with one player.
         """
-        if self.judge is None or len(self.players) < 2 or not hasattr(model, "sample"):
+        if len(self.players) < 2 or not hasattr(model, "sample") or self.judge is None:
             return {}
         latent = noise.normal(range(COVERED), model.latent_shape).to(self.device)
         labels = (torch.arange(COVERED) % max(model.classes, 1)).to(self.device)
@@ -224,15 +223,18 @@ class Trainer:
                 slots.setdefault(int(index), {})[slot] = value
             optimiser.load_state_dict({**optimiser.state_dict(), "state": slots})
 
-    def export(self, zoo: Path) -> Card:
-        """Writes the averaged weights and the card to `zoo/<name>/`. Metrics are measured afterwards."""
+    def export(self, zoo: Path, name: str | None = None) -> Card:
+        """Writes the averaged weights and the card to `zoo/<name>/`, by default under the recipe's name.
+
+        Metrics are measured afterwards.
+        """
         model = self._served().cpu()
         recipe = self.recipe
-        folder = zoo / recipe.name
+        folder = zoo / (name or recipe.name)
         weights = checkpoint.write(model, folder)
         size = model.side or recipe.data.size
         card = Card(
-            name=recipe.name,
+            name=folder.name,
             family=recipe.family,
             summary=recipe.summary,
             config=recipe.config,
@@ -240,7 +242,7 @@ class Trainer:
             image=ImageFormat(height=size, width=size, channels=self.source.channels),
             latent=model.latent_shape,
             attributes={name: attribute.record for name, attribute in model.attributes.items()},
-            classes=(recipe.classes or self.source.classes) if model.classes else (),
+            classes=(recipe.classes or self.source.classes) if model.classes or hasattr(model, "classify") else (),
             domains=recipe.domains,
             directions=model.directions,
             data=self.source.record,

@@ -100,6 +100,21 @@ def test_a_cycle_answers_with_both_ways_its_error_and_a_map_of_it(client, fields
         assert np.array_equal(heat, heat_map(off))
 
 
+@pytest.mark.parametrize("fit", ["contain", "tile"])
+def test_styles_and_targets_fit_as_well(client, fit):
+    styled = translate(client, picture(80, 40), "application/json", "toy-munit", fit=fit, n="2", seed="1").json()
+    assert [(image["width"], image["height"], image["seed"]) for image in styled["output"]] == [
+        (80, 40, 1),
+        (80, 40, 2),
+    ]
+    one, other = (pixels_of(client.get(image["url"]).content) for image in styled["output"])
+    assert not np.array_equal(one, other)
+    alone = translate(client, picture(80, 40), model="toy-munit", fit=fit, seed="2")
+    assert np.array_equal(pixels_of(alone.content), other)
+    aimed = translate(client, picture(80, 40), model="toy-stargan", fit=fit, target="1")
+    assert pixels_of(aimed.content).shape == (40, 80, 3)
+
+
 def test_other_answers_tell_no_cycle_error(client):
     told = translate(client, picture(32, 32), "application/json").json()
     assert "cycle_error" not in told["metrics"]

@@ -95,6 +95,9 @@ def test_too_many_tiles_are_refused_with_a_side_that_is_not():
     assert Frame.of((400, 300), CANVAS, "tile", side).tiles <= MAX_TILES
     with pytest.raises(TooManyTiles):
         Frame.of((400, 300), CANVAS, "tile", side + 1)
+    with pytest.raises(TooManyTiles, match="take 884 tiles"):
+        Frame.of((400, 300), CANVAS, "tile", None, answers=4)
+    assert Frame.of((400, 300), CANVAS, "contain", None, answers=64).tiles == 1
 
 
 @pytest.mark.parametrize("fit", ["contain", "cover", "stretch"])

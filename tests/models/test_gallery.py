@@ -47,7 +47,7 @@ def test_a_model_with_targets_is_asked_for_each_and_one_with_styles_for_several(
         update={"directions": (), "classes": ("x", "y"), "tasks": {"translate": ("image", "target")}}
     )
     (strip,) = gallery.strips(starry, paired=False)
-    assert (strip.asked, strip.columns) == ([{"target": "x"}, {"target": "y"}], ("to x", "to y"))
+    assert (strip.asked, strip.columns) == ([{"target": "x"}, {"target": "y"}], ("x", "y"))
 
 
 def test_the_page_names_every_sheet(toy_zoo, tmp_path, monkeypatch):

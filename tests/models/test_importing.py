@@ -1,8 +1,10 @@
 """Checkpoints of the reference code become models that answer what the original networks do."""
 
+import contextlib
 import pickle
 from collections import OrderedDict
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -12,7 +14,7 @@ from typer.testing import CliRunner
 from cli import app
 from models import checkpoint, runtime
 from models.card import Card, Task
-from models.importing import NotImportable, Wishes, import_files
+from models.importing import NotImportable, Wishes, _layers, import_files, recognise
 from models.operations import OPERATIONS, Rows
 from tests import reference
 from tests.reference import trained
@@ -193,14 +195,14 @@ BAD = {
     "another network": ({"features.0.weight": torch.zeros(4, 3, 3, 3)}, "no U-Net and no ResNet generator"),
     "a layer too many": (GOOD | {"model.30.weight": torch.zeros(4)}, "layers that such a generator has not: model.30"),
     "a tensor too many": (GOOD | {"model.1.scale": torch.zeros(4)}, "model.1.scale is no tensor of a layer"),
-    "a layer too few": (without(GOOD, "model.4.weight"), "net.4.weight is missing"),
-    "another shape": (GOOD | {"model.4.weight": torch.zeros(8, 4, 5, 5)}, "8 x 4 x 5 x 5, and 8 x 4 x 3 x 3"),
+    "a layer too few": (without(GOOD, "model.4.weight"), "it has no model.4.weight"),
+    "another shape": (GOOD | {"model.4.weight": torch.zeros(8, 4, 5, 5)}, "8 x 4 x 5 x 5, and 8 x 4 x 3 x 3 in such"),
     "a number as weight": (GOOD | {"model.1.weight": torch.tensor(1.0)}, "model.1.weight"),
     "four channels": (trained(reference.ResNet(takes=4)).state_dict(), "pictures of 4 channels are not taken"),
     "half a spectral norm": (
         without(GOOD, "model.4.weight")
         | {"model.4.weight_orig": GOOD["model.4.weight"], "model.4.weight_u": torch.ones(8)},
-        "vectors of a spectral norm are missing",
+        "vectors of one of its spectral norms are missing",
     ),
 }  # fmt: skip
 
@@ -212,6 +214,25 @@ def test_anything_else_is_refused_with_a_word_on_it(tmp_path, case):
         imported(tmp_path, state=state)
     assert "latest_net_G.pth" in str(caught.value)
     assert not (tmp_path / "zoo" / "mine").exists()
+
+
+@pytest.mark.parametrize("network", [reference.ResNet, reference.UNet])
+def test_whatever_is_amiss_with_a_state_dict_nothing_else_is_raised(network):
+    random = np.random.default_rng(0)
+    whole = trained(network(norm="batch")).state_dict()
+    for _ in range(150):
+        state = dict(whole)
+        for name in random.choice(list(whole), 2, replace=False):
+            damage = random.integers(4)
+            value = state.pop(name)
+            if damage == 0:
+                state[name] = torch.ones([1, 3, 8][: random.integers(4)])
+            elif damage == 1:
+                state[name.replace("weight", "weight_orig")] = value
+            elif damage == 2:
+                state[name.replace("1", str(random.integers(30)), 1)] = value
+        with contextlib.suppress(NotImportable):
+            recognise(_layers(state), Wishes())
 
 
 def test_files_that_are_no_checkpoints_are_refused(tmp_path):

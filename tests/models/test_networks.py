@@ -22,6 +22,14 @@ def test_a_dcgan_pair_fits_every_size(size):
     assert dcgan.Discriminator(3, size, 4)(images).shape == (2,)
 
 
+def test_a_deeper_dcgan_pair_halves_odd_sides_too():
+    images = dcgan.Generator(10, 1, 28, 4, depth=3)(torch.randn(2, 10))
+    assert images.shape == (2, 1, 28, 28)
+    judge = dcgan.Discriminator(1, 28, 4, depth=3)
+    assert judge(images).shape == (2,)
+    assert judge.features(images).shape == (2, 16 * 3 * 3)
+
+
 @pytest.mark.parametrize("size", [17, 8, 44])
 def test_a_dcgan_refuses_sizes_it_cannot_reach(size):
     with pytest.raises(ValueError, match=f"size {size}"):

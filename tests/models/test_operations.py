@@ -10,6 +10,8 @@ from models.model import build
 CODES = {Task.SAMPLE, Task.RECONSTRUCT, Task.INTERPOLATE, Task.VARY, Task.TRAVERSE, Task.ENCODE}
 FAMILIES = {
     "dcgan": ({"width": 8}, {Task.SAMPLE}),
+    "wgan": ({"width": 8}, {Task.SAMPLE, Task.SCORE}),
+    "improved-gan": ({"width": 8}, {Task.SAMPLE, Task.CLASSIFY}),
     "cgan": ({"width": 8}, {Task.CONDITIONAL}),
     "vae": (
         {"width": 8},
@@ -37,6 +39,8 @@ FAMILIES = {
     ),
     "diffusion": ({"widths": (32,), "classes": 10}, {Task.CONDITIONAL, Task.VARY, Task.INPAINT}),
     "lapgan": ({"width": 8}, {Task.SAMPLE}),
+    "gan-int-cls": ({"width": 8}, {Task.TEXT}),
+    "ss-gan": ({"width": 8}, {Task.SAMPLE, Task.TRANSLATE}),
     "gaussian": ({"size": 4, "rank": 2}, {Task.SAMPLE, Task.INPAINT, Task.SCORE}),
 }
 

@@ -12,8 +12,8 @@ from models.operations import OPERATIONS, Rows
 from models.runtime import TOLERANCE, CannotCompile, compile
 from tests import zoo
 
-FAST = {"dcgan", "cgan", "vae", "pix2pix", "cyclegan"}
-"""Families whose pictures are one pass of a network."""
+FAST = {"dcgan", "cgan", "vae", "cls", "pix2pix", "cyclegan", "munit", "stargan"}
+"""Families (by the end of their name) whose pictures are one pass of a network."""
 
 
 def compiled(toy_zoo, name):
@@ -65,6 +65,14 @@ def test_a_model_that_tracing_gets_wrong_is_left_to_torch(monkeypatch):
     whole = model.generator
     monkeypatch.setattr(model, "sample", lambda latent: whole(latent) * (0.1 * len(latent)))
     with pytest.raises(CannotCompile, match="off by up to"):
+        sampled(model)
+
+
+def test_a_model_whose_batch_tracing_fixes_is_left_to_torch(monkeypatch):
+    model = toy()
+    whole = model.generator
+    monkeypatch.setattr(model, "sample", lambda latent: whole(latent) + torch.zeros(len(latent), 1, 1, 1))
+    with pytest.raises(CannotCompile, match="in a batch of"):
         sampled(model)
 
 

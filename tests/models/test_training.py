@@ -9,10 +9,13 @@ import pytest
 import torch
 from PIL import Image
 
-from models import checkpoint
-from models.card import Card
+from models import checkpoint, operations
+from models.card import Card, Task
 from models.model import build
+from models.nn.edges import edges
+from models.nn.text import bags
 from models.training import data, recipe
+from models.training import trainer as training
 from models.training.data import DataSpec
 from models.training.recipe import Budget, Recipe
 from models.training.trainer import Trainer
@@ -22,11 +25,11 @@ SMALL = {"width": 4, "discriminator_width": 4, "discriminator_halvings": 1}
 
 FAMILIES = {
     "dcgan": ("mnist", {"size": 16, "latent": 4, "width": 8}),
-    "gan": ("mnist", {"size": 16, "latent": 4, "width": 8, "discriminator_width": 8}),
+    "gan": ("mnist", {"size": 16, "latent": 4, "width": 8, "discriminator_width": 8, "kernels": 3}),
     "wgan": ("mnist", {"size": 16, "latent": 4, "width": 8, "turns": 2}),
     "wgan-gp": ("mnist", {"size": 16, "latent": 4, "width": 8, "turns": 2}),
     "ebgan": ("mnist", {"size": 16, "latent": 4, "width": 8}),
-    "improved-gan": ("mnist", {"size": 16, "latent": 4, "width": 8, "kinds": 2, "kernels": 3, "smoothing": 0.1}),
+    "improved-gan": ("mnist", {"size": 16, "latent": 4, "width": 8, "kinds": 2, "smoothing": 0.1}),
     "cgan": ("mnist", {"size": 16, "latent": 4, "width": 8, "classes": 2}),
     "acgan": ("mnist", {"size": 16, "latent": 4, "width": 8, "classes": 2}),
     "infogan": ("mnist", {"size": 16, "noise": 4, "width": 8, "invariance": 1.0}),
@@ -41,6 +44,8 @@ FAMILIES = {
     "glow": ("mnist", {"size": 16, "depth": 1, "width": 8}),
     "diffusion": ("mnist", {"size": 16, "widths": [32], "classes": 2}),
     "lapgan": ("mnist", {"sides": [8, 16], "channels": 1, "latent": 4, "hidden": 8, "width": 8}),
+    "gan-int-cls": ("emoji", {"size": 16, "latent": 4, "width": 8, "embedding": 8, "told": 8}),
+    "ss-gan": ("emoji", {"size": 16, "latent": 4, "style": 4, "width": 8}),
     "gaussian": ("mnist", {"size": 16, "rank": 2}),
     "gmm": ("mnist", {"size": 16, "rank": 2, "components": 2}),
     "classifier": ("mnist", {"width": 8, "classes": 2}),
@@ -56,13 +61,15 @@ FAMILIES = {
     "stargan": ("mnist", {"size": 16, "channels": 1, "classes": 2, "width": 4, "blocks": 1, "critic_halvings": 2}),
 }
 
+EMOJI = {"train": ("1f600", "1f601", "1f602", "1f603"), "test": ("1f60a", "1f60b", "1f60c")}
+"""The code points of each split."""
 SHIPPED_DISCRIMINATORS = {"wgan", "wgan-gp", "ebgan", "improved-gan"}
 """Of these families, the discriminator has something to say of any picture."""
 
 
 @pytest.fixture(autouse=True, scope="module")
 def datasets(tmp_path_factory):
-    """Small archives in the three layouts."""
+    """Small archives in the three layouts, and one with captions."""
     folder = tmp_path_factory.mktemp("datasets")
     random = np.random.default_rng(0)
 
@@ -87,8 +94,8 @@ def datasets(tmp_path_factory):
     }
     layouts["emoji"] = [
         (f"{split}/{vendor}/{name}.png", (16, 16), "RGB")
-        for split, names in (("train", "abcd"), ("test", "efg"))
-        for vendor, missing in (("left", "e"), ("right", "f"), ("third", ""))
+        for split, names in EMOJI.items()
+        for vendor, missing in (("left", "1f60a"), ("right", "1f60b"), ("third", ""))
         for name in names
         if name != missing
     ]
@@ -101,8 +108,12 @@ def datasets(tmp_path_factory):
                 opened.writestr(
                     "train/attributes.csv", "image_id,Hat,Smile,Bangs\n2.jpg,1,1,0\n0.jpg,0,1,1\n1.jpg,0,0,1\n"
                 )
+            for split, names in EMOJI.items() if name == "emoji" else ():
+                rows = [{"file_name": f"left/{stem}.png", "text": f"{split} picture {stem}"} for stem in names]
+                opened.writestr(f"{split}/metadata.jsonl", "\n".join(map(json.dumps, rows)))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("EASEL_DATASETS", str(folder))
+        patch.setattr(training, "judge_of", lambda data_set, registry: None)  # nobody reads noise
         yield
 
 
@@ -118,7 +129,9 @@ def toy(family, steps=4, **budget):
             set=name,
             held_out="val" if name == "facades" else "test",
             size=32 if family == "discogan" else 16,
-            flip=name != "mnist",
+            flip=name not in ("mnist", "emoji"),
+            captions=family == "gan-int-cls",
+            edges=family == "ss-gan",
             known=4 if family == "improved-gan" else 0,
         ),
         budget=Budget(steps=steps, batch=4, sheet_every=2, **budget),
@@ -140,7 +153,7 @@ def test_every_family_trains_exports_and_is_read_back(family, tmp_path):
     assert (card.training.steps, card.training.images, card.data.count) == (
         4,
         16,
-        16 if card.data.name == "mnist" else 8,
+        {"mnist": 16, "emoji": 12}.get(card.data.name, 8),
     )
     players = {
         name.split(".")[0] for name, _ in model.named_parameters() if name.startswith(("discriminator", "judge"))
@@ -182,18 +195,19 @@ def test_the_log_has_a_line_per_hundred_steps(tmp_path):
         assert {"step", "seconds", f"{player}/adversarial", f"{player}/gradient_norm"} <= set(json.loads(line))
 
 
-def test_the_log_tells_how_many_kinds_of_image_a_game_makes(tmp_path):
+def test_the_log_tells_how_many_kinds_of_image_a_game_makes(tmp_path, monkeypatch):
     class Judge(torch.nn.Module):
         config = build("classifier", {"width": 8}).config
 
         def classify(self, images):
             return torch.eye(10)[torch.arange(len(images)) % 3]
 
-    finish(Trainer(toy("dcgan"), "hash", tmp_path / "game", torch.device("cpu"), judge=Judge()))
+    monkeypatch.setattr(training, "judge_of", lambda data_set, registry: Judge() if data_set == "mnist" else None)
+    finish(Trainer(toy("dcgan"), "hash", tmp_path / "game", torch.device("cpu")))
     lines = [json.loads(line) for line in (tmp_path / "game" / "log.jsonl").read_text().splitlines()]
     assert [(line["step"], line["modes"]) for line in lines] == [(2, 3), (4, 3)]
     assert lines[0]["mode_divergence"] == pytest.approx(np.log(10 / 3), abs=1e-3)
-    finish(Trainer(toy("vae"), "hash", tmp_path / "no-game", torch.device("cpu"), judge=Judge()))
+    finish(Trainer(toy("vae"), "hash", tmp_path / "no-game", torch.device("cpu")))
     assert (tmp_path / "no-game" / "log.jsonl").read_text() == ""
 
 
@@ -222,6 +236,31 @@ def test_pairs_are_cropped_and_mirrored_together_and_domains_are_not():
     assert not torch.equal(batch["a"], batch["b"])
 
 
+def test_a_batch_has_a_caption_of_each_of_its_pictures():
+    source = data.load(DataSpec(set="emoji", held_out="test", size=16, captions=True))
+    batch = source.batch(16, 0)
+    for image, text in zip(batch["images"], batch["text"], strict=True):
+        (place,) = [at for at, picture in enumerate(source.all()["images"]) if torch.equal(picture, image)]
+        told = [bags([caption])[0] for caption in source.captions.of(source.names[place])]
+        assert any(torch.equal(text, one) for one in told)
+
+
+def test_a_pair_of_a_picture_and_its_edges_stays_together():
+    source = data.load(DataSpec(set="emoji", held_out="test", size=16, edges=True))
+    assert source.paired
+    batch = source.batch(4, 0)
+    assert torch.allclose(batch["a"], edges(batch["b"]).expand_as(batch["a"]), atol=0.01)
+
+
+def test_snapshots_are_models_of_their_own(tmp_path):
+    trainer = Trainer(toy("dcgan"), "hash", tmp_path / "run", torch.device("cpu"))
+    for _ in trainer.train():
+        trainer.export(tmp_path / "zoo", f"toy-dcgan-step-{trainer.step}")
+    early, late = (Card.read(tmp_path / "zoo" / f"toy-dcgan-step-{step}") for step in (1, 4))
+    assert (early.name, early.training.steps, late.training.steps) == ("toy-dcgan-step-1", 1, 4)
+    assert early.weights.sha256 != late.weights.sha256
+
+
 def test_batches_are_drawn_by_their_seed():
     source = data.load(DataSpec(set="mnist", held_out="test", size=16, shift=1))
     assert torch.equal(source.batch(4, 1)["images"], source.batch(4, 1)["images"])
@@ -239,6 +278,17 @@ def test_few_labels_are_known_and_no_others_are_told():
         (place,) = [at for at, other in enumerate(everything["images"]) if torch.equal(other, image)]
         assert everything["labels"][place] == label
     assert sorted(set(torch.cat([batch["labels"] for batch in batches]).tolist())) == [0, 1]
+
+
+def test_what_learned_to_read_says_how_probable_each_class_is(tmp_path):
+    trainer = finish(Trainer(toy("improved-gan"), "hash", tmp_path / "run", torch.device("cpu")))
+    card = trainer.export(tmp_path / "zoo")
+    reads = operations.OPERATIONS[Task.CLASSIFY]
+    model = checkpoint.read(tmp_path / "zoo" / card.name)
+    assert reads.columns(model, card) == ("0", "1")
+    told = reads.apply(model, {"images": trainer.source.batch(4, 0)["images"]})
+    assert told.shape == (4, 2)
+    assert torch.allclose(told.sum(1), torch.ones(4))
 
 
 def test_stacked_digits_are_labelled_by_their_channels():
@@ -275,10 +325,10 @@ def test_the_pairs_of_domains_are_known_only_of_the_held_out_split():
     train, held_out = data.load(spec), data.load(spec.evaluation())
     assert not train.paired and train.names == () and train.labels is None
     assert len(train.fields["a"]) == len(train.fields["b"]) == 4
-    assert held_out.paired and held_out.names == ("g",)
+    assert held_out.paired and held_out.names == ("1f60c",)
     labelled = data.load(DataSpec(set="emoji", split="test", held_out="test", size=16))
-    of_g = [row for row, name in enumerate(labelled.names) if name == "g"]
-    for field, row in zip("ab", of_g, strict=False):
+    drawn = [row for row, name in enumerate(labelled.names) if name == "1f60c"]
+    for field, row in zip("ab", drawn, strict=False):
         assert torch.equal(held_out.fields[field][0], labelled.fields["images"][row])
     assert data.load(spec.model_copy(update={"pairs": True})).paired
 

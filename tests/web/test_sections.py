@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import httpx
 import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import expect
 
 from tests.conftest import Easel, pixels_of, png
@@ -42,6 +43,21 @@ def test_a_shipped_models_card_tells_its_figures_and_limits(visit):
     expect(page.get_by_role("cell", name="conditional accuracy")).to_be_visible()
 
 
+def test_an_attribute_is_a_slider_that_changes_the_picture(visit):
+    page = visit("#/make/toy-acgan/conditional?label=1&n=1&seed=5")
+    pictures = page.locator(".tile img")
+    expect(pictures).to_have_count(1)
+    slider = page.get_by_label("Thickness, slider")
+    assert [slider.get_attribute(name) for name in ("min", "max")] == ["-3", "3"]
+    assert slider.input_value() == "0"
+    slider.fill("1.5")
+    page.get_by_role("button", name="Sample a class").click()
+    expect(pictures).to_have_count(2)
+    assert "thickness=1.5" in page.url
+    changed, plain = (pixels_of(httpx.get(one.evaluate("e => e.src")).content) for one in pictures.all())
+    assert not np.array_equal(changed, plain)
+
+
 def test_make_draws_what_was_asked_for_and_the_address_makes_it_again(visit, client):
     page = visit("#/make/toy-cgan")
     page.get_by_label("7", exact=True).check()
@@ -58,6 +74,22 @@ def test_make_draws_what_was_asked_for_and_the_address_makes_it_again(visit, cli
     page.goto(address)
     expect(tiles).to_have_count(3)
     assert (pixels_of(httpx.get(tiles.first.evaluate("e => e.src")).content) == pixels_of(again.content)).all()
+
+
+def test_two_models_draw_from_one_seed_side_by_side(visit, client):
+    page = visit("#/make/toy-dcgan/sample?n=2")
+    page.get_by_label("Compare with").select_option("toy-gmm")
+    page.get_by_role("button", name="Sample", exact=True).click()
+    left, right = (page.locator(".answers .result").nth(place) for place in range(2))
+    for side, model in ((left, "toy-dcgan"), (right, "toy-gmm")):
+        expect(side.get_by_role("heading", name=model)).to_be_visible()
+        expect(side.locator(".tile img")).to_have_count(2)
+    seed = re.search(r"seed=(\d+)&beside=toy-gmm$", page.url)[1]
+    for side, model in ((left, "toy-dcgan"), (right, "toy-gmm")):
+        alone = client.post(f"/v1/sample/{model}", data={"seed": seed})
+        shown = httpx.get(side.locator(".tile img").first.evaluate("e => e.src"))
+        assert np.array_equal(pixels_of(shown.content), pixels_of(alone.content))
+    assert left.bounding_box()["y"] == right.bounding_box()["y"]
 
 
 def test_a_picture_is_downloaded_enlarged_and_followed_by_more_like_it(visit):
@@ -111,9 +143,24 @@ def test_translate_compares_and_comes_back(visit):
     page.keyboard.press("End")
     assert page.locator("compare-slider").evaluate("e => e.style.getPropertyValue('--at')") == "100%"
     expect(page.get_by_role("img", name=re.compile("Where the returned picture differs"))).to_be_visible()
+    expect(page.locator(".cycle img").nth(3)).to_have_js_property("naturalWidth", 32)
+    expect(page.get_by_text(re.compile(r"^difference, \d+\.\d % on average$"))).to_be_visible()
     page.get_by_label("right → left").check()
     expect(page.get_by_alt_text("After: left")).to_have_js_property("naturalWidth", 32)
     assert page.url.endswith("direction=BtoA")
+
+
+def test_a_translation_keeps_the_pictures_size_if_asked_to(visit, tmp_path):
+    mine = tmp_path / "mine.png"
+    Image.new("RGB", (50, 20), "teal").save(mine)
+    page = visit("#/translate/toy-cyclegan?fit=contain")
+    page.get_by_label("Picture").set_input_files(mine)
+    after = page.get_by_alt_text("After: right")
+    expect(after).to_have_js_property("naturalWidth", 50)
+    assert page.locator("compare-slider").evaluate("e => e.style.getPropertyValue('--ratio')") == "50 / 20"
+    page.get_by_label("default", exact=True).check()
+    expect(after).to_have_js_property("naturalWidth", 32)
+    assert "fit" not in page.url
 
 
 def test_a_picture_is_chosen_pasted_dropped_and_refused(visit, tmp_path):
@@ -240,3 +287,18 @@ def test_a_task_that_answers_with_numbers_shows_them(visit):
     page.get_by_role("button", name="Take example 1").click()
     page.get_by_role("button", name="Score", exact=True).click()
     expect(page.get_by_text("Bits per dim")).to_be_visible()
+
+
+def test_translate_shows_every_style(visit):
+    page = visit("#/translate/toy-munit?n=3&seed=1")
+    expect(page.get_by_role("group", name="Variants").get_by_role("button")).to_have_count(3)
+    expect(page.get_by_role("heading", name="There and back again")).to_be_visible()
+
+
+def test_translate_offers_targets_to_tick(visit):
+    page = visit("#/translate/toy-faces")
+    boxes = page.get_by_role("group", name="Targets").get_by_role("checkbox")
+    expect(boxes).to_have_count(4)
+    expect(page.get_by_alt_text("After: 3")).to_be_visible()
+    boxes.first.check(force=True)
+    expect(page.get_by_alt_text("After: 0, 3")).to_be_visible()

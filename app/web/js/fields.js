@@ -28,7 +28,7 @@ export function field(name, schema, context) {
   const inner = withoutNull(schema);
   const id = `field-${name}`;
   const kind = KINDS.find(([fits]) => fits(inner, name))[1];
-  const made = kind({ ...inner, nullable: inner !== schema, initial: schema.default, ...context }, id, name);
+  const made = kind({ ...inner, nullable: isNullable(schema), initial: schema.default, ...context }, id, name);
   const optional = made.pictures && !context.required;
   const hint = made.speaks ? null : h("p", { class: "hint", id: `${id}-hint` }, schema.description);
   const error = h("p", { class: "error", id: `${id}-error`, hidden: true });
@@ -69,6 +69,7 @@ function withoutNull(schema) {
   return members.length === 1 ? { ...schema, anyOf: undefined, ...members[0] } : { ...schema, anyOf: members };
 }
 
+const isNullable = (schema) => schema.anyOf?.some((member) => member.type === "null") ?? false;
 const choicesOf = (schema) => schema.enum ?? schema.anyOf?.find((member) => member.enum)?.enum;
 const isPicture = (schema) => schema?.contentMediaType?.startsWith("image/");
 const isNumber = (schema) => schema?.type === "integer" || schema?.type === "number";
@@ -155,6 +156,7 @@ function sliderField(schema, id, name) {
   const step = schema.type === "integer" ? 1 : 10 ** Math.floor(Math.log10((high - low) / 10));
   const first = schema.exclusiveMinimum === undefined ? low : low + step;
   const last = schema.exclusiveMaximum === undefined ? high : high - step;
+  const resting = low < 0 && high > 0 ? 0 : last;
   const slider = h("input", {
     type: "range",
     min: first,
@@ -166,7 +168,7 @@ function sliderField(schema, id, name) {
   const input = numberInput(schema, id, schema.nullable ? "off" : "");
   const follow = () => {
     slider.classList.toggle("unset", input.value === "");
-    slider.value = input.value === "" ? last : input.value;
+    slider.value = input.value === "" ? resting : input.value;
   };
   const set = (value) => {
     input.value = value ?? "";
@@ -241,7 +243,7 @@ function textField(schema, id) {
   const input = h("input", {
     class: "input",
     id,
-    value: schema.initial ?? "",
+    value: schema.initial ?? (schema.required ? (schema.examples?.[0] ?? "") : ""),
     placeholder: schema.examples?.[0] ?? "",
   });
   return { body: input, control: input, get: () => input.value || undefined, set: (value) => (input.value = value) };

@@ -26,12 +26,14 @@ export function model(id) {
 const VERBS = {
   sample: "Sample",
   conditional: "Sample a class",
+  text: "Make what a text says",
   translate: "Translate",
   reconstruct: "Reconstruct",
   interpolate: "Interpolate",
   vary: "Vary",
   inpaint: "Fill in",
   score: "Score",
+  classify: "Read",
   encode: "Encode",
 };
 

@@ -1,7 +1,7 @@
 // The request just made, as code that runs as pasted: curl, Python, JavaScript, and OpenAI's SDK where it has such a request.
 
 /** Tasks that answer with numbers, not with a picture. */
-const NUMBERS = new Set(["encode", "score"]);
+const NUMBERS = new Set(["encode", "score", "classify"]);
 
 /**
  * @param {string} origin of the server

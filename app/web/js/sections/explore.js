@@ -213,5 +213,5 @@ export async function show(page, route, signal) {
 
 /** The task that makes a picture from a latent, if the model has one. */
 function taskOf(one) {
-  return ["sample", "conditional"].find((task) => one.takes[task]?.includes("latent"));
+  return ["sample", "conditional", "text"].find((task) => one.takes[task]?.includes("latent"));
 }

@@ -31,6 +31,13 @@ export async function show(page, route, signal) {
   const carried = takeCarried();
   if (carried) form.put(carried);
 
+  const rivals = models.filter((one) => one.id !== found.id && one.data === found.data && one.tasks.includes(task));
+  const beside = h(
+    "select",
+    { class: "select", id: "beside" },
+    h("option", { value: "" }, "no other model"),
+    rivals.map((one) => h("option", { value: one.id, selected: one.id === route.query.beside }, one.id)),
+  );
   const stop = h("button", { class: "button quiet", type: "button", hidden: true }, "Cancel");
   const stage = h("div", { class: "stage" }, empty(found, task));
   const panel = h(
@@ -39,6 +46,7 @@ export async function show(page, route, signal) {
     modelChooser("make", models, found),
     found.tasks.length > 1 && tasks(found, task),
     form,
+    rivals.length > 0 && besideField(beside),
     h("div", { class: "actions" }, h("button", { class: "button primary" }, verb(task)), stop),
   );
   page.append(h("div", { class: "bench" }, panel, stage));
@@ -56,33 +64,53 @@ export async function show(page, route, signal) {
     running?.abort();
     const mine = (running = new AbortController());
     const { values, pictures } = form;
-    const order = { model: found.id, task, input: values };
-    const waiting = placeholder(values.n ?? values.frames ?? 1, found.image);
+    const rival = rivals.find((one) => one.id === beside.value);
+    const asked = [found, rival].filter(Boolean).map((one) => ({
+      ...one,
+      waiting: placeholder(values.n ?? values.frames ?? 1, one.image),
+    }));
+    const answers = h(
+      "div",
+      { class: "answers" },
+      asked.map(({ waiting }) => waiting.element),
+    );
     form.clearErrors();
     stop.hidden = false;
     clear();
-    stage.prepend(waiting.element);
+    stage.prepend(answers);
     try {
-      const prediction = await predict(order, { pictures, signal: mine.signal, onEvent: waiting.onEvent });
-      const { seed } = prediction.input;
-      const made = seed === undefined ? order : { ...order, input: { ...values, seed } };
-      waiting.element.replaceWith(result(prediction, made, pictures, found.image, { useAsInput, moreLikeThis }));
-      remember(["make", found.id, task], made.input);
-      announce(`${verb(task)}: ${counted(prediction.output.length, "result")}`);
+      let input = values;
+      for (const one of asked) input = await answer(one, input, pictures, mine.signal);
+      remember(["make", found.id, task], { ...input, beside: rival?.id });
+      announce(`${verb(task)}: ${counted(answers.querySelectorAll(".tile, .stats, .latent").length, "result")}`);
     } catch (error) {
-      if (mine.signal.aborted) waiting.element.remove();
-      else if (form.showErrors(error.errors ?? [])) waiting.element.remove();
-      else waiting.element.replaceWith(problemView(error, run));
+      if (mine.signal.aborted || form.showErrors(error.errors ?? [])) answers.remove();
+      else answers.replaceWith(problemView(error, run));
       if (!stage.children.length) stage.append(empty(found, task));
     } finally {
       if (running === mine) stop.hidden = true;
     }
   }
 
+  /**
+   * Asks one model, and puts what it made in the place that waits for it.
+   * @returns the input with the seed that was drawn, so that the next model draws from the same
+   */
+  async function answer({ id, takes, image, waiting }, input, given, aborted) {
+    const order = { model: id, task, input: taken(input, takes[task]) };
+    const pictures = taken(given, takes[task]);
+    const prediction = await predict(order, { pictures, signal: aborted, onEvent: waiting.onEvent });
+    const { seed } = prediction.input;
+    const drawn = seed === undefined ? {} : { seed };
+    const made = { ...order, input: { ...order.input, ...drawn } };
+    waiting.element.replaceWith(result(prediction, made, pictures, image, { useAsInput, moreLikeThis }));
+    return { ...input, ...drawn };
+  }
+
   /** Makes room for the next result: what is no result goes, and so do the oldest. */
   function clear() {
     for (const child of Array.from(stage.children)) {
-      if (!child.matches(".result") || child.matches("[aria-busy]")) child.remove();
+      if (!child.matches(".answers") || child.querySelector("[aria-busy]")) child.remove();
     }
     while (stage.children.length >= KEPT) stage.lastChild.remove();
   }
@@ -97,6 +125,22 @@ export async function show(page, route, signal) {
       run();
     }
   }
+}
+
+/** The inputs that have one of these names. */
+function taken(given, names) {
+  return Object.fromEntries(Object.entries(given).filter(([name]) => names.includes(name)));
+}
+
+/** The field that says with which other model, if any, the request is shared. */
+function besideField(select) {
+  return h(
+    "div",
+    { class: "field" },
+    h("div", { class: "field-head" }, h("label", { for: "beside" }, "Compare with")),
+    select,
+    h("p", { class: "hint" }, "It is asked for the same, and draws from the same seed."),
+  );
 }
 
 function tasks(found, task) {
