@@ -266,8 +266,6 @@ def train(
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from core.settings import SHIPPED_MODELS
-    from models.metrics.subject import judge_of
-    from models.registry import Registry
     from models.training import recipe as recipes
     from models.training.trainer import Trainer
 
@@ -280,8 +278,7 @@ def train(
         loaded, digest = recipes.load(recipe)
         if fresh:
             shutil.rmtree(runs / loaded.name, ignore_errors=True)
-        judge = judge_of(loaded.data.set, Registry([SHIPPED_MODELS]))
-        trainer = Trainer(loaded, digest, runs / loaded.name, chosen, steps, judge)
+        trainer = Trainer(loaded, digest, runs / loaded.name, chosen, steps)
     except (FileNotFoundError, ValueError) as error:
         _quit(str(error))
     columns = (
@@ -367,6 +364,7 @@ def evaluate(
 ) -> None:
     """Measure a model on data that it was not trained on. Data is read from the folder that EASEL_DATASETS names."""
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     from models.metrics.evaluate import evaluate as measure
@@ -381,7 +379,9 @@ def evaluate(
         _quit(str(error))
     table = Table("figure", "value", "images", "against", "judge")
     for metric in card.metrics:
-        table.add_row(metric.name, f"{metric.value:g}", str(metric.count), metric.reference, metric.extractor or "")
+        table.add_row(
+            escape(metric.name), f"{metric.value:g}", str(metric.count), metric.reference, metric.extractor or ""
+        )
     Console().print(table)
     if write:
         if limits is not None:

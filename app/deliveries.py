@@ -36,6 +36,7 @@ from app.schemas.predictions import Prediction
 from app.schemas.webhooks import Attempt, Notice
 from core import guard, logs
 from core.settings import Settings, get_settings
+from workers.maintenance import LOCK_S
 from workers.webhooks import OUTCOMES, QUEUE, SNAPSHOT, Outcome, attempts_key
 
 log = logs.get(__name__)
@@ -124,6 +125,12 @@ def _give_up(job: Job) -> None:
     log.warning("webhook_given_up", delivery=job.id)
 
 
+class _Queue(Queue):
+    def acquire_maintenance_lock(self) -> bool:
+        """For seconds: rq's own, of 15 minutes, would outlive a process that is killed while it holds it."""
+        return bool(self.connection.set(self.registry_cleaning_key, 1, nx=True, ex=LOCK_S))
+
+
 class Deliverer(SimpleWorker):
     """An rq worker of the queue of deliveries, which also queues again those whose wait is over.
 
@@ -133,6 +140,7 @@ class Deliverer(SimpleWorker):
 
     log_job_description = False
     death_penalty_class = TimerDeathPenalty
+    queue_class = _Queue
 
     def __init__(self, connection: Redis):
         super().__init__(

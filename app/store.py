@@ -336,7 +336,12 @@ class Store:
                 waiter.wake()
 
     def _tell(self, message: bytes) -> None:
-        for each in news.unpack(message):
+        try:
+            told = list(news.unpack(message))
+        except ValueError:  # of a worker of another version; who waits looks by itself
+            log.warning("news_unreadable")
+            return
+        for each in told:
             for waiter in self._waiting.get(each.id, ()):
                 waiter.news = each
                 waiter.wake()

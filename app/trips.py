@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from hiredis import pack_command
@@ -25,7 +26,7 @@ class Trips:
         self._callbacks = redis.response_callbacks
         self._connection = redis.connection_pool.make_connection()
         self._connection.socket_timeout = None  # redis-py would watch over each reply
-        self._waiting: list[tuple[tuple[Command, ...], asyncio.Future[list[Any]]]] = []
+        self._waiting: list[_Asked] = []
         self._under_way: asyncio.Task[None] | None = None
 
     async def ask(self, *commands: Command) -> list[Any]:
@@ -34,11 +35,15 @@ class Trips:
         Raises:
             RedisError: the first that any of them met.
         """
-        answered = asyncio.get_running_loop().create_future()
-        self._waiting.append((commands, answered))
+        asked = _Asked(
+            b"".join(map(pack_command, commands)),
+            [command[0] for command in commands],
+            asyncio.get_running_loop().create_future(),
+        )
+        self._waiting.append(asked)
         if self._under_way is None:
             self._under_way = asyncio.create_task(self._travel())
-        return await answered
+        return await asked.answered
 
     async def run(self, script: AsyncScript, keys: list[str], args: list[Any], *before: Command) -> Any:
         """The reply of a script, which runs after the commands `before`. Raises `RedisError`."""
@@ -54,32 +59,27 @@ class Trips:
     async def _travel(self) -> None:
         try:
             while self._waiting:
-                asked, self._waiting = self._waiting, []
+                together, self._waiting = self._waiting, []
                 try:
-                    replies = iter(await self._trip([command for commands, _ in asked for command in commands]))
+                    replies = await self._trip(together)
                 except RedisError as error:
-                    for _, answered in asked:
-                        _settle(answered, error)
+                    for asked in together:
+                        asked.settle(error)
                     continue
-                for commands, answered in asked:
-                    found = [next(replies) for _ in commands]
+                for asked, found in zip(together, replies, strict=True):
                     failed = next((reply for reply in found if isinstance(reply, Exception)), None)
-                    _settle(answered, failed or found)
+                    asked.settle(failed or found)
         finally:
             self._under_way = None
 
-    async def _trip(self, commands: Sequence[Command]) -> list[Any]:
-        """The replies to all commands, errors among them, tried again as often as redis-py would."""
-        packed = b"".join(map(pack_command, commands))
-        return await self._connection.retry.call_with_retry(
-            lambda: self._exchange(packed, commands), lambda error: self._connection.disconnect()
-        )
-
-    async def _exchange(self, packed: bytes, commands: Sequence[Command]) -> list[Any]:
+    async def _trip(self, together: Sequence[_Asked]) -> list[list[Any]]:
+        """The replies to each, errors among them."""
         try:
             async with asyncio.timeout(_TRIP_S):
-                await self._connection.send_packed_command(packed)
-                return [await self._reply(command[0]) for command in commands]
+                if self._connection.is_connected and await self._connection.can_read():
+                    await self._connection.disconnect()  # what there is to read now is the end of the connection
+                await self._connection.send_packed_command(b"".join(asked.packed for asked in together))
+                return [[await self._reply(name) for name in asked.names] for asked in together]
         except TimeoutError:
             raise TripTimeout(f"Redis did not answer within {_TRIP_S} s") from None
 
@@ -91,10 +91,18 @@ class Trips:
         return self._callbacks[name](reply) if name in self._callbacks else reply
 
 
-def _settle(answered: asyncio.Future[list[Any]], outcome: list[Any] | Exception) -> None:
-    if answered.done():  # whoever asked has gone
-        return
-    if isinstance(outcome, Exception):
-        answered.set_exception(outcome)
-    else:
-        answered.set_result(outcome)
+@dataclass(frozen=True)
+class _Asked:
+    """Some commands, as Redis reads them, and who waits for their replies."""
+
+    packed: bytes
+    names: Sequence[str]
+    answered: asyncio.Future[list[Any]]
+
+    def settle(self, outcome: list[Any] | Exception) -> None:
+        if self.answered.done():  # whoever asked has gone
+            return
+        if isinstance(outcome, Exception):
+            self.answered.set_exception(outcome)
+        else:
+            self.answered.set_result(outcome)

@@ -22,8 +22,9 @@ MAX_STEPS = 250
 """Most noise levels of a diffusion model."""
 MAX_TEXT = 200
 """Most characters of a text."""
-DEFAULT_STEPS = 20
+DEFAULT_STEPS = 14
 DEFAULT_SAMPLER = "dpm-solver++"
+DEFAULT_GUIDANCE = 1.7
 MAX_LATENT = 1000
 """Largest absolute value of a latent's numbers."""
 
@@ -170,11 +171,11 @@ FIELDS: dict[str, FieldMaker] = {
     "guidance": lambda card: (
         float,
         Field(
-            1.0,
+            DEFAULT_GUIDANCE,
             ge=0,
             le=10,
             allow_inf_nan=False,
-            description="how much the label counts: above 1 clearer and less varied, and twice the work",
+            description="how much the label counts: 1 as much as in training; more is clearer and less varied",
         ),
     ),
     "dimension": lambda card: (

@@ -10,6 +10,9 @@ from pydantic import ValidationError
 
 from models.card import CARD_FILE, EXAMPLES, SHEET_FILE, Card
 
+SHIPPED = Path(__file__).parent / "zoo"
+"""The models that come with Easel."""
+
 
 @dataclass(frozen=True)
 class Entry:

@@ -12,7 +12,6 @@ from datetime import datetime
 from functools import cached_property
 from secrets import token_hex
 
-import orjson
 from redis import Redis
 from redis.client import Pipeline
 from rq.executions import Execution
@@ -128,6 +127,10 @@ class Batches:
         self._used: frozenset[str] = frozenset()
         """The queues that ever had a job: few, where many models are served and few are asked for."""
 
+    def look_anew(self) -> None:
+        """Forgets which queues there are: of queues that came and went, their count may not tell."""
+        self._used = frozenset()
+
     def begin(
         self, places_of: Callable[[Collection[str]], Sequence[Place]], overdue: datetime, heartbeat_ttl_s: int
     ) -> Batch | None:
@@ -166,17 +169,17 @@ class Batches:
         first, moment = tasks[0].execution, now()
         args: list[object] = [self.worker, first.id, utcformat(moment), moment.timestamp()]
         for task in tasks:
-            task.ended_at, answer = moment, task.answer.model_dump(mode="json")
+            task.ended_at = moment
             ttl = int(task.fields[b"result_ttl"])
             blobs = task.parcel.images
-            result, began = b64encode(orjson.dumps(answer)), task.execution.created_at.timestamp()
+            result, began = b64encode(task.answer.model_dump_json().encode()), task.execution.created_at.timestamp()
             args += [task.id, ttl, result, began, len(blobs), *blobs]
             if task.parcel.latents:
                 pipeline.set(latents_key(task.id), task.parcel.latents, ex=ttl)
             if b"meta" in task.fields:
                 # What `AnnouncedJob` does where rq itself ends a job.
                 task.job._status, task.job.ended_at = JobStatus.FINISHED, moment
-                task.job.announce(pipeline, answer)
+                task.job.announce(pipeline, task.answer.model_dump(mode="json"))
         keys = [first.registry.key, queue.finished_job_registry.key, worker_key, first.worker_executions_key]
         # By its text: a script that Redis has forgotten would fail alone, in a transaction that goes through.
         pipeline.eval(scripts.SUCCEED, len(keys), *keys, *args)

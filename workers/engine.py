@@ -22,7 +22,7 @@ from models.card import Card, Task
 from models.inputs import input_model
 from models.model import Model, Step, Steps
 from models.operations import OPERATIONS, Rows, over_tiles, steps_of, to_pixels
-from models.registry import Registry
+from models.registry import Entry, Registry
 from models.runtime import CannotCompile, Compiled, compile
 from workers.exactness import ExactSizes
 from workers.jobs import Order
@@ -174,7 +174,7 @@ class Engine:
         """The model, from memory or from disk; others are dropped first if the budget asks for it.
 
         Raises:
-            PredictionError: unknown, or its folder is damaged.
+            PredictionError: unknown, its folder is damaged, or there is no memory for it.
         """
         if name in self.resident:
             self.resident.move_to_end(name)
@@ -187,12 +187,7 @@ class Engine:
         while self.resident and sum(other.bytes for other in self.resident.values()) + size > self.memory_bytes:
             self.unload(next(iter(self.resident)))
         started = time.monotonic()
-        try:
-            model = checkpoint.read(entry.folder, entry.card)
-        except checkpoint.BadCheckpoint as error:
-            raise PredictionError("model_unusable", str(error)) from error
-        model = model.to(self.device, memory_format=torch.channels_last)
-        loaded = Resident(entry.card, model, size)
+        loaded = Resident(entry.card, self._read(entry), size)
         loaded.sizes = self._sizes_by_task(loaded)
         self.resident[name] = loaded
         self.metrics.loaded(name, size, time.monotonic() - started)
@@ -204,6 +199,29 @@ class Engine:
             batch_sizes={task.value: sizes.known for task, sizes in loaded.sizes.items()},
         )
         return loaded
+
+    def _read(self, entry: Entry) -> Model:
+        """The model on its device; if memory is short, all others are dropped first.
+
+        Raises:
+            PredictionError: its folder is damaged, or there is no memory for it alone.
+        """
+        name = entry.card.name
+        try:
+            return checkpoint.read(entry.folder, entry.card).to(self.device, memory_format=torch.channels_last)
+        except checkpoint.BadCheckpoint as error:
+            if not is_out_of_memory(error):
+                raise PredictionError("model_unusable", str(error)) from error
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+        self.metrics.out_of_memory(name)
+        log.warning("out_of_memory", model=name)
+        if not self.resident:
+            raise PredictionError("out_of_memory", f"the weights of {name} need more memory than the worker has")
+        for other in list(self.resident):
+            self.unload(other)
+        return self._read(entry)
 
     def unload(self, name: str) -> None:
         """Drops a model if it is in memory."""
@@ -235,7 +253,7 @@ class Engine:
     @torch.inference_mode()
     def _probed(self, loaded: Resident, task: Task, rows: Rows, indices: Sequence[int]) -> Tensor:
         """The images after the first steps."""
-        for step in itertools.islice(self._steps(loaded, task, rows, list(indices)), PROBE_STEPS):
+        for step in itertools.islice(self._steps(loaded, task, rows, indices), PROBE_STEPS):
             images = step.images
         return images
 
@@ -278,8 +296,9 @@ class Engine:
         images, total = [], len(rows)
         for start in range(0, total, sizes.largest):
             count = min(sizes.largest, total - start)
+            size = sizes.holding(count)
             # A short batch is filled up with its last row, whose copies are dropped again.
-            indices = [min(start + offset, total - 1) for offset in range(sizes.holding(count))]
+            indices = [min(start + offset, total - 1) for offset in range(size)]
             for step in self._steps(loaded, task, rows, indices):
                 if all(work.canceled.is_set() for work in group):
                     return
@@ -294,15 +313,14 @@ class Engine:
                 work.pixels = made[first:last]
             else:
                 work.numbers = made[first:last]
+                work.numbers = made[first:last]
                 work.columns = OPERATIONS[task].columns(loaded.model, loaded.card)
             work.inference_ms, work.batch_size = elapsed * 1000, total
 
-    def _steps(self, loaded: Resident, task: Task, rows: Rows, indices: list[int]) -> Iterator[Step]:
+    def _steps(self, loaded: Resident, task: Task, rows: Rows, indices: Sequence[int]) -> Iterator[Step]:
         """One batch on its way; each step's images are on the CPU."""
-        tensors = rows.tensors
-        if indices != list(range(len(rows))):
-            tensors = {name: tensor[indices] for name, tensor in tensors.items()}
-        tensors = {name: tensor.to(self.device) for name, tensor in tensors.items()}
+        chosen = torch.as_tensor(list(indices))
+        tensors = {name: tensor[chosen].to(self.device) for name, tensor in rows.tensors.items()}
         for step in steps_of(self._apply(loaded, task, tensors, rows.options)):
             yield Step(step.done, step.total, step.images.float().cpu())
 
@@ -365,7 +383,5 @@ def _pass_of(task: Task) -> tuple[Callable, Callable]:
 
 
 def _joined(parts: Sequence[Rows]) -> Rows:
-    if len(parts) == 1:
-        return parts[0]
     tensors = {name: torch.cat([part.tensors[name] for part in parts]) for name in parts[0].tensors}
     return Rows(tensors, parts[0].options)

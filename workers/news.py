@@ -13,7 +13,7 @@ import orjson
 
 from workers.jobs import Answer
 
-MAX_BYTES = 128 * 2**10
+MAX_BYTES = 32 * 2**10
 """Images of one prediction that travel with the news of its end; those of more bytes are fetched."""
 
 
@@ -39,7 +39,8 @@ def pack(news: Iterable[News]) -> bytes:
     for each in news:
         carried = each.blobs if sum(map(len, each.blobs)) <= MAX_BYTES else ()
         times = each.started_at.isoformat(), each.ended_at.isoformat()
-        heads.append((each.id, each.answer.model_dump(), *times, [len(blob) for blob in carried]))
+        answer = orjson.Fragment(each.answer.model_dump_json())
+        heads.append((each.id, answer, *times, [len(blob) for blob in carried]))
         blobs += carried
     return b"\n".join((orjson.dumps(heads), b"".join(blobs)))
 

@@ -152,7 +152,8 @@ class BatchWorker(SteadyWorker):
         if self.connection.blpop([DOORBELL], timeout=PAUSE_S) is None:
             self.set_state(WorkerStatus.IDLE)
             self.heartbeat()
-            self.connection.blpop([DOORBELL], timeout=IDLE_S)
+            if self.connection.blpop([DOORBELL], timeout=IDLE_S) is None:
+                self._batches.look_anew()
         self._state = WorkerStatus.BUSY
 
     # Running

@@ -22,7 +22,7 @@ from models.model import Batch, Losses, Model, Player, register
 from models.nn.hourglass import Hourglass
 from models.nn.patchgan import PatchGAN
 from models.nn.residual import Residual
-from models.nn.resnet import ResNetTranslator
+from models.nn.resnet import Doubling, ResNetTranslator
 from models.nn.unet import UNetTranslator
 from models.training.pool import ImagePool
 
@@ -38,7 +38,8 @@ class Config(model.Config):
     """Of the images that a U-Net takes; the other networks take any."""
     width: int = 64
     blocks: int = 6
-    """Of a residual generator."""
+    doubling: Doubling = "transposed"
+    """Of a ResNet."""
     cap: int = 8
     dropout: float = 0.5
     """Of a U-Net."""
@@ -58,7 +59,7 @@ class Config(model.Config):
     def generator(self) -> nn.Module:
         """Images of one domain to images of the other."""
         if self.network == "resnet":
-            network = ResNetTranslator(self.channels, self.width, self.blocks)
+            network = ResNetTranslator(self.channels, self.width, self.blocks, doubling=self.doubling)
         elif self.network == "unet":
             network = UNetTranslator(self.channels, self.size, self.width, self.cap, self.dropout)
         else:

@@ -13,13 +13,16 @@ from torch import Tensor
 
 from models import model
 from models.card import Task
-from models.inputs import DEFAULT_SAMPLER, DEFAULT_STEPS
+from models.inputs import DEFAULT_GUIDANCE, DEFAULT_SAMPLER, DEFAULT_STEPS
 from models.model import Batch, Losses, Model, Player, Step, Steps, register
 from models.nn.denoiser import Denoiser
 from models.noise import Stream
 from models.samplers import SAMPLERS, Denoise, ddpm, karras_levels
 
 RESAMPLINGS = 4
+GUIDED = (0.4, 4.0)
+"""Noise levels at which the label is made to count for more: above them that costs variety, below them it gains nothing
+(Kynkäänniemi et al. 2024, arXiv 2404.07724)."""
 
 
 @register("diffusion")
@@ -73,9 +76,10 @@ class Diffusion(Model):
         labels: Tensor | None = None,
         steps: int = DEFAULT_STEPS,
         sampler: str = DEFAULT_SAMPLER,
-        guidance: float = 1.0,
+        guidance: float = DEFAULT_GUIDANCE,
     ) -> Steps:
-        """From pure noise. `guidance` above 1 exaggerates the class at the cost of variety, and doubles the work."""
+        """From pure noise. `guidance` above 1 exaggerates the class at the cost of variety, and takes a second pass at
+        the levels in `GUIDED`; below 1 it takes one at all levels."""
         levels = self._levels(steps)
         return self._steps(sampler, latent * levels[0], levels, latent, labels, guidance)
 
@@ -118,12 +122,15 @@ class Diffusion(Model):
     def _denoiser(self, labels: Tensor | None, guidance: float, count: int) -> Denoise:
         """The network for a sampler, led by the labels if there are any (arXiv 2207.12598, equation 6)."""
         none = self._labels(None, count)
-        wanted = none if labels is None else labels
+        if labels is None:
+            labels, guidance = none, 1.0
 
         def denoise(x: Tensor, level: float) -> Tensor:
             levels = x.new_full((count,), level)
-            given = self.denoise(x, levels, wanted)
-            return given if guidance == 1 else torch.lerp(self.denoise(x, levels, none), given, guidance)
+            given = self.denoise(x, levels, labels)
+            if guidance == 1 or (guidance > 1 and not GUIDED[0] <= level <= GUIDED[1]):
+                return given
+            return torch.lerp(self.denoise(x, levels, none), given, guidance)
 
         return denoise
 

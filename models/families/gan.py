@@ -125,11 +125,12 @@ class GAN(Model):
 class Critic(GAN):
     """A GAN whose discriminator has something to say of any picture, and ships: how real it finds it.
 
-    It has no batch norm, so that what it says of a picture depends on that picture alone.
+    It has neither batch norm nor minibatch discrimination, so that what it says of a picture depends on that alone.
     """
 
     class Config(GAN.Config):
         norm: Literal[False] = False
+        kernels: Literal[0] = 0
 
     def __init__(self, config: Config):
         super().__init__(config)

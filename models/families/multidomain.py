@@ -14,7 +14,7 @@ from models.losses.penalty import gradient_penalty
 from models.model import Batch, Losses, Model, Player, register
 from models.nn.critic import ClassifyingCritic
 from models.nn.residual import Residual
-from models.nn.resnet import ResNetTranslator
+from models.nn.resnet import Doubling, ResNetTranslator
 
 
 @register("stargan")
@@ -29,6 +29,7 @@ class StarGAN(Model):
         """Whether an image may have any of the classes at once."""
         width: int = 64
         blocks: int = 6
+        doubling: Doubling = "transposed"
         residual: bool = False
         """Whether the generator says what to change in its input (`models.nn.residual`)."""
         classification: float = 1.0
@@ -50,6 +51,7 @@ class StarGAN(Model):
             padding="zero",
             outer="zero",
             first="none",
+            doubling=config.doubling,
             out_channels=config.channels,
         )
         self.generator = Residual(network) if config.residual else network

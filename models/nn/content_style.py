@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.nn.init import he_
 from models.nn.resnet import ResidualBlock
 
 
@@ -24,7 +25,7 @@ class ContentEncoder(nn.Module):
             *_normed(width * 2, width * 4, 4, stride=2),
             *[ResidualBlock(width * 4) for _ in range(blocks)],
         )
-        _initialise(self)
+        he_(self)
 
     def forward(self, images: Tensor) -> Tensor:
         return self.net(images)
@@ -45,7 +46,7 @@ class StyleEncoder(nn.Module):
             *halved(width * 4, width * 4), *halved(width * 4, width * 4),
             nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width * 4, outputs),
         )  # fmt: skip
-        _initialise(self)
+        he_(self)
 
     def forward(self, images: Tensor) -> Tensor:
         return self.net(images)
@@ -92,7 +93,7 @@ class Upsampler(nn.Module):
             *doubled(width * 4, width * 2), *doubled(width * 2, width),
             nn.Conv2d(width, channels, 7, padding=3, padding_mode="reflect"), nn.Tanh(),
         )  # fmt: skip
-        _initialise(self)
+        he_(self)
 
     def forward(self, content: Tensor) -> Tensor:
         return self.net(content)
@@ -111,17 +112,9 @@ class StyledDecoder(nn.Module):
             nn.Linear(wide, 4 * wide * blocks),
         )  # fmt: skip
         self.up = Upsampler(channels, width)
-        _initialise(self)
+        he_(self)
 
     def forward(self, content: Tensor, style: Tensor) -> Tensor:
         for block, told in zip(self.blocks, self.teller(style).chunk(len(self.blocks), dim=1), strict=True):
             content = block(content, told)
         return self.up(content)
-
-
-def _initialise(module: nn.Module) -> None:
-    """As the authors do: He et al. 2015 (arXiv 1502.01852)."""
-    for layer in module.modules():
-        if isinstance(layer, nn.Conv2d | nn.Linear):
-            nn.init.kaiming_normal_(layer.weight)
-            nn.init.zeros_(layer.bias)

@@ -2,11 +2,13 @@
 
 from torch import Tensor, nn
 
-from models.nn.init import normal_
+from models.nn.init import he_
 
 
 class ClassifyingCritic(nn.Module):
     """[N, C, size, size] -> verdicts [N, 1, h, w] and logits [N, classes]. No norms, which a gradient penalty forbids.
+
+    Its first weights keep the scale: without norms DCGAN's, of 0.02, would be too small to learn from soon.
 
     Args:
         halvings: strided layers; the maps before the two heads have size / 2 ** halvings pixels on a side.
@@ -23,7 +25,7 @@ class ClassifyingCritic(nn.Module):
         self.trunk = nn.Sequential(*layers)
         self.verdict = nn.Conv2d(features, 1, 3, padding=1, bias=False)
         self.head = nn.Conv2d(features, classes, size // 2**halvings, bias=False)
-        normal_(self)
+        he_(self)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         seen = self.trunk(images)

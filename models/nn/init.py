@@ -16,6 +16,16 @@ def normal_(module: nn.Module, std: float = 0.02) -> nn.Module:
     return module
 
 
+def he_(module: nn.Module) -> nn.Module:
+    """Layer weights from N(0, 2 / inputs), biases 0: rectified layers keep the scale (He et al., arXiv 1502.01852)."""
+    for layer in module.modules():
+        if isinstance(layer, nn.Conv2d | nn.Linear):
+            nn.init.kaiming_normal_(layer.weight)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+    return module
+
+
 def zero(layer: nn.Conv2d | nn.ConvTranspose2d) -> nn.Module:
     """The layer with weights of 0: at first it says nothing, so that a residual block or a coupling is the identity."""
     nn.init.zeros_(layer.weight)

@@ -77,8 +77,8 @@ class NoisyEncoder(nn.Module):
         super().__init__()
         at_pixels, hidden = noise
         layers: list[nn.Module] = [nn.Flatten(), Noise(at_pixels)]
-        for inputs, outputs_ in pairwise((channels * size**2, *widths)):
-            layers += [nn.Linear(inputs, outputs_), nn.ReLU(inplace=True), Noise(hidden)]
+        for inputs, units in pairwise((channels * size**2, *widths)):
+            layers += [nn.Linear(inputs, units), nn.ReLU(inplace=True), Noise(hidden)]
         self.features = nn.Sequential(*layers)
         self.head = nn.Linear(widths[-1], outputs)
 

@@ -9,6 +9,7 @@ from models.nn.init import normal_
 from models.nn.norm import Norm, norm_layer
 
 Padding = Literal["reflect", "replicate", "zero"]
+Doubling = Literal["transposed", "resized"]
 _PADS = {"reflect": nn.ReflectionPad2d, "replicate": nn.ReplicationPad2d, "zero": nn.ZeroPad2d}
 
 
@@ -27,6 +28,13 @@ class ResidualBlock(nn.Module):
         return x + self.net(x)
 
 
+def _doubled(inputs: int, outputs: int, doubling: Doubling) -> list[nn.Module]:
+    """[N, inputs, H, W] -> [N, outputs, 2 H, 2 W]."""
+    if doubling == "resized":
+        return [nn.Upsample(scale_factor=2), nn.Conv2d(inputs, outputs, 3, padding=1)]
+    return [nn.ConvTranspose2d(inputs, outputs, 3, stride=2, padding=1, output_padding=1)]
+
+
 class ResNetTranslator(nn.Module):
     """[N, C, H, W] in [-1, 1] -> the same; H, W multiples of 4. Two halvings, `blocks` residual blocks, two doublings.
 
@@ -37,6 +45,8 @@ class ResNetTranslator(nn.Module):
         padding: of the residual blocks.
         outer: padding of the first and the last layer.
         first: norm of the first layer, `norm` if absent; instance norm hides constant maps, "none" lets them through.
+        doubling: by transposed convolutions, as the paper has it, or by resizing before a convolution, which leaves no
+            grid in flat areas (Odena et al. 2016, doi 10.23915/distill.00003).
         out_channels: as many as go in, if absent.
     """
 
@@ -49,6 +59,7 @@ class ResNetTranslator(nn.Module):
         padding: Padding = "reflect",
         outer: Padding = "reflect",
         first: Norm | None = None,
+        doubling: Doubling = "transposed",
         out_channels: int | None = None,
     ):
         super().__init__()
@@ -62,8 +73,8 @@ class ResNetTranslator(nn.Module):
             nn.Conv2d(width, width * 2, 3, stride=2, padding=1), *normed(width * 2),
             nn.Conv2d(width * 2, wide, 3, stride=2, padding=1), *normed(wide),
             *[ResidualBlock(wide, norm, padding) for _ in range(blocks)],
-            nn.ConvTranspose2d(wide, width * 2, 3, stride=2, padding=1, output_padding=1), *normed(width * 2),
-            nn.ConvTranspose2d(width * 2, width, 3, stride=2, padding=1, output_padding=1), *normed(width),
+            *_doubled(wide, width * 2, doubling), *normed(width * 2),
+            *_doubled(width * 2, width, doubling), *normed(width),
             _PADS[outer](3), nn.Conv2d(width, out_channels or channels, 7), nn.Tanh(),
         )  # fmt: skip
         normal_(self)

@@ -7,7 +7,7 @@ from models.nn.init import normal_
 
 
 class StyleGenerator(nn.Module):
-    """Drawings [N, 1, S, S] and noise [N, style] -> [N, channels, S, S] in [-1, 1]; S is a multiple of 8.
+    """Drawings [N, 1, S, S] and noise [N or 1, style] -> [N, channels, S, S] in [-1, 1]; S is a multiple of 8.
 
     The noise joins where the drawing is smallest; the way up sees the way down at the same size, so that lines stay.
     """
@@ -35,7 +35,8 @@ class StyleGenerator(nn.Module):
 
     def forward(self, drawings: Tensor, style: Tensor) -> Tensor:
         half, quarter, eighth = (drawings := down(drawings) for down in self.down)
-        x = self.join(torch.cat([eighth, style[:, :, None, None].expand(-1, -1, *eighth.shape[2:])], dim=1))
+        everywhere = style[:, :, None, None].expand(eighth.shape[0], -1, *eighth.shape[2:])
+        x = self.join(torch.cat([eighth, everywhere], dim=1))
         for up, mirrored in zip(self.up, (quarter, half), strict=True):
             x = torch.cat([up(x), mirrored], dim=1)
         return self.last(x)

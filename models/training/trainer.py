@@ -21,7 +21,9 @@ from torch import Tensor, nn
 from models import checkpoint, noise, operations, pictures
 from models.card import Card, ImageFormat, TrainingRecord
 from models.metrics.coverage import mode_coverage
+from models.metrics.subject import judge_of
 from models.model import Batch, Model, Player, build
+from models.registry import SHIPPED, Registry
 from models.training import data
 from models.training.ema import Average, standing_statistics
 from models.training.preview import preview
@@ -38,27 +40,17 @@ class Trainer:
     Each step is seeded by the recipe's seed and its own number, so a resumed run sees the batches of an unbroken one.
     """
 
-    def __init__(
-        self,
-        recipe: Recipe,
-        recipe_sha256: str,
-        run: Path,
-        device: torch.device,
-        steps: int | None = None,
-        judge: Model | None = None,
-    ):
+    def __init__(self, recipe: Recipe, recipe_sha256: str, run: Path, device: torch.device, steps: int | None = None):
         """
         Args:
             run: folder for the state, the log and the sample sheets.
             steps: a smaller budget than the recipe's, for a trial.
-            judge: a classifier of such images, which looks whether a game collapses.
 
         Raises:
             ValueError: the folder holds a run of another recipe.
         """
         self.recipe, self.recipe_sha256, self.run, self.device = recipe, recipe_sha256, run, device
         self.steps = steps or recipe.budget.steps
-        self.judge = judge
         self.source = data.load(recipe.data)
         torch.manual_seed(recipe.seed)
         self.model = self._built()
@@ -97,6 +89,11 @@ class Trainer:
     def held_out(self) -> data.Source:
         """The data that is never trained on."""
         return data.load(self.recipe.data.evaluation())
+
+    @cached_property
+    def judge(self) -> Model | None:
+        """The shipped classifier of such images, if there is one, which looks whether a game collapses."""
+        return judge_of(self.recipe.data.set, Registry([SHIPPED]))
 
     @cached_property
     def _everything(self) -> Batch:
@@ -180,7 +177,7 @@ class Trainer:
 
         Of a game, which can collapse; not of a model with one player.
         """
-        if self.judge is None or len(self.players) < 2 or not hasattr(model, "sample"):
+        if len(self.players) < 2 or not hasattr(model, "sample") or self.judge is None:
             return {}
         latent = noise.normal(range(COVERED), model.latent_shape).to(self.device)
         labels = (torch.arange(COVERED) % max(model.classes, 1)).to(self.device)

@@ -29,6 +29,7 @@ def with_latents(client, model, task, **fields):
         ("toy-dcgan", "sample", {"truncation": 0.5}),
         ("toy-vae", "sample", {"temperature": 0.7}),
         ("toy-cgan", "conditional", {"label": 3}),
+        ("toy-gan-int-cls", "text", {"text": "red apple"}),
         ("toy-diffusion", "conditional", {"label": 3, "sampler": "ddpm", "steps": 4}),
     ],
 )

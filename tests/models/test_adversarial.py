@@ -163,6 +163,12 @@ def test_a_wgans_critic_is_clipped_after_its_turn_alone():
     assert [player.turns for player in model.players()] == [5, 1]
 
 
+@pytest.mark.parametrize("setting", [{"norm": True}, {"kernels": 5}])
+def test_a_discriminator_that_ships_may_not_depend_on_the_batch(setting):
+    with pytest.raises(ValueError, match=next(iter(setting))):
+        build("wgan", {"size": 16, "width": 4, **setting})
+
+
 @pytest.mark.parametrize(("family", "name"), [("wgan-gp", "critic"), ("ebgan", "energy")])
 def test_a_discriminator_that_ships_scores_a_picture_by_itself(family, name):
     model = build(family, {"size": 16, "width": 4, "latent": 2}).eval()

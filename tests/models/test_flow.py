@@ -5,9 +5,12 @@ import math
 import pytest
 import torch
 
+from core.settings import SHIPPED_MODELS
+from models import checkpoint, noise
 from models.families.flow import BLACK_MEAN
 from models.model import build
 from models.nn.coupling import ActNorm, Glow, InvertibleConv
+from models.registry import Registry
 
 
 def moved(network):
@@ -40,6 +43,14 @@ def test_the_inverse_undoes_the_flow():
     assert (flow.inverse(flow(images)[0]) - images).abs().max() < 1e-4
     latents = torch.randn(16, 64)
     assert (flow(flow.inverse(latents))[0] - latents).abs().max() < 1e-3
+
+
+@torch.inference_mode()
+def test_the_shipped_flow_goes_back_within_a_ten_thousandth():
+    entry = Registry([SHIPPED_MODELS])["mnist-glow"]
+    network = checkpoint.read(entry.folder, entry.card).network
+    images = network.inverse(noise.normal(range(16), (784,)))
+    assert (network.inverse(network(images)[0]) - images).abs().max() < 1e-4
 
 
 def test_a_picture_comes_back_from_its_code_exactly():

@@ -56,7 +56,7 @@ def test_three_halvings_see_patches_of_70_pixels():
 TRANSLATORS = {
     "pix2pix": {"size": 32},
     "bicyclegan": {"size": 32},
-    "cyclegan": {"blocks": 1},
+    "cyclegan": {"blocks": 1, "doubling": "resized"},
     "dualgan": {"size": 32},
     "discogan": {},
     "unit": {"blocks": 2},

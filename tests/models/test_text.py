@@ -2,15 +2,19 @@
 
 import json
 import zipfile
+from types import SimpleNamespace
 
 import pytest
 import torch
 
+from models.card import Task
+from models.metrics.prompts import prompts
+from models.metrics.retrieval import thumbnails
 from models.model import build
 from models.nn.edges import edges
 from models.nn.text import TextEncoder, bags
 from models.text import GRAMS, grams, words
-from models.training import captions
+from models.training import captions, data
 
 
 @pytest.mark.parametrize(
@@ -77,6 +81,40 @@ def test_a_name_is_always_trained_on_and_goes_with_its_pictures(told):
     assert told.of("test-3") == ("test 3",)
 
 
+def test_prompts_are_scored_by_whether_their_subjects_pictures_are_found(monkeypatch):
+    """A model that knows all held wordings and draws one picture for whatever it has not seen."""
+    images = torch.rand(240, 3, 16, 16, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    told = [f"subject{i}" for i in range(240)]
+    known = {text: tuple(bags([text]).nonzero()[:, 1].tolist()) for text in told[:120]}
+    place = {grams: index for index, grams in enumerate(known.values())}
+
+    def sample(latent, text):
+        return torch.stack([images[place.get(tuple(row.nonzero()[:, 0].tolist()), 0)] for row in text])
+
+    wordings = captions.Captions(
+        {}, {f"{i}": (told[i],) for i in range(120)}, {f"{i}": (told[i],) for i in range(120, 240)}
+    )
+
+    def source(first):
+        spec = SimpleNamespace(set="emoji", split="some", model_copy=lambda update: None)
+        names = [str(i) for i in range(first, first + 120)]
+        return SimpleNamespace(
+            spec=spec, names=names, captions=wordings, all=lambda: {"images": images[first : first + 120]}
+        )
+
+    monkeypatch.setattr(data, "load", lambda spec: source(0))
+    about = SimpleNamespace(
+        card=SimpleNamespace(tasks={Task.TEXT: ()}, data=SimpleNamespace(split="train")),
+        model=SimpleNamespace(sample=sample, latent_shape=(1,)),
+        held_out=source(120),
+        spaces=[("pixels", thumbnails, None)],
+        metric=lambda name, value, *rest: (name, value),
+    )
+    found = dict(prompts(about))
+    assert found["retrieval[pixels].held_wordings"] == 1
+    assert found["retrieval[pixels].unseen_subjects"] < 0.05
+
+
 def test_edges_are_black_where_it_is_steep_and_teach_where_they_are_missing():
     flat = torch.full((1, 3, 8, 8), 0.3)
     assert torch.equal(edges(flat), torch.ones(1, 1, 8, 8))
@@ -87,3 +125,28 @@ def test_edges_are_black_where_it_is_steep_and_teach_where_they_are_missing():
     faint = (step.detach() * 0.3).requires_grad_()
     edges(faint).sum().backward()
     assert faint.grad.abs().sum() > 0
+
+
+def test_a_drawing_comes_before_its_picture_which_keeps_to_it():
+    model = build("ss-gan", {"size": 16, "latent": 4, "style": 4, "width": 8}).eval()
+    first, second = torch.randn(2, 1, 8)
+    drawing, picture = model.sample(first)
+    assert (drawing.done, picture.done, picture.total) == (1, 2, 2)
+    assert torch.equal(drawing.images[:, 0], drawing.images[:, 2])
+    restyled, _ = model.sample(torch.cat([first[:, :4], second[:, 4:]], dim=1))
+    assert torch.equal(restyled.images, drawing.images)
+
+
+def test_a_pyramid_is_drawn_from_coarse_to_fine():
+    model = build("lapgan", {"sides": (8, 16), "channels": 1, "latent": 4, "hidden": 8, "width": 8}).eval()
+    latent = torch.randn(1, 4 + 16 * 16)
+    coarse, fine = model.sample(latent)
+    assert coarse.images.shape == fine.images.shape == (1, 1, 16, 16)
+    assert torch.equal(coarse.images[..., ::2, ::2], coarse.images[..., 1::2, 1::2])
+    latent[:, 4:] = 0
+    assert torch.equal(next(model.sample(latent)).images, coarse.images)
+
+
+def test_a_pyramid_doubles_at_each_level():
+    with pytest.raises(ValueError, match="twice"):
+        build("lapgan", {"sides": (8, 24)})

@@ -13,8 +13,8 @@ def order(model="toy-dcgan", task=Task.SAMPLE, **fields):
     return Order(model=model, task=task, input={"n": 1, "seed": 1, **fields})
 
 
-def enqueue(redis, prediction, wanted, priority=Priority.NORMAL, timeout_s=60):
-    fields = jobs.new_job(prediction, wanted, priority, timeout_s, 100)
+def enqueue(redis, prediction, wanted, priority=Priority.NORMAL, timeout_s=60, waiter=""):
+    fields = jobs.new_job(prediction, wanted, priority, timeout_s, 100, waiter=waiter)
     redis.hset(jobs.job_key(prediction), mapping=fields)
     redis.sadd("rq:queues", jobs.queue_key(wanted.model, priority))
     redis.rpush(jobs.queue_key(wanted.model, priority), prediction)

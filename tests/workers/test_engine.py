@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from models import checkpoint
 from models.card import Task
 from models.families.gan import GAN
 from models.framing import Frame
@@ -70,11 +71,13 @@ def test_pictures_of_all_sizes_and_fits_share_a_pass_and_stay_the_same(engine):
     [
         ("toy-pixelcnn", Task.SAMPLE, {}),
         ("toy-glow", Task.SAMPLE, {}),
+        ("toy-ss-gan", Task.SAMPLE, {}),
+        ("toy-gan-int-cls", Task.TEXT, {"text": "red apple"}),
         ("toy-diffusion", Task.CONDITIONAL, {"label": 3, "steps": 5}),
         ("toy-diffusion", Task.CONDITIONAL, {"label": 3, "steps": 5, "sampler": "ddpm", "guidance": 2}),
     ],
 )
-def test_models_of_many_steps_make_the_same_images_however_they_are_batched(engine, model, task, fields):
+def test_models_of_many_steps_and_of_texts_make_the_same_images_however_they_are_batched(engine, model, task, fields):
     def work(seed):
         return Work(Order(model=model, task=task, input={"n": 1, "seed": seed, **fields}), [])
 
@@ -241,6 +244,26 @@ def test_a_model_that_is_probed_with_too_much_is_served_with_less(engine, small_
     engine.run([work])
     assert len(work.pixels) == 16
     assert engine.largest["toy-dcgan"] == 4
+
+
+@pytest.mark.parametrize("error", [*OUT_OF_MEMORY, checkpoint.BadCheckpoint("toy: can't allocate memory")])
+def test_weights_that_do_not_fit_drop_the_other_models_and_then_it_is_told(engine, monkeypatch, error):
+    engine.load("toy-vae")
+    read, beside = checkpoint.read, []
+
+    def tight(folder, card):
+        beside.append(list(engine.resident))
+        if engine.resident or card.name == "toy-cgan":
+            raise error
+        return read(folder, card)
+
+    monkeypatch.setattr(checkpoint, "read", tight)
+    engine.run([sample()])
+    assert beside == [["toy-vae"], []]
+    with pytest.raises(PredictionError) as caught:
+        engine.load("toy-cgan")
+    assert caught.value.code == "out_of_memory"
+    assert not engine.resident
 
 
 def test_one_image_that_does_not_fit_drops_the_other_models_and_then_is_told(engine, small_memory):

@@ -27,6 +27,7 @@ from tests.receiver import listening
 from workers import jobs, webhooks
 from workers.engine import Engine
 from workers.jobs import Event, Order, Priority, Snapshot, Status, Webhook
+from workers.maintenance import LOCK_S
 from workers.worker import BatchWorker
 
 SECRET = "whsec_" + "A" * 43 + "="
@@ -124,6 +125,12 @@ def test_a_prediction_whose_workers_died_is_told(redis, batch_worker, deliver, r
     deliver()
     notice = json.loads(receiver.received[0].body)
     assert (notice["type"], notice["data"]["error"]["code"]) == ("prediction.failed", "worker_lost")
+
+
+def test_the_lock_of_a_killed_deliverer_lasts_for_seconds(redis, settings):
+    (queue,) = Deliverer(Redis.from_url(settings.redis)).queues
+    assert queue.acquire_maintenance_lock()
+    assert 0 < redis.ttl(queue.registry_cleaning_key) <= LOCK_S
 
 
 def test_a_cancellation_can_be_announced_from_outside_the_worker(redis, batch_worker, deliver, receiver):

@@ -20,7 +20,7 @@ from models.registry import Registry
 from tests import zoo
 from tests.conftest import pixels_of
 from tests.workers.jobs import enqueue, order, snapshot, wait_until
-from workers import jobs
+from workers import jobs, news, worker
 from workers.batching import Batches, Place
 from workers.engine import Engine
 from workers.jobs import Order, Priority, Status
@@ -46,6 +46,20 @@ def test_waiting_jobs_share_one_forward_pass(redis, batch_worker):
     assert {each.status for each in found} == {Status.SUCCEEDED}
     assert {each.answer.timing.batch_size for each in found} == {10}
     assert len({each.answer.images[0].sha256 for each in found}) == 10
+
+
+def test_an_api_process_that_waits_is_told_the_end_with_its_images(redis, batch_worker):
+    heard = redis.pubsub(ignore_subscribe_messages=True)
+    heard.subscribe(news.channel("api"))
+    heard.get_message(timeout=1)
+    enqueue(redis, "waited", order(n=2), waiter="api")
+    enqueue(redis, "other", order())
+    batch_worker.work(burst=True)
+    (told,) = news.unpack(heard.get_message(timeout=5)["data"])
+    found = snapshot(redis, "waited")
+    assert (told.id, told.answer, told.started_at) == ("waited", found.answer, found.started_at)
+    assert told.ended_at == found.ended_at
+    assert list(told.blobs) == redis.mget(jobs.image_key("waited", 0), jobs.image_key("waited", 1))
 
 
 def test_a_batch_is_never_larger_than_the_card_allows(redis, batch_worker):
@@ -136,6 +150,7 @@ def test_an_expired_picture_is_told(redis, batch_worker):
 
 
 def test_higher_priority_goes_first_and_no_model_starves(redis, batch_worker, monkeypatch):
+    monkeypatch.setattr(worker, "OVERDUE_S", 60)
     for index in range(40):
         enqueue(redis, f"d{index}", order(seed=index))
     enqueue(redis, "c", order("toy-cgan", Task.CONDITIONAL, label=1))
@@ -256,10 +271,19 @@ def test_what_a_killed_worker_held_is_done_by_the_next_and_nothing_twice(redis, 
     assert [redis.xlen(jobs.results_key(name)) for name in names] == [1] * 8
 
 
+def test_a_queue_in_the_place_of_another_is_found_by_an_idle_worker(redis, spawn):
+    spawn(slow_s=0)
+    enqueue(redis, "p", order())
+    wait_until(lambda: redis.hget(jobs.job_key("p"), "status") == b"finished")
+    redis.srem("rq:queues", jobs.queue_key("toy-dcgan", Priority.NORMAL))
+    enqueue(redis, "q", order(), Priority.LOW)
+    wait_until(lambda: redis.hget(jobs.job_key("q"), "status") == b"finished")
+
+
 def test_a_worker_that_dies_as_soon_as_it_has_taken_jobs_loses_nothing(redis, spawn):
     enqueue(redis, "p", order())
     queue = Queue(jobs.queue_name("toy-dcgan", Priority.NORMAL), redis)
-    batch = Batches(redis, "dead").begin([Place(queue, 0, 16)], now(), heartbeat_ttl_s=1)
+    batch = Batches(redis, "dead").begin(lambda used: [Place(queue, 0, 16)], now(), heartbeat_ttl_s=1)
     assert [task.id for task in batch.tasks] == ["p"]
     spawn(slow_s=0)
     wait_until(lambda: redis.hget(jobs.job_key("p"), "status") == b"finished")

@@ -243,7 +243,7 @@ function textField(schema, id) {
   const input = h("input", {
     class: "input",
     id,
-    value: schema.initial ?? "",
+    value: schema.initial ?? (schema.required ? (schema.examples?.[0] ?? "") : ""),
     placeholder: schema.examples?.[0] ?? "",
   });
   return { body: input, control: input, get: () => input.value || undefined, set: (value) => (input.value = value) };

@@ -121,7 +121,7 @@ function tilesClass(count, image) {
 }
 
 function asked({ model, input }) {
-  const label = input.text ?? input.label ?? input.direction;
+  const label = input.text ?? input.label ?? input.target ?? input.direction;
   return label === undefined ? model : `${model}, ${label}`;
 }
 

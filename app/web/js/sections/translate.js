@@ -25,6 +25,7 @@ export async function show(page, route, signal) {
   const schema = found.inputs.translate;
   const { directions, domains } = found.card;
   const size = found.image;
+  const cycles = "cycle" in schema.properties;
 
   let direction = directions.includes(route.query.direction) ? route.query.direction : directions[0];
   const source = h("picture-input", { "input-id": "source" });
@@ -130,8 +131,6 @@ export async function show(page, route, signal) {
     remember(["translate", found.id], { ...form.values, direction: directions.length > 1 ? direction : null });
     const slider = h("compare-slider");
     slider.style.setProperty("--ratio", `${size.width} / ${size.height}`);
-    // Several variants are compared with each other, one picture with its way back.
-    const cycles = "cycle" in schema.properties && (form.values.n ?? 1) === 1;
     const order = {
       model: found.id,
       task: "translate",
