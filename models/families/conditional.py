@@ -20,6 +20,11 @@ class ACGAN(GAN):
     (equations 2 and 3).
     """
 
+    class Config(GAN.Config):
+        taught_by_fakes: bool = True
+        """Whether the discriminator maximises L_C on generated images too, as in the paper. If not, it learns the
+        classes from real images alone, and a malformed digit does not pass for one by agreement."""
+
     def prepare_training(self) -> None:
         config = self.config
         sides = config.channels, config.size, config.discriminator_width or config.width
@@ -31,11 +36,13 @@ class ACGAN(GAN):
         with torch.no_grad():
             made = self._made(batch)
         (real, real_classes), (fake, fake_classes) = self._judge(batch["images"]), self._judge(made)
-        labels = batch["labels"]
-        return {
+        losses = {
             "adversarial": self.adversarial.discriminator(real, fake),
-            "class": F.cross_entropy(real_classes, labels) + F.cross_entropy(fake_classes, labels),
+            "class": F.cross_entropy(real_classes, batch["labels"]),
         }
+        if self.config.taught_by_fakes:
+            losses["class_of_fakes"] = F.cross_entropy(fake_classes, batch["labels"])
+        return losses
 
     def _generator(self, batch: Batch) -> Losses:
         source, classes = self._judge(self._made(batch))
