@@ -22,9 +22,9 @@ MAX_STEPS = 250
 """Most noise levels of a diffusion model."""
 MAX_TEXT = 200
 """Most characters of a text."""
-DEFAULT_STEPS = 14
+DEFAULT_STEPS = 13
 DEFAULT_SAMPLER = "dpm-solver++"
-DEFAULT_GUIDANCE = 1.7
+DEFAULT_GUIDANCE = 1.5
 MAX_LATENT = 1000
 """Largest absolute value of a latent's numbers."""
 

@@ -20,7 +20,7 @@ from models.noise import Stream
 from models.samplers import SAMPLERS, Denoise, ddpm, karras_levels
 
 RESAMPLINGS = 4
-GUIDED = (0.4, 4.0)
+GUIDED = (0.2, 9.0)
 """Noise levels at which the label is made to count for more: above them that costs variety, below them it gains nothing
 (Kynkäänniemi et al. 2024, arXiv 2404.07724)."""
 

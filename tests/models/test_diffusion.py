@@ -48,9 +48,8 @@ def test_a_flow_sampler_converges_with_its_order(sampler, order):
 
 def test_the_default_sampler_is_near_its_limit_in_the_default_steps():
     latent = normal(range(50), (1, 2, 2)).double()
-    errors = {
-        name: (run(sampler, latent, DEFAULT_STEPS) - ends(latent)).abs().max() for name, sampler in SAMPLERS.items()
-    }
+    made = {name: run(sampler, latent, DEFAULT_STEPS, lowest=0.02) for name, sampler in SAMPLERS.items()}
+    errors = {name: (images - ends(latent)).abs().max() for name, images in made.items()}
     assert errors[DEFAULT_SAMPLER] < 0.1
     assert errors[DEFAULT_SAMPLER] < errors["ddim"] / 2
 
