@@ -19,6 +19,7 @@ from torch import Tensor
 from core.settings import SHIPPED_MODELS
 from models import checkpoint, noise
 from models.families.autoregressive import Autoregressive
+from models.inputs import DEFAULT_SAMPLER, DEFAULT_STEPS
 from models.metrics.frechet import frechet_distance
 from models.model import Model, build, freeze
 from models.nn.coupling import InvertibleConv
@@ -26,8 +27,8 @@ from models.operations import whole
 from models.registry import Registry
 from models.training import data
 
-SAMPLES = 2000
-SETTINGS = [("ddpm", 250), ("dpm-solver++", 10), ("dpm-solver++", 20), ("ddim", 20), ("ddim", 100), ("ddpm", 20)]
+SAMPLES = 1000
+SETTINGS = [("ddpm", 250), (DEFAULT_SAMPLER, DEFAULT_STEPS), ("dpm-solver++", 20), ("ddim", 20), ("ddpm", 20)]
 
 
 def timed(call: Callable[[], Tensor], times: int = 3) -> tuple[float, Tensor]:

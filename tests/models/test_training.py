@@ -134,7 +134,7 @@ def toy(family, steps=4, **budget):
             edges=family == "ss-gan",
             known=4 if family == "improved-gan" else 0,
         ),
-        budget=Budget(steps=steps, batch=4, sheet_every=2, **budget),
+        budget=Budget(**{"steps": steps, "batch": 4, "sheet_every": 2, **budget}),
     )
 
 
@@ -189,7 +189,7 @@ def test_a_run_of_another_recipe_is_not_resumed(tmp_path):
 
 
 def test_the_log_has_a_line_per_hundred_steps(tmp_path):
-    finish(Trainer(toy("dcgan", steps=100), "hash", tmp_path, torch.device("cpu")))
+    finish(Trainer(toy("dcgan", steps=100, sheet_every=100), "hash", tmp_path, torch.device("cpu")))
     (line,) = (tmp_path / "log.jsonl").read_text().splitlines()
     for player in ("discriminator", "generator"):
         assert {"step", "seconds", f"{player}/adversarial", f"{player}/gradient_norm"} <= set(json.loads(line))
