@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from app.keys import Keys
     from core.settings import Settings
     from models.provenance import Provenance
+    from models.registry import Registry
 
 Found = TypeVar("Found")
 
@@ -42,7 +43,6 @@ Out = Annotated[
 ]
 Token = Annotated[str | None, typer.Option("--key", envvar="EASEL_KEY", help="an API key, where one is needed")]
 LOCAL = "http://127.0.0.1:8000"
-_BACK = {"AtoB": "BtoA", "BtoA": "AtoB"}
 
 
 def main() -> None:
@@ -329,7 +329,7 @@ def import_(
     """
     from pydantic import TypeAdapter, ValidationError
 
-    from models.card import ModelName
+    from models.card import BACK, ModelName
     from models.importing import NotImportable, Wishes, import_files
 
     try:
@@ -339,7 +339,7 @@ def import_(
     named = tuple(part.strip() for part in domains.split(","))
     if len(named) != 2 or not all(named):
         _quit(f"--domains takes two names with a comma between them, not {domains!r}")
-    files = {direction: file} | ({} if back is None else {_BACK[direction]: back})
+    files = {direction: file} | ({} if back is None else {BACK[direction]: back})
     wishes = Wishes(padding, statistics, size, named, licence)
     try:
         card = import_files(name, family, files, wishes, zoo)
@@ -423,18 +423,19 @@ def directions(
 def report(out: Annotated[Path, typer.Option("--out", "-o", help="folder of the docs")] = Path("docs")) -> None:
     """Write the docs' page of all models, with a sample sheet of each. Needs the data sets, as evaluate does."""
     from models.metrics.report import write
-    from models.registry import Registry
 
-    try:
-        write(Registry(_settings().model_folders), out)
-    except FileNotFoundError as error:
-        _quit(str(error))
+    _write_page(write, out)
 
 
 @app.command()
 def gallery(out: Annotated[Path, typer.Option("--out", "-o", help="folder of the docs")] = Path("docs")) -> None:
     """Write the docs' page of translations, a sheet for each way of each translator. Needs the data sets."""
     from models.metrics.gallery import write
+
+    _write_page(write, out)
+
+
+def _write_page(write: Callable[[Registry, Path], None], out: Path) -> None:
     from models.registry import Registry
 
     try:

@@ -8,6 +8,7 @@ from app.errors import PROBLEM_JSON, ProblemBody
 from app.schemas.images import ErrorEnvelope, ImagesRequest
 from app.schemas.predictions import Prediction, PredictionRequest
 from models.framing import MAX_SIDE, Fit
+from models.inputs import MAX_IMAGES, MAX_TEXT
 from models.pictures import MEDIA_TYPES
 from workers.jobs import Output
 
@@ -120,8 +121,12 @@ _OUTPUT_FIELDS = Output.model_json_schema()["properties"]
 SAMPLE_BODY = _short_body(
     {
         "label": {"type": "string", "description": "for conditional models: class name or index", "example": "7"},
-        "text": {"type": "string", "maxLength": 200, "description": "for models with the task `text`: what to make"},
-        "n": {"type": "integer", "minimum": 1, "maximum": 64, "example": 1},
+        "text": {
+            "type": "string",
+            "maxLength": MAX_TEXT,
+            "description": "for models with the task `text`: what to make",
+        },
+        "n": {"type": "integer", "minimum": 1, "maximum": MAX_IMAGES, "example": 1},
         "seed": {"type": "integer", "minimum": 0, "example": 1},
         "latent": {"type": "string", "description": "instead of a seed: its numbers, separated by commas"},
         "thickness": {"type": "number", "description": "an attribute, of models that have it; their cards name theirs"},
@@ -138,7 +143,7 @@ TRANSLATE_BODY = _short_body(
             "type": "string",
             "description": "of models with attributes: what it is to have, separated by commas",
         },
-        "n": {"type": "integer", "minimum": 1, "maximum": 64, "description": "of models with styles: how many"},
+        "n": {"type": "integer", "minimum": 1, "maximum": MAX_IMAGES, "description": "of models with styles: how many"},
         "seed": {"type": "integer", "minimum": 0, "description": "of models with styles: draws them"},
         "latent": {"type": "string", "description": "instead of a seed: a style, its numbers separated by commas"},
         "style_image": {**_PICTURE, "description": "instead of a seed: a picture whose style is taken"},
@@ -174,7 +179,7 @@ INTERPOLATE_BODY = _short_body(
     {
         "seeds": {"type": "string", "description": "two or more, separated by commas or repeated", "example": "1,2,3"},
         "images": {"type": "array", "items": _PICTURE, "description": "instead of seeds: the pictures to pass through"},
-        "frames": {"type": "integer", "minimum": 2, "maximum": 64, "example": 24},
+        "frames": {"type": "integer", "minimum": 2, "maximum": MAX_IMAGES, "example": 24},
         "fps": {"type": "number", "minimum": 1, "maximum": 30, "default": 8},
         "loop": {"type": "boolean", "default": False, "description": "there and back again"},
         **_OUTPUT_FIELDS,

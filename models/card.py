@@ -21,6 +21,7 @@ ModelName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$"
 """`<data>-<family>[-<variant>]`, for example `mnist-dcgan`."""
 
 Direction = Literal["AtoB", "BtoA"]
+BACK: dict[Direction, Direction] = {"AtoB": "BtoA", "BtoA": "AtoB"}
 
 
 class Task(StrEnum):

@@ -93,8 +93,8 @@ def find(entry: Entry) -> dict[str, Found]:
     measures = MEASURES.get(card.data.name, {}) if card.training else {}
     if not measures or not model.latent_shape or not hasattr(model, "sample" if model.classes else "decode"):
         raise NothingToFind(f"nothing is known to measure of what {card.name} makes, or it makes it without a latent")
-    plan, _ = recipe.load(card.training.recipe.removesuffix(".toml"))
-    trained_on = data.load(plan.data.evaluation().model_copy(update={"split": plan.data.split})).batch(IMAGES, seed=0)
+    spec = recipe.of(card.training).data
+    trained_on = data.load(spec.evaluation().model_copy(update={"split": spec.split})).batch(IMAGES, seed=0)
     return regress(model, measures, trained_on["images"], trained_on["labels"])
 
 

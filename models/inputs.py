@@ -54,6 +54,15 @@ def _names_or_indices(card: Card) -> list[dict[str, Any]]:
     ]
 
 
+def _class(card: Card, told: str) -> tuple[Any, FieldInfo]:
+    """One of the model's classes, by name or index."""
+    return Annotated[int | str, AfterValidator(_label_of(card))], Field(
+        description=f"{told}: {', '.join(card.classes)}",
+        examples=[card.classes[-1]],
+        json_schema_extra={"anyOf": _names_or_indices(card)},
+    )
+
+
 def _direction(card: Card) -> tuple[Any, FieldInfo]:
     names = {"AtoB": ("A", "B"), "BtoA": ("B", "A")}
     told = "; ".join(
@@ -137,14 +146,7 @@ FIELDS: dict[str, FieldMaker] = {
             description="latents beyond ± this are drawn again; lower is more typical, less varied",
         ),
     ),
-    "label": lambda card: (
-        Annotated[int | str, AfterValidator(_label_of(card))],
-        Field(
-            description=f"class name or index: {', '.join(card.classes)}",
-            examples=[card.classes[-1]],
-            json_schema_extra={"anyOf": _names_or_indices(card)},
-        ),
-    ),
+    "label": lambda card: _class(card, "class name or index"),
     "text": lambda card: (
         Annotated[str, AfterValidator(_readable)],
         Field(
@@ -209,14 +211,7 @@ FIELDS: dict[str, FieldMaker] = {
         Field(description=f"a picture of the domain to translate to, whose style is taken: {_PICTURE}"),
     ),
     "direction": _direction,
-    "target": lambda card: (
-        Annotated[int | str, AfterValidator(_label_of(card))],
-        Field(
-            description=f"what to translate to, by name or index: {', '.join(card.classes)}",
-            examples=[card.classes[-1]],
-            json_schema_extra={"anyOf": _names_or_indices(card)},
-        ),
-    ),
+    "target": lambda card: _class(card, "what to translate to, by name or index"),
     "targets": lambda card: (
         list[Annotated[int | str, AfterValidator(_label_of(card))]],
         Field(

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from models import noise
 from models.attributes import Attribute
-from models.card import Card, Direction, Task
+from models.card import BACK, Card, Task
 from models.model import LIKELIHOOD, Model, Step, Steps, device_of
 from models.nn.text import bags
 from models.pictures import heat_map
@@ -204,7 +204,7 @@ class Translate(OfPicture):
         there = model.translate(**tensors, **options)
         if not cycle:
             return there
-        there, back = whole(there), _BACK[options["direction"]]
+        there, back = whole(there), BACK[options["direction"]]
         # On the way back a picture's style is its own.
         own = {"latent": model.style(tensors["images"], back)} if hasattr(model, "style") else {}
         returned = whole(model.translate(images=there, direction=back, **own))
@@ -220,9 +220,6 @@ class Translate(OfPicture):
             shown += [there, back, *([heat_map(off, channels=back.shape[2])] if inputs.get("heat_map") else [])]
             errors.append(off.mean())
         return Finished(shown, cycle_error=round(float(np.mean(errors)), 5))
-
-
-_BACK: dict[Direction, Direction] = {"AtoB": "BtoA", "BtoA": "AtoB"}
 
 
 class Stylize(OfPicture):

@@ -16,6 +16,7 @@ from models import model
 from models.losses.likelihood import bernoulli_nll, importance_bound, kl_to_standard_normal
 from models.model import Batch, Losses, Model, Player, Step, Steps, register
 from models.nn import autoencoder as networks
+from models.nn import normal
 
 _SCORED, _PORTION = 256, 16
 """Importance samples behind a score, and how many of them are drawn at once."""
@@ -92,8 +93,7 @@ class VAE(Model):
 
     def posterior(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log-variance of q(z|x), [N, latent] each."""
-        mean, log_variance = self.encoder(images).float().chunk(2, dim=1)
-        return mean, log_variance
+        return normal.moments(self.encoder(images))
 
     def encode(self, images: Tensor) -> Tensor:
         return self.posterior(images)[0]
@@ -134,7 +134,7 @@ class VAE(Model):
             noise = torch.randn(self.config.samples, *mean.shape, device=mean.device)
             bound = importance_bound(self._log_weights(binary, mean, log_variance, noise))
             return {"negative_bound": -bound.mean()}
-        codes = mean + torch.randn_like(mean) * (log_variance / 2).exp()
+        codes = normal.drawn(mean, log_variance)
         return {
             "reconstruction": bernoulli_nll(self.decoder(codes).float(), binary).mean(),
             "kl": self._kl_weight() * kl_to_standard_normal(mean, log_variance).mean(),

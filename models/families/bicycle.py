@@ -13,6 +13,7 @@ from models.card import Direction
 from models.losses.adversarial import LeastSquares, PerScale
 from models.losses.likelihood import kl_to_standard_normal
 from models.model import Batch, Losses, Model, Player, register
+from models.nn import normal
 from models.nn.content_style import StyleEncoder
 from models.nn.patchgan import MultiScalePatchGAN
 from models.nn.unet import UNetTranslator
@@ -56,8 +57,7 @@ class BicycleGAN(Model):
 
     def _posterior(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log-variance of the style, [N, style] each."""
-        mean, log_variance = self.encoder(images).float().chunk(2, dim=1)
-        return mean, log_variance
+        return normal.moments(self.encoder(images))
 
     def prepare_training(self) -> None:
         config = self.config
@@ -87,16 +87,16 @@ class BicycleGAN(Model):
 
     def _games(self, source: Tensor, target: Tensor) -> Losses:
         config = self.config
-        mean, log_variance = self._posterior(target)
-        style = mean + torch.randn_like(mean) * (log_variance / 2).exp()
-        made = {"encoded": self.generator(source, style), "drawn": self.generator(source, torch.randn_like(mean))}
+        posterior = self._posterior(target)
+        style = normal.drawn(*posterior)
+        made = {"encoded": self.generator(source, style), "drawn": self.generator(source, torch.randn_like(style))}
         self.fakes = {game: fake.detach() for game, fake in made.items()}
         return {
             "adversarial": sum(
                 self.adversarial.generator(self._judged(game, source, fake)) for game, fake in made.items()
             ),
             "l1": config.l1 * F.l1_loss(made["encoded"].float(), target),
-            "kl": config.kl * kl_to_standard_normal(mean, log_variance).mean(),
+            "kl": config.kl * kl_to_standard_normal(*posterior).mean(),
         }
 
     def _judged(self, game: str, source: Tensor, images: Tensor) -> list[Tensor]:

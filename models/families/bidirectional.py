@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from models import model
 from models.losses.adversarial import NonSaturating
 from models.model import Batch, Losses, Model, Player, register
-from models.nn import dcgan
+from models.nn import dcgan, normal
 from models.nn.mlp import MLP
 
 
@@ -112,5 +112,4 @@ class Bidirectional(Model):
         """E(x), or a draw from q(z|x)."""
         if not self.config.stochastic:
             return self.encode(images)
-        mean, log_variance = self.encoder(images).float().chunk(2, dim=1)
-        return mean + torch.randn_like(mean) * (log_variance / 2).exp()
+        return normal.drawn(*normal.moments(self.encoder(images)))

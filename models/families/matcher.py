@@ -1,14 +1,13 @@
 """A matcher: no generative model, but the judge of whether two pictures show the same, whoever drew them.
 
-Trained on pairs by telling each picture's partner from the rest of a batch (InfoNCE, arXiv 1807.03748, equation 4, both
-ways as in arXiv 2103.00020, figure 3). Offers no task to requests.
+Trained on pairs by telling each picture's partner from the rest of a batch. Offers no task to requests.
 """
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from models import model
+from models.losses.information import contrast
 from models.model import Batch, Losses, Model, Player, register
 from models.nn.classifier import ResNetClassifier
 
@@ -37,5 +36,4 @@ class Matcher(Model):
 
     def loss(self, player: str, batch: Batch) -> Losses:
         likeness = self.match(batch["a"]) @ self.match(batch["b"]).T / self.config.temperature
-        partners = torch.arange(len(likeness), device=likeness.device)
-        return {"contrast": (F.cross_entropy(likeness, partners) + F.cross_entropy(likeness.T, partners)) / 2}
+        return {"contrast": contrast(likeness)}

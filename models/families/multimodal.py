@@ -5,42 +5,29 @@
   with swapped styles lead back to where they began. Styles enter as MUNIT's do
 """
 
-from typing import Literal
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models import model
 from models.card import Direction
-from models.losses.adversarial import LeastSquares, PerScale
+from models.families import domains
+from models.families.domains import OTHER, Domain, TwoDomains, source_of
 from models.losses.likelihood import kl_to_standard_normal
-from models.model import Batch, Losses, Model, Player, register
+from models.model import Batch, Losses, Player, register
+from models.nn import normal
 from models.nn.content_style import ContentEncoder, StyledDecoder, StyleEncoder
 from models.nn.init import normal_
-from models.nn.patchgan import MultiScalePatchGAN
 from models.nn.resnet import ResidualBlock
 
-Domain = Literal["a", "b"]
-OTHER: dict[Domain, Domain] = {"a": "b", "b": "a"}
 
-
-class Config(model.Config):
+class Config(domains.Config):
     """The networks of either."""
 
-    channels: int = 3
-    width: int = 64
-    blocks: int = 4
     style: int = 8
-    discriminator_width: int = 64
-    discriminator_halvings: int = 3
-    scales: int = 3
 
 
-class ContentStyle(Model):
+class ContentStyle(TwoDomains):
     """For each domain an encoder of content, one of styles, and a decoder of both. Styles are normal."""
-
-    directions = ("AtoB", "BtoA")
 
     def __init__(self, config: Config, told: int):
         """
@@ -56,22 +43,16 @@ class ContentStyle(Model):
         self.decoders = nn.ModuleDict({domain: StyledDecoder(*shape, config.blocks, config.style) for domain in OTHER})
 
     def translate(self, images: Tensor, direction: Direction, latent: Tensor) -> Tensor:
-        source: Domain = "a" if direction == "AtoB" else "b"
+        source = source_of(direction)
         return self.decoders[OTHER[source]](self.content(images, source), latent)
 
     def style(self, images: Tensor, direction: Direction) -> Tensor:
         """The styles of images of the domain that `direction` leads to, [N, style]."""
-        return self.styles["b" if direction == "AtoB" else "a"](images).float()[:, : self.config.style]
+        return self.styles[OTHER[source_of(direction)]](images).float()[:, : self.config.style]
 
     def content(self, images: Tensor, domain: Domain) -> Tensor:
         """What images of a domain show, [N, width * 4, h, w]."""
         return self.contents[domain](images)
-
-    def prepare_training(self) -> None:
-        config = self.config
-        shape = config.channels, config.discriminator_width, config.discriminator_halvings, config.scales
-        self.judges = nn.ModuleDict({domain: MultiScalePatchGAN(*shape) for domain in OTHER})
-        self.adversarial = PerScale(LeastSquares())
 
     def players(self) -> tuple[Player, ...]:
         return (
@@ -81,18 +62,6 @@ class ContentStyle(Model):
 
     def _drawn(self, images: Tensor) -> dict[Domain, Tensor]:
         return {domain: torch.randn(len(images), self.config.style, device=images.device) for domain in OTHER}
-
-    def _judged(self, domain: Domain, images: Tensor) -> list[Tensor]:
-        return [verdicts.float() for verdicts in self.judges[domain](images)]
-
-    def _discriminators(self, batch: Batch) -> Losses:
-        """On what the generators left in `fakes`."""
-        return {
-            domain: self.adversarial.discriminator(
-                self._judged(domain, batch[domain]), self._judged(domain, self.fakes[domain])
-            )
-            for domain in OTHER
-        }
 
 
 @register("munit")
@@ -106,9 +75,6 @@ class MUNIT(ContentStyle):
 
     def __init__(self, config: Config):
         super().__init__(config, told=config.style)
-
-    def loss(self, player: str, batch: Batch) -> Losses:
-        return self._generators(batch) if player == "generators" else self._discriminators(batch)
 
     def _generators(self, batch: Batch) -> Losses:
         config, drawn = self.config, self._drawn(batch["a"])
@@ -166,13 +132,13 @@ class DRIT(ContentStyle):
             with torch.no_grad():
                 contents = {domain: self.content(batch[domain], domain) for domain in OTHER}
             return {"adversarial": self._told_apart(contents, {"a": 1.0, "b": 0.0})}
-        return self._generators(batch) if player == "generators" else self._discriminators(batch)
+        return super().loss(player, batch)
 
     def _generators(self, batch: Batch) -> Losses:
         config, drawn = self.config, self._drawn(batch["a"])
         contents = {domain: self.content(batch[domain], domain) for domain in OTHER}
         posteriors = {domain: self._posterior(batch[domain], domain) for domain in OTHER}
-        styles = {domain: _sampled(*posterior) for domain, posterior in posteriors.items()}
+        styles = {domain: normal.drawn(*posterior) for domain, posterior in posteriors.items()}
         swapped = {target: self.decoders[target](contents[OTHER[target]], styles[target]) for target in OTHER}
         losses = {
             "content_adversarial": config.content_adversarial * self._told_apart(contents, {"a": 0.5, "b": 0.5})
@@ -182,7 +148,7 @@ class DRIT(ContentStyle):
             images = batch[domain]
             fake = self.decoders[domain](contents[other], drawn[domain])
             rebuilt = self.decoders[domain](contents[domain], styles[domain])
-            again = _sampled(*self._posterior(swapped[domain], domain))
+            again = normal.drawn(*self._posterior(swapped[domain], domain))
             returned = self.decoders[domain](self.content(swapped[other], other), again)
             judged = torch.cat([fake, swapped[domain]])
             self.fakes[domain] = judged.detach()
@@ -195,8 +161,7 @@ class DRIT(ContentStyle):
 
     def _posterior(self, images: Tensor, domain: Domain) -> tuple[Tensor, Tensor]:
         """Mean and log-variance of the style of images, [N, style] each."""
-        mean, log_variance = self.styles[domain](images).float().chunk(2, dim=1)
-        return mean, log_variance
+        return normal.moments(self.styles[domain](images))
 
     def _told_apart(self, contents: dict[Domain, Tensor], aims: dict[Domain, float]) -> Tensor:
         """Cross-entropy of the content's domain, or of not knowing it (aims of a half)."""
@@ -205,7 +170,3 @@ class DRIT(ContentStyle):
             F.binary_cross_entropy_with_logits(logits[domain], torch.full_like(logits[domain], aim))
             for domain, aim in aims.items()
         )
-
-
-def _sampled(mean: Tensor, log_variance: Tensor) -> Tensor:
-    return mean + torch.randn_like(mean) * (log_variance / 2).exp()

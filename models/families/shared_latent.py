@@ -4,42 +4,31 @@ A translation is the code of one domain decoded into the other. The last block o
 decoders are one and the same, so that a code means the same thing in both domains.
 """
 
-from typing import Literal
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models import model
 from models.card import Direction, Task
-from models.losses.adversarial import LeastSquares, PerScale
-from models.model import Batch, Losses, Model, Player, register
+from models.families import domains
+from models.families.domains import OTHER, Domain, TwoDomains, source_of
+from models.model import Batch, Losses, Player, register
 from models.nn.content_style import ContentEncoder, Upsampler
-from models.nn.patchgan import MultiScalePatchGAN
 from models.nn.resnet import ResidualBlock
-
-Domain = Literal["a", "b"]
 
 
 @register("unit")
-class UNIT(Model):
+class UNIT(TwoDomains):
     """Two encoders, two generators and the blocks that they share. Codes are maps, normal around what is encoded."""
 
-    class Config(model.Config):
+    class Config(domains.Config):
+        """`blocks` counts those of each encoder and generator, with the shared one."""
+
         size: int = 64
-        channels: int = 3
-        width: int = 64
-        blocks: int = 4
-        """Of each encoder and generator, with the shared one."""
         reconstruction: float = 10.0
         cycle: float = 10.0
         kl: float = 0.01
         kl_cycle: float = 0.01
-        discriminator_width: int = 64
-        discriminator_halvings: int = 3
-        scales: int = 3
 
-    directions = ("AtoB", "BtoA")
     options = {Task.ENCODE: ("direction",)}
 
     def __init__(self, config: Config):
@@ -47,26 +36,24 @@ class UNIT(Model):
         self.config = config
         wide, own = config.width * 4, config.blocks - 1
         self.latent_shape = (wide, config.size // 4, config.size // 4)
-        self.encoders = nn.ModuleDict(
-            {domain: ContentEncoder(config.channels, config.width, own) for domain in ("a", "b")}
-        )
+        self.encoders = nn.ModuleDict({domain: ContentEncoder(config.channels, config.width, own) for domain in OTHER})
         self.shared_encoder, self.shared_generator = ResidualBlock(wide), ResidualBlock(wide)
         self.generators = nn.ModuleDict(
             {
                 domain: nn.Sequential(
                     *[ResidualBlock(wide) for _ in range(own)], Upsampler(config.channels, config.width)
                 )
-                for domain in ("a", "b")
+                for domain in OTHER
             }
         )
 
     def encode(self, images: Tensor, direction: Direction = "AtoB") -> Tensor:
         """The codes of images of the domain that `direction` leads from."""
-        return self._encode(images, "a" if direction == "AtoB" else "b").float()
+        return self._encode(images, source_of(direction)).float()
 
     def translate(self, images: Tensor, direction: Direction) -> Tensor:
-        source, target = ("a", "b") if direction == "AtoB" else ("b", "a")
-        return self._generate(self._encode(images, source), target)
+        source = source_of(direction)
+        return self._generate(self._encode(images, source), OTHER[source])
 
     def _encode(self, images: Tensor, domain: Domain) -> Tensor:
         return self.shared_encoder(self.encoders[domain](images))
@@ -74,25 +61,16 @@ class UNIT(Model):
     def _generate(self, codes: Tensor, domain: Domain) -> Tensor:
         return self.generators[domain](self.shared_generator(codes))
 
-    def prepare_training(self) -> None:
-        config = self.config
-        shape = config.channels, config.discriminator_width, config.discriminator_halvings, config.scales
-        self.judges = nn.ModuleDict({domain: MultiScalePatchGAN(*shape) for domain in ("a", "b")})
-        self.adversarial = PerScale(LeastSquares())
-
     def players(self) -> tuple[Player, ...]:
         sides = (self.encoders, self.shared_encoder, self.shared_generator, self.generators)
         return (Player("generators", sides), Player("discriminators", (self.judges,)))
-
-    def loss(self, player: str, batch: Batch) -> Losses:
-        return self._generators(batch) if player == "generators" else self._discriminators(batch)
 
     def _generators(self, batch: Batch) -> Losses:
         """Equations 4 to 6 of the paper, for both domains."""
         config = self.config
         losses = dict.fromkeys(("adversarial", "reconstruction", "kl", "cycle", "kl_cycle"), 0.0)
         self.fakes = {}
-        for source, target in (("a", "b"), ("b", "a")):
+        for source, target in OTHER.items():
             images = batch[source]
             codes = self._encode(images, source)
             drawn = codes + torch.randn_like(codes)
@@ -109,17 +87,6 @@ class UNIT(Model):
             }
             losses = {name: losses[name] + term for name, term in terms.items()}
         return losses
-
-    def _discriminators(self, batch: Batch) -> Losses:
-        return {
-            domain: self.adversarial.discriminator(
-                self._judged(domain, batch[domain]), self._judged(domain, self.fakes[domain])
-            )
-            for domain in ("a", "b")
-        }
-
-    def _judged(self, domain: Domain, images: Tensor) -> list[Tensor]:
-        return [verdicts.float() for verdicts in self.judges[domain](images)]
 
 
 def _kl(codes: Tensor) -> Tensor:

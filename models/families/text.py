@@ -8,6 +8,7 @@ from torch import Tensor
 
 from models import model
 from models.losses.adversarial import NonSaturating
+from models.losses.information import contrast
 from models.model import Batch, Losses, Model, Player, register
 from models.nn.text import ImageEncoder, TextDiscriminator, TextEncoder, TextGenerator
 
@@ -99,6 +100,4 @@ class GANIntCLS(Model):
     def _matching(self, images: Tensor, embedded: Tensor) -> Tensor:
         """How badly texts are told by images and images by texts, among those of the batch: the structured joint
         embedding (equation 2) with a softmax in place of its hinge."""
-        similar = self.eye(images).float() @ embedded.float().T / self.config.temperature
-        own = torch.arange(len(images), device=images.device)
-        return (F.cross_entropy(similar, own) + F.cross_entropy(similar.T, own)) / 2
+        return contrast(self.eye(images).float() @ embedded.float().T / self.config.temperature)

@@ -7,7 +7,7 @@ from models import model
 from models.losses.adversarial import NonSaturating
 from models.losses.likelihood import kl_to_standard_normal
 from models.model import Batch, Losses, Model, Player, register
-from models.nn import dcgan
+from models.nn import dcgan, normal
 
 
 @register("vae-gan")
@@ -31,8 +31,7 @@ class VAEGAN(Model):
 
     def posterior(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log-variance of q(z|x), [N, latent] each."""
-        mean, log_variance = self.encoder(images).float().chunk(2, dim=1)
-        return mean, log_variance
+        return normal.moments(self.encoder(images))
 
     def encode(self, images: Tensor) -> Tensor:
         return self.posterior(images)[0]
@@ -61,10 +60,10 @@ class VAEGAN(Model):
         """
         images = batch["images"]
         with torch.set_grad_enabled(player == "encoder"):
-            mean, log_variance = self.posterior(images)
-            codes = mean + torch.randn_like(mean) * (log_variance / 2).exp()
+            posterior = self.posterior(images)
+            codes = normal.drawn(*posterior)
         if player == "encoder":
-            kl = kl_to_standard_normal(mean, log_variance).mean()
+            kl = kl_to_standard_normal(*posterior).mean()
             return {"prior": kl, "likeness": self._unlikeness(images, self.decode(codes))}
         with torch.set_grad_enabled(player == "decoder"):
             fakes = self.decode(torch.cat([codes, torch.randn_like(codes)]))

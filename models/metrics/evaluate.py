@@ -40,7 +40,7 @@ def evaluate(name: str, registry: Registry, only: Collection[str] = ()) -> Card:
     card, model = entry.card, checkpoint.read(entry.folder, entry.card)
     if card.training is None:
         raise NothingToMeasure(f"{name} has no recipe, so it is not known what it was trained on")
-    held_out = data.load(recipe.load(card.training.recipe.removesuffix(".toml"))[0].data.evaluation())
+    held_out = data.load(recipe.of(card.training).data.evaluation())
     offered = {name: attribute.record for name, attribute in model.attributes.items()}
     card = card.model_copy(update={"tasks": tasks_of(model), "latent": model.latent_shape, "attributes": offered})
     about = Subject(model, card, held_out, registry)

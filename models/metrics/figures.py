@@ -19,7 +19,7 @@ from models.metrics.kernel import kernel_distance
 from models.metrics.manifold import precision_recall
 from models.metrics.parzen import parzen_log_likelihood
 from models.metrics.prompts import prompts
-from models.metrics.retrieval import retrieval, thumbnails
+from models.metrics.retrieval import WAYS, retrieval, thumbnails
 from models.metrics.score import classifier_score
 from models.metrics.subject import SAMPLES, Subject, batched
 from models.metrics.translations import judged_right, patches, styles, targets, translation
@@ -46,7 +46,7 @@ def accuracy(about: Subject) -> Iterator[Metric]:
         a, b = about.real["a"], about.real["b"]
         for name, features in (("matching", lambda x: batched(about.model.match, x)), ("matching[pixels]", thumbnails)):
             found = retrieval(features(a), features(b))
-            yield about.metric(name, found, len(a), reference=f"{about.reference}; 100 ways")
+            yield about.metric(name, found, len(a), reference=f"{about.reference}; {WAYS} ways")
 
 
 def samples(about: Subject) -> Iterator[Metric]:

@@ -62,8 +62,8 @@ def write(registry: Registry, folder: Path) -> None:
         card = entry.card
         if card.training is None or Task.TRANSLATE not in card.tasks:
             continue
-        plan, _ = recipe.load(card.training.recipe.removesuffix(".toml"))
-        held_out, model = data.load(plan.data.evaluation()), checkpoint.read(entry.folder, card)
+        held_out = data.load(recipe.of(card.training).data.evaluation())
+        model = checkpoint.read(entry.folder, card)
         sections.append(f"\n## {card.name}\n\n{card.summary}.")
         for strip in strips(card, held_out.paired):
             name = f"{card.name}-{strip.title.partition(':')[0].lower()}.webp"

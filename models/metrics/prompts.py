@@ -6,12 +6,10 @@ from collections.abc import Iterator
 
 from models import noise
 from models.card import Metric, Task
-from models.metrics.retrieval import retrieval
+from models.metrics.retrieval import WAYS, retrieval
 from models.metrics.subject import Subject, batched
-from models.metrics.translations import WAYS
 from models.nn.text import bags
 from models.operations import whole
-from models.training import data
 
 
 def prompts(about: Subject) -> Iterator[Metric]:
@@ -21,10 +19,9 @@ def prompts(about: Subject) -> Iterator[Metric]:
     """
     if Task.TEXT not in about.card.tasks:
         return
-    train = data.load(about.held_out.spec.model_copy(update={"split": about.card.data.split}))
     captions = about.held_out.captions
     for kind, source, wordings in (
-        ("held wordings", train, captions.held),
+        ("held wordings", about.train, captions.held),
         ("unseen subjects", about.held_out, captions.unseen),
     ):
         asked = [(text, place) for place, name in enumerate(source.names) for text in wordings.get(name, ())]
@@ -34,5 +31,5 @@ def prompts(about: Subject) -> Iterator[Metric]:
         truth = source.all()["images"][list(places)]
         told = f"{source.spec.set}/{source.spec.split}, {kind}; {WAYS} ways"
         for name, features, by in about.spaces:
-            found = retrieval(features(made), features(truth), WAYS)
+            found = retrieval(features(made), features(truth))
             yield about.metric(f"retrieval[{name}].{kind.replace(' ', '_')}", found, len(made), by, told)

@@ -65,8 +65,7 @@ def write(registry: Registry, folder: Path) -> None:
     for entry in registry:
         if entry.card.training is None:
             continue
-        plan, _ = recipe.load(entry.card.training.recipe.removesuffix(".toml"))
-        held_out = data.load(plan.data.evaluation())
+        held_out = data.load(recipe.of(entry.card.training).data.evaluation())
         sheet = preview(checkpoint.read(entry.folder, entry.card), held_out)
         if sheet is not None:
             (entry.folder / SHEET_FILE).write_bytes(pictures.encode(sheet, "webp"))

@@ -6,6 +6,8 @@ from torch import Tensor
 
 SIDE = 16
 """Of the thumbnails that are compared."""
+WAYS = 100
+"""Truths among which a picture has to find its own."""
 
 
 def thumbnails(images: Tensor) -> Tensor:
@@ -14,7 +16,7 @@ def thumbnails(images: Tensor) -> Tensor:
     return F.normalize(small - small.mean(0), dim=1)
 
 
-def retrieval(found: Tensor, truth: Tensor, ways: int = 100) -> float:
+def retrieval(found: Tensor, truth: Tensor, ways: int = WAYS) -> float:
     """The chance that of `ways` truths, drawn with its own among them, a row's own is the nearest to it.
 
     Expected over all draws, in closed form: C(N-1-r, ways-1) / C(N-1, ways-1) with r of the N truths nearer than it.

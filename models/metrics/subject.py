@@ -71,7 +71,7 @@ class Subject:
         entry = self.registry.entries.get(names.get(self.held_out.spec.set))
         if entry is None:
             return None
-        return checkpoint.read(entry.folder, entry.card), f"{entry.card.name}@{entry.card.weights.sha256[:12]}"
+        return checkpoint.read(entry.folder, entry.card), _told(entry.card)
 
     @cached_property
     def spaces(self) -> list[tuple[str, Callable[[Tensor], Tensor], str | None]]:
@@ -85,8 +85,7 @@ class Subject:
     @cached_property
     def extractor(self) -> str:
         """The judge's name with its weights' hash."""
-        card = self.registry[JUDGES[self.held_out.spec.set]].card
-        return f"{card.name}@{card.weights.sha256[:12]}"
+        return _told(self.registry[JUDGES[self.held_out.spec.set]].card)
 
     @cached_property
     def labels(self) -> Tensor:
@@ -115,7 +114,12 @@ class Subject:
     @cached_property
     def all_trained_on(self) -> dict[str, Tensor]:
         """The training images, and their labels."""
-        return data.load(self.held_out.spec.model_copy(update={"split": self.card.data.split})).all()
+        return self.train.all()
+
+    @cached_property
+    def train(self) -> data.Source:
+        """The split that was trained on: whole pictures, nothing random."""
+        return data.load(self.held_out.spec.model_copy(update={"split": self.card.data.split}))
 
     def metric(
         self, name: str, value: float, count: int, extractor: str | None = None, reference: str | None = None
@@ -130,6 +134,11 @@ class Subject:
             date=datetime.now(UTC).date().isoformat(),
             command=f"easel evaluate {self.card.name}",
         )
+
+
+def _told(judge: Card) -> str:
+    """Which network judged: its name and its weights' hash."""
+    return f"{judge.name}@{judge.weights.sha256[:12]}"
 
 
 def batched(function: Callable[..., Tensor], *rows: Tensor) -> Tensor:

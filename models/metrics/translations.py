@@ -8,11 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from models import noise
-from models.card import Direction, Metric, Task
+from models.card import BACK, Direction, Metric, Task
 from models.metrics.diversity import diversity
 from models.metrics.fidelity import psnr
 from models.metrics.frechet import frechet_distance
-from models.metrics.retrieval import retrieval
+from models.metrics.retrieval import WAYS, retrieval
 from models.metrics.subject import PATCH_JUDGES, TARGET_JUDGES, Subject, batched
 from models.nn.edges import edges
 from models.training import data
@@ -21,8 +21,6 @@ STYLES, STYLED = 10, 50
 """Translations of each image whose differences are measured, and of how many images."""
 PATCH = 32
 """Side of the patches that a classifier of small photographs judges."""
-WAYS = 100
-"""Truths among which a translation has to find its own."""
 
 
 def translation(about: Subject) -> Iterator[Metric]:
@@ -39,7 +37,7 @@ def translation(about: Subject) -> Iterator[Metric]:
                 kept = psnr(edges(made).expand_as(source), source).mean().item()
                 yield about.metric(f"edges_psnr.{direction}", kept, len(made))
         if len(about.model.directions) == 2:
-            cycled = _translated(about, made, "BtoA" if direction == "AtoB" else "AtoB", own=source)
+            cycled = _translated(about, made, BACK[direction], own=source)
             yield about.metric(f"cycle_psnr.{direction}", psnr(cycled, source).mean().item(), len(made))
             yield about.metric(f"unchanged_psnr.{direction}", psnr(made, source).mean().item(), len(made))
 
@@ -99,13 +97,11 @@ def patches(about: Subject) -> Iterator[Metric]:
     def cloud(images: Tensor) -> Tensor:
         return batched(classifier.network.features, _cut(images))
 
-    spec = about.held_out.spec.model_copy(update={"split": about.card.data.split})
-    trained_on = data.load(spec).all()
     for direction in about.model.directions:
         source, target = ("a", "b") if direction == "AtoB" else ("b", "a")
         made = _translated(about, about.real[source], direction)
         real, name = cloud(about.real[target]), f"{by.partition('@')[0]}, {PATCH} px patches"
-        for images, suffix in ((made, ""), (trained_on[target][: len(made)], ".floor")):
+        for images, suffix in ((made, ""), (about.all_trained_on[target][: len(made)], ".floor")):
             distance = frechet_distance(cloud(images), real)
             yield about.metric(f"frechet_distance[{name}].{direction}{suffix}", distance, len(_cut(images)), by)
 
@@ -137,7 +133,7 @@ def _against_truth(
     for images, floor in ((made, ""), (source, ".floor")):
         yield about.metric(f"psnr{suffix}{floor}", psnr(images, target).mean().item(), len(images))
         for name, features, by in about.spaces if len(images) >= WAYS else ():
-            found = retrieval(features(images), features(target), WAYS)
+            found = retrieval(features(images), features(target))
             told = f"{about.reference}; {WAYS} ways"
             yield about.metric(f"retrieval[{name}]{suffix}{floor}", found, len(images), by, told)
 

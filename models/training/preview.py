@@ -29,9 +29,7 @@ def preview(model: Model, held_out: Source, rows: int = 8) -> np.ndarray | None:
         return _translations(model, held_out, rows)
     if Task.CONDITIONAL in tasks:
         labels = torch.arange(model.classes).repeat(rows)
-        latent = noise.normal(range(len(labels)), model.latent_shape)
-        images = operations.whole(model.sample(latent.to(device_of(model)), labels.to(device_of(model))))
-        return pictures.grid(list(operations.to_pixels(images)), columns=model.classes)
+        return _samples(model, _latents(model, len(labels)), labels, columns=model.classes)
     if Task.TEXT in tasks:
         return _told(model, held_out, rows)
     if Task.STYLIZE in tasks:
@@ -39,11 +37,10 @@ def preview(model: Model, held_out: Source, rows: int = 8) -> np.ndarray | None:
     if Task.SAMPLE in tasks:
         kinds = [each for each in model.attributes.values() if each.record.whole]
         columns = int(kinds[0].record.high) + 1 if kinds else 8
-        latent = noise.normal(range(rows * columns), model.latent_shape)
+        latent = _latents(model, rows * columns)
         if kinds:
             latent = torch.cat([kinds[0].put(row[None], index % columns) for index, row in enumerate(latent)])
-        images = operations.whole(model.sample(latent.to(device_of(model))))
-        return pictures.grid(list(operations.to_pixels(images)), columns=columns)
+        return _samples(model, latent, columns=columns)
     if Task.RECONSTRUCT in tasks:
         return _beside(lambda images: model.decode(model.encode(images)), model, held_out, rows, columns=4)
     return None
@@ -53,9 +50,18 @@ def _told(model: Model, held_out: Source, rows: int) -> np.ndarray:
     """A row for each of some wordings that are held out, evenly spread."""
     wordings = [caption for captions in held_out.captions.held.values() for caption in captions]
     shown = [wordings[index * len(wordings) // rows] for index in range(rows) for _ in range(8)]
-    latent = noise.normal(range(len(shown)), model.latent_shape)
-    images = operations.whole(model.sample(latent.to(device_of(model)), bags(shown).to(device_of(model))))
-    return pictures.grid(list(operations.to_pixels(images)), columns=8)
+    return _samples(model, _latents(model, len(shown)), bags(shown), columns=8)
+
+
+def _latents(model: Model, count: int) -> Tensor:
+    """Of the seeds 0, 1, …"""
+    return noise.normal(range(count), model.latent_shape)
+
+
+def _samples(model: Model, *asked: Tensor, columns: int) -> np.ndarray:
+    """What the model makes of latents, and of what else it is told with them, as a grid."""
+    images = operations.whole(model.sample(*(rows.to(device_of(model)) for rows in asked)))
+    return pictures.grid(list(operations.to_pixels(images)), columns=columns)
 
 
 def _beside(make: Callable, model: Model, held_out: Source, rows: int, columns: int = 1) -> np.ndarray:
@@ -87,7 +93,7 @@ def _translated(model: Model, given: Tensor, direction: Direction) -> Tensor:
     given = given.to(device_of(model))
     if not hasattr(model, "style"):
         return model.translate(given, direction).cpu()
-    latent = noise.normal(range(_STYLES), model.latent_shape).to(given.device)
+    latent = _latents(model, _STYLES).to(given.device)
     return model.translate(given.expand(_STYLES, -1, -1, -1), direction, latent).cpu()
 
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from models.card import ModelName, Serving
+from models.card import ModelName, Serving, TrainingRecord
 from models.training.data import DataSpec
 
 RECIPES = Path(__file__).parent / "recipes"
@@ -71,6 +71,11 @@ def load(name_or_file: str) -> tuple[Recipe, str]:
         raise FileNotFoundError(f"no recipe {name_or_file!r}; shipped: {', '.join(names())}")
     text = path.read_bytes()
     return Recipe.model_validate(tomllib.loads(text.decode())), hashlib.sha256(text).hexdigest()
+
+
+def of(training: TrainingRecord) -> Recipe:
+    """The recipe that a card's model was trained by, as it stands. Raises as `load`."""
+    return load(training.recipe.removesuffix(".toml"))[0]
 
 
 def names() -> list[str]:

@@ -14,7 +14,7 @@ from models.model import build
 from models.nn.edges import edges
 from models.nn.text import TextEncoder, bags
 from models.text import GRAMS, grams, words
-from models.training import captions, data
+from models.training import captions
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_a_name_is_always_trained_on_and_goes_with_its_pictures(told):
     assert told.of("test-3") == ("test 3",)
 
 
-def test_prompts_are_scored_by_whether_their_subjects_pictures_are_found(monkeypatch):
+def test_prompts_are_scored_by_whether_their_subjects_pictures_are_found():
     """A model that knows all held wordings and draws one picture for whatever it has not seen."""
     images = torch.rand(240, 3, 16, 16, generator=torch.Generator().manual_seed(0)) * 2 - 1
     told = [f"subject{i}" for i in range(240)]
@@ -96,17 +96,17 @@ def test_prompts_are_scored_by_whether_their_subjects_pictures_are_found(monkeyp
     )
 
     def source(first):
-        spec = SimpleNamespace(set="emoji", split="some", model_copy=lambda update: None)
+        spec = SimpleNamespace(set="emoji", split="some")
         names = [str(i) for i in range(first, first + 120)]
         return SimpleNamespace(
             spec=spec, names=names, captions=wordings, all=lambda: {"images": images[first : first + 120]}
         )
 
-    monkeypatch.setattr(data, "load", lambda spec: source(0))
     about = SimpleNamespace(
-        card=SimpleNamespace(tasks={Task.TEXT: ()}, data=SimpleNamespace(split="train")),
+        card=SimpleNamespace(tasks={Task.TEXT: ()}),
         model=SimpleNamespace(sample=sample, latent_shape=(1,)),
         held_out=source(120),
+        train=source(0),
         spaces=[("pixels", thumbnails, None)],
         metric=lambda name, value, *rest: (name, value),
     )

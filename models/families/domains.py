@@ -1,0 +1,61 @@
+"""What translators between two domains have in common whose discriminators look at several scales."""
+
+from typing import Literal
+
+from torch import Tensor, nn
+
+from models import model
+from models.card import Direction
+from models.losses.adversarial import LeastSquares, PerScale
+from models.model import Batch, Losses, Model
+from models.nn.patchgan import MultiScalePatchGAN
+
+Domain = Literal["a", "b"]
+OTHER: dict[Domain, Domain] = {"a": "b", "b": "a"}
+
+
+def source_of(direction: Direction) -> Domain:
+    """The domain that a direction leads from."""
+    return "a" if direction == "AtoB" else "b"
+
+
+class Config(model.Config):
+    """The images, and the discriminators."""
+
+    channels: int = 3
+    width: int = 64
+    blocks: int = 4
+    discriminator_width: int = 64
+    discriminator_halvings: int = 3
+    scales: int = 3
+
+
+class TwoDomains(Model):
+    """Generators that move first and leave their images in `fakes` for the discriminators, one for each domain."""
+
+    directions = ("AtoB", "BtoA")
+    config: Config
+    fakes: dict[Domain, Tensor]
+
+    def prepare_training(self) -> None:
+        config = self.config
+        shape = config.channels, config.discriminator_width, config.discriminator_halvings, config.scales
+        self.judges = nn.ModuleDict({domain: MultiScalePatchGAN(*shape) for domain in OTHER})
+        self.adversarial = PerScale(LeastSquares())
+
+    def loss(self, player: str, batch: Batch) -> Losses:
+        return self._generators(batch) if player == "generators" else self._discriminators(batch)
+
+    def _generators(self, batch: Batch) -> Losses:
+        raise NotImplementedError
+
+    def _discriminators(self, batch: Batch) -> Losses:
+        return {
+            domain: self.adversarial.discriminator(
+                self._judged(domain, batch[domain]), self._judged(domain, self.fakes[domain])
+            )
+            for domain in OTHER
+        }
+
+    def _judged(self, domain: Domain, images: Tensor) -> list[Tensor]:
+        return [verdicts.float() for verdicts in self.judges[domain](images)]
