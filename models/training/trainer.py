@@ -142,7 +142,7 @@ class Trainer:
             lr=settings.lr * settings.players.get(player.name, 1.0),
             betas=settings.betas,
             weight_decay=settings.weight_decay,
-            fused=True,
+            foreach=True,
         )
 
     def _schedule(self) -> None:
