@@ -135,3 +135,56 @@ def test_a_normal_over_images_does_not_hold_a_whole_covariance():
     """12,288² numbers of a picture of 64 x 64: it is shrunk to low rank and a diagonal."""
     model = build("gaussian", {"size": 64, "channels": 3, "rank": 8})
     assert parameter_count(model) == 12288 * (8 + 2) + 1
+
+
+def test_a_wgans_critic_sees_the_images_themselves_without_noise_and_without_projections():
+    model = build("wgan", {"size": 16, "latent": 4, "width": 4})
+    model.prepare_training()
+    seen = []
+    model.discriminator.register_forward_pre_hook(lambda module, given: seen.append(given[0]))
+    images = torch.rand(3, 1, 16, 16)
+    model.loss("discriminator", {"images": images})
+    assert any(torch.equal(each, images) for each in seen)
+
+
+def test_the_levels_of_a_lapgan_say_what_the_level_below_lacks_and_learn_apart():
+    model = build("lapgan", {"sides": (8, 16, 32), "latent": 4, "hidden": 8, "width": 4, "blocks": 1})
+    model.prepare_training()
+    low = torch.rand(2, 3, 32, 32) - 0.5
+    for parameter in model.generators["32"].parameters():
+        torch.nn.init.zeros_(parameter)
+    assert torch.equal(model._generate(32, torch.randn(2, 32 * 32), low), low)
+    sum(model.loss("generator-32", {"images": torch.rand(2, 3, 32, 32)}).values()).backward()
+    assert all(parameter.grad is None for side in ("8", "16") for parameter in model.generators[side].parameters())
+
+
+def test_a_bicyclegan_learns_from_pairs():
+    """A translation that equals the answer to another picture is as far off as any."""
+    model = build("bicyclegan", {"size": 64, "width": 4, "encoder_width": 4, "discriminator_width": 4})
+    model.prepare_training()
+    photos, maps = torch.rand(2, 2, 3, 64, 64)
+    model.generator.forward = lambda images, latent: maps
+    assert model.loss("generator_and_encoder", {"a": photos, "b": maps})["l1"] == 0
+    assert model.loss("generator_and_encoder", {"a": photos, "b": maps.flip(0)})["l1"] > 1
+
+
+def test_unit_decodes_a_code_of_one_domain_into_the_other_and_shares_the_blocks_between():
+    model = build("unit", {"size": 16, "width": 4, "blocks": 2}).eval()
+    images = torch.rand(1, 3, 16, 16)
+    codes = model.encode(images, "AtoB")
+    expected = model.generators["b"](model.shared_generator(codes))
+    assert torch.equal(model.translate(images, "AtoB"), expected)
+    shared = {*model.shared_encoder.parameters(), *model.shared_generator.parameters()}
+    for direction in model.directions:
+        model.zero_grad()
+        model.translate(images, direction).sum().backward()
+        assert all(parameter.grad is not None for parameter in shared), direction
+
+
+def test_a_stargan_has_one_generator_and_one_critic_however_many_domains_and_keeps_the_size():
+    few, many = (build("stargan", {"size": 64, "width": 4, "blocks": 1, "classes": classes}) for classes in (2, 40))
+    told = 38 * next(few.generator.parameters())[:, :1].numel()
+    assert parameter_count(many) - parameter_count(few) == told, "what is asked for enters as maps beside the picture"
+    assert many.translate(torch.rand(1, 3, 64, 64), torch.eye(40)[:1]).shape == (1, 3, 64, 64)
+    many.prepare_training()
+    assert [player.name for player in many.players()] == ["critic", "generator"]
