@@ -42,6 +42,15 @@ class TwoDomains(Model):
         shape = config.channels, config.discriminator_width, config.discriminator_halvings, config.scales
         self.judges = nn.ModuleDict({domain: MultiScalePatchGAN(*shape) for domain in OTHER})
         self.adversarial = PerScale(LeastSquares())
+        for networks in self.twins():
+            networks["b"].load_state_dict(networks["a"].state_dict())
+
+    def twins(self) -> tuple[nn.ModuleDict, ...]:
+        """The networks that begin equal, so that a code means the same in both domains from the first step.
+
+        Networks that begin apart may agree on its opposite, dark for light, from which there is a way back as well.
+        """
+        raise NotImplementedError
 
     def loss(self, player: str, batch: Batch) -> Losses:
         return self._generators(batch) if player == "generators" else self._discriminators(batch)

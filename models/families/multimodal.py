@@ -42,6 +42,9 @@ class ContentStyle(TwoDomains):
         self.styles = nn.ModuleDict({domain: StyleEncoder(*shape, told) for domain in OTHER})
         self.decoders = nn.ModuleDict({domain: StyledDecoder(*shape, config.blocks, config.style) for domain in OTHER})
 
+    def twins(self) -> tuple[nn.ModuleDict, ...]:
+        return self.contents, self.decoders
+
     def translate(self, images: Tensor, direction: Direction, latent: Tensor) -> Tensor:
         source = source_of(direction)
         return self.decoders[OTHER[source]](self.content(images, source), latent)

@@ -47,6 +47,9 @@ class UNIT(TwoDomains):
             }
         )
 
+    def twins(self) -> tuple[nn.ModuleDict, ...]:
+        return self.encoders, self.generators
+
     def encode(self, images: Tensor, direction: Direction = "AtoB") -> Tensor:
         """The codes of images of the domain that `direction` leads from."""
         return self._encode(images, source_of(direction)).float()

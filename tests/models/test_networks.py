@@ -154,3 +154,12 @@ def test_a_style_that_an_image_has_is_of_the_domain_translated_to():
     images = torch.rand(2, 3, 16, 16) * 2 - 1
     assert torch.allclose(model.style(images, "AtoB"), model.styles["b"](images))
     assert model.style(images, "BtoA").shape == (2, *model.latent_shape)
+
+
+@pytest.mark.parametrize("family", ["unit", "munit", "drit"])
+def test_networks_of_two_domains_begin_equal(family):
+    """Else light in one domain may come to mean dark in the other."""
+    model = build(family, {"width": 4, "blocks": 1, "discriminator_width": 4}).eval()
+    model.prepare_training()
+    images, style = torch.rand(1, 3, 64, 64), [torch.randn(1, *model.latent_shape)] if hasattr(model, "style") else []
+    assert torch.equal(model.translate(images, "AtoB", *style), model.translate(images, "BtoA", *style))
