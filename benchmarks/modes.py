@@ -1,4 +1,4 @@
-"""How much of a known distribution adversarial models find: `python -m benchmarks.modes`, about a minute, one thread.
+"""How much of a known distribution adversarial models find: `python -m benchmarks.modes`, ten minutes of one thread.
 
 25 normals of standard deviation 0.05 on a 5 x 5 grid whose points lie 2 apart (as in ALI, arXiv 1606.00704), as
 pictures of one pixel and two channels. A mode is found if of 10,000 samples 20, a twentieth of its share, lie within
