@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 
 import numpy as np
 from fastapi.responses import JSONResponse
+from isal import igzip
 from PIL import Image
 from starlette.requests import Request
 from starlette.responses import Response
@@ -48,6 +49,14 @@ def preferred(request: Request, default: str, makes: Collection[str] = (*_FORMAT
         if quality > 0 and media_type in ("*/*", "image/*"):
             return default if media_type == "*/*" or default in _FORMATS else MEDIA_TYPES["png"]
     return default
+
+
+def compressed(request: Request, body: bytes, media_type: str) -> Response:
+    """A long text, gzipped for a caller who takes that."""
+    headers = {"Vary": "Accept-Encoding"}
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        body, headers["Content-Encoding"] = igzip.compress(body), "gzip"
+    return Response(body, headers=headers, media_type=media_type)
 
 
 def format_of(media_type: str) -> Format | None:

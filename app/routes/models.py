@@ -20,10 +20,11 @@ from models.registry import Entry
 router = APIRouter(prefix="/v1/models", tags=["models"])
 
 
-@router.get("", summary="All models")
-async def list_models(registry: RegistryDep) -> ModelList:
+@router.get("", response_model=ModelList, summary="All models")
+async def list_models(request: Request, registry: RegistryDep) -> Response:
     """In OpenAI's list shape."""
-    return ModelList(data=[summary(entry) for entry in registry.served()])
+    found = ModelList(data=[summary(entry) for entry in registry.served()])
+    return answers.compressed(request, found.model_dump_json().encode(), answers.JSON)
 
 
 @router.get("/{model}", responses=problems(404), summary="One model")

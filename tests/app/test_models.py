@@ -22,6 +22,14 @@ def test_the_list_has_openais_shape_and_every_model(client):
     assert all(model["object"] == "model" and model["tasks"] for model in found["data"])
 
 
+def test_the_list_is_sent_gzipped_to_whoever_takes_that(client):
+    answers = [client.get("/v1/models", headers={"Accept-Encoding": coding}) for coding in ("gzip", "identity")]
+    assert [answer.headers.get("content-encoding") for answer in answers] == ["gzip", None]
+    assert int(answers[0].headers["content-length"]) < int(answers[1].headers["content-length"]) / 4
+    assert answers[0].json() == answers[1].json()
+    assert {answer.headers["vary"] for answer in answers} == {"Accept-Encoding"}
+
+
 def test_a_models_schema_says_what_it_takes(client):
     found = client.get("/v1/models/toy-cgan").json()
     assert found["card"]["weights"]["sha256"]

@@ -166,6 +166,22 @@ def test_a_translation_keeps_the_pictures_size_if_asked_to(visit, tmp_path):
     assert "fit" not in page.url
 
 
+def test_a_picture_that_is_chosen_before_the_example_has_come_stays(visit, tmp_path):
+    mine = tmp_path / "mine.png"
+    mine.write_bytes(png(32))
+    page = visit("#/models")
+    late = []
+    page.route("**/examples/*.png", lambda request: late.append(request))
+    page.evaluate("location.hash = '#/translate/toy-cyclegan'")
+    page.get_by_label("Picture").set_input_files(mine)
+    chosen = page.get_by_alt_text("Before: mine.png")
+    expect(chosen).to_be_visible()
+    for request in late:
+        request.continue_()
+    page.wait_for_timeout(500)
+    expect(chosen).to_be_visible()
+
+
 def test_a_picture_is_chosen_pasted_dropped_and_refused(visit, tmp_path):
     page = visit("#/translate/toy-pix2pix", expected=(415,))
     expect(page.get_by_alt_text("After: left")).to_be_visible()

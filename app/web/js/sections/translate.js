@@ -60,9 +60,11 @@ export async function show(page, route, signal) {
   source.addEventListener("input", run);
   form.addEventListener("change", run);
   offer();
-  const carried = takeCarried();
-  source.pictures = [carried ?? (await firstExample())].filter(Boolean);
-  run();
+  const first = takeCarried() ?? (await firstExample());
+  if (!source.pictures.length) {
+    source.pictures = [first].filter(Boolean);
+    run();
+  } // else one was chosen meanwhile
 
   function ways() {
     const choose = (event) => {
