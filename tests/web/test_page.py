@@ -1,6 +1,7 @@
 """The playground as a page: its policy, its weight, its reach, and who can use it."""
 
 import os
+import re
 import subprocess
 import sys
 from importlib import resources
@@ -133,6 +134,14 @@ def test_everything_on_the_way_to_a_picture_and_its_code_works_by_keyboard(visit
     expect(page.get_by_role("tabpanel")).to_contain_text("import json")
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_have_count(0)
+
+
+def test_a_section_that_is_left_cannot_take_its_address_back(visit):
+    page = visit("#/translate")
+    expect(page.get_by_role("heading", level=1, name="Translate")).to_be_visible()
+    page.evaluate("location.hash = '#/make/toy-cgan'; history.replaceState(null, '', '#/translate/toy-cyclegan')")
+    expect(page.get_by_role("heading", level=1, name="Make")).to_be_visible()
+    expect(page).to_have_url(re.compile("#/make/toy-cgan$"))
 
 
 def test_a_key_is_asked_for_once_and_kept_in_the_tab(visit, start_easel, tmp_path_factory):

@@ -17,7 +17,7 @@ const main = document.getElementById("main");
 let leaving = new AbortController();
 let shown = null;
 
-/** Shows a route. Whatever the section before had underway is aborted. */
+/** Shows what the address names. Whatever the section before had underway is aborted. */
 async function go() {
   const route = parse(location.hash);
   if (route === null) return;
@@ -28,6 +28,7 @@ async function go() {
   markCurrent(route.section);
   try {
     const { show } = await section();
+    if (signal.aborted) return;
     const page = h("div", { class: "page" });
     main.replaceChildren(page);
     await show(page, route, signal);
@@ -53,7 +54,11 @@ function markCurrent(section) {
   }
 }
 
-addEventListener("hashchange", go);
+addEventListener("hashchange", ({ newURL }) => {
+  // The section that is left may have remembered its own address over the one that it was left for.
+  if (location.href !== newURL) history.replaceState(null, "", newURL);
+  go();
+});
 await go();
 document.getElementById("version").textContent = await json("/version").then(
   (told) => `Easel ${told.version}`,
