@@ -10,12 +10,9 @@ from app.errors import FieldError, Unsupported
 from app.parsing import validated
 from app.schemas.images import ImagesRequest
 from app.schemas.predictions import PredictionRequest
-from models.card import Card, Direction, Task
+from models.card import ENDS, Card, Direction, Task
 from models.inputs import MAX_TEXT
 from models.text import words
-
-_WAYS: dict[Direction, str] = {"AtoB": "B", "BtoA": "A"}
-"""Each direction, and the domain that it leads to."""
 
 
 def prediction_of(card: Card, task: Task, asked: ImagesRequest) -> PredictionRequest:
@@ -94,14 +91,15 @@ def direction_in(prompt: str, card: Card) -> Direction | None:
     Raises:
         Unsupported: a direction the model does not offer, or two domains of which neither is said to be the aim.
     """
-    ways = {way.casefold(): way for way in _WAYS}
+    ways = {way.casefold(): way for way in ENDS}
     if named := _named(ways, prompt):
         if len(named) == 1 and ways[way := named.pop()] in card.directions:
             return ways[way]
         raise _unsupported("prompt", f"{card.name} goes {' or '.join(card.directions)}; the prompt names another way")
     if len(card.directions) < 2:
         return None
-    aims = {card.domains[domain].casefold(): way for way, domain in _WAYS.items() if domain in card.domains}
+    ends = {way: target.upper() for way, (_, target) in ENDS.items()}
+    aims = {card.domains[end].casefold(): way for way, end in ends.items() if end in card.domains}
     named = _named(aims, prompt, after=r"\b(?:in)?to\s+(?:an?\s+|the\s+)?") or _named(aims, prompt)
     if len(named) > 1:
         raise _unsupported("prompt", f"the prompt names {' and '.join(sorted(named))}; say `to` before the one to make")

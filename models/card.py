@@ -22,6 +22,9 @@ ModelName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$"
 
 Direction = Literal["AtoB", "BtoA"]
 BACK: dict[Direction, Direction] = {"AtoB": "BtoA", "BtoA": "AtoB"}
+Domain = Literal["a", "b"]
+ENDS: dict[Direction, tuple[Domain, Domain]] = {"AtoB": ("a", "b"), "BtoA": ("b", "a")}
+"""The domains that each direction leads from and to, as batches name them; cards and people write A and B."""
 
 
 class Task(StrEnum):

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model, model_validator
 from pydantic.fields import FieldInfo
 
-from models.card import Card, Task
+from models.card import ENDS, Card, Task
 from models.framing import MAX_SIDE, Fit
 from models.text import words
 
@@ -64,12 +64,8 @@ def _class(card: Card, told: str) -> tuple[Any, FieldInfo]:
 
 
 def _direction(card: Card) -> tuple[Any, FieldInfo]:
-    names = {"AtoB": ("A", "B"), "BtoA": ("B", "A")}
-    told = "; ".join(
-        f"{way}: {card.domains.get(a, a)} to {card.domains.get(b, b)}"
-        for way, (a, b) in names.items()
-        if way in card.directions
-    )
+    named = {way: [card.domains.get(end.upper(), end.upper()) for end in ENDS[way]] for way in card.directions}
+    told = "; ".join(f"{way}: {source} to {target}" for way, (source, target) in named.items())
     kind = Annotated[str, AfterValidator(_one_of(card.directions))]
     return kind, Field(card.directions[0], description=told, json_schema_extra={"enum": list(card.directions)})
 

@@ -1,22 +1,14 @@
 """What translators between two domains have in common whose discriminators look at several scales."""
 
-from typing import Literal
-
 from torch import Tensor, nn
 
 from models import model
-from models.card import Direction
+from models.card import Domain
 from models.losses.adversarial import LeastSquares, PerScale
 from models.model import Batch, Losses, Model
 from models.nn.patchgan import MultiScalePatchGAN
 
-Domain = Literal["a", "b"]
 OTHER: dict[Domain, Domain] = {"a": "b", "b": "a"}
-
-
-def source_of(direction: Direction) -> Domain:
-    """The domain that a direction leads from."""
-    return "a" if direction == "AtoB" else "b"
 
 
 class Config(model.Config):

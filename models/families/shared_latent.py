@@ -8,9 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.card import Direction, Task
+from models.card import ENDS, Direction, Domain, Task
 from models.families import domains
-from models.families.domains import OTHER, Domain, TwoDomains, source_of
+from models.families.domains import OTHER, TwoDomains
 from models.model import Batch, Losses, Player, register
 from models.nn.content_style import ContentEncoder, Upsampler
 from models.nn.resnet import ResidualBlock
@@ -52,11 +52,11 @@ class UNIT(TwoDomains):
 
     def encode(self, images: Tensor, direction: Direction = "AtoB") -> Tensor:
         """The codes of images of the domain that `direction` leads from."""
-        return self._encode(images, source_of(direction)).float()
+        return self._encode(images, ENDS[direction][0]).float()
 
     def translate(self, images: Tensor, direction: Direction) -> Tensor:
-        source = source_of(direction)
-        return self._generate(self._encode(images, source), OTHER[source])
+        source, target = ENDS[direction]
+        return self._generate(self._encode(images, source), target)
 
     def _encode(self, images: Tensor, domain: Domain) -> Tensor:
         return self.shared_encoder(self.encoders[domain](images))

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from models import noise
-from models.card import BACK, Direction, Metric, Task
+from models.card import BACK, ENDS, Direction, Metric, Task
 from models.metrics.diversity import diversity
 from models.metrics.fidelity import psnr
 from models.metrics.frechet import frechet_distance
@@ -29,7 +29,7 @@ def translation(about: Subject) -> Iterator[Metric]:
     if Task.TRANSLATE not in about.card.tasks or about.model.targets:
         return
     for direction in about.model.directions:
-        source, target = (about.real[side] for side in ("ab" if direction == "AtoB" else "ba"))
+        source, target = (about.real[domain] for domain in ENDS[direction])
         made = _translated(about, source, direction)
         if about.held_out.paired:
             yield from _against_truth(about, made, source, target, direction)
@@ -54,7 +54,7 @@ def styles(about: Subject) -> Iterator[Metric]:
         layer.train(not styled)
     torch.manual_seed(0)
     for direction in about.model.directions:
-        images = about.real["a" if direction == "AtoB" else "b"][:STYLED]
+        images = about.real[ENDS[direction][0]][:STYLED]
         variants = torch.stack([_translated(about, images, direction, first=k * STYLED) for k in range(STYLES)], dim=1)
         name = f"diversity.{direction}" if styled else f"diversity[dropout].{direction}"
         yield about.metric(name, diversity(variants), len(images) * STYLES)
@@ -98,7 +98,7 @@ def patches(about: Subject) -> Iterator[Metric]:
         return batched(classifier.network.features, _cut(images))
 
     for direction in about.model.directions:
-        source, target = ("a", "b") if direction == "AtoB" else ("b", "a")
+        source, target = ENDS[direction]
         made = _translated(about, about.real[source], direction)
         real, name = cloud(about.real[target]), f"{by.partition('@')[0]}, {PATCH} px patches"
         for images, suffix in ((made, ""), (about.all_trained_on[target][: len(made)], ".floor")):

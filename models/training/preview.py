@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from models import noise, operations, pictures
-from models.card import Direction, Task
+from models.card import ENDS, Direction, Task
 from models.model import Model, device_of
 from models.nn.text import bags
 from models.training.data import Source
@@ -79,9 +79,9 @@ def _translations(model: Model, held_out: Source, rows: int) -> np.ndarray:
     batch = {name: pixels[:: len(pixels) // rows][:rows] for name, pixels in held_out.all().items()}
     if model.targets:
         return _to_targets(model, batch["images"], batch["labels"])
-    for a, b in zip(batch["a"], batch["b"], strict=True):
+    for row in range(len(batch["a"])):
         for direction in model.directions:
-            given, truth = (a, b) if direction == "AtoB" else (b, a)
+            given, truth = (batch[domain][row] for domain in ENDS[direction])
             made = _translated(model, given[None], direction)
             shown = [given[None], made] + ([truth[None]] if held_out.paired else [])
             cells += list(operations.to_pixels(torch.cat(shown)))
