@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from models import model
 from models.losses.adversarial import NonSaturating
+from models.losses.penalty import zero_centred_penalty
 from models.model import Batch, Losses, Model, Player, register
 from models.nn import dcgan, normal
 from models.nn.mlp import MLP
@@ -30,6 +31,8 @@ class Config(model.Config):
     """Of the discriminator's feature maps and dense layers."""
     cycle: float = 0.0
     """Weight of |x - G(E(x))|²; above 0 the game is ALICE's (Li et al. 2017, arXiv 1709.01215, section 3.1)."""
+    penalty: float = 0.0
+    """Weight of the discriminator's slope at both kinds of pairs; above 0 it must be without batch norm."""
 
     def generator(self) -> nn.Module:
         """[N, latent] to images."""
@@ -101,7 +104,11 @@ class Bidirectional(Model):
         encoded = self.discriminator(images, codes).float()
         decoded = self.discriminator(fake, latent).float()
         if player == "discriminator":
-            return {"adversarial": self.adversarial.discriminator(encoded, decoded)}
+            losses = {"adversarial": self.adversarial.discriminator(encoded, decoded)}
+            if self.config.penalty:
+                slopes = [zero_centred_penalty(self.discriminator, *pair) for pair in ((images, codes), (fake, latent))]
+                losses["penalty"] = self.config.penalty / 2 * sum(slopes)
+            return losses
         losses = {"adversarial": self.adversarial.discriminator(decoded, encoded)}
         if self.config.cycle:
             apart = self.decode(codes).float() - images

@@ -10,7 +10,7 @@ from models.card import Task
 from models.losses.adversarial import LeastSquares, Margin, NonSaturating, Variational, Wasserstein, adversarial
 from models.losses.divergence import DIVERGENCES
 from models.losses.matching import feature_matching, pull_away
-from models.losses.penalty import clip_, gradient_penalty
+from models.losses.penalty import clip_, gradient_penalty, zero_centred_penalty
 from models.model import build
 from models.nn.minibatch import MinibatchDiscrimination
 from models.nn.perceptron import Maxout
@@ -103,6 +103,14 @@ def test_objectives_are_found_by_name():
     assert adversarial("non-saturating", smoothing=0.1).smoothing == 0.1
     assert adversarial("margin", margin=3.0).margin == 3
     assert adversarial("pearson").divergence is DIVERGENCES["pearson"]
+
+
+def test_the_zero_centred_penalty_is_of_the_slopes_in_all_that_is_given():
+    by_image, by_code = torch.randn(1, 2, 2), torch.randn(3)
+    images, codes = torch.randn(4, 1, 2, 2), torch.randn(4, 3)
+    penalty = zero_centred_penalty(lambda x, z: (by_image * x).sum((1, 2, 3)) + z @ by_code, images, codes)
+    assert penalty.item() == pytest.approx((by_image.square().sum() + by_code.square().sum()).item(), rel=1e-5)
+    assert not images.requires_grad
 
 
 def test_the_gradient_penalty_is_of_the_critics_slope():
