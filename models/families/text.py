@@ -19,7 +19,8 @@ class GANIntCLS(Model):
 
     The discriminator is matching-aware (CLS): real images with a wrong text are as wrong as made ones with the right
     text. The generator is also told texts between two texts (INT). Three players, where the paper trains the encoders
-    beforehand; and besides the paper's terms, the generator is rewarded if the image encoder knows its text again.
+    beforehand; and besides the paper's terms, the generator is rewarded if the image encoder knows its text again, and
+    for being like the image, where a text has only one (`l1`, as in pix2pix, arXiv 1611.07004, equation 3).
     """
 
     reads_text = True
@@ -38,6 +39,8 @@ class GANIntCLS(Model):
         """Weight of the texts between two texts."""
         matching: float = 0.0
         """Weight of being known again by the image encoder; the paper has no such term."""
+        l1: float = 0.0
+        """Weight of being like the image itself; the paper has none of this either."""
 
     def __init__(self, config: Config):
         super().__init__()
@@ -74,7 +77,7 @@ class GANIntCLS(Model):
             right = self.encoder(text)
         latent = torch.randn(len(real), *self.latent_shape, device=real.device)
         if player == "generator":
-            return self._generator_loss(latent, right)
+            return self._generator_loss(latent, right, real)
         with torch.no_grad():
             fake = self.generator(latent, right)
         judged = [
@@ -84,7 +87,7 @@ class GANIntCLS(Model):
         against = self.adversarial.discriminator
         return {"adversarial": (against(of_real, of_wrong) + against(of_real, of_fake)) / 2}
 
-    def _generator_loss(self, latent: Tensor, right: Tensor) -> Losses:
+    def _generator_loss(self, latent: Tensor, right: Tensor, real: Tensor) -> Losses:
         """On the texts, and on half as many that lie between two of them (equation 5, β = ½)."""
         config, count = self.config, len(latent)
         between = F.normalize(right[: count // 2] + right[-(count // 2) :], dim=1)
@@ -95,6 +98,7 @@ class GANIntCLS(Model):
             "adversarial": self.adversarial.generator(judged[:count]),
             "interpolated": config.interpolated * self.adversarial.generator(judged[count:]),
             "matching": config.matching * self._matching(fake[:count], right),
+            "l1": config.l1 * F.l1_loss(fake[:count].float(), real),
         }
 
     def _matching(self, images: Tensor, embedded: Tensor) -> Tensor:
