@@ -1,5 +1,6 @@
 """Networks that bring text and images together (Reed et al. 2016, arXiv 1605.05396, section 4)."""
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -55,12 +56,23 @@ class ImageEncoder(nn.Module):
         return F.normalize(self.net(images), dim=1)
 
 
+class Compression(nn.Sequential):
+    """Embedded texts [N, embedding] on the unit sphere -> [N, told], about as large as noise of variance 1."""
+
+    def __init__(self, embedding: int, told: int):
+        super().__init__(nn.Linear(embedding, told), nn.LeakyReLU(0.2))
+        self.radius = math.sqrt(3 * embedding)  # torch begins with weights of variance 1 / (3 embedding)
+
+    def forward(self, embedded: Tensor) -> Tensor:
+        return super().forward(self.radius * embedded)
+
+
 class TextGenerator(nn.Module):
     """[N, latent] and embedded texts [N, embedding], which are compressed to `told` numbers -> images."""
 
     def __init__(self, latent: int, embedding: int, told: int, channels: int, size: int, width: int):
         super().__init__()
-        self.compress = nn.Sequential(nn.Linear(embedding, told), nn.LeakyReLU(0.2))
+        self.compress = Compression(embedding, told)
         self.generator = Generator(latent + told, channels, size, width)
 
     def forward(self, latent: Tensor, embedded: Tensor) -> Tensor:
@@ -84,7 +96,7 @@ class TextDiscriminator(nn.Module):
             ]
             size, width = size // 2, 2 * width
         self.look = nn.Sequential(*layers)
-        self.compress = nn.Sequential(nn.Linear(embedding, told), nn.LeakyReLU(0.2))
+        self.compress = Compression(embedding, told)
         self.judge = nn.Sequential(
             nn.Conv2d(width + told, width, 1, bias=False), nn.BatchNorm2d(width), nn.LeakyReLU(0.2),
             nn.Conv2d(width, 1, size // 2),
