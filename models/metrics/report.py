@@ -16,8 +16,9 @@ from models.training import data, recipe
 from models.training.data import Source
 from models.training.preview import preview
 
-_COLUMNS = 8
-_SIDE = 96
+_COLUMNS, _ABREAST = 8, 3
+"""Of the overview: pictures of each model, and models beside each other."""
+_SIDE = 64
 _EXAMPLES = 4
 _KINDS = {"a": "A", "b": "B", "images": "image"}
 
@@ -74,7 +75,7 @@ def write(registry: Registry, folder: Path) -> None:
         if any({"image", "images"} & set(inputs) for inputs in entry.card.tasks.values()):
             _write_examples(entry.folder / EXAMPLES, held_out)
         sections.append(_section(entry.card, shown=sheet is not None))
-    (folder / "models" / "overview.png").write_bytes(pictures.encode(pictures.grid(cells, columns=_COLUMNS)))
+    (folder / "models" / "overview.png").write_bytes(pictures.encode(pictures.grid(cells, columns=_ABREAST * _COLUMNS)))
     (folder / "models.md").write_text(_HEAD + _league(cards) + "\n".join(sections))
 
 
@@ -88,7 +89,7 @@ def _write_examples(folder: Path, held_out: Source) -> None:
 
 
 def _highlights(card: Card, sheet: np.ndarray) -> list[np.ndarray]:
-    """One row of the overview: the sheet's first samples, or its first inputs each beside what was made of it."""
+    """`_COLUMNS` pictures: the sheet's first samples, or its first inputs each beside what was made of it."""
     side, step = card.image.height, card.image.height + 2
 
     def cell(row: int, column: int) -> np.ndarray:
