@@ -57,11 +57,11 @@ class ImageEncoder(nn.Module):
 
 
 class Compression(nn.Sequential):
-    """Embedded texts [N, embedding] on the unit sphere -> [N, told], about as large as noise of variance 1."""
+    """Embedded texts [N, embedding] on the unit sphere -> [N, told], not drowned by noise or features beside them."""
 
     def __init__(self, embedding: int, told: int):
         super().__init__(nn.Linear(embedding, told), nn.LeakyReLU(0.2))
-        self.radius = math.sqrt(3 * embedding)  # torch begins with weights of variance 1 / (3 embedding)
+        self.radius = math.sqrt(3 * embedding)  # a new linear layer has weights of variance 1 / (3 embedding)
 
     def forward(self, embedded: Tensor) -> Tensor:
         return super().forward(self.radius * embedded)
