@@ -38,6 +38,11 @@ class StarGAN(Model):
         critic_width: int = 64
         critic_halvings: int = 6
         critic_turns: int = 5
+        translated: int = 0
+        """How many images of a batch are translated; all of them teach the critic its domains. 0: every one."""
+        noise: float = 0.0
+        """Deviation of the noise on what the critic sees (arXiv 1610.04490, section 4): a change too faint to be seen
+        passes for no other domain then."""
 
     def __init__(self, config: Config):
         super().__init__()
@@ -83,11 +88,13 @@ class StarGAN(Model):
 
     def _critic(self, images: Tensor, labels: Tensor, targets: Tensor) -> Losses:
         config = self.config
+        share = config.translated or len(images)
         with torch.no_grad():
-            fake = self.translate(images, targets)
+            fake = self._noisy(self.translate(images[:share], targets[:share]))
+        images = self._noisy(images)
         real_verdicts, logits = self.critic(images)
         fake_verdicts, _ = self.critic(fake)
-        steep = gradient_penalty(lambda x: self.critic(x)[0].mean((1, 2, 3)), images, fake)
+        steep = gradient_penalty(lambda x: self.critic(x)[0].mean((1, 2, 3)), images[:share], fake)
         return {
             "adversarial": self.adversarial.discriminator(real_verdicts.float(), fake_verdicts.float()),
             "classification": config.classification * self._classification(logits.float(), labels),
@@ -96,13 +103,18 @@ class StarGAN(Model):
 
     def _generator(self, images: Tensor, labels: Tensor, targets: Tensor) -> Losses:
         config = self.config
+        share = config.translated or len(images)
+        images, labels, targets = images[:share], labels[:share], targets[:share]
         fake = self.translate(images, targets)
-        verdicts, logits = self.critic(fake)
+        verdicts, logits = self.critic(self._noisy(fake))
         return {
             "adversarial": self.adversarial.generator(verdicts.float()),
             "classification": config.classification * self._classification(logits.float(), targets),
             "cycle": config.cycle * F.l1_loss(self.translate(fake, labels).float(), images),
         }
+
+    def _noisy(self, images: Tensor) -> Tensor:
+        return images + self.config.noise * torch.randn_like(images)
 
     def _classification(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Cross-entropy; of attributes, the binary one of each, added up."""
