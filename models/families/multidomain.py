@@ -79,22 +79,25 @@ class StarGAN(Model):
 
     def loss(self, player: str, batch: Batch) -> Losses:
         images, labels = batch["images"], self._labels(batch["labels"])
-        targets = labels[torch.randperm(len(labels), device=labels.device)]
-        return self._critic(images, labels, targets) if player == "critic" else self._generator(images, labels, targets)
+        few = slice(self.config.translated or None)
+        targets = labels[torch.randperm(len(labels), device=labels.device)][few]
+        if player == "critic":
+            return self._critic(images, labels, targets)
+        return self._generator(images[few], labels[few], targets)
 
     def _labels(self, labels: Tensor) -> Tensor:
         """[N, classes] of 0 and 1."""
         return labels if self.config.attributes else F.one_hot(labels, self.classes).float()
 
     def _critic(self, images: Tensor, labels: Tensor, targets: Tensor) -> Losses:
+        """`targets` are those of the first images of the batch, which are translated."""
         config = self.config
-        share = config.translated or len(images)
         with torch.no_grad():
-            fake = self._noisy(self.translate(images[:share], targets[:share]))
+            fake = self._noisy(self.translate(images[: len(targets)], targets))
         images = self._noisy(images)
         real_verdicts, logits = self.critic(images)
         fake_verdicts, _ = self.critic(fake)
-        steep = gradient_penalty(lambda x: self.critic(x)[0].mean((1, 2, 3)), images[:share], fake)
+        steep = gradient_penalty(lambda x: self.critic(x)[0].mean((1, 2, 3)), images[: len(targets)], fake)
         return {
             "adversarial": self.adversarial.discriminator(real_verdicts.float(), fake_verdicts.float()),
             "classification": config.classification * self._classification(logits.float(), labels),
@@ -103,8 +106,6 @@ class StarGAN(Model):
 
     def _generator(self, images: Tensor, labels: Tensor, targets: Tensor) -> Losses:
         config = self.config
-        share = config.translated or len(images)
-        images, labels, targets = images[:share], labels[:share], targets[:share]
         fake = self.translate(images, targets)
         verdicts, logits = self.critic(self._noisy(fake))
         return {
