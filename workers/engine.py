@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import math
 import time
@@ -224,8 +225,10 @@ class Engine:
         return self._read(entry)
 
     def unload(self, name: str) -> None:
-        """Drops a model if it is in memory."""
+        """Drops a model if it is in memory, and gives back what it held before another needs it: a model and what
+        measures it point to each other, and nothing would look for such circles soon (`core.collector`)."""
         if self.resident.pop(name, None):
+            gc.collect()
             self.metrics.dropped(name)
             log.info("model_dropped", model=name)
 

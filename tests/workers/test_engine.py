@@ -1,5 +1,8 @@
 """Models in memory: exactness at every batch size, and the budget."""
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 import torch
@@ -143,6 +146,17 @@ def test_the_least_recently_used_model_is_dropped_before_another_is_loaded(toy_z
     for name in ("toy-dcgan", "toy-cgan", "toy-dcgan", "toy-vae"):
         engine.load(name)
     assert list(engine.resident) == ["toy-dcgan", "toy-vae"]
+
+
+def test_what_a_dropped_model_held_is_given_back_though_the_collector_sleeps(engine):
+    gc.disable()
+    try:
+        engine.run([sample()])
+        held = weakref.ref(engine.resident["toy-dcgan"].model)
+        engine.unload("toy-dcgan")
+        assert held() is None
+    finally:
+        gc.enable()
 
 
 def test_an_unknown_model_is_told(engine):
