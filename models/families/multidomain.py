@@ -38,6 +38,8 @@ class StarGAN(Model):
         critic_width: int = 64
         critic_halvings: int = 6
         critic_turns: int = 5
+        projection: bool = False
+        """Whether the critic asks if an image is real as one of its domain, or real at all (arXiv 1802.05637)."""
         translated: int = 0
         """How many images of a batch are translated; all of them teach the critic its domains. 0: every one."""
         noise: float = 0.0
@@ -69,7 +71,12 @@ class StarGAN(Model):
     def prepare_training(self) -> None:
         config = self.config
         self.critic = ClassifyingCritic(
-            config.channels, config.size, config.classes, config.critic_width, config.critic_halvings
+            config.channels,
+            config.size,
+            config.classes,
+            config.critic_width,
+            config.critic_halvings,
+            config.projection,
         )
         self.adversarial = Wasserstein()
 
@@ -95,9 +102,9 @@ class StarGAN(Model):
         with torch.no_grad():
             fake = self._noisy(self.translate(images[: len(targets)], targets))
         images = self._noisy(images)
-        real_verdicts, logits = self.critic(images)
-        fake_verdicts, _ = self.critic(fake)
-        steep = gradient_penalty(lambda x: self.critic(x)[0].mean((1, 2, 3)), images[: len(targets)], fake)
+        real_verdicts, logits = self.critic(images, labels)
+        fake_verdicts, _ = self.critic(fake, targets)
+        steep = gradient_penalty(lambda x: self.critic(x, targets)[0].mean((1, 2, 3)), images[: len(targets)], fake)
         return {
             "adversarial": self.adversarial.discriminator(real_verdicts.float(), fake_verdicts.float()),
             "classification": config.classification * self._classification(logits.float(), labels),
@@ -107,7 +114,7 @@ class StarGAN(Model):
     def _generator(self, images: Tensor, labels: Tensor, targets: Tensor) -> Losses:
         config = self.config
         fake = self.translate(images, targets)
-        verdicts, logits = self.critic(self._noisy(fake))
+        verdicts, logits = self.critic(self._noisy(fake), targets)
         return {
             "adversarial": self.adversarial.generator(verdicts.float()),
             "classification": config.classification * self._classification(logits.float(), targets),
