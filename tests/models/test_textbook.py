@@ -205,3 +205,15 @@ def test_a_stargans_critic_learns_the_domains_from_more_images_than_are_translat
     assert translated == [2, 2, 2], "for the critic, and for the generator there and back again"
     model.loss("critic", {"images": images, "labels": torch.arange(6) % 3})
     assert seen[1].std().item() == pytest.approx(0.1, rel=0.1)
+
+
+@pytest.mark.parametrize("projection", [True, False])
+def test_a_stargans_critic_asks_for_the_domain_only_by_projection(projection):
+    """The sum of a verdict that all share and those of an image's own attributes."""
+    model = build("stargan", {"size": 16, "width": 4, "blocks": 1, "critic_halvings": 2, "projection": projection})
+    model.prepare_training()
+    images, nothing = torch.rand(2, 3, 16, 16), torch.zeros(2, 3)
+    first, second, both = (torch.tensor([[*wanted, 0.0]] * 2) for wanted in ((1, 0), (0, 1), (1, 1)))
+    shared, one, other, sum_ = (model.critic(images, labels)[0] for labels in (nothing, first, second, both))
+    assert torch.equal(one, other) is not projection
+    assert torch.allclose(sum_, one + other - shared, atol=1e-5)
