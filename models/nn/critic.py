@@ -32,7 +32,7 @@ class ClassifyingCritic(nn.Module):
         he_(self)
 
     def forward(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """`labels` [N, classes] of 0 and 1: what the images are said to be, which verdicts ask for by projection alone."""
+        """`labels` [N, classes] of 0 and 1: what the images are said to be, which only projection asks for."""
         seen = self.trunk(images)
         verdicts = self.verdict(seen)
         if self.projection:
