@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import gc
 import itertools
 import math
 import time
+import weakref
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -225,10 +225,8 @@ class Engine:
         return self._read(entry)
 
     def unload(self, name: str) -> None:
-        """Drops a model if it is in memory, and gives back what it held before another needs it: a model and what
-        measures it point to each other, and nothing would look for such circles soon (`core.collector`)."""
+        """Drops a model if it is in memory."""
         if self.resident.pop(name, None):
-            gc.collect()
             self.metrics.dropped(name)
             log.info("model_dropped", model=name)
 
@@ -241,13 +239,17 @@ class Engine:
         return {task: found[_pass_of(task)] for task in loaded.card.tasks}
 
     def _exact_sizes(self, loaded: Resident, task: Task) -> ExactSizes:
-        """Up to what memory holds. Raises `PredictionError` if that is not even one image."""
+        """Up to what memory holds. Raises `PredictionError` if that is not even one image.
+
+        What measures a model does not keep it: in a circle it would outlive its drop, until the collector came
+        (`core.collector`).
+        """
         name, limit = loaded.card.name, loaded.card.serving.max_batch
         while True:
             limit = min(limit, self.largest.get(name, limit))
             probe = OPERATIONS[task].probe(loaded.model, loaded.card, limit)
             try:
-                return ExactSizes(partial(self._probed, loaded, task, probe), limit)
+                return ExactSizes(partial(self._probed, weakref.proxy(loaded), task, probe), limit)
             except Exception as error:
                 if not is_out_of_memory(error):
                     raise

@@ -2,6 +2,8 @@
 
 It is told the domain to translate to by constant maps beside the image. Instance norm takes a constant away again, so
 the first layer has none here, and convolutions are padded with zeros: with reflections the maps would stay constant.
+`projection`, `translated` and `noise` are not the paper's: without them a small critic takes a faint texture for
+another domain.
 """
 
 import torch
