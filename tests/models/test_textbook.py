@@ -193,18 +193,20 @@ def test_a_stargan_has_one_generator_and_one_critic_however_many_domains_and_kee
 def test_a_stargans_critic_learns_the_domains_from_more_images_than_are_translated_and_sees_them_all_through_noise():
     model = build("stargan", {"size": 16, "width": 4, "blocks": 1, "critic_halvings": 2, "translated": 2, "noise": 0.1})
     model.prepare_training()
-    seen, translated = [], []
-    model.critic.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
-    model.generator.register_forward_pre_hook(lambda _, inputs: translated.append(len(inputs[0])))
+    seen, made = [], []
+    model.critic.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].detach()))
+    model.generator.register_forward_hook(lambda _, inputs, output: made.append(output.detach()))
     images = torch.zeros(6, 3, 16, 16)
     for player, judged in (("critic", [6, 2, 2]), ("generator", [2])):
         seen.clear()
+        made.clear()
         losses = model.loss(player, {"images": images, "labels": torch.arange(6) % 3})
         assert all(loss.isfinite() for loss in losses.values())
         assert [len(batch) for batch in seen] == judged, "real ones, translations and what lies between; translations"
-    assert translated == [2, 2, 2], "for the critic, and for the generator there and back again"
-    model.loss("critic", {"images": images, "labels": torch.arange(6) % 3})
-    assert seen[1].std().item() == pytest.approx(0.1, rel=0.1)
+        assert all(len(batch) == 2 for batch in made), "for the critic, and for the generator there and back again"
+        clean = {"critic": [images, made[0]], "generator": [made[0]]}[player]
+        for shown, batch in zip(seen, clean, strict=False):
+            assert (shown - batch).std().item() == pytest.approx(0.1, rel=0.1)
 
 
 @pytest.mark.parametrize("projection", [True, False])
