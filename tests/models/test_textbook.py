@@ -219,3 +219,19 @@ def test_a_stargans_critic_asks_for_the_domain_only_by_projection(projection):
     shared, one, other, sum_ = (model.critic(images, labels)[0] for labels in (nothing, first, second, both))
     assert torch.equal(one, other) is not projection
     assert torch.allclose(sum_, one + other - shared, atol=1e-5)
+
+
+@pytest.mark.parametrize("player", ["critic", "generator"])
+def test_a_stargans_critic_judges_an_image_as_what_it_is_and_a_translation_as_what_was_asked_for(player):
+    torch.manual_seed(0)
+    model = build("stargan", {"size": 16, "width": 4, "blocks": 1, "critic_halvings": 2, "projection": True})
+    model.prepare_training()
+    said, asked = [], []
+    model.critic.register_forward_pre_hook(lambda _, given: said.append(given[1]))
+    model.generator.register_forward_pre_hook(lambda _, given: asked.append(given[1][:, :, 0, 0]))
+    labels = torch.arange(12) % 3
+    model.loss(player, {"images": torch.rand(12, 3, 16, 16), "labels": labels})
+    own = torch.nn.functional.one_hot(labels, 3).float()
+    expected = {"critic": [own, asked[0], asked[0]], "generator": [asked[0]]}[player]
+    assert not torch.equal(asked[0], own)
+    assert all(map(torch.equal, said, expected)) and len(said) == len(expected)
