@@ -5,7 +5,8 @@ FastAPI's solver of dependencies took a quarter of the time that the API spent o
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass
 from inspect import iscoroutinefunction
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -34,8 +35,10 @@ class DirectRoute(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """The handler, behind `may_use`."""
         by_fastapi = super().get_route_handler()
+        steps: list[_Step] = []
         try:
-            calls = [_Call(get_dependant(path=self.path_format, call=call)) for call in (may_use, self.endpoint)]
+            for call in (may_use, self.endpoint):
+                _plan(get_dependant(path=self.path_format, call=call), steps)
         except _Refused:
             return by_fastapi
         answers = get_type_hints(self.endpoint).get("return")
@@ -43,50 +46,70 @@ class DirectRoute(APIRoute):
             return by_fastapi
 
         async def directly(request: Request) -> Response:
-            answered: dict[Callable, Any] = {}
+            answered: list[Any] = []
             try:
-                for call in calls:
-                    answer = await call.made(request, answered)
+                for step in steps:
+                    answered.append(await step.function(**step.arguments(request, answered)))
             except _Refused:
                 return await by_fastapi(request)
-            return answer
+            return answered[-1]
 
         return directly
 
 
-class _Call:
-    """A call of a handler or of one of its dependencies: coroutine functions, and where their arguments come from."""
+def _plan(dependant: Dependant, steps: list[_Step]) -> int:
+    """Adds a call to `steps`, behind those that it depends on, unless it is there; answers its place.
 
-    def __init__(self, dependant: Dependant):
-        """Raises `_Refused` if there is more to it than path, headers and dependencies of the same kind."""
-        self.function: Callable[..., Awaitable[Any]] = dependant.call
-        method = type(self.function).__call__  # of a security scheme, which is an object
-        awaited = iscoroutinefunction(self.function) or iscoroutinefunction(method)
-        if not awaited or any(getattr(dependant, name) for name in _ELSEWHERE):
-            raise _Refused
-        self.request = dependant.request_param_name or dependant.http_connection_param_name
-        self.dependencies = [(each.name, _Call(each)) for each in dependant.dependencies]
-        self.path = dependant.path_params
-        self.headers = [(field, _is_list(field.field_info.annotation)) for field in dependant.header_params]
+    Raises:
+        _Refused: there is more to it than path, headers and dependencies of the same kind.
+    """
+    function = dependant.call
+    for place, step in enumerate(steps):
+        if step.function == function:
+            return place
+    method = type(function).__call__  # of a security scheme, which is an object
+    awaited = iscoroutinefunction(function) or iscoroutinefunction(method)
+    if not awaited or any(getattr(dependant, name) for name in _ELSEWHERE):
+        raise _Refused
+    step = _Step(
+        function=function,
+        request=dependant.request_param_name or dependant.http_connection_param_name,
+        dependencies=[(each.name, _plan(each, steps)) for each in dependant.dependencies],
+        path=dependant.path_params,
+        headers=[(field, _is_list(field.field_info.annotation)) for field in dependant.header_params],
+    )
+    steps.append(step)
+    return len(steps) - 1
 
-    async def made(self, request: Request, answered: dict[Callable, Any]) -> Any:
-        """What it answers to a request; of what was `answered` before, the same again.
+
+@dataclass(frozen=True)
+class _Step:
+    """A call of a handler or of one of its dependencies: a coroutine function, and where its arguments come from."""
+
+    function: Callable[..., Awaitable[Any]]
+    request: str | None
+    """The argument that takes the request."""
+    dependencies: list[tuple[str, int]]
+    """Arguments, and which of the steps before answers them."""
+    path: list[Any]
+    headers: list[tuple[Any, bool]]
+    """Each header, and whether it is a list."""
+
+    def arguments(self, request: Request, answered: Sequence[Any]) -> dict[str, Any]:
+        """The arguments for a request, when the steps before have answered.
 
         Raises:
             _Refused: a part of the path or a header does not fit.
         """
-        if self.function in answered:
-            return answered[self.function]
-        given: dict[str, Any] = {self.request: request} if self.request else {}
-        for name, dependency in self.dependencies:
-            given[name] = await dependency.made(request, answered)
+        given = {name: answered[place] for name, place in self.dependencies}
+        if self.request:
+            given[self.request] = request
         for field in self.path:
             given[field.name] = _fitting(field, request.path_params[field.alias])
         for field, is_list in self.headers:
             told = request.headers.getlist(field.alias) or None if is_list else request.headers.get(field.alias)
             given[field.name] = field.default if told is None else _fitting(field, told)
-        answer = answered[self.function] = await self.function(**given)
-        return answer
+        return given
 
 
 def _is_list(annotation: Any) -> bool:

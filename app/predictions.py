@@ -47,6 +47,9 @@ SCAN = 100
 MAX_SCANNED = 1000
 """Predictions that one page of the history looks at, and in what portions."""
 
+UNWATCHED_S = 0.25
+"""How long a client that waits for pictures is not watched for its leaving, which is noticed then."""
+
 EVENTS_EVERY_S = 0.5
 LOOKS = 200
 """Seconds between two looks at a prediction that is watched and of which nothing is said, and looks a second in all."""
@@ -234,12 +237,8 @@ class Predictions:
         """
         if patience.leaving is None:
             return await waiter.ended(found, patience.wait_s)
-        leaving = asyncio.ensure_future(patience.leaving())
-        leaving.add_done_callback(lambda _: waiter.stop())
-        try:
+        with _watched(patience.leaving, waiter.stop):
             found = await waiter.ended(found, patience.wait_s)
-        finally:
-            leaving.cancel()
         if waiter.stopped and found.status not in ENDED:
             await self.store.cancel(found)
             raise ClientGone("the client left before the prediction ended, which was canceled")
@@ -439,6 +438,24 @@ class Predictions:
                 errors=[FieldError(pointer="/webhook", detail=detail)],
             ) from None
         return Webhook(url=request.webhook, events=request.webhook_events_filter)
+
+
+@contextmanager
+def _watched(leaving: Callable[[], Awaitable[None]], left: Callable[[], None]) -> Iterator[None]:
+    """Calls `left` when the client has gone, or soon after: most predictions end before a task to watch is worth it."""
+    watching: list[asyncio.Future[None]] = []
+
+    def watch() -> None:
+        watching.append(asyncio.ensure_future(leaving()))
+        watching[0].add_done_callback(lambda _: left())
+
+    begin = asyncio.get_running_loop().call_later(UNWATCHED_S, watch)
+    try:
+        yield
+    finally:
+        begin.cancel()
+        for task in watching:
+            task.cancel()
 
 
 def _draws(task: Task, values: dict[str, Any]) -> bool:

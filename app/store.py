@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from uuid import uuid4
@@ -356,7 +355,7 @@ class Waiter:
         self.news: News | None = None
         self.stopped = False
         """Nobody wants to know any more."""
-        self._woken = asyncio.Event()
+        self._woken = asyncio.get_running_loop().create_future()
 
     def __enter__(self) -> Waiter:
         self.store._waiting[self.prediction].add(self)
@@ -370,19 +369,23 @@ class Waiter:
 
     def wake(self) -> None:
         """Something was said of the prediction."""
-        self._woken.set()
+        if not self._woken.done():
+            self._woken.set_result(None)
 
     def stop(self) -> None:
         """Ends the wait."""
         self.stopped = True
-        self._woken.set()
+        self.wake()
 
     async def changed(self, timeout_s: float) -> None:
         """Returns when something was said of the prediction, or after `timeout_s`."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(timeout_s):
-                await self._woken.wait()
-        self._woken.clear()
+        loop = asyncio.get_running_loop()
+        tired = loop.call_later(timeout_s, self.wake)
+        try:
+            await self._woken
+        finally:
+            tired.cancel()
+        self._woken = loop.create_future()
 
     async def ended(self, found: Snapshot, timeout_s: float) -> Snapshot:
         """The prediction `found` once it has ended, or as it stands after `timeout_s` or when the wait was stopped.

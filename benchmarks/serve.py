@@ -22,7 +22,7 @@ import urllib.request
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from multiprocessing import get_context
@@ -97,10 +97,11 @@ class Server:
         """CPU seconds so far, by part of Easel."""
         spent: dict[str, float] = defaultdict(float)
         for process in self.processes:
-            line = " ".join(process.cmdline())
-            part = next((part for part in PARTS if part in line), None)
-            if part is not None:
-                spent[part] += sum(process.cpu_times()[:2])
+            with suppress(psutil.NoSuchProcess):  # Redis saves in processes that come and go
+                line = " ".join(process.cmdline())
+                part = next((part for part in PARTS if part in line), None)
+                if part is not None:
+                    spent[part] += sum(process.cpu_times()[:2])
         return spent
 
 

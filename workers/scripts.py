@@ -56,9 +56,18 @@ for place, queue in ipairs(KEYS) do
     end
 end
 local queue, room, begun = KEYS[chosen], tonumber(ARGV[7 + 2 * chosen]), {chosen}
-local registry, running = 'rq:wip:' .. string.sub(queue, 10), 'rq:worker:' .. worker .. ':executions'
+local me, name = 'rq:worker:' .. worker, string.sub(queue, 10)
+local registry, running = 'rq:wip:' .. name, me .. ':executions'
+local able = 1
+for _, other in ipairs(redis.call('SMEMBERS', 'rq:workers:' .. name)) do
+    if other ~= me then
+        local free = redis.call('EXISTS', other .. ':executions') == 0
+        if free or redis.call('HGET', other, 'batch_queue') == name then able = able + 1 end
+    end
+end
+local share = math.ceil((redis.call('LLEN', queue) + redis.call('ZCARD', registry)) / able)
 local taken, registered, owned = 0, {}, {}
-for _, id in ipairs(redis.call('LRANGE', queue, 0, room - 1)) do
+for _, id in ipairs(redis.call('LRANGE', queue, 0, math.min(room, share) - 1)) do
     if room <= 0 then break end
     taken = taken + 1
     local job = 'rq:job:' .. id
@@ -93,7 +102,7 @@ if #owned > 0 then
     redis.call('SADD', running, unpack(owned))
     redis.call('EXPIRE', running, ttl + 60)
 end
-redis.call('HSET', 'rq:worker:' .. worker, 'state', 'busy')
+redis.call('HSET', me, 'state', 'busy', 'batch_queue', name)
 return begun
 """
 

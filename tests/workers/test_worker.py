@@ -48,6 +48,34 @@ def test_waiting_jobs_share_one_forward_pass(redis, batch_worker):
     assert len({each.answer.images[0].sha256 for each in found}) == 10
 
 
+@pytest.fixture
+def colleague(redis, settings):
+    """A second worker of the same queues, which takes only what a test has it take."""
+    worker = BatchWorker(Engine(Registry(settings.models), "cpu", 1), Redis.from_url(settings.redis), settings)
+    worker.register_birth()
+    yield worker
+    worker.teardown()
+
+
+def test_workers_share_what_waits_rather_than_one_taking_all(redis, batch_worker, colleague):
+    batch_worker.register_birth()
+    for index in range(10):
+        enqueue(redis, f"p{index}", order(seed=index))
+    assert len(batch_worker.next_batch(burst=True).tasks) == 5
+    for index in range(10, 14):
+        enqueue(redis, f"p{index}", order(seed=index))
+    assert len(colleague.next_batch(burst=True).tasks) == 7, "half of what waits or runs"
+    batch_worker.teardown()
+
+
+def test_a_worker_that_is_busy_with_another_model_has_no_share(redis, batch_worker, colleague):
+    enqueue(redis, "other", order("toy-vae"))
+    colleague.next_batch(burst=True)
+    for index in range(10):
+        enqueue(redis, f"p{index}", order(seed=index))
+    assert len(batch_worker.next_batch(burst=True).tasks) == 10
+
+
 def test_an_api_process_that_waits_is_told_the_end_with_its_images(redis, batch_worker):
     heard = redis.pubsub(ignore_subscribe_messages=True)
     heard.subscribe(news.channel("api"))
