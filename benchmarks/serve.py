@@ -1,9 +1,9 @@
 """Easel against the bare forward pass and against its peers, over HTTP, in one run: `make bench`.
 
 For each of the two models of `benchmarks.models`: pictures a second at 1, 8, 32 and 64 requests at a time, each for one
-picture, from HTTP to png and back. Servers take turns within each round, the others are stopped (SIGSTOP) meanwhile;
-the figure is the median of the rounds. The limit is the forward pass and the encoder in a loop, a process on each core.
-The load generator runs on the same cores as the servers; its CPU time is stated.
+picture, from HTTP to png and back. Servers take turns within each round, another one first in each, and the others are
+stopped (SIGSTOP) meanwhile; the figure is the median of the rounds. The limit is the forward pass and the encoder in a
+loop, a process on each core. The load generator runs on the same cores as the servers; its CPU time is stated.
 """
 
 from __future__ import annotations
@@ -67,7 +67,8 @@ class Server:
     def signal(self, number: int) -> None:
         """To all of its processes."""
         for process in self.processes:
-            process.send_signal(number)
+            with suppress(psutil.NoSuchProcess):  # Redis saves in processes that come and go
+                process.send_signal(number)
 
     def measure(self, connections: int) -> Result:
         """A short run of load, after a shorter one to warm up."""
@@ -97,7 +98,7 @@ class Server:
         """CPU seconds so far, by part of Easel."""
         spent: dict[str, float] = defaultdict(float)
         for process in self.processes:
-            with suppress(psutil.NoSuchProcess):  # Redis saves in processes that come and go
+            with suppress(psutil.NoSuchProcess):
                 line = " ".join(process.cmdline())
                 part = next((part for part in PARTS if part in line), None)
                 if part is not None:
@@ -205,21 +206,24 @@ def compare(folder: Path, model: str, rounds: int, bento: Path | None) -> dict:
     limits: dict[int, list[float]] = defaultdict(list)
     with ExitStack() as stack:
         running = [stack.enter_context(server) for server in servers(folder, model, bento)]
-        easel, cpu, jobs = running[0], defaultdict(float), 0
+        easel = running[0]
+        cpu: dict[int, dict[str, float]] = {at: defaultdict(float) for at in easel.at}
+        jobs: dict[int, float] = defaultdict(float)
         cores = stack.enter_context(ProcessPoolExecutor(WORKERS, get_context("spawn")))
         limit(cores, folder / model, BATCHES[0])
-        for _ in range(rounds):
+        for turn in range(rounds):
             for batch in BATCHES:
                 limits[batch].append(limit(cores, folder / model, batch))
-            for server in running:
+            first = turn * len(running) // rounds
+            for server in running[first:] + running[:first]:
                 with going(server):
-                    before = easel.cpu()
                     for at in server.at:
+                        before = server.cpu()
                         server.cells[at].append(server.measure(at))
-                    if server is easel:
-                        for part, spent in easel.cpu().items():
-                            cpu[part] += spent - before[part]
-                        jobs += sum(len(server.cells[at][-1].latencies) for at in server.at) * (1 + WARM_S / MEASURED_S)
+                        if server is easel:
+                            for part, spent in server.cpu().items():
+                                cpu[at][part] += spent - before[part]
+                            jobs[at] += len(server.cells[at][-1].latencies) * (1 + WARM_S / MEASURED_S)
         sweep = {}
         with going(easel):
             for at in SWEEP:
@@ -234,10 +238,11 @@ def compare(folder: Path, model: str, rounds: int, bento: Path | None) -> dict:
         "model": model,
         "limit": best,
         "rates": rates,
-        "cpu_ms_per_job": {part: 1000 * spent / jobs for part, spent in cpu.items()},
-        "client_cpu_ms_per_job": 1000
-        * sum(cell.client_cpu_s for cell in generator)
-        / sum(len(cell.latencies) for cell in generator),
+        "cpu_ms_per_job": {at: {part: 1000 * cpu[at][part] / jobs[at] for part in PARTS} for at in easel.at},
+        "client_cpu_ms_per_job": {
+            at: 1000 * sum(cell.client_cpu_s for cell in cells) / sum(len(cell.latencies) for cell in cells)
+            for at, cells in easel.cells.items()
+        },
         "refused": sum(cell.refused for cell in generator),
         "sweep": {
             at: {"rate": cell.rate, "p50_ms": 1000 * cell.percentile(0.5), "p99_ms": 1000 * cell.percentile(0.99)}
@@ -261,8 +266,20 @@ def told(found: dict) -> str:
         best = {at: max((rates[at] for rates in peers if at in rates), default=0) for at in CONCURRENCY}
         ratios = [f"{found['rates']['Easel'][at] / best[at]:.2f}" if best[at] else "" for at in CONCURRENCY]
         lines.append(f"| *Easel / best peer, {engine}* | " + " | ".join(ratios) + " |")
-    parts = ", ".join(f"{part} {ms:.2f}" for part, ms in found["cpu_ms_per_job"].items())
-    lines.append(f"\nCPU ms a job, over all four: {parts}; load generator {found['client_cpu_ms_per_job']:.3f}.")
+    bare = 1000 * WORKERS / found["limit"]
+    lines += [
+        "\n| CPU ms a job | " + " | ".join(map(str, CONCURRENCY)) + " |",
+        "| --- |" + " ---: |" * len(CONCURRENCY),
+    ]
+    for part in PARTS:
+        lines.append(
+            f"| {part} | " + " | ".join(f"{found['cpu_ms_per_job'][at][part]:.2f}" for at in CONCURRENCY) + " |"
+        )
+    besides = [f"{sum(found['cpu_ms_per_job'][at].values()) - bare:.2f}" for at in CONCURRENCY]
+    lines.append(f"| *besides {bare:.2f} of forward pass and encoder* | " + " | ".join(besides) + " |")
+    lines.append(
+        "| load generator | " + " | ".join(f"{found['client_cpu_ms_per_job'][at]:.3f}" for at in CONCURRENCY) + " |"
+    )
     lines += ["\n| at a time | pictures/s | p50 ms | p99 ms |", "| ---: | ---: | ---: | ---: |"]
     for at, cell in found["sweep"].items():
         lines.append(f"| {at} | {cell['rate']:.0f} | {cell['p50_ms']:.1f} | {cell['p99_ms']:.1f} |")
