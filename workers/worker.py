@@ -129,7 +129,7 @@ class BatchWorker(SteadyWorker):
         batch = self._batches.begin(self._places, now() - timedelta(seconds=OVERDUE_S), self.worker_ttl)
         if batch is not None:
             # The next model that is preferred as much goes first next time.
-            at = self._ordered_queues.index(batch.queue) + 1
+            at = next(place for place, queue in enumerate(self._ordered_queues, 1) if queue is batch.queue)
             self._ordered_queues = self._ordered_queues[at:] + self._ordered_queues[:at]
             self.in_hand |= {task.id: task for task in batch.tasks}
         return batch
