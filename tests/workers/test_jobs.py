@@ -35,6 +35,9 @@ def test_a_job_hash_round_trips_through_rq(redis):
     assert (job.origin, job.timeout, job.result_ttl, job.retries_left) == ("toy-cgan.low", 30, 100, 1)
     found = jobs.snapshot("p", redis.hgetall(jobs.job_key("p")), [])
     assert (found.status, found.order) == (Status.QUEUED, wanted)
+    job.save()  # as rq does where it runs a job again: now its data is compressed
+    assert redis.hget("rq:job:p", "data")[:1] == b"x"
+    assert jobs.snapshot("p", redis.hgetall(jobs.job_key("p")), []).order == wanted
 
 
 def test_pictures_are_named_in_the_order_of_the_input():
