@@ -34,10 +34,10 @@ return {'created'}
 # overdue (as rq writes it), how many queues there were when KEYS were chosen among them, then for each queue its rank
 # (those of one rank stand together) and how many images may be taken.
 # Takes from the first queue that has jobs, or, if some of the same rank are overdue, from the one that has waited
-# longest, and begins what it takes as rq would: with an execution that must be kept alive. It takes no more jobs than an
-# equal part of all that wait or run there, among the workers of the queue that are free or busy with it: else one might
-# hold everything while the others have nothing. Answers the queue's place in KEYS, then id, hash and cancel flag of each
-# job; or 'stale', if there are other queues by now.
+# longest, and begins what it takes as rq would: with an execution that must be kept alive. It takes no more jobs than
+# an equal part of all that wait or run there, among the workers of the queue that are free or busy with it: else one
+# might hold everything while the others have nothing. Answers the queue's place in KEYS, then id, hash and cancel
+# flag of each job; or 'stale', if there are other queues by now.
 BEGIN = """
 local worker, execution, now, seconds, ttl, overdue, known = unpack(ARGV)
 if redis.call('SCARD', 'rq:queues') ~= tonumber(known) then return 'stale' end
