@@ -24,6 +24,8 @@ class Result:
     refused: int = 0
     """Answers that were not 2xx."""
     client_cpu_s: float = 0.0
+    server_cpu_s: dict[str, float] = field(default_factory=dict)
+    """By part of the server, if somebody looked."""
 
     @property
     def rate(self) -> float:

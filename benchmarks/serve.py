@@ -71,9 +71,12 @@ class Server:
                 process.send_signal(number)
 
     def measure(self, connections: int) -> Result:
-        """A short run of load, after a shorter one to warm up."""
+        """A short run of load and what CPU it took, after a shorter one to warm up."""
         self.drive(connections, WARM_S)
-        return self.drive(connections, MEASURED_S)
+        before = self.cpu()
+        result = self.drive(connections, MEASURED_S)
+        result.server_cpu_s = {part: spent - before[part] for part, spent in self.cpu().items()}
+        return result
 
     def drive(self, connections: int, seconds: float) -> Result:
         """Load without mercy."""
@@ -207,8 +210,6 @@ def compare(folder: Path, model: str, rounds: int, bento: Path | None) -> dict:
     with ExitStack() as stack:
         running = [stack.enter_context(server) for server in servers(folder, model, bento)]
         easel = running[0]
-        cpu: dict[int, dict[str, float]] = {at: defaultdict(float) for at in easel.at}
-        jobs: dict[int, float] = defaultdict(float)
         cores = stack.enter_context(ProcessPoolExecutor(WORKERS, get_context("spawn")))
         limit(cores, folder / model, BATCHES[0])
         for turn in range(rounds):
@@ -218,12 +219,7 @@ def compare(folder: Path, model: str, rounds: int, bento: Path | None) -> dict:
             for server in running[first:] + running[:first]:
                 with going(server):
                     for at in server.at:
-                        before = server.cpu()
                         server.cells[at].append(server.measure(at))
-                        if server is easel:
-                            for part, spent in server.cpu().items():
-                                cpu[at][part] += spent - before[part]
-                            jobs[at] += len(server.cells[at][-1].latencies) * (1 + WARM_S / MEASURED_S)
         sweep = {}
         with going(easel):
             for at in SWEEP:
@@ -233,17 +229,18 @@ def compare(folder: Path, model: str, rounds: int, bento: Path | None) -> dict:
     for server in running:
         for at, cells in server.cells.items():
             rates[server.name][at] = statistics.median(cell.rate for cell in cells)
-    generator = [cell for cells in easel.cells.values() for cell in cells]
     return {
         "model": model,
         "limit": best,
         "rates": rates,
-        "cpu_ms_per_job": {at: {part: 1000 * cpu[at][part] / jobs[at] for part in PARTS} for at in easel.at},
-        "client_cpu_ms_per_job": {
-            at: 1000 * sum(cell.client_cpu_s for cell in cells) / sum(len(cell.latencies) for cell in cells)
+        "cpu_ms_per_job": {
+            at: {part: _ms_per_job(cells, lambda cell, part=part: cell.server_cpu_s.get(part, 0)) for part in PARTS}
             for at, cells in easel.cells.items()
         },
-        "refused": sum(cell.refused for cell in generator),
+        "client_cpu_ms_per_job": {
+            at: _ms_per_job(cells, lambda cell: cell.client_cpu_s) for at, cells in easel.cells.items()
+        },
+        "refused": sum(cell.refused for cells in easel.cells.values() for cell in cells),
         "sweep": {
             at: {"rate": cell.rate, "p50_ms": 1000 * cell.percentile(0.5), "p99_ms": 1000 * cell.percentile(0.99)}
             for at, cell in sweep.items()
@@ -251,38 +248,41 @@ def compare(folder: Path, model: str, rounds: int, bento: Path | None) -> dict:
     }
 
 
+def _ms_per_job(cells: list[Result], seconds: Callable[[Result], float]) -> float:
+    return 1000 * sum(map(seconds, cells)) / sum(len(cell.latencies) for cell in cells)
+
+
+def _head(*names: object) -> list[str]:
+    return [_row(*names), "| --- |" + " ---: |" * (len(names) - 1)]
+
+
+def _row(*cells: object) -> str:
+    return "| " + " | ".join(map(str, cells)) + " |"
+
+
 def told(found: dict) -> str:
     """The figures of one model as Markdown."""
-    lines = [f"\n### {found['model']}: the limit is {found['limit']:.0f} pictures a second\n"]
-    lines += ["| at a time | " + " | ".join(map(str, CONCURRENCY)) + " |", "| --- |" + " ---: |" * len(CONCURRENCY)]
-    for name, rates in found["rates"].items():
-        lines.append(
-            f"| {name} | " + " | ".join(f"{rates[at]:.0f}" if at in rates else "" for at in CONCURRENCY) + " |"
-        )
-    ratios = [f"{found['rates']['Easel'][at] / found['limit']:.2f}" for at in CONCURRENCY]
-    lines.append("| *Easel / limit* | " + " | ".join(ratios) + " |")
-    for engine in ("ours", "plain"):
-        peers = [rates for name, rates in found["rates"].items() if name.endswith(engine)]
-        best = {at: max((rates[at] for rates in peers if at in rates), default=0) for at in CONCURRENCY}
-        ratios = [f"{found['rates']['Easel'][at] / best[at]:.2f}" if best[at] else "" for at in CONCURRENCY]
-        lines.append(f"| *Easel / best peer, {engine}* | " + " | ".join(ratios) + " |")
+    rates, cpu, client = found["rates"], found["cpu_ms_per_job"], found["client_cpu_ms_per_job"]
     bare = 1000 * WORKERS / found["limit"]
-    lines += [
-        "\n| CPU ms a job | " + " | ".join(map(str, CONCURRENCY)) + " |",
-        "| --- |" + " ---: |" * len(CONCURRENCY),
-    ]
+    lines = [f"\n### {found['model']}: the limit is {found['limit']:.0f} pictures a second\n"]
+    lines += _head("at a time", *CONCURRENCY)
+    for name, measured in rates.items():
+        lines.append(_row(name, *(f"{measured[at]:.0f}" if at in measured else "" for at in CONCURRENCY)))
+    lines.append(_row("*Easel / limit*", *(f"{rates['Easel'][at] / found['limit']:.2f}" for at in CONCURRENCY)))
+    for engine in ("ours", "plain"):
+        peers = [measured for name, measured in rates.items() if name.endswith(engine)]
+        best = {at: max((measured[at] for measured in peers if at in measured), default=0) for at in CONCURRENCY}
+        ratios = (f"{rates['Easel'][at] / best[at]:.2f}" if best[at] else "" for at in CONCURRENCY)
+        lines.append(_row(f"*Easel / best peer, {engine}*", *ratios))
+    lines += ["", *_head("CPU ms a job", *CONCURRENCY)]
     for part in PARTS:
-        lines.append(
-            f"| {part} | " + " | ".join(f"{found['cpu_ms_per_job'][at][part]:.2f}" for at in CONCURRENCY) + " |"
-        )
-    besides = [f"{sum(found['cpu_ms_per_job'][at].values()) - bare:.2f}" for at in CONCURRENCY]
-    lines.append(f"| *besides {bare:.2f} of forward pass and encoder* | " + " | ".join(besides) + " |")
-    lines.append(
-        "| load generator | " + " | ".join(f"{found['client_cpu_ms_per_job'][at]:.3f}" for at in CONCURRENCY) + " |"
-    )
-    lines += ["\n| at a time | pictures/s | p50 ms | p99 ms |", "| ---: | ---: | ---: | ---: |"]
+        lines.append(_row(part, *(f"{cpu[at][part]:.2f}" for at in CONCURRENCY)))
+    besides = (f"{sum(cpu[at].values()) - bare:.2f}" for at in CONCURRENCY)
+    lines.append(_row(f"*besides {bare:.2f} of forward pass and encoder*", *besides))
+    lines.append(_row("load generator", *(f"{client[at]:.3f}" for at in CONCURRENCY)))
+    lines += ["", *_head("at a time", "pictures/s", "p50 ms", "p99 ms")]
     for at, cell in found["sweep"].items():
-        lines.append(f"| {at} | {cell['rate']:.0f} | {cell['p50_ms']:.1f} | {cell['p99_ms']:.1f} |")
+        lines.append(_row(at, f"{cell['rate']:.0f}", f"{cell['p50_ms']:.1f}", f"{cell['p99_ms']:.1f}"))
     return "\n".join(lines)
 
 

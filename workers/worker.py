@@ -128,7 +128,8 @@ class BatchWorker(SteadyWorker):
         self._taken += 1
         batch = self._batches.begin(self._places, now() - timedelta(seconds=OVERDUE_S), self.worker_ttl)
         if batch is not None:
-            # The next model that is preferred as much goes first next time.
+            # The next model that is preferred as much goes first next time. Found by identity: rq's queues are equal
+            # by name, which takes long to compare with all of them.
             at = next(place for place, queue in enumerate(self._ordered_queues, 1) if queue is batch.queue)
             self._ordered_queues = self._ordered_queues[at:] + self._ordered_queues[:at]
             self.in_hand |= {task.id: task for task in batch.tasks}

@@ -32,10 +32,25 @@ def settings(redis_url, toy_zoo):
     return Settings(redis_url=redis_url, models=str(toy_zoo), threads=1)
 
 
-@pytest.fixture
-def batch_worker(redis, settings):
+def a_worker(settings):
     engine = Engine(Registry(settings.models), "cpu", 1)
     return BatchWorker(engine, Redis.from_url(settings.redis, socket_timeout=15), settings)
+
+
+@pytest.fixture
+def batch_worker(redis, settings):
+    return a_worker(settings)
+
+
+@pytest.fixture
+def pair(redis, settings):
+    """Two workers of the same queues that are known to rq, and take only what a test has them take."""
+    workers = a_worker(settings), a_worker(settings)
+    for each in workers:
+        each.register_birth()
+    yield workers
+    for each in workers:
+        each.teardown()
 
 
 def test_waiting_jobs_share_one_forward_pass(redis, batch_worker):
@@ -48,32 +63,23 @@ def test_waiting_jobs_share_one_forward_pass(redis, batch_worker):
     assert len({each.answer.images[0].sha256 for each in found}) == 10
 
 
-@pytest.fixture
-def colleague(redis, settings):
-    """A second worker of the same queues, which takes only what a test has it take."""
-    worker = BatchWorker(Engine(Registry(settings.models), "cpu", 1), Redis.from_url(settings.redis), settings)
-    worker.register_birth()
-    yield worker
-    worker.teardown()
-
-
-def test_workers_share_what_waits_rather_than_one_taking_all(redis, batch_worker, colleague):
-    batch_worker.register_birth()
+def test_workers_share_what_waits_rather_than_one_taking_all(redis, pair):
+    one, other = pair
     for index in range(10):
         enqueue(redis, f"p{index}", order(seed=index))
-    assert len(batch_worker.next_batch(burst=True).tasks) == 5
+    assert len(one.next_batch(burst=True).tasks) == 5
     for index in range(10, 14):
         enqueue(redis, f"p{index}", order(seed=index))
-    assert len(colleague.next_batch(burst=True).tasks) == 7, "half of what waits or runs"
-    batch_worker.teardown()
+    assert len(other.next_batch(burst=True).tasks) == 7, "half of what waits or runs"
 
 
-def test_a_worker_that_is_busy_with_another_model_has_no_share(redis, batch_worker, colleague):
+def test_a_worker_that_is_busy_with_another_model_has_no_share(redis, pair):
+    one, other = pair
     enqueue(redis, "other", order("toy-vae"))
-    colleague.next_batch(burst=True)
+    other.next_batch(burst=True)
     for index in range(10):
         enqueue(redis, f"p{index}", order(seed=index))
-    assert len(batch_worker.next_batch(burst=True).tasks) == 10
+    assert len(one.next_batch(burst=True).tasks) == 10
 
 
 def test_an_api_process_that_waits_is_told_the_end_with_its_images(redis, batch_worker):
