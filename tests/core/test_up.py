@@ -83,10 +83,6 @@ def test_a_redis_that_dies_is_started_again_and_what_was_queued_is_answered(star
     assert (waited.status_code, waited.json()["status"]) == (201, "succeeded"), "who waits is told in the end"
 
 
-def test_sigterm_stops_it_too(start_easel):
-    assert start_easel().stop(signal.SIGTERM) == 0
-
-
 def test_a_taken_port_is_said_in_words(tmp_path):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -98,11 +94,11 @@ def test_a_taken_port_is_said_in_words(tmp_path):
     assert "Traceback" not in done.stderr
 
 
-def test_logs_are_json_lines_with_request_and_prediction_ids(start_easel):
+def test_logs_are_json_lines_with_request_and_prediction_ids_and_sigterm_ends_them(start_easel):
     easel, trace = start_easel(), "4bf92f3577b34da6a3ce929d0e0e4736"
     headers = {"X-Request-Id": "find-me", "traceparent": f"00-{trace}-00f067aa0ba902b7-01"}
     httpx.post(f"{easel.url}/v1/sample/toy-dcgan", headers=headers, timeout=60)
-    easel.stop()
+    assert easel.stop(signal.SIGTERM) == 0
     lines = [json.loads(line) for line in easel.log.read_text().splitlines() if line.startswith("{")]
     (request,) = [line for line in lines if line["event"] == "request" and line.get("request") == "find-me"]
     (done,) = [line for line in lines if line["event"] == "prediction_succeeded"]
