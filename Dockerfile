@@ -35,11 +35,18 @@ ENV PATH=/opt/easel/bin:$PATH \
 # Editable, because the shipped models and the recipes are data files that the code looks for next to itself.
 # Compiled now, because the user below can write nothing here.
 WORKDIR /srv/easel
-COPY pyproject.toml README.md LICENSE cli.py ./
+COPY pyproject.toml README.md LICENSE ./
 COPY core core
+COPY pictures pictures
 COPY models models
+COPY tasks tasks
+COPY training training
+COPY importing importing
+COPY evaluation evaluation
+COPY jobs jobs
 COPY workers workers
 COPY app app
+COPY cli cli
 COPY deploy/worker_health.py deploy/
 RUN pip install --no-cache-dir --no-deps --no-build-isolation --editable . \
     && pip check \
