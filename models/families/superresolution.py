@@ -11,11 +11,15 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models import model
+from models import checkpoint, model
+from models.losses.adversarial import NonSaturating
+from models.losses.perceptual import Perceptual
 from models.model import Batch, Losses, Model, Player, register
 from models.nn.bicubic import Enlarge
 from models.nn.colour import luminance
+from models.nn.patchgan import PatchGAN
 from models.nn.upscaler import ResidualUpscaler, Sharpener
+from models.registry import SHIPPED, Registry
 
 
 class Upscaler(Model):
@@ -80,3 +84,56 @@ class EDSR(Upscaler):
 
     def loss(self, player: str, batch: Batch) -> Losses:
         return {"l1": F.l1_loss(self.enlarged(batch), batch["images"])}
+
+
+@register("srgan")
+class SRGAN(EDSR):
+    """Minimises what a discriminator finds unreal (equation 6 of the paper, by its patches as in pix2pix), the distance
+    in the features of a network of ours (section 2.2.1) and, against false colours, the absolute error.
+
+    The generator moves first and leaves its images for the discriminator.
+    """
+
+    class Config(EDSR.Config):
+        scales: tuple[int, ...] = (4,)
+        start: str = ""
+        """Which of the shipped models' weights to begin with, as the paper begins with those of its SRResNet."""
+        features: str = ""
+        """Which of the shipped classifiers' features; none if empty."""
+        layers: tuple[str, ...] = ("relu2_2", "relu3_3")
+        l1: float = 0.1
+        adversarial: float = 0.02
+        discriminator_width: int = 48
+        discriminator_halvings: int = 2
+
+    def prepare_training(self) -> None:
+        config = self.config
+        self.discriminator = PatchGAN(3, config.discriminator_width, config.discriminator_halvings)
+        self.adversarial = NonSaturating()
+        if config.start:
+            trained = _shipped(config.start).state_dict()
+            self.load_state_dict(
+                {name: trained[name] for name in self.generator.state_dict(prefix="generator.")}, False
+            )
+        self.perceptual = Perceptual(_shipped(config.features).network, config.layers) if config.features else None
+
+    def players(self) -> tuple[Player, ...]:
+        return (*super().players(), Player("discriminator", (self.discriminator,)))
+
+    def loss(self, player: str, batch: Batch) -> Losses:
+        real = batch["images"]
+        if player == "discriminator":
+            verdicts = self.discriminator(real).float(), self.discriminator(self.made).float()
+            return {"adversarial": self.adversarial.discriminator(*verdicts)}
+        made = self.enlarged(batch)
+        self.made = made.detach()
+        losses = {
+            "l1": self.config.l1 * F.l1_loss(made, real),
+            "adversarial": self.config.adversarial * self.adversarial.generator(self.discriminator(made).float()),
+        }
+        return losses if self.perceptual is None else {**losses, "perceptual": self.perceptual(made, real)}
+
+
+def _shipped(name: str) -> Model:
+    """One of the models that come with Easel. Raises `KeyError` if it does not."""
+    return checkpoint.read(Registry([SHIPPED])[name].folder)

@@ -23,6 +23,7 @@ from models.metrics.retrieval import WAYS, retrieval, thumbnails
 from models.metrics.score import classifier_score
 from models.metrics.subject import SAMPLES, Subject, batched
 from models.metrics.translations import judged_right, patches, styles, targets, translation
+from models.metrics.upscaling import upscaling
 from models.model import LIKELIHOOD
 from models.operations import whole
 from models.training.data import binarised, to_float
@@ -205,4 +206,5 @@ FIGURES: tuple[Callable[[Subject], Iterator[Metric]], ...] = (
     patches,
     prompts,
     stylization,
+    upscaling,
 )
