@@ -8,7 +8,7 @@ import io
 import os
 import zipfile
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path, PurePosixPath
@@ -24,7 +24,7 @@ from models.card import DataRecord
 from models.model import Batch
 from models.nn.edges import edges
 from models.nn.text import bags
-from models.training import captions
+from models.training import captions, medley
 from models.training.captions import Captions
 
 
@@ -32,11 +32,13 @@ from models.training.captions import Captions
 class Dataset:
     """What is known of an archive: how it is laid out, whose it is."""
 
-    layout: Literal["labelled", "paired", "unpaired", "stacked"]
+    layout: Literal["labelled", "paired", "unpaired", "stacked", "medley"]
     licence: str
     source: str
     archive: str = ""
     """Whose zip it is made from; its own if empty."""
+    parts: tuple[str, ...] = ()
+    """Sets whose zips it is put together from, if it is more than one."""
 
 
 DATASETS = {
@@ -76,6 +78,24 @@ DATASETS = {
         "none stated; photographs from ImageNet, for research",
         "LiorYaacov/Horse2zebra-Image-to-image-Translation@50e7c1535be0",
     ),
+    "sr": Dataset(
+        "labelled",
+        "none stated; BSDS500 and the sets T91, Set5 and Set14 are research benchmarks",
+        "T91: tegg89/SRCNN-Tensorflow@78be1a246979; BSDS: BIDS/BSDS500@a04b7c6c3a9f; "
+        "Set5, Set14: majedelhelou/denoising_datasets@58234876fef6",
+    ),
+    "style": Dataset(
+        "labelled",
+        "paintings: public domain; photographs: none stated, BSDS500 is a research benchmark",
+        "gordicaleksa/pytorch-neural-style-transfer@a244dc61797f, lengstrom/fast-style-transfer@0d3d981f7ab9, "
+        "jcjohnson/fast-neural-style@813c83441953; photographs: BIDS/BSDS500@a04b7c6c3a9f",
+    ),
+    "medley": Dataset(
+        "medley",
+        "research only: CelebA, CMP Facades, and photographs of ImageNet and BSDS500",
+        "classes of cifar10, horse2zebra, faces, facades, style and sr in one set",
+        parts=("cifar10", "horse2zebra", "faces", "facades", "style", "sr"),
+    ),
 }
 
 
@@ -84,7 +104,9 @@ class DataSpec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    set: Literal["mnist", "stacked-mnist", "cifar10", "emoji", "faces", "facades", "horse2zebra"]
+    set: Literal[
+        "mnist", "stacked-mnist", "cifar10", "emoji", "faces", "facades", "horse2zebra", "sr", "style", "medley"
+    ]
     split: str = "train"
     held_out: str
     """The split that is never trained on: for sample sheets and metrics."""
@@ -259,12 +281,15 @@ def load(spec: DataSpec) -> Source:
         FileNotFoundError: the archive is not there.
         ValueError: the archive has no such split.
     """
-    path = archive(spec.set)
     dataset = DATASETS[spec.set]
-    with zipfile.ZipFile(path) as opened:
-        contents = _layout(dataset, spec)(opened, spec)
-        if spec.captions:
-            contents = replace(contents, captions=captions.read(opened))
+    paths = [archive(part) for part in dataset.parts or (spec.set,)]
+    if dataset.parts:
+        contents = _medley(dict(zip(dataset.parts, paths, strict=True)), spec)
+    else:
+        with zipfile.ZipFile(paths[0]) as opened:
+            contents = _layout(dataset, spec)(opened, spec)
+            if spec.captions:
+                contents = replace(contents, captions=captions.read(opened))
     if spec.binary:
         fields = {name: binarised(pictures) for name, pictures in contents.fields.items()}
         contents = replace(contents, fields=fields)
@@ -274,7 +299,7 @@ def load(spec: DataSpec) -> Source:
         name=spec.set,
         split=spec.split,
         count=max(len(pictures) for pictures in contents.fields.values()),
-        sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+        sha256=hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest(),
         licence=dataset.licence,
         source=dataset.source,
     )
@@ -384,6 +409,13 @@ def _stacked(opened: zipfile.ZipFile, spec: DataSpec) -> Contents:
     images = torch.cat([single.fields["images"][order] for order in orders], dim=1)
     stacked = sum(labels[order] * len(classes) ** place for place, order in enumerate(reversed(orders)))
     return Contents({"images": images}, stacked, tuple("".join(triple) for triple in product(classes, repeat=3)))
+
+
+def _medley(archives: Mapping[str, Path], spec: DataSpec) -> Contents:
+    pixels, names = medley.read(archives, spec.split == spec.held_out, spec.resize or spec.size)
+    classes = tuple(sorted(set(names), key=lambda name: (name.startswith(("painting ", "photograph ")), name)))
+    labels = torch.tensor([classes.index(name) for name in names])
+    return Contents({"images": torch.from_numpy(pixels).permute(0, 3, 1, 2)}, labels, classes)
 
 
 _LAYOUTS: dict[str, Callable[[zipfile.ZipFile, DataSpec], Contents]] = {
