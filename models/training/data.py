@@ -9,7 +9,7 @@ import math
 import os
 import zipfile
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path, PurePosixPath
@@ -26,7 +26,7 @@ from models.model import Batch
 from models.nn.bicubic import reduced
 from models.nn.edges import edges
 from models.nn.text import bags
-from models.training import captions
+from models.training import captions, medley
 from models.training.captions import Captions
 
 
@@ -34,11 +34,13 @@ from models.training.captions import Captions
 class Dataset:
     """What is known of an archive: how it is laid out, whose it is."""
 
-    layout: Literal["labelled", "paired", "unpaired", "stacked", "photographs"]
+    layout: Literal["labelled", "paired", "unpaired", "stacked", "photographs", "medley"]
     licence: str
     source: str
     archive: str = ""
     """Whose zip it is made from; its own if empty."""
+    parts: tuple[str, ...] = ()
+    """Sets whose zips it is put together from, if it is more than one."""
 
 
 DATASETS = {
@@ -80,8 +82,21 @@ DATASETS = {
     ),
     "sr": Dataset(
         "photographs",
-        "none stated for T91, BSDS500, Set5 and Set14, which are research data sets",
-        "tegg89/SRCNN-Tensorflow@78be1a246979, BIDS/BSDS500@a04b7c6c3a9f, majedelhelou/denoising_datasets@58234876fef6",
+        "none stated; BSDS500 and the sets T91, Set5 and Set14 are research benchmarks",
+        "T91: tegg89/SRCNN-Tensorflow@78be1a246979; BSDS: BIDS/BSDS500@a04b7c6c3a9f; "
+        "Set5, Set14: majedelhelou/denoising_datasets@58234876fef6",
+    ),
+    "style": Dataset(
+        "labelled",
+        "paintings: public domain; photographs: none stated, BSDS500 is a research benchmark",
+        "gordicaleksa/pytorch-neural-style-transfer@a244dc61797f, lengstrom/fast-style-transfer@0d3d981f7ab9, "
+        "jcjohnson/fast-neural-style@813c83441953; photographs: BIDS/BSDS500@a04b7c6c3a9f",
+    ),
+    "medley": Dataset(
+        "medley",
+        "research only: CelebA, CMP Facades, and photographs of ImageNet and BSDS500",
+        "classes of cifar10, horse2zebra, faces, facades, style and sr in one set",
+        parts=("cifar10", "horse2zebra", "faces", "facades", "style", "sr"),
     ),
 }
 
@@ -91,7 +106,9 @@ class DataSpec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    set: Literal["mnist", "stacked-mnist", "cifar10", "emoji", "faces", "facades", "horse2zebra", "sr"]
+    set: Literal[
+        "mnist", "stacked-mnist", "cifar10", "emoji", "faces", "facades", "horse2zebra", "sr", "style", "medley"
+    ]
     split: str = "train"
     held_out: str
     """The split that is never trained on: for sample sheets and metrics."""
@@ -321,12 +338,15 @@ def load(spec: DataSpec) -> Source:
         FileNotFoundError: the archive is not there.
         ValueError: the archive has no such split.
     """
-    path = archive(spec.set)
     dataset = DATASETS[spec.set]
-    with zipfile.ZipFile(path) as opened:
-        contents = _layout(dataset, spec)(opened, spec)
-        if spec.captions:
-            contents = replace(contents, captions=captions.read(opened))
+    paths = [archive(part) for part in dataset.parts or (spec.set,)]
+    if dataset.parts:
+        contents = _medley(dict(zip(dataset.parts, paths, strict=True)), spec)
+    else:
+        with zipfile.ZipFile(paths[0]) as opened:
+            contents = _layout(dataset, spec)(opened, spec)
+            if spec.captions:
+                contents = replace(contents, captions=captions.read(opened))
     if spec.binary:
         fields = {name: binarised(pictures) for name, pictures in contents.fields.items()}
         contents = replace(contents, fields=fields)
@@ -336,7 +356,7 @@ def load(spec: DataSpec) -> Source:
         name=spec.set,
         split=spec.split,
         count=max(len(pictures) for pictures in contents.fields.values()),
-        sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+        sha256=hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest(),
         licence=dataset.licence,
         source=dataset.source,
     )
@@ -455,6 +475,13 @@ def _photographs(opened: zipfile.ZipFile, spec: DataSpec) -> Contents:
     classes = tuple(sorted(set(sets)))
     images = [torch.from_numpy(np.array(_picture(opened, name).convert("RGB"))).permute(2, 0, 1) for name in members]
     return Contents({"images": images}, torch.tensor([classes.index(each) for each in sets]), classes)
+
+
+def _medley(archives: Mapping[str, Path], spec: DataSpec) -> Contents:
+    pixels, names = medley.read(archives, spec.split == spec.held_out, spec.resize or spec.size)
+    classes = tuple(sorted(set(names), key=lambda name: (name.startswith(("painting ", "photograph ")), name)))
+    labels = torch.tensor([classes.index(name) for name in names])
+    return Contents({"images": torch.from_numpy(pixels).permute(0, 3, 1, 2)}, labels, classes)
 
 
 _LAYOUTS: dict[str, Callable[[zipfile.ZipFile, DataSpec], Contents]] = {
