@@ -37,6 +37,10 @@ class Upscaler(Model):
         """[N, 3, H, W] in [-1, 1] -> [N, 3, scale * H, scale * W]."""
         raise NotImplementedError
 
+    def reach(self, scale: int) -> int:
+        """How many pixels of the picture away a pixel is still looked at."""
+        raise NotImplementedError
+
     def enlarged(self, batch: Batch) -> Tensor:
         """What it makes of `small`, of the size of `images`."""
         return self.upscale(batch["small"], batch["images"].shape[-1] // batch["small"].shape[-1])
@@ -56,6 +60,9 @@ class SRCNN(Upscaler):
 
     def upscale(self, images: Tensor, scale: int) -> Tensor:
         return self.networks[str(scale)](self.enlarge[str(scale)](images)).clamp(-1, 1)
+
+    def reach(self, scale: int) -> int:
+        return Enlarge.reach + -(-Sharpener.reach // scale)
 
     def players(self) -> tuple[Player, ...]:
         return (Player("network", (self.networks,)),)
@@ -78,6 +85,9 @@ class EDSR(Upscaler):
 
     def upscale(self, images: Tensor, scale: int) -> Tensor:
         return self.generator(images, scale).clamp(-1, 1)
+
+    def reach(self, scale: int) -> int:
+        return self.generator.reach
 
     def players(self) -> tuple[Player, ...]:
         return (Player("generator", (self.generator,)),)

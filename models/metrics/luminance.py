@@ -16,5 +16,5 @@ def psnr_y(images: Tensor, truth: Tensor, border: int) -> Tensor:
         height, width = pictures.shape[2:]
         return luminance(rounded / 127.5 - 1)[:, :, border : height - border, border : width - border]
 
-    error = (levels(images) - levels(truth)).square().flatten(1).mean(1) * 127.5**2
-    return 10 * (255**2 / error.clamp_min(1e-10)).log10()
+    error = (levels(images) - levels(truth)).mul(127.5).square().flatten(1).mean(1)
+    return 10 * (255**2 / error.clamp_min(1e-7)).log10()

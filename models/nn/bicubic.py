@@ -39,6 +39,9 @@ class Enlarge(nn.Module):
     """[N, C, H, W] -> [N, C, scale * H, scale * W], as `resized` but for the two pixels along the border, which are
     repeated there and not mirrored: a convolution, that needs no more memory the larger the picture."""
 
+    reach = 2
+    """How many pixels away a pixel is still looked at."""
+
     def __init__(self, scale: int):
         super().__init__()
         self.scale = scale

@@ -14,7 +14,7 @@ from models.nn.text import bags
 from models.training.data import Source, to_float
 
 _CENTRE = 144
-"""Side of what is shown of a photograph, if it is a multiple of the scale."""
+"""Side of what is shown of a photograph, if it is that large and a multiple of the scale."""
 _STYLES = 3
 """Translations of one image that are shown, where there are styles."""
 
@@ -54,8 +54,9 @@ def preview(model: Model, held_out: Source, rows: int = 8) -> np.ndarray | None:
 def _upscaled(model: Model, held_out: Source, rows: int) -> np.ndarray:
     """Two pictures in a row, three times each."""
     scale, cells = max(model.scales), []
-    side = _CENTRE // scale * scale
-    for picture in held_out.fields["images"][: 2 * rows]:
+    shown = held_out.fields["images"][: 2 * rows]
+    side = min(_CENTRE, *(length for picture in shown for length in picture.shape[1:])) // scale * scale
+    for picture in shown:
         top, left = ((length - side) // 2 for length in picture.shape[1:])
         truth = to_float(picture[:, top : top + side, left : left + side])[None]
         small = reduced(truth, scale)
