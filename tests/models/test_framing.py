@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from models import pictures
+from models import framing, pictures
 from models.card import ImageFormat
-from models.framing import MAX_SIDE, MAX_TILES, Frame, TooManyTiles
+from models.framing import MAX_SIDE, MAX_TILES, Frame, Native, TooManyPixels, TooManyTiles
 
 WANTED = ImageFormat(height=32, width=32, channels=3)
 CANVAS = (32, 32)
@@ -134,3 +134,71 @@ def test_a_heat_map_goes_from_black_to_white():
     assert coloured[0, -2:].min() == 255
     assert coloured[0, 2].tolist()[1:] == [0, 0]
     assert (np.diff(grey[0, :5, 0].astype(int)) > 0).all()
+
+
+TILED = Native(multiple=4, least=8, reach=3, whole=32 * 32, limit=40_000, pass_bytes=1)
+WHOLE = Native(multiple=4, least=8, whole=1600, limit=1600, pass_bytes=1)
+
+
+def smeared(pixels: np.ndarray, reach: int, scale: int = 1) -> np.ndarray:
+    """What a network might make: of every fourth pixel's surroundings, and beyond its input it sees nothing."""
+    height, width = pixels.shape[:2]
+    padded = np.pad(pixels.astype(int), ((reach, reach), (reach, reach), (0, 0)))
+    shifted = [padded[i : i + height, i : i + width] * (i + 1) for i in (0, reach, 2 * reach)]
+    made = sum(shifted) % 251
+    made[::4, ::4] = 7
+    return np.repeat(np.repeat(made, scale, 0), scale, 1).astype(np.uint8)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (7, 30), (32, 32), (33, 31), (150, 40), (129, 131), (200, 9)])
+@pytest.mark.parametrize("scale", [1, 3])
+def test_tiles_of_a_picture_at_its_own_size_make_what_the_whole_makes(size, scale):
+    pixels = np.asarray(gradient(*size))[::-1]
+    tiled = Frame.native(size, TILED, scale=scale)
+    whole = Frame.native(size, TILED.model_copy(update={"whole": 200 * 200}), scale=scale)
+    assert whole.tiles == 1
+    assert (tiled.tiles > 1) == (max(size) > 32)
+    joined = [
+        frame.restore(frame.join([smeared(tile, 3, scale) for tile in frame.cut(pixels)])) for frame in (tiled, whole)
+    ]
+    assert joined[0].shape == (size[1] * scale, size[0] * scale, 3)
+    assert np.array_equal(*joined)
+    assert {canvas.shape[:2] for canvas in tiled.cut(pixels)} == {tiled.canvas[::-1]}
+    assert all(side % 4 == 0 and side >= 8 for side in tiled.canvas)
+    assert tiled.canvas[0] * tiled.canvas[1] <= TILED.whole
+
+
+def test_a_network_that_averages_over_the_picture_takes_it_whole():
+    assert Frame.native((39, 40), WHOLE).tiles == 1
+    with pytest.raises(TooManyPixels, match="largest picture of this shape that it takes is 39 x 40"):
+        Frame.native((78, 80), WHOLE)
+
+
+@pytest.mark.parametrize(
+    ("size", "options"),
+    [((201, 200), {}), ((400, 300), {}), ((300, 400), {"answers": 4}), ((3, 9000), {}), ((40, 10), {"side": 4000})],
+)
+def test_too_large_a_picture_is_told_the_largest_that_goes(size, options):
+    with pytest.raises(TooManyPixels) as caught:
+        Frame.native(size, TILED, **options)
+    told = tuple(map(int, str(caught.value).split("it takes is ")[1].split(" x ")))
+    answers = options.get("answers", 1)
+    assert Frame.native(size, TILED, side=max(told), answers=answers).inner == told
+    with pytest.raises(TooManyPixels):
+        Frame.native(size, TILED, side=max(told) + 1, answers=answers)
+
+
+def test_the_answer_has_a_bound_of_its_own(monkeypatch):
+    monkeypatch.setattr(framing, "MAX_ANSWER", 100 * 100)
+    assert Frame.native((50, 50), TILED, scale=2).width == 100
+    with pytest.raises(TooManyPixels, match=r"51 x 50 pixels, enlarged 2 times: more .* takes is 50 x 49"):
+        Frame.native((51, 50), TILED, scale=2)
+
+
+def test_a_picture_at_its_own_size_can_be_asked_for_at_another():
+    assert Frame.native((100, 50), TILED, side=40).inner == (40, 20)
+
+
+def test_a_frame_tells_a_worker_all_it_has_to_know():
+    frame = Frame.native((150, 40), TILED, scale=2, alpha=True)
+    assert Frame.model_validate_json(frame.model_dump_json()) == frame
