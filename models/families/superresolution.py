@@ -17,6 +17,7 @@ from models.losses.perceptual import Perceptual
 from models.model import Batch, Losses, Model, Player, register
 from models.nn.bicubic import Enlarge
 from models.nn.colour import luminance
+from models.nn.native import native
 from models.nn.patchgan import PatchGAN
 from models.nn.upscaler import ResidualUpscaler, Sharpener
 from models.registry import SHIPPED, Registry
@@ -37,10 +38,6 @@ class Upscaler(Model):
         """[N, 3, H, W] in [-1, 1] -> [N, 3, scale * H, scale * W]."""
         raise NotImplementedError
 
-    def reach(self, scale: int) -> int:
-        """How many pixels of the picture away a pixel is still looked at."""
-        raise NotImplementedError
-
     def enlarged(self, batch: Batch) -> Tensor:
         """What it makes of `small`, of the size of `images`."""
         return self.upscale(batch["small"], batch["images"].shape[-1] // batch["small"].shape[-1])
@@ -57,12 +54,11 @@ class SRCNN(Upscaler):
         super().__init__(config)
         self.enlarge = nn.ModuleDict({str(scale): Enlarge(scale) for scale in config.scales})
         self.networks = nn.ModuleDict({str(scale): Sharpener(config.width) for scale in config.scales})
+        reach = Enlarge.reach + -(-Sharpener.reach // min(config.scales))
+        self.native = native(7 * config.width * max(config.scales) ** 2, reach=reach, default=True)
 
     def upscale(self, images: Tensor, scale: int) -> Tensor:
         return self.networks[str(scale)](self.enlarge[str(scale)](images)).clamp(-1, 1)
-
-    def reach(self, scale: int) -> int:
-        return Enlarge.reach + -(-Sharpener.reach // scale)
 
     def players(self) -> tuple[Player, ...]:
         return (Player("network", (self.networks,)),)
@@ -82,12 +78,10 @@ class EDSR(Upscaler):
     def __init__(self, config: Config):
         super().__init__(config)
         self.generator = ResidualUpscaler(config.width, config.blocks, config.scales)
+        self.native = self.generator.native
 
     def upscale(self, images: Tensor, scale: int) -> Tensor:
         return self.generator(images, scale).clamp(-1, 1)
-
-    def reach(self, scale: int) -> int:
-        return self.generator.reach
 
     def players(self) -> tuple[Player, ...]:
         return (Player("generator", (self.generator,)),)

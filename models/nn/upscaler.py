@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from models.nn.bicubic import Enlarge
 from models.nn.colour import GAIN, luminance
 from models.nn.init import zero
+from models.nn.native import native
 
 
 def _conv(inputs: int, outputs: int, size: int = 3) -> nn.Conv2d:
@@ -69,8 +70,8 @@ class ResidualUpscaler(nn.Module):
 
     def __init__(self, width: int, blocks: int, scales: tuple[int, ...]):
         super().__init__()
-        self.reach = 1 + 2 * blocks + 1 + 1
-        """How many pixels of the input away a pixel is still looked at."""
+        reach = 1 + 2 * blocks + 1 + 1
+        self.native = native(4 * (4 * width + max(scales) ** 2 * 12), reach=reach, default=True)
         self.first = _conv(3, width)
         self.body = nn.Sequential(*[_Block(width) for _ in range(blocks)], _conv(width, width))
         self.heads = nn.ModuleDict({str(scale): _head(width, scale) for scale in scales})

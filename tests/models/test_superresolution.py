@@ -96,7 +96,7 @@ def test_an_untrained_upscaler_is_bicubic_interpolation(family):
 @pytest.mark.parametrize("family", SMALL)
 def test_a_pixel_depends_on_no_pixel_beyond_the_reach(family, scale):
     model = trained(family)
-    reach = model.reach(scale)
+    reach = model.native.reach
     images = noise(1, 3, 2 * reach + 3, 2 * reach + 3)
     changed = images.clone()
     changed[:, :, 0, 0] = -changed[:, :, 0, 0]
