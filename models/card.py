@@ -41,6 +41,7 @@ class Task(StrEnum):
     VARY = "vary"
     TRAVERSE = "traverse"
     STYLIZE = "stylize"
+    UPSCALE = "upscale"
     INPAINT = "inpaint"
     ENCODE = "encode"
     SCORE = "score"

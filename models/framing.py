@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
 Fit = Literal["contain", "cover", "stretch", "tile", "native"]
+FITS: tuple[Fit, ...] = get_args(Fit)
 Size = tuple[int, int]
 """Width and height."""
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model, model_validator
 from pydantic.fields import FieldInfo
 
 from models.card import ENDS, Card, Task
-from models.framing import MAX_SIDE, Fit
+from models.framing import FITS, MAX_SIDE
 from models.text import words
 
 MAX_SEED = 2**53 - 1
@@ -27,6 +27,8 @@ DEFAULT_SAMPLER = "dpm-solver++"
 DEFAULT_GUIDANCE = 1.5
 MAX_LATENT = 1000
 """Largest absolute value of a latent's numbers."""
+
+Choice = TypeVar("Choice", str, int)
 
 FieldMaker = Callable[[Card], tuple[Any, FieldInfo]]
 
@@ -70,13 +72,36 @@ def _direction(card: Card) -> tuple[Any, FieldInfo]:
     return kind, Field(card.directions[0], description=told, json_schema_extra={"enum": list(card.directions)})
 
 
-def _one_of(allowed: tuple[str, ...]) -> Callable[[str], str]:
-    def check(value: str) -> str:
+def _one_of(allowed: tuple[Choice, ...]) -> Callable[[Choice], Choice]:
+    def check(value: Choice) -> Choice:
         if value not in allowed:
-            raise ValueError(f"this model takes {' or '.join(allowed)}")
+            raise ValueError(f"this model takes {' or '.join(map(str, allowed))}")
         return value
 
     return check
+
+
+def _fit(card: Card) -> tuple[Any, FieldInfo]:
+    """How a picture of another size than the model's goes through it."""
+    told = (
+        "answer at the picture's own size: contain shows the network all of it, cover its centre, stretch all of it "
+        "without its aspect, tile one part after the other"
+    )
+    absent = f"its centre is answered at {card.image.width} x {card.image.height}"
+    if card.native is None:
+        return Literal[*(fit for fit in FITS if fit != "native")] | None, Field(
+            None, description=f"{told}; if absent, {absent}"
+        )
+    told += f", native as it is, up to {card.native.limit:,} pixels"
+    absent = "native" if card.native.default else absent
+    return Literal[*FITS] | None, Field(None, description=f"{told}; if absent, {absent}")
+
+
+def _scale(card: Card) -> tuple[Any, FieldInfo]:
+    allowed = {"enum": list(card.scales)}
+    return Annotated[int, AfterValidator(_one_of(card.scales)), Field(json_schema_extra=allowed)], Field(
+        card.scales[0], description="how many times as large the picture is to be"
+    )
 
 
 def _readable(text: str) -> str:
@@ -217,15 +242,8 @@ FIELDS: dict[str, FieldMaker] = {
             json_schema_extra={"items": {"anyOf": _names_or_indices(card)}},
         ),
     ),
-    "fit": lambda card: (
-        Fit | None,
-        Field(
-            None,
-            description="answer at the picture's own size: contain shows the network all of it, cover its centre, "
-            "stretch all of it without its aspect, tile one part after the other; "
-            f"if absent, its centre is answered at {card.image.width} x {card.image.height}",
-        ),
-    ),
+    "fit": _fit,
+    "scale": _scale,
     "side": lambda card: (
         int | None,
         Field(
@@ -292,7 +310,7 @@ def input_model(card: Card, task: Task) -> type[BaseModel]:
     along = tuple(name for name in ALONG if name in names)
     checks: dict[str, Callable[[BaseModel], BaseModel]] = {}
     if GOES_WITH.keys() & set(names):
-        checks["together"] = _together
+        checks["together"] = _together(card)
     if starts:
         checks["one_start"] = _one_of_starts(starts)
     if len(along) > 1:
@@ -315,11 +333,16 @@ def _field(card: Card, name: str, optional: bool) -> tuple[Any, FieldInfo]:
     return kind, field
 
 
-def _together(inputs: BaseModel) -> BaseModel:
-    for name, other in GOES_WITH.items():
-        if getattr(inputs, name, None) and not getattr(inputs, other):
-            raise ValueError(f"`{name}` goes with `{other}`; give both or neither")
-    return inputs
+def _together(card: Card) -> Callable[[BaseModel], BaseModel]:
+    fitted = card.native is not None and card.native.default
+
+    def check(inputs: BaseModel) -> BaseModel:
+        for name, other in GOES_WITH.items():
+            if getattr(inputs, name, None) and not getattr(inputs, other) and not (other == "fit" and fitted):
+                raise ValueError(f"`{name}` goes with `{other}`; give both or neither")
+        return inputs
+
+    return check
 
 
 def _given(inputs: BaseModel, names: tuple[str, ...]) -> list[str]:
