@@ -10,9 +10,9 @@ import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
-from models.attributes import Attribute
+from models.attributes import LatentAttribute
 from models.card import Direction, Task
-from models.framing import Native
+from pictures.framing import Native
 
 Batch = Mapping[str, Tensor]
 """Training data by name: `images` [N,C,H,W] in [-1, 1] and `labels` [N]; or `a` and `b` for two domains or a pair."""
@@ -61,7 +61,7 @@ class Player:
 class Model(nn.Module):
     """A generative model. `__init__` builds what serves; `prepare_training` adds what only training needs.
 
-    A family implements those of these methods that it can; `models.operations` offers the tasks that follow:
+    A family implements those of these methods that it can; `tasks.operations` offers the tasks that follow:
 
     - `sample(latent, labels)`: [N, *latent_shape] (and [N] class indices) -> images; with `reads_text`,
       `sample(latent, text)`
@@ -102,7 +102,7 @@ class Model(nn.Module):
     """Whether `sample` takes texts, as `models.nn.text.bags` puts them, in place of labels."""
     truncatable = True
     """Whether latents nearer to 0 make images that are more typical."""
-    attributes: Mapping[str, Attribute] = {}
+    attributes: Mapping[str, LatentAttribute] = {}
     """What can be set of an image by an input of its own, by the input's name."""
     directions: tuple[Direction, ...] = ()
     targets: Literal["", "one", "many"] = ""
@@ -112,7 +112,7 @@ class Model(nn.Module):
     scales: tuple[int, ...] = ()
     """How many times as large it can make a picture."""
     options: Mapping[Task, tuple[str, ...]] = {}
-    """Inputs (`models.inputs.FIELDS`) of a task that the model's method takes besides, by the same names."""
+    """Inputs (`tasks.inputs.FIELDS`) of a task that the model's method takes besides, by the same names."""
 
     def prepare_training(self) -> None:
         """Adds the networks and the state that training needs and serving does not (critics, image pools)."""

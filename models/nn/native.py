@@ -2,7 +2,7 @@
 
 import math
 
-from models.framing import Native
+from pictures.framing import Native
 
 MEMORY = 2**30
 """Bytes that a pass may take."""

@@ -2,8 +2,8 @@
 
 from torch import Tensor, nn
 
-from models.framing import Native
 from models.nn.init import zero
+from pictures.framing import Native
 
 
 class Residual(nn.Module):

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from models.framing import Frame, Native
 from models.model import build, freeze
 from models.nn.native import MEMORY, native, strictest
-from models.operations import to_pixels, to_tensor
+from pictures.framing import Frame, Native
+from tasks.operations import to_pixels, to_tensor
 
 SMALL = {"width": 8}
 NET = {"network": "resnet", "width": 4, "blocks": 2}

@@ -9,16 +9,16 @@ import pytest
 import torch
 from PIL import Image
 
+from evaluation import upscaling
+from evaluation.luminance import psnr_y
 from models.families.superresolution import Upscaler
 from models.losses.perceptual import Perceptual
-from models.metrics import upscaling
-from models.metrics.luminance import psnr_y
 from models.model import build, freeze
 from models.nn.bicubic import Enlarge, reduced, resized
 from models.nn.colour import GAIN, luminance
 from models.nn.vgg import VGG
-from models.training import data
-from models.training.data import DataSpec
+from training import data
+from training.data import DataSpec
 
 SMALL = {"srcnn": {"width": 4}, "edsr": {"width": 4, "blocks": 2}}
 
