@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
@@ -21,6 +22,8 @@ MAX_TILES = 64
 """Most tiles of one picture."""
 _OVERLAP = 0.25
 """Least share of a tile's side that it has in common with the next."""
+IMAGE = 2**16
+"""Pixels of a picture at its own size that count as one image."""
 MAX_ANSWER = 2**24
 """Most pixels of an answer at a picture's own size."""
 
@@ -53,6 +56,32 @@ class Native(BaseModel):
     limit: int = Field(gt=0, description="most pixels of a picture; what does not go through whole goes in tiles")
     pass_bytes: int = Field(gt=0, description="of memory that one pass takes at most, on a CPU")
     default: bool = Field(False, description="whether a picture is answered at its own size if nothing is said")
+
+
+@dataclass(frozen=True)
+class Framing:
+    """How a picture of any size is to be answered, before its size is known."""
+
+    fit: Fit
+    side: int | None = None
+    """Longer side of the answer, or of what is enlarged; the picture's own if None."""
+    answers: int = 1
+    native: Native | None = None
+    """What the network takes; needed for `native`."""
+    scale: int = 1
+    """How many times as large the network makes it."""
+    transparent: bool = False
+    """Whether transparency is kept, and not laid over white."""
+
+    def frame(self, picture: Size, canvas: Size) -> Frame:
+        """The frame of a picture of this size, for a network whose own pictures have the size `canvas`.
+
+        Raises:
+            TooLargePicture: it would take more work than one may.
+        """
+        if self.fit == "native":
+            return Frame.native(picture, self.native, self.side, self.answers, self.scale)
+        return Frame.of(picture, canvas, self.fit, self.side, self.answers)
 
 
 class Frame(BaseModel):
@@ -113,7 +142,6 @@ class Frame(BaseModel):
         side: int | None = None,
         answers: int = 1,
         scale: int = 1,
-        alpha: bool = False,
     ) -> Frame:
         """The frame of a picture at its own size, or whose longer side is scaled to `side`.
 
@@ -147,7 +175,6 @@ class Frame(BaseModel):
             scale=scale,
             reach=native.reach or 0,
             multiple=native.multiple,
-            alpha=alpha,
         )
 
     @property
@@ -168,8 +195,22 @@ class Frame(BaseModel):
         across, down = self._starts
         return len(across) * len(down)
 
+    @property
+    def images(self) -> int:
+        """How many images of an ordinary model the work on it compares with."""
+        if self.fit != "native":
+            return self.tiles
+        return self.tiles * -(-math.prod(self.canvas) // IMAGE)
+
+    def suits(self, canvas: Size, native: Native | None) -> bool:
+        """Whether a model takes its canvases whose own pictures have the size `canvas`."""
+        if self.fit != "native":
+            return self.canvas == canvas
+        return native is not None and math.prod(self.canvas) <= native.whole
+
     def cut(self, pixels: np.ndarray) -> list[np.ndarray]:
-        """The canvases of a picture of the size `inner`, uint8 [height, width, C] each."""
+        """The canvases of a picture of the size `inner`, uint8 [height, width, C] each; without its transparency."""
+        pixels = pixels[:, :, : pixels.shape[2] - self.alpha]
         (width, height), (left, top), (across, down) = self.canvas, self._offset, self._extent
         below, right = down - pixels.shape[0] - top, across - pixels.shape[1] - left
         padded = np.pad(pixels, ((top, below), (left, right), (0, 0)), mode="symmetric")
@@ -207,8 +248,15 @@ class Frame(BaseModel):
             joined[y + top : y + tile.shape[0], x + left : x + tile.shape[1]] = tile[top:, left:]
         return joined
 
-    def restore(self, pixels: np.ndarray) -> np.ndarray:
-        """A picture of the size `inner` at the answer's size. uint8 [height, width, 1 or 3]."""
+    def restore(self, pixels: np.ndarray, given: np.ndarray | None = None) -> np.ndarray:
+        """What `join` made at the answer's size, uint8 [height, width, C]; with the transparency that the picture was
+        `given` with, as a channel behind the others."""
+        restored = self._resized(pixels)
+        if not self.alpha:
+            return restored
+        return unlaid(restored, self._resized(given[:, :, -1:]))
+
+    def _resized(self, pixels: np.ndarray) -> np.ndarray:
         if pixels.shape[:2] == (self.height, self.width):
             return pixels
         picture = Image.fromarray(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels)
@@ -239,6 +287,14 @@ class Frame(BaseModel):
         for top in down:
             for left in across:
                 yield top, left
+
+
+def unlaid(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """A picture that was laid over white, uint8 [H, W, 3], taken off it again: [H, W, 4] of [H, W, 1]. Over white it
+    looks as before, and what cannot be seen is white."""
+    share = np.maximum(alpha, 1).astype(np.float32) / 255
+    colours = 255 - (255 - pixels.astype(np.float32)) / share
+    return np.concatenate([colours.round().clip(0, 255).astype(np.uint8), alpha], axis=2)
 
 
 def _goes(size: Size, native: Native, answers: int, scale: int) -> bool:

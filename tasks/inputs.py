@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -13,7 +13,7 @@ from pydantic.fields import FieldInfo
 from models.card import SOURCE_AND_TARGET, Card, Task
 from models.sampling_defaults import DEFAULT_GUIDANCE, DEFAULT_SAMPLER, DEFAULT_STEPS
 from models.text import words
-from pictures.framing import FITS, MAX_SIDE
+from pictures.framing import FITS, MAX_SIDE, Framing
 
 MAX_SEED = 2**53 - 1
 """The largest integer that JSON and JavaScript hold exactly."""
@@ -294,6 +294,8 @@ def _attribute(card: Card, name: str) -> tuple[Any, FieldInfo]:
     return Annotated[float, Field(allow_inf_nan=False)] | None, bounds
 
 
+NATIVE = (Task.UPSCALE,)
+"""Tasks that answer at a picture's own size if nothing is said, of models that have that for a default."""
 GOES_WITH = {"side": "fit", "heat_map": "cycle"}
 """Inputs that mean something only beside another one."""
 
@@ -343,6 +345,25 @@ def _together(card: Card) -> Callable[[BaseModel], BaseModel]:
         return inputs
 
     return check
+
+
+def framing(card: Card, task: Task, values: Mapping[str, Any]) -> Framing | None:
+    """How the `image` of an input is to be answered if it is of another size than the model's own; None for the centre
+    of it, at the model's size. `values` are those of a valid input."""
+    if values.get("image") is None:
+        return None
+    native = card.native is not None and card.native.default and task in NATIVE
+    fit = values.get("fit") or ("native" if native else None)
+    if fit is None:
+        return None
+    return Framing(
+        fit,
+        values.get("side"),
+        values.get("n", 1),
+        card.native,
+        values.get("scale", 1),
+        transparent=task is Task.UPSCALE,
+    )
 
 
 def _given(inputs: BaseModel, names: tuple[str, ...]) -> list[str]:

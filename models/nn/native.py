@@ -8,6 +8,8 @@ MEMORY = 2**30
 """Bytes that a pass may take."""
 TILE = 2**18
 """Most pixels of a tile: the answer grows by one at a time, and can be canceled between two."""
+WHOLE = 2**21
+"""Most pixels of a picture that is not cut."""
 LIMIT = 2**22
 """Most pixels of a picture in tiles."""
 
@@ -20,7 +22,7 @@ def native(
     Args:
         reach: as `Native` has it. Without one, a picture goes through whole.
     """
-    whole = MEMORY // bytes_per_pixel if reach is None else min(TILE, MEMORY // bytes_per_pixel)
+    whole = min(WHOLE if reach is None else TILE, MEMORY // bytes_per_pixel)
     return Native(
         multiple=multiple,
         least=least,
