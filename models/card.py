@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from pictures.formats import ImageFormat
+
 CARD_FILE = "card.json"
 WEIGHTS_FILE = "model.safetensors"
 DIRECTIONS_FILE = "directions.safetensors"
@@ -23,7 +25,7 @@ ModelName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$"
 Direction = Literal["AtoB", "BtoA"]
 BACK: dict[Direction, Direction] = {"AtoB": "BtoA", "BtoA": "AtoB"}
 Domain = Literal["a", "b"]
-ENDS: dict[Direction, tuple[Domain, Domain]] = {"AtoB": ("a", "b"), "BtoA": ("b", "a")}
+SOURCE_AND_TARGET: dict[Direction, tuple[Domain, Domain]] = {"AtoB": ("a", "b"), "BtoA": ("b", "a")}
 """The domains that each direction leads from and to, as batches name them; cards and people write A and B."""
 
 
@@ -53,19 +55,6 @@ class Task(StrEnum):
 
 class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class ImageFormat(_Record):
-    """Pixels of a picture at the border: uint8, height x width x channels."""
-
-    height: int = Field(gt=0)
-    width: int = Field(gt=0)
-    channels: Literal[1, 3]
-
-    @property
-    def mode(self) -> Literal["L", "RGB"]:
-        """Pillow's name for the channels."""
-        return "L" if self.channels == 1 else "RGB"
 
 
 class DataRecord(_Record):
@@ -148,7 +137,7 @@ class Serving(_Record):
 
 
 class Card(_Record):
-    """A model as a request sees it. `tasks` maps each task to the names of the inputs it takes (`models.inputs`)."""
+    """A model as a request sees it. `tasks` maps each task to the names of the inputs it takes (`tasks.inputs`)."""
 
     schema_version: Literal[1] = 1
     name: ModelName

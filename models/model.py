@@ -10,7 +10,7 @@ import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
-from models.attributes import Attribute
+from models.attributes import LatentAttribute
 from models.card import Direction, Task
 
 Batch = Mapping[str, Tensor]
@@ -60,7 +60,7 @@ class Player:
 class Model(nn.Module):
     """A generative model. `__init__` builds what serves; `prepare_training` adds what only training needs.
 
-    A family implements those of these methods that it can; `models.operations` offers the tasks that follow:
+    A family implements those of these methods that it can; `tasks.operations` offers the tasks that follow:
 
     - `sample(latent, labels)`: [N, *latent_shape] (and [N] class indices) -> images; with `reads_text`,
       `sample(latent, text)`
@@ -107,13 +107,13 @@ class Model(nn.Module):
     """Layers that `dream` may be of, and their channels."""
     truncatable = True
     """Whether latents nearer to 0 make images that are more typical."""
-    attributes: Mapping[str, Attribute] = {}
+    attributes: Mapping[str, LatentAttribute] = {}
     """What can be set of an image by an input of its own, by the input's name."""
     directions: tuple[Direction, ...] = ()
     targets: Literal["", "one", "many"] = ""
     """Whether a translation is told a class: one of several domains, or as many attributes as an image may have."""
     options: Mapping[Task, tuple[str, ...]] = {}
-    """Inputs (`models.inputs.FIELDS`) of a task that the model's method takes besides, by the same names."""
+    """Inputs (`tasks.inputs.FIELDS`) of a task that the model's method takes besides, by the same names."""
 
     def prepare_training(self) -> None:
         """Adds the networks and the state that training needs and serving does not (critics, image pools)."""

@@ -18,16 +18,16 @@ import torch
 from torch import Tensor
 
 from core import logs
-from models import checkpoint
+from jobs.prediction import Order
+from models import checkpoint, devices
 from models.card import Card, Task
-from models.inputs import input_model
 from models.model import Model, Step, Steps
-from models.operations import OPERATIONS, Rows, over_tiles, steps_of, to_pixels
 from models.registry import Entry, Registry
-from models.runtime import CannotCompile, Compiled, compile
+from tasks.compilation import CannotCompile, Compiled, compile
+from tasks.inputs import input_model
+from tasks.operations import OPERATIONS, Rows, over_tiles, steps_of, to_pixels
 from workers.exactness import ExactSizes
-from workers.jobs import Order
-from workers.metrics import Metrics
+from workers.metrics import WorkerMetrics
 
 log = logs.get(__name__)
 
@@ -89,7 +89,7 @@ PROBE_STEPS = 2
 
 
 @dataclass
-class Resident:
+class LoadedModel:
     """A model in memory."""
 
     card: Card
@@ -112,7 +112,7 @@ class Engine:
         device: str = "auto",
         threads: int = 1,
         memory_bytes: int = 2**31,
-        metrics: Metrics | None = None,
+        metrics: WorkerMetrics | None = None,
         eager: bool = False,
     ):
         """
@@ -120,14 +120,12 @@ class Engine:
             eager: leave ONNX Runtime aside, to compare with torch.
         """
         self.registry = registry
-        self.metrics = metrics or Metrics()
+        self.metrics = metrics or WorkerMetrics()
         self.threads, self.eager = threads, eager
-        self.device = torch.device(
-            "cuda" if device == "auto" and torch.cuda.is_available() else "cpu" if device == "auto" else device
-        )
+        self.device = devices.choose(device)
         torch.set_num_threads(threads)
         self.memory_bytes = memory_bytes
-        self.resident: OrderedDict[str, Resident] = OrderedDict()
+        self.resident: OrderedDict[str, LoadedModel] = OrderedDict()
         self.largest: dict[str, int] = {}
         """Of models that ran out of memory: the largest batch since."""
 
@@ -171,7 +169,7 @@ class Engine:
             tiles = order.frame.cut(work.pictures[0])
             work.rows = over_tiles(operation.prepare(loaded.model, inputs, [tiles[0], *work.pictures[1:]]), tiles)
 
-    def load(self, name: str) -> Resident:
+    def load(self, name: str) -> LoadedModel:
         """The model, from memory or from disk; others are dropped first if the budget asks for it.
 
         Raises:
@@ -188,7 +186,7 @@ class Engine:
         while self.resident and sum(other.bytes for other in self.resident.values()) + size > self.memory_bytes:
             self.unload(next(iter(self.resident)))
         started = time.monotonic()
-        loaded = Resident(entry.card, self._read(entry), size)
+        loaded = LoadedModel(entry.card, self._read(entry), size)
         loaded.sizes = self._sizes_by_task(loaded)
         self.resident[name] = loaded
         self.metrics.loaded(name, size, time.monotonic() - started)
@@ -230,7 +228,7 @@ class Engine:
             self.metrics.dropped(name)
             log.info("model_dropped", model=name)
 
-    def _sizes_by_task(self, loaded: Resident) -> dict[Task, ExactSizes]:
+    def _sizes_by_task(self, loaded: LoadedModel) -> dict[Task, ExactSizes]:
         """Measured once for all tasks that come to the same."""
         found: dict[Any, ExactSizes] = {}
         for task in loaded.card.tasks:
@@ -238,11 +236,11 @@ class Engine:
                 found[pass_] = self._exact_sizes(loaded, task)
         return {task: found[_pass_of(task)] for task in loaded.card.tasks}
 
-    def _exact_sizes(self, loaded: Resident, task: Task) -> ExactSizes:
+    def _exact_sizes(self, loaded: LoadedModel, task: Task) -> ExactSizes:
         """Up to what memory holds. Raises `PredictionError` if that is not even one image.
 
         What measures a model does not keep it: in a circle it would outlive its drop, until the collector came
-        (`core.collector`).
+        (`core.garbage_collection`).
         """
         name, limit = loaded.card.name, loaded.card.serving.max_batch
         while True:
@@ -256,13 +254,13 @@ class Engine:
             self._take_less(name, limit)
 
     @torch.inference_mode()
-    def _probed(self, loaded: Resident, task: Task, rows: Rows, indices: Sequence[int]) -> Tensor:
+    def _probed(self, loaded: LoadedModel, task: Task, rows: Rows, indices: Sequence[int]) -> Tensor:
         """The images after the first steps."""
         for step in itertools.islice(self._steps(loaded, task, rows, indices), PROBE_STEPS):
             images = step.images
         return images
 
-    def _forward(self, loaded: Resident, group: list[Work], report: Report) -> bool:
+    def _forward(self, loaded: LoadedModel, group: list[Work], report: Report) -> bool:
         """Hands each work of a group its images; False if they were more than memory holds at once."""
         try:
             self._run_group(loaded, group, report)
@@ -292,7 +290,7 @@ class Engine:
             torch.cuda.empty_cache()
 
     @torch.inference_mode()
-    def _run_group(self, loaded: Resident, group: list[Work], report: Report) -> None:
+    def _run_group(self, loaded: LoadedModel, group: list[Work], report: Report) -> None:
         """Joins the group's rows, runs them in batches of the exact sizes, and hands each work its images."""
         task, rows = group[0].order.task, _joined([work.rows for work in group])
         sizes = loaded.sizes[task]
@@ -322,7 +320,7 @@ class Engine:
                 work.columns = OPERATIONS[task].columns(loaded.model, loaded.card)
             work.inference_ms, work.batch_size = elapsed * 1000, total
 
-    def _steps(self, loaded: Resident, task: Task, rows: Rows, indices: Sequence[int]) -> Iterator[Step]:
+    def _steps(self, loaded: LoadedModel, task: Task, rows: Rows, indices: Sequence[int]) -> Iterator[Step]:
         """One batch on its way; each step's images are on the CPU."""
         chosen = torch.as_tensor(list(indices))
         tensors = {name: tensor[chosen].to(self.device) for name, tensor in rows.tensors.items()}
@@ -330,7 +328,7 @@ class Engine:
             yield Step(step.done, step.total, step.images.float().cpu())
 
     def _apply(
-        self, loaded: Resident, task: Task, tensors: dict[str, Tensor], options: dict[str, Any]
+        self, loaded: LoadedModel, task: Task, tensors: dict[str, Tensor], options: dict[str, Any]
     ) -> Tensor | Steps:
         key = (_pass_of(task), *sorted(options.items()))
         if key not in loaded.compiled:
@@ -339,7 +337,7 @@ class Engine:
             return run(tensors)
         return OPERATIONS[task].apply(loaded.model, tensors, **options)
 
-    def _compiled(self, loaded: Resident, task: Task, options: dict[str, Any]) -> Compiled | None:
+    def _compiled(self, loaded: LoadedModel, task: Task, options: dict[str, Any]) -> Compiled | None:
         if self.device.type != "cpu" or self.eager:
             return None
         operation = OPERATIONS[task]

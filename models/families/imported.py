@@ -1,4 +1,4 @@
-"""Generators of the reference PyTorch code of pix2pix and CycleGAN, as `models.importing` finds them."""
+"""Generators of the reference PyTorch code of pix2pix and CycleGAN, as `importing.reference` finds them."""
 
 from __future__ import annotations
 

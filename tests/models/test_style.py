@@ -8,7 +8,7 @@ from models.losses.perceptual import content_loss, gram, style_loss, total_varia
 from models.model import build
 from models.nn.stylist import Stylist
 from models.nn.vgg import VGG
-from models.operations import whole
+from tasks.operations import whole
 
 
 @pytest.fixture(scope="module")
