@@ -83,9 +83,9 @@ class Order(_Value):
 
     @property
     def count(self) -> int:
-        """How many images the model makes for it."""
+        """How many images the model makes for it, or what compares with so many."""
         shown = self.input.get("n") or self.input.get("frames") or 1
-        return shown * self.frame.tiles if self.frame else shown
+        return shown * self.frame.images if self.frame else shown
 
     @property
     def pictures(self) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from pictures.formats import ImageFormat
+from pictures.framing import Native
 
 CARD_FILE = "card.json"
 WEIGHTS_FILE = "model.safetensors"
@@ -42,6 +43,7 @@ class Task(StrEnum):
     TRAVERSE = "traverse"
     STYLIZE = "stylize"
     DREAM = "dream"
+    UPSCALE = "upscale"
     INPAINT = "inpaint"
     ENCODE = "encode"
     SCORE = "score"
@@ -146,6 +148,8 @@ class Card(_Record):
     config: dict[str, Any]
     tasks: dict[Task, tuple[str, ...]]
     image: ImageFormat = Field(description="of the pictures it makes, and of the pictures it takes")
+    native: Native | None = Field(None, description="of the pictures that it takes at their own size, if it does")
+    scales: tuple[int, ...] = Field((), description="how many times as large it can make a picture")
     latent: tuple[int, ...] = Field((), description="shape of the latent that an image is made from; empty: none")
     normalisation: Literal["uint8 / 127.5 - 1"] = "uint8 / 127.5 - 1"
     classes: tuple[str, ...] = ()

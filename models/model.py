@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from models.attributes import LatentAttribute
 from models.card import Direction, Task
+from pictures.framing import Native
 
 Batch = Mapping[str, Tensor]
 """Training data by name: `images` [N,C,H,W] in [-1, 1] and `labels` [N]; or `a` and `b` for two domains or a pair."""
@@ -72,6 +73,7 @@ class Model(nn.Module):
       whose rows add up to 1; of one that also `reads_style`, of that or of pictures `style` [N, C, h, w]
     - `dream(images)`: images -> images, of one of: a `layer` by name, and a `channel` of it; `labels` [N]; pictures
       `guide` [N, C, h, w]
+    - `upscale(images, scale)`: images -> images `scale` times as large, one of `scales`
     - `vary(images, noise, strength)`: images, normal noise [N, *latent_shape] and a share in [0, 1] -> images; without
       it, a model with codes adds the noise to those
     - `complete(images, mask, noise)`: images, [N, 1, H, W] that is 1 where they are to be filled in and else 0, and
@@ -112,6 +114,10 @@ class Model(nn.Module):
     directions: tuple[Direction, ...] = ()
     targets: Literal["", "one", "many"] = ""
     """Whether a translation is told a class: one of several domains, or as many attributes as an image may have."""
+    native: Native | None = None
+    """The pictures that it takes at their own size, if it is made of convolutions alone."""
+    scales: tuple[int, ...] = ()
+    """How many times as large it can make a picture."""
     options: Mapping[Task, tuple[str, ...]] = {}
     """Inputs (`tasks.inputs.FIELDS`) of a task that the model's method takes besides, by the same names."""
 

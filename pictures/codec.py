@@ -12,7 +12,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from pictures import png
 from pictures.formats import Animated, Format, ImageFormat
-from pictures.framing import Fit, Frame
+from pictures.framing import Frame, Framing
 
 Image.MAX_IMAGE_PIXELS = None  # `decode` judges sizes itself, by the limit that it is given
 
@@ -47,21 +47,31 @@ def decode(data: bytes, wanted: ImageFormat, max_pixels: int) -> np.ndarray:
     return _fitted(picture, wanted, size, cropped=True)
 
 
-def decode_framed(
-    data: bytes, wanted: ImageFormat, max_pixels: int, fit: Fit, side: int | None, answers: int = 1
-) -> tuple[np.ndarray, Frame]:
+def decode_framed(data: bytes, wanted: ImageFormat, max_pixels: int, framing: Framing) -> tuple[np.ndarray, Frame]:
     """The same of a picture that is to come back at its own size: its pixels as `Frame.cut` takes them, and the frame.
 
     Raises:
         BadPicture: as `decode`.
-        TooManyTiles: it is too large for `tile`.
+        TooLargePicture: it would take more work than one may; told from its header, before it is decoded.
     """
     picture = _open(io.BytesIO(data), max_pixels)
     with _breakage_told():
         turned = picture.getexif().get(_ORIENTATION, 1) in _ON_ITS_SIDE
     size = picture.size[::-1] if turned else picture.size
-    frame = Frame.of(size, (wanted.width, wanted.height), fit, side, answers)
-    return _fitted(picture, wanted, frame.inner, cropped=fit == "cover"), frame
+    frame = framing.frame(size, (wanted.width, wanted.height))
+    pixels = _fitted(picture, wanted, frame.inner, cropped=frame.fit == "cover")
+    if framing.transparent and picture.has_transparency_data and wanted.channels == 3:
+        alpha = np.asarray(_alpha(picture).resize(frame.inner, Image.Resampling.BICUBIC))
+        if alpha.min() < 255:
+            frame = frame.model_copy(update={"alpha": True})
+            pixels = np.concatenate([pixels, alpha[:, :, None]], axis=2)
+    return pixels, frame
+
+
+def _alpha(picture: Image.Image) -> Image.Image:
+    """How opaque an upright picture's pixels are, from 0 to 255."""
+    with _breakage_told():
+        return ImageOps.exif_transpose(picture).convert("RGBA").getchannel("A")
 
 
 def _fitted(picture: Image.Image, wanted: ImageFormat, size: tuple[int, int], cropped: bool) -> np.ndarray:
@@ -139,7 +149,7 @@ def _opaque(picture: Image.Image) -> Image.Image:
 def encode(
     pixels: np.ndarray, format: Format = "png", quality: int = 90, texts: Mapping[str, str] | None = None
 ) -> bytes:
-    """uint8 [H, W, 1 or 3] -> bytes of an image file, the same bytes for the same arguments.
+    """uint8 [H, W, 1, 3 or 4] -> bytes of an image file, the same bytes for the same arguments; a jpg lies over white.
 
     `quality` (1 to 100) counts for jpg, webp and avif; `texts` become text chunks of a png, and are left out elsewhere.
     """
@@ -148,6 +158,7 @@ def encode(
     picture = _image(pixels)
     buffer = io.BytesIO()
     if format == "jpg":
+        picture = _opaque(picture) if picture.mode == "RGBA" else picture
         picture.save(buffer, "JPEG", quality=quality)
     elif format == "webp":
         picture.save(buffer, "WEBP", quality=quality, method=2)

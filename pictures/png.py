@@ -19,12 +19,12 @@ except ImportError:
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _NONE, _UP = 0, 2
-_COLOUR_TYPES = {1: 0, 3: 2}
-"""By channels: greyscale and truecolour."""
+_COLOUR_TYPES = {1: 0, 3: 2, 4: 6}
+"""By channels: greyscale, truecolour, and truecolour with alpha."""
 
 
 def write(pixels: np.ndarray, texts: Mapping[str, str] | None = None, level: int = 1) -> bytes:
-    """uint8 [H, W, 1 or 3] -> the bytes of a PNG file, with `texts` as its text chunks.
+    """uint8 [H, W, 1, 3 or 4] -> the bytes of a PNG file, with `texts` as its text chunks.
 
     Args:
         level: of compression, 0 to 3.

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model, model_validator
 from pydantic.fields import FieldInfo
@@ -13,7 +13,7 @@ from pydantic.fields import FieldInfo
 from models.card import SOURCE_AND_TARGET, Card, Task
 from models.sampling_defaults import DEFAULT_GUIDANCE, DEFAULT_SAMPLER, DEFAULT_STEPS
 from models.text import words
-from pictures.framing import MAX_SIDE, Fit
+from pictures.framing import FITS, MAX_SIDE, Framing
 
 MAX_SEED = 2**53 - 1
 """The largest integer that JSON and JavaScript hold exactly."""
@@ -25,6 +25,8 @@ MAX_TEXT = 200
 """Most characters of a text."""
 MAX_LATENT = 1000
 """Largest absolute value of a latent's numbers."""
+
+Choice = TypeVar("Choice", str, int)
 
 FieldMaker = Callable[[Card], tuple[Any, FieldInfo]]
 
@@ -70,13 +72,36 @@ def _direction(card: Card) -> tuple[Any, FieldInfo]:
     return kind, Field(card.directions[0], description=told, json_schema_extra={"enum": list(card.directions)})
 
 
-def _one_of(allowed: tuple[str, ...]) -> Callable[[str], str]:
-    def check(value: str) -> str:
+def _one_of(allowed: tuple[Choice, ...]) -> Callable[[Choice], Choice]:
+    def check(value: Choice) -> Choice:
         if value not in allowed:
-            raise ValueError(f"this model takes {' or '.join(allowed)}")
+            raise ValueError(f"this model takes {' or '.join(map(str, allowed))}")
         return value
 
     return check
+
+
+def _fit(card: Card) -> tuple[Any, FieldInfo]:
+    """How a picture of another size than the model's goes through it."""
+    told = (
+        "answer at the picture's own size: contain shows the network all of it, cover its centre, stretch all of it "
+        "without its aspect, tile one part after the other"
+    )
+    absent = f"its centre is answered at {card.image.width} x {card.image.height}"
+    if card.native is None:
+        return Literal[*(fit for fit in FITS if fit != "native")] | None, Field(
+            None, description=f"{told}; if absent, {absent}"
+        )
+    told += f", native as it is, up to {card.native.limit:,} pixels"
+    absent = "native" if card.native.default else absent
+    return Literal[*FITS] | None, Field(None, description=f"{told}; if absent, {absent}")
+
+
+def _scale(card: Card) -> tuple[Any, FieldInfo]:
+    allowed = {"enum": list(card.scales)}
+    return Annotated[int, AfterValidator(_one_of(card.scales)), Field(json_schema_extra=allowed)], Field(
+        card.scales[0], description="how many times as large the picture is to be"
+    )
 
 
 def _readable(text: str) -> str:
@@ -217,15 +242,8 @@ FIELDS: dict[str, FieldMaker] = {
             json_schema_extra={"items": {"anyOf": _names_or_indices(card)}},
         ),
     ),
-    "fit": lambda card: (
-        Fit | None,
-        Field(
-            None,
-            description="answer at the picture's own size: contain shows the network all of it, cover its centre, "
-            "stretch all of it without its aspect, tile one part after the other; "
-            f"if absent, its centre is answered at {card.image.width} x {card.image.height}",
-        ),
-    ),
+    "fit": _fit,
+    "scale": _scale,
     "side": lambda card: (
         int | None,
         Field(
@@ -276,6 +294,8 @@ def _attribute(card: Card, name: str) -> tuple[Any, FieldInfo]:
     return Annotated[float, Field(allow_inf_nan=False)] | None, bounds
 
 
+NATIVE = (Task.UPSCALE,)
+"""Tasks that answer at a picture's own size if nothing is said, of models that have that for a default."""
 GOES_WITH = {"side": "fit", "heat_map": "cycle"}
 """Inputs that mean something only beside another one."""
 
@@ -292,7 +312,7 @@ def input_model(card: Card, task: Task) -> type[BaseModel]:
     along = tuple(name for name in ALONG if name in names)
     checks: dict[str, Callable[[BaseModel], BaseModel]] = {}
     if GOES_WITH.keys() & set(names):
-        checks["together"] = _together
+        checks["together"] = _together(card)
     if starts:
         checks["one_start"] = _one_of_starts(starts)
     if len(along) > 1:
@@ -315,11 +335,35 @@ def _field(card: Card, name: str, optional: bool) -> tuple[Any, FieldInfo]:
     return kind, field
 
 
-def _together(inputs: BaseModel) -> BaseModel:
-    for name, other in GOES_WITH.items():
-        if getattr(inputs, name, None) and not getattr(inputs, other):
-            raise ValueError(f"`{name}` goes with `{other}`; give both or neither")
-    return inputs
+def _together(card: Card) -> Callable[[BaseModel], BaseModel]:
+    fitted = card.native is not None and card.native.default
+
+    def check(inputs: BaseModel) -> BaseModel:
+        for name, other in GOES_WITH.items():
+            if getattr(inputs, name, None) and not getattr(inputs, other) and not (other == "fit" and fitted):
+                raise ValueError(f"`{name}` goes with `{other}`; give both or neither")
+        return inputs
+
+    return check
+
+
+def framing(card: Card, task: Task, values: Mapping[str, Any]) -> Framing | None:
+    """How the `image` of an input is to be answered if it is of another size than the model's own; None for the centre
+    of it, at the model's size. `values` are those of a valid input."""
+    if values.get("image") is None:
+        return None
+    native = card.native is not None and card.native.default and task in NATIVE
+    fit = values.get("fit") or ("native" if native else None)
+    if fit is None:
+        return None
+    return Framing(
+        fit,
+        values.get("side"),
+        values.get("n", 1),
+        card.native,
+        values.get("scale", 1),
+        transparent=task is Task.UPSCALE,
+    )
 
 
 def _given(inputs: BaseModel, names: tuple[str, ...]) -> list[str]:

@@ -276,6 +276,24 @@ class Dream(OfPicture):
         return model.dream(**tensors, **options)
 
 
+class Upscale(OfPicture):
+    """An image several times as large."""
+
+    task = Task.UPSCALE
+
+    def inputs(self, model: Model) -> tuple[str, ...]:
+        return ("image", "scale") if model.scales else ()
+
+    def prepare(self, model: Model, inputs: BaseModel, pictures: Sequence[np.ndarray]) -> Rows:
+        return replace(super().prepare(model, inputs, pictures), options={"scale": inputs.scale})
+
+    def probe(self, model: Model, card: Card, count: int) -> Rows:
+        return replace(super().probe(model, card, count), options={"scale": model.scales[0]})
+
+    def apply(self, model: Model, tensors: dict[str, Tensor], **options: Any) -> Tensor | Steps:
+        return model.upscale(**tensors, **options)
+
+
 class Decode(Operation):
     """Codes to images; a task says where its codes come from."""
 
@@ -476,6 +494,7 @@ OPERATIONS: dict[Task, Operation] = {
         Translate(),
         Stylize(),
         Dream(),
+        Upscale(),
         Reconstruct(),
         Interpolate(),
         Vary(),

@@ -32,6 +32,7 @@ MODELS = {
     "toy-cyclegan": ("cyclegan", {"width": 8, "blocks": 1}, (32, 3)),
     "toy-munit": ("munit", {"width": 4, "blocks": 1, "style": 3}, (32, 3)),
     "toy-stargan": ("stargan", {"size": 32, "width": 4, "blocks": 1, "classes": 3}, (32, 3)),
+    "toy-edsr": ("edsr", {"width": 4, "blocks": 1}, (32, 3)),
     "toy-faces": ("stargan", {"size": 32, "width": 4, "blocks": 1, "classes": 4, "attributes": True}, (32, 3)),
 }
 
@@ -63,6 +64,8 @@ def make(folder: Path, name: str, serving: Serving = SERVING) -> Path:
         config=config,
         tasks=operations.tasks_of(model),
         image=ImageFormat(height=size, width=size, channels=channels),
+        native=model.native,
+        scales=model.scales,
         latent=model.latent_shape,
         attributes={name: attribute.record for name, attribute in model.attributes.items()},
         classes=DIGITS[: model.classes],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import math
 import os
 import zipfile
 from collections import defaultdict
@@ -22,6 +23,7 @@ from torch import Tensor
 
 from models.card import DataRecord
 from models.model import Batch
+from models.nn.bicubic import reduced
 from models.nn.edges import edges
 from models.nn.text import bags
 from training import captions, medley, paintings
@@ -32,7 +34,7 @@ from training.captions import Captions
 class Dataset:
     """What is known of an archive: how it is laid out, whose it is."""
 
-    layout: Literal["labelled", "paired", "unpaired", "stacked", "medley", "gallery"]
+    layout: Literal["labelled", "paired", "unpaired", "stacked", "photographs", "medley", "gallery"]
     licence: str
     source: str
     archive: str = ""
@@ -79,7 +81,7 @@ DATASETS = {
         "LiorYaacov/Horse2zebra-Image-to-image-Translation@50e7c1535be0",
     ),
     "sr": Dataset(
-        "labelled",
+        "photographs",
         "none stated; BSDS500 and the sets T91, Set5 and Set14 are research benchmarks",
         "T91: tegg89/SRCNN-Tensorflow@78be1a246979; BSDS: BIDS/BSDS500@a04b7c6c3a9f; "
         "Set5, Set14: majedelhelou/denoising_datasets@58234876fef6",
@@ -112,7 +114,7 @@ class DataSpec(BaseModel):
     held_out: str
     """The split that is never trained on: for sample sheets and metrics."""
     size: int
-    """Side of the model's square image, in pixels."""
+    """Side of the model's square image, in pixels; with `scales`, of the reduced picture."""
     resize: int | None = None
     """Side to which training pictures are scaled; `size` if absent."""
     crop: int | None = None
@@ -139,6 +141,10 @@ class DataSpec(BaseModel):
     known: int = 0
     """How many training pictures keep their label, as many of each class: a batch has some of these as `known` with
     their `labels`, and `images` without. 0: all of them, and every image's label is in `labels`."""
+
+    scales: tuple[int, ...] = ()
+    """Of photographs of any size: a batch has squares of them as `images`, turned and mirrored at random, and as
+    `small` the same reduced by one of these (`models.nn.bicubic.reduced`), `size` pixels on a side."""
 
     def evaluation(self) -> DataSpec:
         """The held-out split, whole pictures, nothing random."""
@@ -169,8 +175,8 @@ def archive(name: str) -> Path:
 class Contents:
     """What one split of an archive holds: pictures in memory, uint8 [N, C, S, S], by field."""
 
-    fields: dict[str, Tensor]
-    """`images`; or `a` and `b`."""
+    fields: dict[str, Tensor] | dict[str, list[Tensor]]
+    """`images`; or `a` and `b`. A list where the pictures differ in size."""
     labels: Tensor | None = None
     """[N] indices of classes, or [N, attributes] of 0 and 1."""
     classes: tuple[str, ...] = ()
@@ -247,6 +253,57 @@ class Source:
         return cut.flip(-1) if mirrored else cut
 
 
+class Photographs(Source):
+    """Pictures of many sizes, uint8 [C, H, W] each, from which squares are drawn."""
+
+    def __init__(self, spec: DataSpec, contents: Contents, record: DataRecord):
+        super().__init__(spec, contents, record)
+        multiple = math.lcm(*spec.scales)
+        self.large = [_multiple(picture, multiple) for picture in self.fields["images"]]
+        self.small = {scale: [_reduced(picture, scale) for picture in self.large] for scale in spec.scales}
+
+    @property
+    def channels(self) -> int:
+        """1 or 3."""
+        return len(self.fields["images"][0])
+
+    def batch(self, count: int, seed: int) -> dict[str, Tensor]:
+        """`count` random squares and the same reduced; every square of every picture is as likely as any other."""
+        generator = torch.Generator().manual_seed(seed)
+        side = self.spec.size
+        scale = self.spec.scales[int(torch.randint(len(self.spec.scales), (), generator=generator))]
+        free = [[length - side + 1 for length in picture.shape[1:]] for picture in self.small[scale]]
+        places = torch.tensor([max(down, 0) * max(across, 0) for down, across in free], dtype=torch.float)
+        large, small = [], []
+        for row in torch.multinomial(places, count, replacement=True, generator=generator).tolist():
+            top, left = (int(torch.randint(length, (), generator=generator)) for length in free[row])
+            turn = torch.randint(2, (3,), generator=generator).tolist()
+            small.append(_turned(_square(self.small[scale][row], top, left, side), turn))
+            large.append(_turned(_square(self.large[row], scale * top, scale * left, scale * side), turn))
+        return {"images": to_float(torch.stack(large)), "small": to_float(torch.stack(small))}
+
+
+def _multiple(picture: Tensor, of: int) -> Tensor:
+    """[C, H, W] without the pixels at the end that are too many for sides that are multiples of `of`."""
+    return picture[:, : picture.shape[1] // of * of, : picture.shape[2] // of * of]
+
+
+def _reduced(picture: Tensor, scale: int) -> Tensor:
+    """uint8 [C, H, W] -> uint8 [C, H / scale, W / scale]."""
+    return ((reduced(to_float(picture)[None], scale)[0] + 1) * 127.5).round().to(torch.uint8)
+
+
+def _square(picture: Tensor, top: int, left: int, side: int) -> Tensor:
+    return picture[:, top : top + side, left : left + side]
+
+
+def _turned(picture: Tensor, turn: Sequence[int]) -> Tensor:
+    """One of the eight ways to lay a square: mirrored down, across and along the diagonal, where `turn` is 1."""
+    down, across, diagonal = turn
+    picture = picture.flip([axis for axis, mirrored in ((1, down), (2, across)) if mirrored])
+    return picture.transpose(1, 2) if diagonal else picture
+
+
 def _of_each(labels: Tensor, count: int) -> Tensor:
     """Places of `count` examples, the first of each class and as many of one as of another."""
     each = count // len(labels.unique())
@@ -304,7 +361,7 @@ def load(spec: DataSpec) -> Source:
         licence=dataset.licence,
         source=dataset.source,
     )
-    return Source(spec, contents, record)
+    return (Photographs if dataset.layout == "photographs" else Source)(spec, contents, record)
 
 
 def _layout(dataset: Dataset, spec: DataSpec) -> Callable[[zipfile.ZipFile, DataSpec], Contents]:
@@ -412,6 +469,15 @@ def _stacked(opened: zipfile.ZipFile, spec: DataSpec) -> Contents:
     return Contents({"images": images}, stacked, tuple("".join(triple) for triple in product(classes, repeat=3)))
 
 
+def _photographs(opened: zipfile.ZipFile, spec: DataSpec) -> Contents:
+    """`<split>/<set>/*`: colour pictures at their own size, labelled by the set that they are of."""
+    members = _members(opened, spec.split)
+    sets = [PurePosixPath(name).parts[1] for name in members]
+    classes = tuple(sorted(set(sets)))
+    images = [torch.from_numpy(np.array(_picture(opened, name).convert("RGB"))).permute(2, 0, 1) for name in members]
+    return Contents({"images": images}, torch.tensor([classes.index(each) for each in sets]), classes)
+
+
 def _medley(archives: Mapping[str, Path], spec: DataSpec) -> Contents:
     pixels, names = medley.read(archives, spec.split == spec.held_out, spec.resize or spec.size)
     classes = tuple(sorted(set(names), key=lambda name: (name.startswith(("painting ", "photograph ")), name)))
@@ -438,4 +504,5 @@ _LAYOUTS: dict[str, Callable[[zipfile.ZipFile, DataSpec], Contents]] = {
     "paired": _paired,
     "unpaired": _unpaired,
     "stacked": _stacked,
+    "photographs": _photographs,
 }

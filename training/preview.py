@@ -9,11 +9,14 @@ from torch import Tensor
 from models import noise
 from models.card import SOURCE_AND_TARGET, Direction, Task
 from models.model import Model, device_of
+from models.nn.bicubic import reduced, resized
 from models.nn.text import bags
 from pictures import composition
 from tasks import operations
-from training.data import Source
+from training.data import Source, to_float
 
+_CENTRE = 144
+"""Side of what is shown of a photograph, if it is that large and a multiple of the scale."""
 _STYLES = 3
 """Translations of one image that are shown, where there are styles."""
 
@@ -26,6 +29,8 @@ def preview(model: Model, held_out: Source, rows: int = 8) -> np.ndarray | None:
     the right of their inputs, with the true answer beside them where the data has it, and so do reconstructions and
     stylized pictures.
     """
+    if hasattr(model, "upscale"):
+        return _upscaled(model, held_out, rows)
     tasks = operations.tasks_of(model)
     if Task.TRANSLATE in tasks and Task.SAMPLE not in tasks:
         return _translations(model, held_out, rows)
@@ -60,7 +65,7 @@ def _in_manners(model: Model, held_out: Source, rows: int = 3) -> np.ndarray:
         cells.append(photograph)
         for mixture in torch.eye(model.classes, device=photograph.device):
             cells.append(operations.whole(model.stylize(photograph[None], mixture=mixture[None]))[0])
-    return pictures.grid(list(operations.to_pixels(torch.stack(cells))), columns=1 + model.classes)
+    return composition.grid(list(operations.to_pixels(torch.stack(cells))), columns=1 + model.classes)
 
 
 def _dreams(model: Model, held_out: Source, rows: int = 3) -> np.ndarray:
@@ -68,13 +73,27 @@ def _dreams(model: Model, held_out: Source, rows: int = 3) -> np.ndarray:
     photographs = _spread(held_out, rows).to(device_of(model))
     made = [operations.whole(model.dream(photographs, layer=layer)) for layer in model.layers]
     cells = torch.stack([photographs, *made], dim=1).flatten(0, 1)
-    return pictures.grid(list(operations.to_pixels(cells)), columns=1 + len(made))
+    return composition.grid(list(operations.to_pixels(cells)), columns=1 + len(made))
 
 
 def _spread(held_out: Source, count: int) -> Tensor:
     """Held-out images, spread over the classes."""
     images = held_out.all()["images"]
     return images[torch.linspace(0, len(images) - 1, count).long()]
+
+
+def _upscaled(model: Model, held_out: Source, rows: int) -> np.ndarray:
+    """Two pictures in a row, three times each."""
+    scale, cells = max(model.scales), []
+    shown = held_out.fields["images"][: 2 * rows]
+    side = min(_CENTRE, *(length for picture in shown for length in picture.shape[1:])) // scale * scale
+    for picture in shown:
+        top, left = ((length - side) // 2 for length in picture.shape[1:])
+        truth = to_float(picture[:, top : top + side, left : left + side])[None]
+        small = reduced(truth, scale)
+        made = model.upscale(small.to(device_of(model)), scale).cpu()
+        cells += list(operations.to_pixels(torch.cat([resized(small, side, side), made, truth])))
+    return composition.grid(cells, columns=6)
 
 
 def _told(model: Model, held_out: Source, rows: int) -> np.ndarray:

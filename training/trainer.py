@@ -243,6 +243,8 @@ class Trainer:
             config=recipe.config,
             tasks=operations.tasks_of(model),
             image=ImageFormat(height=size, width=size, channels=self.source.channels),
+            native=model.native,
+            scales=model.scales,
             latent=model.latent_shape,
             attributes={name: attribute.record for name, attribute in model.attributes.items()},
             classes=(recipe.classes or self.source.classes) if model.classes or hasattr(model, "classify") else (),

@@ -95,7 +95,7 @@ def _finished(work: Work) -> Finished:
         return operation.finish(order.input, work.pictures, work.pixels)
     made = [frame.join(tiles) for tiles in work.pixels.reshape(-1, frame.tiles, *work.pixels.shape[1:])]
     finished = operation.finish(order.input, work.pictures, made)
-    return replace(finished, pictures=[frame.restore(picture) for picture in finished.pictures])
+    return replace(finished, pictures=[frame.restore(picture, work.pictures[0]) for picture in finished.pictures])
 
 
 def _encoded(work: Work, shown: Sequence[np.ndarray]) -> list[bytes]:

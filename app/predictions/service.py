@@ -38,8 +38,8 @@ from core.settings import Settings
 from jobs.prediction import ENDED, PICTURE_PREFIX, Order, Snapshot, Status, Webhook
 from models.card import Card, Task
 from models.registry import Entry, Registry
-from pictures.framing import Frame
-from tasks.inputs import STARTS, input_model
+from pictures.framing import Frame, Framing
+from tasks.inputs import STARTS, framing, input_model
 
 log = logs.get(__name__)
 
@@ -206,7 +206,7 @@ class Predictions:
         if not await self.store.workers():
             raise Unavailable("no worker is running", code="no_worker", retry_after_s=5)
         webhook = await self._webhook(request)
-        pixels, frame = await self._pixels(card, values, pictures)
+        pixels, frame = await self._pixels(card, values, pictures, framing(card, task, values))
         naming = naming or RequestName()
         job = NewJob(
             id=naming.id or secrets.token_hex(16),
@@ -423,16 +423,15 @@ class Predictions:
         return values, pictures
 
     async def _pixels(
-        self, card: Card, values: dict[str, Any], pictures: dict[str, tuple[str, Source]]
+        self, card: Card, values: dict[str, Any], pictures: dict[str, tuple[str, Source]], framing: Framing | None
     ) -> tuple[dict[str, bytes], Frame | None]:
-        """Each picture as the model takes it, by its id; and how `image` is framed, where the input has a `fit`."""
+        """Each picture as the model takes it, by its id; and how `image` is framed, where it is."""
         pixels, frame = {}, None
         for picture, (at, source) in pictures.items():
             data = await self.sources.read(source, at, self.caller.owner)
             limits = card.image, self.settings.max_pixels, at
-            if values.get("fit") and values["image"] == PICTURE_PREFIX + picture:
-                asked = values["fit"], values["side"], values.get("n", 1)
-                pixels[picture], frame = await to_framed(data, *limits, *asked)
+            if framing and values["image"] == PICTURE_PREFIX + picture:
+                pixels[picture], frame = await to_framed(data, *limits, framing)
             else:
                 pixels[picture] = await to_pixels(data, *limits)
         return pixels, frame

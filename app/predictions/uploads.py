@@ -17,7 +17,7 @@ from app.http.errors import FieldError, Invalid, Problem, TooLarge, UnsupportedM
 from app.schemas.uploads import Upload
 from pictures.codec import BadPicture, decode, decode_framed, inspect
 from pictures.formats import ImageFormat
-from pictures.framing import Fit, Frame, TooManyTiles
+from pictures.framing import Frame, Framing, TooLargePicture, TooManyTiles
 
 Decoded = TypeVar("Decoded")
 
@@ -41,18 +41,18 @@ async def to_pixels(data: bytes, wanted: ImageFormat, max_pixels: int, pointer: 
 
 
 async def to_framed(
-    data: bytes, wanted: ImageFormat, max_pixels: int, pointer: str, fit: Fit, side: int | None, answers: int
+    data: bytes, wanted: ImageFormat, max_pixels: int, pointer: str, framing: Framing
 ) -> tuple[bytes, Frame]:
     """The same of the size `Frame.inner`, and the frame.
 
     Raises:
-        Problem: as `to_pixels`; 422 too large for tiles.
+        Problem: as `to_pixels`; 422 more work than one picture may be.
     """
     try:
-        pixels, frame = await _decoded(pointer, decode_framed, data, wanted, max_pixels, fit, side, answers)
-    except TooManyTiles as error:
-        detail = str(error)
-        raise Invalid(detail, code="too_many_tiles", errors=[FieldError(pointer=pointer, detail=detail)]) from None
+        pixels, frame = await _decoded(pointer, decode_framed, data, wanted, max_pixels, framing)
+    except TooLargePicture as error:
+        detail, code = str(error), "too_many_tiles" if isinstance(error, TooManyTiles) else "too_many_pixels"
+        raise Invalid(detail, code=code, errors=[FieldError(pointer=pointer, detail=detail)]) from None
     return pixels.tobytes(), frame
 
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from models import model
 from models.card import Task
 from models.features import feature_network
-from models.losses.perceptual import content_loss, total_variation
+from models.losses.style import content_loss, total_variation
 from models.model import Batch, Losses, Model, Player, device_of, register
 from models.nn.init import he_
 from models.nn.vgg import VGG

@@ -46,6 +46,7 @@ class BicycleGAN(Model):
         self.generator = UNetTranslator(
             config.channels, config.size, config.width, config.cap, dropout=0.0, latent=config.style
         )
+        self.native = self.generator.native
         self.encoder = StyleEncoder(config.channels, config.encoder_width, config.style * 2)
 
     def translate(self, images: Tensor, direction: Direction, latent: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from models import model
 from models.card import Task
 from models.families.gatys import Gatys
 from models.features import shipped
-from models.losses.perceptual import content_loss, gram, style_loss, total_variation
+from models.losses.style import content_loss, gram, style_loss, total_variation
 from models.model import Batch, Losses, Model, Player, register
 from models.nn.stylist import Stylist
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from models import model
 from models.card import Task
 from models.features import feature_network
-from models.losses.perceptual import content_loss, gram, style_loss, total_variation
+from models.losses.style import content_loss, gram, style_loss, total_variation
 from models.model import Batch, Losses, Model, Step, Steps, device_of, register
 from models.nn.vgg import VGG
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from models.features import shipped
-from models.losses.perceptual import content_loss, gram, style_loss, total_variation
+from models.losses.style import content_loss, gram, style_loss, total_variation
 from models.model import build
 from models.nn.stylist import Stylist
 from models.nn.vgg import VGG

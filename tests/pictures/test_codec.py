@@ -112,3 +112,17 @@ def test_a_grid_is_filled_row_by_row():
     sheet = composition.grid(cells, columns=2, gap=1)
     assert sheet.shape == (5, 7, 1)
     assert (sheet[0, 0], sheet[0, 4], sheet[3, 0], sheet[3, 4]) == (10, 20, 30, 255)
+
+
+@pytest.mark.parametrize("format", ["png", "webp", "avif"])
+def test_transparency_is_written(format):
+    pixels = np.full((8, 8, 4), (10, 200, 30, 255), np.uint8)
+    pixels[:4, :, 3] = 0
+    read = np.asarray(Image.open(io.BytesIO(codec.encode(pixels, format, 100))).convert("RGBA"))
+    assert np.abs(read[..., 3].astype(int) - pixels[..., 3]).max() <= 2
+    assert np.abs(read[4:].astype(int) - pixels[4:]).max() <= 16
+
+
+def test_what_is_transparent_lies_over_white_in_a_jpg():
+    pixels = np.zeros((8, 8, 4), np.uint8)
+    assert np.asarray(Image.open(io.BytesIO(codec.encode(pixels, "jpg")))).min() > 250

@@ -60,6 +60,9 @@ FAMILIES = {
     "unit": ("horse2zebra", {"size": 16, "blocks": 1, "scales": 1, **SMALL}),
     "munit": ("horse2zebra", {"blocks": 1, "scales": 2, **SMALL}),
     "drit": ("horse2zebra", {"blocks": 1, "scales": 1, **SMALL}),
+    "srcnn": ("sr", {"width": 4}),
+    "edsr": ("sr", {"width": 4, "blocks": 1}),
+    "srgan": ("sr", {"width": 4, "blocks": 1, "discriminator_width": 4, "discriminator_halvings": 1}),
     "stargan": ("mnist", {"size": 16, "channels": 1, "classes": 2, "width": 4, "blocks": 1, "critic_halvings": 2}),
 }
 
@@ -101,6 +104,11 @@ def datasets(tmp_path_factory):
         for name in names
         if name != missing
     ]
+    layouts["sr"] = [
+        (f"{split}/{name}/{i}.png", (36 + i, 40), "RGB")
+        for split, name in (("train", "T91"), ("test", "Set5"))
+        for i in range(8)
+    ]
     layouts["faces"] = [(f"train/faces/{i}.jpg", (16, 16), "RGB") for i in range(3)]
     for name, members in layouts.items():
         with zipfile.ZipFile(folder / f"{name}.zip", "w") as opened:
@@ -129,7 +137,8 @@ def toy(family, steps=4, **budget):
         data=DataSpec(
             set=name,
             held_out="val" if name == "facades" else "test",
-            size=32 if family == "discogan" else 16,
+            size={"discogan": 32, "srcnn": 8, "edsr": 8, "srgan": 8}.get(family, 16),
+            scales=(4,) if name == "sr" else (),
             flip=name not in ("mnist", "emoji"),
             captions=family == "gan-int-cls",
             edges=family == "ss-gan",
