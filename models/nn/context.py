@@ -1,0 +1,64 @@
+"""The networks of a Context Encoder (Pathak et al. 2016, arXiv 1604.07379): what is in a hole, told from around it."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from models.nn.init import he_
+
+
+class ChannelWise(nn.Module):
+    """Each channel's map to another of its own, every place from all places (section 3.1). [N, C, s, s] -> [N, C, t, t].
+
+    Far fewer numbers than a layer that joins all channels, too; a 1x1 convolution behind it joins them.
+    """
+
+    def __init__(self, channels: int, side: int, out_side: int):
+        super().__init__()
+        self.side = out_side
+        self.weight = nn.Parameter(torch.randn(channels, side**2, out_side**2) / side)
+        self.bias = nn.Parameter(torch.zeros(channels, out_side**2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        mixed = torch.einsum("nci,cio->nco", x.flatten(2), self.weight.to(x.dtype)) + self.bias.to(x.dtype)
+        return mixed.unflatten(2, (self.side, self.side))
+
+
+def _rectified(inputs: int, outputs: int, kernel: int, stride: int = 1) -> list[nn.Module]:
+    conv = nn.Conv2d(inputs, outputs, kernel, stride, (kernel - 1) // 2)
+    return [conv, nn.LeakyReLU(0.2, inplace=True)]
+
+
+class ContextFiller(nn.Module):
+    """Images [N, C, size, size] that are 0 in their middle -> that middle, [N, C, side, side] in [-1, 1].
+
+    An encoder that halves the picture to 4x4 places, a layer by which each of them knows of all, and a decoder that
+    doubles by resizing before a convolution, which leaves no grid (doi 10.23915/distill.00003).
+
+    Args:
+        size: 4 times a power of two.
+        side: of what is made; a multiple of 16.
+        width: channels of the first map; they double at each halving, up to `cap` times as many.
+    """
+
+    def __init__(self, channels: int, size: int, side: int, width: int, cap: int):
+        super().__init__()
+        halvings = (size // 4).bit_length() - 1
+        if size != 4 * 2**halvings or side % 16:
+            raise ValueError(f"size {size} must be 4 times a power of two, and side {side} a multiple of 16")
+        widths = [width * min(2**level, cap) for level in range(halvings)]
+        layers: list[nn.Module] = []
+        for inputs, outputs in pairwise((channels, *widths)):
+            layers += _rectified(inputs, outputs, kernel=4, stride=2)
+        wide = widths[-1]
+        layers += [ChannelWise(wide, 4, side // 16), *_rectified(wide, wide, kernel=1)]
+        for inputs, outputs in pairwise((wide, wide, wide // 2, wide // 4, wide // 8)):
+            layers += [nn.Upsample(scale_factor=2.0), *_rectified(inputs, outputs, kernel=3)]
+        self.net = nn.Sequential(*layers, nn.Conv2d(wide // 8, channels, 3, padding=1), nn.Tanh())
+        he_(self)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.net(images)
