@@ -71,8 +71,9 @@ class Model(nn.Module):
     - `stylize(images)`: images -> images
     - `vary(images, noise, strength)`: images, normal noise [N, *latent_shape] and a share in [0, 1] -> images; without
       it, a model with codes adds the noise to those
-    - `complete(images, mask, noise)`: images, [N, 1, H, W] that is 1 where they are to be filled in and else 0, and of a
-      model with a `latent_shape` normal noise [N, *latent_shape] -> whole images (the known pixels are laid over them)
+    - `complete(images, mask, noise)`: images, [N, 1, H, W] that is 1 where they are to be filled in and else 0, and
+      normal noise [N, *latent_shape] -> whole images (the known pixels are laid over them); a model without a latent
+      takes no noise
     - `classify(images)`: logits of the classes [N, classes]
     - `score(images)`: log-likelihood of each image in nats [N], or a lower bound of it, or what `scores` names
 

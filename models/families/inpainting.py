@@ -90,8 +90,10 @@ class ContextEncoder(Filler):
 
 @register("gated-conv")
 class GatedConv(Filler):
-    """Holes of any shape. The discriminator judges patches and knows where the hole is (section 3.4); of the paper's two
-    stages this is the first, whose game is pix2pix's."""
+    """Holes of any shape. The discriminator judges patches and knows where the hole is (section 3.4).
+
+    Of the paper's two stages this is one; its game is that of pix2pix.
+    """
 
     class Config(model.Config):
         channels: int = 3

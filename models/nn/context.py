@@ -11,7 +11,9 @@ from models.nn.init import he_
 
 
 class ChannelWise(nn.Module):
-    """Each channel's map to another of its own, every place from all places (section 3.1). [N, C, s, s] -> [N, C, t, t].
+    """Each channel's map to another of its own, every place from all places (section 3.1).
+
+    [N, channels, side, side] -> [N, channels, out_side, out_side].
 
     Far fewer numbers than a layer that joins all channels, too; a 1x1 convolution behind it joins them.
     """
