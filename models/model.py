@@ -106,6 +106,8 @@ class Model(nn.Module):
     directions: tuple[Direction, ...] = ()
     targets: Literal["", "one", "many"] = ""
     """Whether a translation is told a class: one of several domains, or as many attributes as an image may have."""
+    hole: int = 0
+    """Side of the square in the middle of a picture to which the holes that it fills are confined; 0: anywhere."""
     options: Mapping[Task, tuple[str, ...]] = {}
     """Inputs (`models.inputs.FIELDS`) of a task that the model's method takes besides, by the same names."""
 

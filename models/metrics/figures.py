@@ -15,6 +15,7 @@ from models.metrics.coverage import mode_coverage
 from models.metrics.faces import face_detection_rate
 from models.metrics.fidelity import psnr
 from models.metrics.frechet import frechet_distance
+from models.metrics.holes import inpainting
 from models.metrics.kernel import kernel_distance
 from models.metrics.manifold import precision_recall
 from models.metrics.parzen import parzen_log_likelihood
@@ -205,4 +206,5 @@ FIGURES: tuple[Callable[[Subject], Iterator[Metric]], ...] = (
     patches,
     prompts,
     stylization,
+    inpainting,
 )
