@@ -19,7 +19,7 @@ HOLES = 100
 
 
 def inpainting(about: Subject) -> Iterator[Metric]:
-    """Signal to noise in the hole, of those kinds of holes that the model takes, and the same of what needs no model."""
+    """Signal to noise in the holes, of those kinds that the model takes, beside that of what needs no model."""
     if Task.INPAINT not in about.card.tasks:
         return
     images = about.real["images"]
