@@ -41,7 +41,6 @@ class ContextEncoder(Filler):
         margin: int = 8
         """Pixels around the hole that are made, too."""
         width: int = 32
-        cap: int = 8
         adversarial: float = 0.001
         overlap: float = 10.0
         """What the margin's error counts for against the hole's."""
@@ -52,7 +51,7 @@ class ContextEncoder(Filler):
         self.config = config
         self.hole = config.size // 2
         self.made = self.hole + 2 * config.margin
-        self.generator = ContextFiller(config.channels, config.size, self.made, config.width, config.cap)
+        self.generator = ContextFiller(config.channels, config.size, self.made, config.width)
 
     def complete(self, images: Tensor, mask: Tensor) -> Tensor:
         """What the mask shows outside the square stays hidden, and grey."""

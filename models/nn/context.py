@@ -9,6 +9,9 @@ from torch import Tensor, nn
 
 from models.nn.init import he_
 
+PLACES = 8
+"""Places along a side of the innermost map."""
+
 
 class ChannelWise(nn.Module):
     """Each channel's map to another of its own, every place from all places (section 3.1).
@@ -37,29 +40,30 @@ def _rectified(inputs: int, outputs: int, kernel: int, stride: int = 1) -> list[
 class ContextFiller(nn.Module):
     """Images [N, C, size, size] that are 0 in their middle -> that middle, [N, C, side, side] in [-1, 1].
 
-    An encoder that halves the picture to 4x4 places, a layer by which each of them knows of all, and a decoder that
-    doubles by resizing before a convolution, which leaves no grid (doi 10.23915/distill.00003).
+    An encoder that halves the picture to 8x8 places, a layer by which each of them knows of all, and a decoder that
+    doubles by resizing before a convolution, which leaves no grid (doi 10.23915/distill.00003). The paper has 6x6
+    places of 227 pixels and stops at 4x4 of 128; with 8x8 rows and columns of windows can go on through the hole.
 
     Args:
-        size: 4 times a power of two.
-        side: of what is made; a multiple of 16.
-        width: channels of the first map; they double at each halving, up to `cap` times as many.
+        size: 8 times a power of two.
+        side: of what is made; a multiple of `size // 8`.
+        width: channels of the first map; they double at each halving.
     """
 
-    def __init__(self, channels: int, size: int, side: int, width: int, cap: int):
+    def __init__(self, channels: int, size: int, side: int, width: int):
         super().__init__()
-        halvings = (size // 4).bit_length() - 1
-        if size != 4 * 2**halvings or side % 16:
-            raise ValueError(f"size {size} must be 4 times a power of two, and side {side} a multiple of 16")
-        widths = [width * min(2**level, cap) for level in range(halvings)]
+        halvings = (size // PLACES).bit_length() - 1
+        if size != PLACES * 2**halvings or side % 2**halvings:
+            raise ValueError(f"size {size} must be {PLACES} times a power of two, and side {side} a multiple of that")
+        widths = [width * 2**level for level in range(halvings)]
+        wide = widths[-1]
         layers: list[nn.Module] = []
         for inputs, outputs in pairwise((channels, *widths)):
             layers += _rectified(inputs, outputs, kernel=4, stride=2)
-        wide = widths[-1]
-        layers += [ChannelWise(wide, 4, side // 16), *_rectified(wide, wide, kernel=1)]
-        for inputs, outputs in pairwise((wide, wide, wide // 2, wide // 4, wide // 8)):
+        layers += [ChannelWise(wide, PLACES, side // 2**halvings), *_rectified(wide, wide, kernel=1)]
+        for inputs, outputs in pairwise((wide, *reversed(widths))):
             layers += [nn.Upsample(scale_factor=2.0), *_rectified(inputs, outputs, kernel=3)]
-        self.net = nn.Sequential(*layers, nn.Conv2d(wide // 8, channels, 3, padding=1), nn.Tanh())
+        self.net = nn.Sequential(*layers, nn.Conv2d(width, channels, 3, padding=1), nn.Tanh())
         he_(self)
 
     def forward(self, images: Tensor) -> Tensor:
