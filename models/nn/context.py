@@ -46,22 +46,23 @@ class ContextFiller(nn.Module):
 
     Args:
         size: 8 times a power of two.
-        side: of what is made; a multiple of `size // 8`.
+        side: of what is made; a multiple of `size // 16`.
         width: channels of the first map; they double at each halving.
     """
 
     def __init__(self, channels: int, size: int, side: int, width: int):
         super().__init__()
         halvings = (size // PLACES).bit_length() - 1
-        if size != PLACES * 2**halvings or side % 2**halvings:
-            raise ValueError(f"size {size} must be {PLACES} times a power of two, and side {side} a multiple of that")
+        doublings = halvings - 1
+        if size != PLACES * 2**halvings or side % 2**doublings:
+            raise ValueError(f"size {size} must be {PLACES} times a power of two, and side {side} of half that power")
         widths = [width * 2**level for level in range(halvings)]
         wide = widths[-1]
         layers: list[nn.Module] = []
         for inputs, outputs in pairwise((channels, *widths)):
             layers += _rectified(inputs, outputs, kernel=4, stride=2)
-        layers += [ChannelWise(wide, PLACES, side // 2**halvings), *_rectified(wide, wide, kernel=1)]
-        for inputs, outputs in pairwise((wide, *reversed(widths))):
+        layers += [ChannelWise(wide, PLACES, side // 2**doublings), *_rectified(wide, wide, kernel=1)]
+        for inputs, outputs in pairwise(reversed(widths)):
             layers += [nn.Upsample(scale_factor=2.0), *_rectified(inputs, outputs, kernel=3)]
         self.net = nn.Sequential(*layers, nn.Conv2d(width, channels, 3, padding=1), nn.Tanh())
         he_(self)
