@@ -10,16 +10,16 @@ from typing import Annotated
 from fastapi import Depends, Header, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from app.access import Caller
-from app.keys import Scope
-from app.metrics import Metrics
-from app.predictions import Files, Naming, Patience, Predictions
-from app.preferences import DURATION, Preference, preferred, seconds
+from app.access.callers import Caller
+from app.access.keys import Scope
+from app.http.preferences import DURATION, Preference, preferred, seconds
+from app.monitoring.metrics import ApiMetrics
+from app.predictions.service import Files, Predictions, RequestName, WaitPolicy
+from app.predictions.store import Store
 from app.schemas.predictions import PredictionRequest
-from app.store import Store
 from core.settings import Settings
+from jobs.prediction import Snapshot
 from models.registry import Entry, Registry
-from workers.jobs import Snapshot
 
 _bearer = HTTPBearer(
     auto_error=False,
@@ -69,7 +69,7 @@ async def _settings(request: Request) -> Settings:
     return request.app.state.predictions.settings
 
 
-async def _metrics(request: Request) -> Metrics:
+async def _metrics(request: Request) -> ApiMetrics:
     return request.app.state.predictions.metrics
 
 
@@ -84,24 +84,24 @@ class Asking:
         self.preference = preference
         self.cancel_after_s = cancel_after_s
 
-    async def prediction(self, asked: PredictionRequest, files: Files, naming: Naming | None = None) -> Snapshot:
+    async def prediction(self, asked: PredictionRequest, files: Files, naming: RequestName | None = None) -> Snapshot:
         """Waits only if told to. Who waits may leave, and come back for the prediction."""
-        return await self._create(asked, files, naming, Patience(self.preference.wait_s or 0, self.cancel_after_s))
+        return await self._create(asked, files, naming, WaitPolicy(self.preference.wait_s or 0, self.cancel_after_s))
 
-    async def pictures(self, asked: PredictionRequest, files: Files, naming: Naming | None = None) -> Snapshot:
+    async def pictures(self, asked: PredictionRequest, files: Files, naming: RequestName | None = None) -> Snapshot:
         """Waits unless told not to. If the client leaves, nobody can get what was not named: it is canceled."""
         wait_s = self.preference.wait_s
         if wait_s is None:
             wait_s = self.predictions.settings.max_wait_s
         leaving = None if naming and naming.key else self._leaving
-        return await self._create(asked, files, naming, Patience(wait_s, self.cancel_after_s, leaving), pictured=True)
+        return await self._create(asked, files, naming, WaitPolicy(wait_s, self.cancel_after_s, leaving), pictured=True)
 
     async def _create(
         self,
         asked: PredictionRequest,
         files: Files,
-        naming: Naming | None,
-        patience: Patience,
+        naming: RequestName | None,
+        patience: WaitPolicy,
         pictured: bool = False,
     ) -> Snapshot:
         found = await self.predictions.create(asked, files, patience, naming, pictured)
@@ -141,5 +141,5 @@ StoreDep = Annotated[Store, Depends(_store)]
 EntryDep = Annotated[Entry, Depends(_entry)]
 RegistryDep = Annotated[Registry, Depends(_registry)]
 SettingsDep = Annotated[Settings, Depends(_settings)]
-MetricsDep = Annotated[Metrics, Depends(_metrics)]
+MetricsDep = Annotated[ApiMetrics, Depends(_metrics)]
 AskingDep = Annotated[Asking, Depends(_asking)]

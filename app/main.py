@@ -11,17 +11,17 @@ from fastapi import Depends, FastAPI
 from fastapi_offline import FastAPIOffline
 from starlette.middleware.cors import CORSMiddleware
 
-from app import errors, page
-from app.access import Access
+from app.access.callers import Access
 from app.dependencies import may_use
-from app.examples import illustrate
-from app.metrics import Metrics
-from app.middleware import CORS, Head, LimitBody, Observe
-from app.openapi import components, problems
-from app.predictions import Predictions
+from app.http import errors, page
+from app.http.examples import illustrate
+from app.http.middleware import CORS, Head, LimitBody, Observe
+from app.http.openapi import components, problems
+from app.monitoring.metrics import ApiMetrics
+from app.predictions.service import Predictions
+from app.predictions.store import Store
 from app.routes import bundles, deliveries, images, interpolate, models, operations, predictions, short, uploads, usage
-from app.store import Store
-from core import collector, logs
+from core import garbage_collection, logs
 from core.settings import Settings, get_settings
 from models.registry import Registry
 
@@ -32,7 +32,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """The API for some settings; without them, for this process's own (uvicorn's factory)."""
     settings = settings or get_settings()
     logs.configure(settings)
-    registry, metrics = Registry(settings.model_folders), Metrics()
+    registry, metrics = Registry.with_shipped(settings.models), ApiMetrics()
     for folder, reason in registry.broken.items():
         log.error("model_unreadable", folder=str(folder), reason=reason)
 
@@ -42,7 +42,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.state.access = Access(store.redis, settings)
         app.state.predictions = Predictions(registry, store, settings, metrics)
         await store.open()
-        collector.settle()
+        garbage_collection.settle()
         log.info("api_ready", models=[entry.card.name for entry in registry.served()])
         yield
         await store.close()

@@ -11,8 +11,6 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-SHIPPED_MODELS = Path(__file__).parent.parent / "models" / "zoo"
-
 Rate = Annotated[str, Field(pattern=r"^[1-9]\d{0,5}/(second|minute|hour|day)$")]
 """So many per time: `60/minute`."""
 
@@ -93,11 +91,6 @@ class Settings(BaseSettings):
     @classmethod
     def _split_names(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
-
-    @property
-    def model_folders(self) -> tuple[Path, ...]:
-        """Where models are looked for; an earlier folder's model hides a later one's of the same name."""
-        return (*self.models, SHIPPED_MODELS)
 
     @property
     def on_loopback(self) -> bool:

@@ -14,7 +14,7 @@ _INSIDE = 1e-4
 """How far a quantile stays from 0 and 1, whose normal numbers are infinite."""
 
 
-class Attribute(ABC):
+class LatentAttribute(ABC):
     """A property of an image that can be set in its latent."""
 
     record: card.Attribute
@@ -26,7 +26,7 @@ class Attribute(ABC):
 
 
 @dataclass(frozen=True)
-class Code(Attribute):
+class Code(LatentAttribute):
     """A uniform number in [-1, 1]: the quantile of the latent's number at `place`."""
 
     place: int
@@ -44,7 +44,7 @@ class Code(Attribute):
 
 
 @dataclass(frozen=True)
-class Category(Attribute):
+class Category(LatentAttribute):
     """One of `count` equally frequent kinds: a quantile of the latent's number at `place`."""
 
     place: int
@@ -63,7 +63,7 @@ class Category(Attribute):
 
 
 @dataclass(frozen=True)
-class Direction(Attribute):
+class LatentDirection(LatentAttribute):
     """A vector [*latent_shape] that is added so many times; 0 leaves the latent where it is."""
 
     vector: Tensor

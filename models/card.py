@@ -8,6 +8,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from pictures.formats import ImageFormat
+from pictures.framing import Native
+
 CARD_FILE = "card.json"
 WEIGHTS_FILE = "model.safetensors"
 DIRECTIONS_FILE = "directions.safetensors"
@@ -23,7 +26,7 @@ ModelName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$"
 Direction = Literal["AtoB", "BtoA"]
 BACK: dict[Direction, Direction] = {"AtoB": "BtoA", "BtoA": "AtoB"}
 Domain = Literal["a", "b"]
-ENDS: dict[Direction, tuple[Domain, Domain]] = {"AtoB": ("a", "b"), "BtoA": ("b", "a")}
+SOURCE_AND_TARGET: dict[Direction, tuple[Domain, Domain]] = {"AtoB": ("a", "b"), "BtoA": ("b", "a")}
 """The domains that each direction leads from and to, as batches name them; cards and people write A and B."""
 
 
@@ -39,6 +42,7 @@ class Task(StrEnum):
     VARY = "vary"
     TRAVERSE = "traverse"
     STYLIZE = "stylize"
+    UPSCALE = "upscale"
     INPAINT = "inpaint"
     ENCODE = "encode"
     SCORE = "score"
@@ -52,19 +56,6 @@ class Task(StrEnum):
 
 class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class ImageFormat(_Record):
-    """Pixels of a picture at the border: uint8, height x width x channels."""
-
-    height: int = Field(gt=0)
-    width: int = Field(gt=0)
-    channels: Literal[1, 3]
-
-    @property
-    def mode(self) -> Literal["L", "RGB"]:
-        """Pillow's name for the channels."""
-        return "L" if self.channels == 1 else "RGB"
 
 
 class DataRecord(_Record):
@@ -147,7 +138,7 @@ class Serving(_Record):
 
 
 class Card(_Record):
-    """A model as a request sees it. `tasks` maps each task to the names of the inputs it takes (`models.inputs`)."""
+    """A model as a request sees it. `tasks` maps each task to the names of the inputs it takes (`tasks.inputs`)."""
 
     schema_version: Literal[1] = 1
     name: ModelName
@@ -156,6 +147,8 @@ class Card(_Record):
     config: dict[str, Any]
     tasks: dict[Task, tuple[str, ...]]
     image: ImageFormat = Field(description="of the pictures it makes, and of the pictures it takes")
+    native: Native | None = Field(None, description="of the pictures that it takes at their own size, if it does")
+    scales: tuple[int, ...] = Field((), description="how many times as large it can make a picture")
     latent: tuple[int, ...] = Field((), description="shape of the latent that an image is made from; empty: none")
     normalisation: Literal["uint8 / 127.5 - 1"] = "uint8 / 127.5 - 1"
     classes: tuple[str, ...] = ()

@@ -10,8 +10,9 @@ import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
-from models.attributes import Attribute
+from models.attributes import LatentAttribute
 from models.card import Direction, Task
+from pictures.framing import Native
 
 Batch = Mapping[str, Tensor]
 """Training data by name: `images` [N,C,H,W] in [-1, 1] and `labels` [N]; or `a` and `b` for two domains or a pair."""
@@ -60,7 +61,7 @@ class Player:
 class Model(nn.Module):
     """A generative model. `__init__` builds what serves; `prepare_training` adds what only training needs.
 
-    A family implements those of these methods that it can; `models.operations` offers the tasks that follow:
+    A family implements those of these methods that it can; `tasks.operations` offers the tasks that follow:
 
     - `sample(latent, labels)`: [N, *latent_shape] (and [N] class indices) -> images; with `reads_text`,
       `sample(latent, text)`
@@ -69,6 +70,7 @@ class Model(nn.Module):
       that it leads to -> codes [N, *latent_shape], it takes such a code, or normal noise, as `latent` besides. Of one
       with `targets` it takes, in place of a direction, `targets` [N, classes] of 0 and 1
     - `stylize(images)`: images -> images
+    - `upscale(images, scale)`: images -> images `scale` times as large, one of `scales`
     - `vary(images, noise, strength)`: images, normal noise [N, *latent_shape] and a share in [0, 1] -> images; without
       it, a model with codes adds the noise to those
     - `complete(images, mask, noise)`: images, [N, 1, H, W] that is 1 where they are to be filled in and else 0, and
@@ -101,15 +103,19 @@ class Model(nn.Module):
     """Whether `sample` takes texts, as `models.nn.text.bags` puts them, in place of labels."""
     truncatable = True
     """Whether latents nearer to 0 make images that are more typical."""
-    attributes: Mapping[str, Attribute] = {}
+    attributes: Mapping[str, LatentAttribute] = {}
     """What can be set of an image by an input of its own, by the input's name."""
     directions: tuple[Direction, ...] = ()
     targets: Literal["", "one", "many"] = ""
     """Whether a translation is told a class: one of several domains, or as many attributes as an image may have."""
     hole: int = 0
     """Side of the square in the middle of a picture to which the holes that it fills are confined; 0: anywhere."""
+    native: Native | None = None
+    """The pictures that it takes at their own size, if it is made of convolutions alone."""
+    scales: tuple[int, ...] = ()
+    """How many times as large it can make a picture."""
     options: Mapping[Task, tuple[str, ...]] = {}
-    """Inputs (`models.inputs.FIELDS`) of a task that the model's method takes besides, by the same names."""
+    """Inputs (`tasks.inputs.FIELDS`) of a task that the model's method takes besides, by the same names."""
 
     def prepare_training(self) -> None:
         """Adds the networks and the state that training needs and serving does not (critics, image pools)."""

@@ -5,10 +5,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from models import checkpoint, directions, operations, pictures
-from models.card import EXAMPLES, SHEET_FILE, Card, ImageFormat, Serving
-from models.directions import Found
+from evaluation import latent_directions
+from evaluation.latent_directions import Found
+from models import checkpoint
+from models.card import EXAMPLES, SHEET_FILE, Card, Serving
 from models.model import build
+from pictures import codec
+from pictures.formats import ImageFormat
+from tasks import operations
 
 DIGITS = tuple("0123456789")
 
@@ -28,6 +32,7 @@ MODELS = {
     "toy-cyclegan": ("cyclegan", {"width": 8, "blocks": 1}, (32, 3)),
     "toy-munit": ("munit", {"width": 4, "blocks": 1, "style": 3}, (32, 3)),
     "toy-stargan": ("stargan", {"size": 32, "width": 4, "blocks": 1, "classes": 3}, (32, 3)),
+    "toy-edsr": ("edsr", {"width": 4, "blocks": 1}, (32, 3)),
     "toy-faces": ("stargan", {"size": 32, "width": 4, "blocks": 1, "classes": 4, "attributes": True}, (32, 3)),
 }
 
@@ -59,6 +64,8 @@ def make(folder: Path, name: str, serving: Serving = SERVING) -> Path:
         config=config,
         tasks=operations.tasks_of(model),
         image=ImageFormat(height=size, width=size, channels=channels),
+        native=model.native,
+        scales=model.scales,
         latent=model.latent_shape,
         attributes={name: attribute.record for name, attribute in model.attributes.items()},
         classes=DIGITS[: model.classes],
@@ -70,7 +77,9 @@ def make(folder: Path, name: str, serving: Serving = SERVING) -> Path:
     ).write(folder / name)
     if name in DIRECTED:
         axes = torch.eye(model.latent_shape[0])
-        directions.write(folder / name, {each: Found(axes[place], 1.0) for place, each in enumerate(DIRECTED[name])})
+        latent_directions.write(
+            folder / name, {each: Found(axes[place], 1.0) for place, each in enumerate(DIRECTED[name])}
+        )
     _draw(folder / name, size, channels, kinds=("A", "B") if model.directions else ("image",))
     return folder / name
 
@@ -78,9 +87,9 @@ def make(folder: Path, name: str, serving: Serving = SERVING) -> Path:
 def _draw(folder: Path, size: int, channels: int, kinds: tuple[str, ...]) -> None:
     """A sheet, and two pictures of noise of each kind to try the model on."""
     drawn = np.random.default_rng(0).integers(0, 256, (5, size, size, channels), np.uint8)
-    (folder / SHEET_FILE).write_bytes(pictures.encode(drawn[4], "webp"))
+    (folder / SHEET_FILE).write_bytes(codec.encode(drawn[4], "webp"))
     (folder / EXAMPLES).mkdir(exist_ok=True)
     for place, kind in enumerate(kinds):
         for index in range(2):
-            picture = pictures.encode(drawn[2 * place + index])
+            picture = codec.encode(drawn[2 * place + index])
             (folder / EXAMPLES / f"{kind}-{index}.png").write_bytes(picture)

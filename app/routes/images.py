@@ -7,16 +7,17 @@ import base64
 from fastapi import APIRouter, Request, Response
 from pydantic import ValidationError
 
-from app import answers, facade
 from app.dependencies import Asking, AskingDep, PredictionsDep
-from app.errors import Invalid, Unavailable, field_errors
-from app.openapi import EDIT_BODY, GENERATION_BODY, VARIATION_BODY, envelopes
-from app.parsing import read_body
-from app.predictions import Predictions
+from app.http import responses
+from app.http.errors import Invalid, Unavailable, field_errors
+from app.http.openapi import EDIT_BODY, GENERATION_BODY, VARIATION_BODY, envelopes
+from app.http.parsing import read_body
+from app.predictions import openai
+from app.predictions.service import Predictions
 from app.schemas.images import ImageItem, ImagesRequest, ImagesResponse
-from app.schemas.predictions import Prediction
+from jobs.prediction import ENDED, Snapshot
+from jobs.representation import Prediction
 from models.card import Task
-from workers.jobs import ENDED, Snapshot
 
 router = APIRouter(
     prefix="/v1/images", tags=["OpenAI"], responses=envelopes(400, 401, 403, 404, 408, 410, 413, 415, 422, 429, 503)
@@ -55,13 +56,13 @@ async def _answer(
 ) -> ImagesResponse:
     asked, files = await _read(request)
     card = predictions.card(asked.model)
-    order = facade.prediction_of(card, predictions.task(card, *tasks), asked)
+    order = openai.prediction_of(card, predictions.task(card, *tasks), asked)
     found = await asking.pictures(order, files)
     if found.status not in ENDED:
         await predictions.cancel(found.id)  # its id is in no answer, so nobody could come for it
         raise Unavailable("the pictures were not made in time, and were canceled", code="timeout")
-    blobs = await answers.blobs_of(found, predictions.store)
-    response.headers.update(answers.told(found))
+    blobs = await responses.blobs_of(found, predictions.store)
+    response.headers.update(responses.told(found))
     return ImagesResponse(
         created=int(found.created_at.timestamp()),
         data=_items(found, blobs, asked.response_format, str(request.base_url).rstrip("/")),

@@ -8,18 +8,18 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field, ValidationError
 from starlette.responses import Response
 
-from app import answers
 from app.dependencies import AskingDep, PredictionsDep, StoreDep
-from app.errors import Invalid, field_errors
-from app.openapi import INTERPOLATE_BODY, INTERPOLATE_RESPONSES
-from app.parsing import read_fields, short
+from app.http import responses
+from app.http.errors import Invalid, field_errors
+from app.http.openapi import INTERPOLATE_BODY, INTERPOLATE_RESPONSES
+from app.http.parsing import read_fields, short
 from models.card import Task
-from models.pictures import Animated
+from pictures.formats import Animated
 
 router = APIRouter(prefix="/v1", tags=["short forms"])
 
-_ANIMATED: dict[str, Animated] = {media_type: format for format, media_type in answers.ANIMATED.items()}
-_MAKES = (*_ANIMATED, "image/png", answers.ZIP, answers.JSON)
+_ANIMATED: dict[str, Animated] = {media_type: format for format, media_type in responses.ANIMATED.items()}
+_MAKES = (*_ANIMATED, "image/png", responses.ZIP, responses.JSON)
 
 
 class Playback(BaseModel):
@@ -55,11 +55,11 @@ async def interpolate(
     body = await read_fields(request)
     playback = Playback.taken(body.fields)
     asked = short(body.fields, card.name, task=predictions.task(card, Task.INTERPOLATE))
-    default = answers.ZIP if asked.output.archive else answers.ANIMATED["webp"]
-    media_type = answers.preferred(request, default, makes=_MAKES)
+    default = responses.ZIP if asked.output.archive else responses.ANIMATED["webp"]
+    media_type = responses.preferred(request, default, makes=_MAKES)
     found = await asking.pictures(asked, body.files)
-    if media_type == answers.JSON:
-        return answers.as_json(found, store.ttl_s, await answers.embedded(found, store))
+    if media_type == responses.JSON:
+        return responses.as_json(found, store.ttl_s, await responses.embedded(found, store))
     if media_type in _ANIMATED:
-        return await answers.as_animation(found, store, _ANIMATED[media_type], playback.fps, playback.loop)
-    return await answers.as_bytes(found, store, media_type)
+        return await responses.as_animation(found, store, _ANIMATED[media_type], playback.fps, playback.loop)
+    return await responses.as_bytes(found, store, media_type)

@@ -10,8 +10,8 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from app.dependencies import MetricsDep, RegistryDep, StoreDep, may_read
-from app.errors import Unavailable
-from app.openapi import problems
+from app.http.errors import Unavailable
+from app.http.openapi import problems
 from app.schemas.queue import QueueReport
 from models.registry import Registry
 

@@ -11,17 +11,18 @@ from pydantic_core import to_json
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.responses import Response
 
-from app import answers
 from app.dependencies import Asking, AskingDep, PredictionsDep, StoreDep
 from app.direct import DirectRoute
-from app.errors import Gone, NotFound
-from app.openapi import PICTURES, PREDICTION_BODY, problems
-from app.parsing import read_prediction
-from app.predictions import PREDICTION_ID, Filter, Naming
-from app.schemas.predictions import Prediction, PredictionList
-from app.store import Place, Store
-from models.pictures import MEDIA_TYPES, Format
-from workers.jobs import Status
+from app.http import responses
+from app.http.errors import Gone, NotFound
+from app.http.openapi import PICTURES, PREDICTION_BODY, problems
+from app.http.parsing import read_prediction
+from app.predictions.service import PREDICTION_ID, Filter, RequestName
+from app.predictions.store import HistoryPosition, Store
+from app.schemas.predictions import PredictionList
+from jobs.prediction import Status
+from jobs.representation import Prediction
+from pictures.formats import MEDIA_TYPES, Format
 
 router = APIRouter(prefix="/v1/predictions", tags=["predictions"], route_class=DirectRoute)
 
@@ -51,22 +52,22 @@ async def create(
     """Enqueues a prediction. `Prefer: wait=10` waits up to ten seconds for its end; `Accept: image/png` waits and
     answers with the picture itself (several as a grid), `Accept: application/zip` with the single files. A client that
     leaves while it waits for the picture cancels it, unless it named the request."""
-    return await _answer(request, asking, store, Naming(key=idempotency_key))
+    return await _answer(request, asking, store, RequestName(key=idempotency_key))
 
 
 @router.put("/{prediction_id}", summary="Ask for pictures under an id of your own", **CREATED)
 async def put(request: Request, prediction_id: PredictionId, asking: AskingDep, store: StoreDep) -> Response:
     """The same as POST, idempotent by id: sent again, it answers with the prediction that the first one made."""
-    return await _answer(request, asking, store, Naming(id=prediction_id, key=f"put:{prediction_id}"))
+    return await _answer(request, asking, store, RequestName(id=prediction_id, key=f"put:{prediction_id}"))
 
 
-async def _answer(request: Request, asking: Asking, store: Store, naming: Naming) -> Response:
+async def _answer(request: Request, asking: Asking, store: Store, naming: RequestName) -> Response:
     asked, files = await read_prediction(request)
-    media_type = answers.preferred(request, answers.JSON)
-    if media_type != answers.JSON:
-        return await answers.as_bytes(await asking.pictures(asked, files, naming), store, media_type)
+    media_type = responses.preferred(request, responses.JSON)
+    if media_type != responses.JSON:
+        return await responses.as_bytes(await asking.pictures(asked, files, naming), store, media_type)
     found = await asking.prediction(asked, files, naming)
-    return answers.as_json(found, store.ttl_s, await answers.embedded(found, store))
+    return responses.as_json(found, store.ttl_s, await responses.embedded(found, store))
 
 
 @router.get("", responses=problems(422, 503), summary="The history")
@@ -80,7 +81,7 @@ async def read_all(
 ) -> PredictionList:
     """Predictions that are still kept, newest first."""
     ms, _, name = (cursor or "").partition("-")
-    after = Place(name, int(ms)) if cursor else None
+    after = HistoryPosition(name, int(ms)) if cursor else None
     page, last = await predictions.history(after, limit, Filter(status, model))
     following = last and f"{last.ms}-{last.id}"
     return PredictionList(data=[Prediction.of(found, store.ttl_s) for found in page], next_cursor=following)
@@ -90,7 +91,7 @@ async def read_all(
 async def read(prediction_id: str, predictions: PredictionsDep, store: StoreDep) -> Prediction:
     """Status, images, metrics or error of one prediction."""
     found = await predictions.get(prediction_id)
-    return Prediction.of(found, store.ttl_s, await answers.embedded(found, store))
+    return Prediction.of(found, store.ttl_s, await responses.embedded(found, store))
 
 
 @router.post("/{prediction_id}/cancel", responses=problems(404, 503), summary="Cancel")
@@ -150,6 +151,6 @@ async def image(
         blob = await store.image(prediction_id, index)
         if blob is None:
             raise Gone("the image has expired")
-        return blob if format == record.format else await asyncio.to_thread(answers.transcode, blob, format)
+        return blob if format == record.format else await asyncio.to_thread(responses.transcode, blob, format)
 
-    return await answers.unchanging(request, f"{record.sha256}-{format}", store.ttl_s, MEDIA_TYPES[format], make)
+    return await responses.unchanging(request, f"{record.sha256}-{format}", store.ttl_s, MEDIA_TYPES[format], make)

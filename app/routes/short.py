@@ -5,11 +5,11 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from app import answers
 from app.dependencies import Asking, AskingDep
 from app.direct import DirectRoute
-from app.openapi import IMAGE_RESPONSES, SAMPLE_BODY, TRANSLATE_BODY
-from app.parsing import read_short
+from app.http import responses
+from app.http.openapi import IMAGE_RESPONSES, SAMPLE_BODY, TRANSLATE_BODY
+from app.http.parsing import read_short
 from models.card import Task
 
 router = APIRouter(prefix="/v1", tags=["short forms"], route_class=DirectRoute)
@@ -44,12 +44,12 @@ async def _answer(model: str, tasks: tuple[Task, ...], request: Request, asking:
     predictions = asking.predictions
     card = predictions.card(model)
     asked, files = await read_short(request, card.name, task=predictions.task(card, *tasks))
-    media_type = answers.preferred(request, answers.ZIP if asked.output.archive else "image/png")
-    format = answers.format_of(media_type)
+    media_type = responses.preferred(request, responses.ZIP if asked.output.archive else "image/png")
+    format = responses.format_of(media_type)
     if format and format != asked.output.format and "format" not in asked.output.model_fields_set:
         asked = asked.model_copy(update={"output": asked.output.model_copy(update={"format": format})})
     store = predictions.store
     found = await asking.pictures(asked, files)
-    if media_type == answers.JSON:
-        return answers.as_json(found, store.ttl_s, await answers.embedded(found, store))
-    return await answers.as_bytes(found, store, media_type)
+    if media_type == responses.JSON:
+        return responses.as_json(found, store.ttl_s, await responses.embedded(found, store))
+    return await responses.as_bytes(found, store, media_type)

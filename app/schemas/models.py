@@ -6,9 +6,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from models.card import Card, ImageFormat, Metric, Task
-from models.inputs import input_model
+from models.card import Card, Metric, Task
 from models.registry import Entry
+from pictures.formats import ImageFormat
+from tasks.inputs import input_model
 
 
 class ModelSummary(BaseModel):
@@ -52,7 +53,7 @@ class ModelDetail(ModelSummary):
     examples: list[Example]
 
 
-class Told(BaseModel):
+class WorkersNotified(BaseModel):
     """What was asked of the workers was heard."""
 
     model: str

@@ -6,8 +6,8 @@ from datetime import datetime
 
 from pydantic import BaseModel, Field
 
-from workers.jobs import Priority
-from workers.state import Resident, Stage
+from jobs.prediction import Priority
+from jobs.worker_state import Resident, Stage
 
 
 class QueueRow(BaseModel):

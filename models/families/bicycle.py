@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models import model
-from models.card import ENDS, Direction
+from models.card import SOURCE_AND_TARGET, Direction
 from models.losses.adversarial import LeastSquares, PerScale
 from models.losses.likelihood import kl_to_standard_normal
 from models.model import Batch, Losses, Model, Player, register
@@ -46,6 +46,7 @@ class BicycleGAN(Model):
         self.generator = UNetTranslator(
             config.channels, config.size, config.width, config.cap, dropout=0.0, latent=config.style
         )
+        self.native = self.generator.native
         self.encoder = StyleEncoder(config.channels, config.encoder_width, config.style * 2)
 
     def translate(self, images: Tensor, direction: Direction, latent: Tensor) -> Tensor:
@@ -73,7 +74,7 @@ class BicycleGAN(Model):
         )
 
     def loss(self, player: str, batch: Batch) -> Losses:
-        source, target = (batch[domain] for domain in ENDS[self.config.direction])
+        source, target = (batch[domain] for domain in SOURCE_AND_TARGET[self.config.direction])
         if player == "generator_and_encoder":
             return self._games(source, target)
         if player == "generator":

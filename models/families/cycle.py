@@ -20,11 +20,11 @@ from models.losses.matching import feature_matching
 from models.losses.penalty import gradient_penalty
 from models.model import Batch, Losses, Model, Player, register
 from models.nn.hourglass import Hourglass
+from models.nn.image_pool import ImagePool
 from models.nn.patchgan import PatchGAN
 from models.nn.residual import Residual
 from models.nn.resnet import Doubling, ResNetTranslator
 from models.nn.unet import UNetTranslator
-from models.training.pool import ImagePool
 
 DISTANCES = {"l1": F.l1_loss, "l2": F.mse_loss}
 
@@ -93,6 +93,7 @@ class CycleGAN(Model):
         super().__init__()
         self.config = config
         self.a_to_b, self.b_to_a = config.generator(), config.generator()
+        self.native = self.a_to_b.native
 
     def translate(self, images: Tensor, direction: Direction) -> Tensor:
         return self.a_to_b(images) if direction == "AtoB" else self.b_to_a(images)

@@ -1,4 +1,4 @@
-"""Generators of the reference PyTorch code of pix2pix and CycleGAN, as `models.importing` finds them."""
+"""Generators of the reference PyTorch code of pix2pix and CycleGAN, as `importing.reference` finds them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from models import model
 from models.card import Direction
 from models.model import Model, register
+from models.nn.native import strictest
 from models.nn.norm import Norm
 from models.nn.resnet import Padding, ResNetTranslator
 from models.nn.unet import UNetTranslator
@@ -75,6 +76,7 @@ class Imported(Model):
         self.directions = tuple(self.networks)
         self.channels = max(max(network.takes, network.makes) for network in self.networks.values())
         self.generators = nn.ModuleDict({direction: network.build() for direction, network in self.networks.items()})
+        self.native = strictest(*(generator.native for generator in self.generators.values()))
 
     def translate(self, images: Tensor, direction: Direction) -> Tensor:
         """Colour goes in as its luminance where a generator takes grey, and grey comes out in as many channels."""

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.card import ENDS, Direction, Domain
+from models.card import SOURCE_AND_TARGET, Direction, Domain
 from models.families import domains
 from models.families.domains import OTHER, TwoDomains
 from models.losses.likelihood import kl_to_standard_normal
@@ -39,6 +39,7 @@ class ContentStyle(TwoDomains):
         self.latent_shape = (config.style,)
         shape = config.channels, config.width
         self.contents = nn.ModuleDict({domain: ContentEncoder(*shape, config.blocks) for domain in OTHER})
+        self.native = self.contents["a"].native
         self.styles = nn.ModuleDict({domain: StyleEncoder(*shape, told) for domain in OTHER})
         self.decoders = nn.ModuleDict({domain: StyledDecoder(*shape, config.blocks, config.style) for domain in OTHER})
 
@@ -46,12 +47,12 @@ class ContentStyle(TwoDomains):
         return self.contents, self.decoders
 
     def translate(self, images: Tensor, direction: Direction, latent: Tensor) -> Tensor:
-        source, target = ENDS[direction]
+        source, target = SOURCE_AND_TARGET[direction]
         return self.decoders[target](self.content(images, source), latent)
 
     def style(self, images: Tensor, direction: Direction) -> Tensor:
         """The styles of images of the domain that `direction` leads to, [N, style]."""
-        return self.styles[ENDS[direction][1]](images).float()[:, : self.config.style]
+        return self.styles[SOURCE_AND_TARGET[direction][1]](images).float()[:, : self.config.style]
 
     def content(self, images: Tensor, domain: Domain) -> Tensor:
         """What images of a domain show, [N, width * 4, h, w]."""

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.card import ENDS, Direction, Domain, Task
+from models.card import SOURCE_AND_TARGET, Direction, Domain, Task
 from models.families import domains
 from models.families.domains import OTHER, TwoDomains
 from models.model import Batch, Losses, Player, register
@@ -37,6 +37,7 @@ class UNIT(TwoDomains):
         wide, own = config.width * 4, config.blocks - 1
         self.latent_shape = (wide, config.size // 4, config.size // 4)
         self.encoders = nn.ModuleDict({domain: ContentEncoder(config.channels, config.width, own) for domain in OTHER})
+        self.native = self.encoders["a"].native
         self.shared_encoder, self.shared_generator = ResidualBlock(wide), ResidualBlock(wide)
         self.generators = nn.ModuleDict(
             {
@@ -52,10 +53,10 @@ class UNIT(TwoDomains):
 
     def encode(self, images: Tensor, direction: Direction = "AtoB") -> Tensor:
         """The codes of images of the domain that `direction` leads from."""
-        return self._encode(images, ENDS[direction][0]).float()
+        return self._encode(images, SOURCE_AND_TARGET[direction][0]).float()
 
     def translate(self, images: Tensor, direction: Direction) -> Tensor:
-        source, target = ENDS[direction]
+        source, target = SOURCE_AND_TARGET[direction]
         return self._generate(self._encode(images, source), target)
 
     def _encode(self, images: Tensor, domain: Domain) -> Tensor:

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from models.card import Card
-from models.provenance import CHUNK, PICTURE_DIGEST, Provenance
+from pictures.provenance import CHUNK, PICTURE_DIGEST, Provenance
 from tests.conftest import pixels_of, png
 
 
@@ -202,7 +202,7 @@ def test_replay_refuses_pictures_that_say_nothing(easel, tmp_path):
 
 
 def _save(path, pixels, made):
-    from models import pictures
+    from pictures import codec
 
     shaped = pixels[:, :, None] if pixels.ndim == 2 else pixels
-    path.write_bytes(pictures.encode(shaped, texts={CHUNK: made.text}))
+    path.write_bytes(codec.encode(shaped, texts={CHUNK: made.text}))

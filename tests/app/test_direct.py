@@ -9,11 +9,11 @@ from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from starlette.testclient import TestClient
 
-from app import errors
-from app.access import ANYBODY
+from app.access.callers import ANYBODY
 from app.dependencies import may_use
 from app.direct import DirectRoute
-from app.errors import Unauthorized
+from app.http import errors
+from app.http.errors import Unauthorized
 
 
 async def _lists(prefer: Annotated[list[str] | None, Header()] = None) -> list[str] | None:

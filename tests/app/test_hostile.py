@@ -20,7 +20,7 @@ import pytest
 from PIL import Image
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from app.keys import Keys
+from app.access.keys import Keys
 from core.embedded_redis import EmbeddedRedis
 from tests.app.conftest import WEBHOOK_SECRET
 from tests.app.test_bad_input import bomb

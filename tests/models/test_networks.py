@@ -8,9 +8,9 @@ from models.losses.adversarial import LeastSquares, NonSaturating
 from models.losses.likelihood import bernoulli_nll, kl_to_standard_normal
 from models.model import build
 from models.nn import dcgan
+from models.nn.image_pool import ImagePool
 from models.nn.patchgan import PatchGAN
 from models.nn.unet import UNetTranslator
-from models.training.pool import ImagePool
 from tests.zoo import with_contrast
 
 

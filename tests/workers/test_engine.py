@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 import torch
 
+from jobs.prediction import Order
 from models import checkpoint
 from models.card import Task
 from models.families.gan import GAN
-from models.framing import Frame
 from models.model import Step
 from models.registry import Registry
+from pictures.framing import Frame
 from workers import engine as engines
 from workers.engine import Engine, PredictionError, Work
-from workers.jobs import Order
 
 
 @pytest.fixture

@@ -1,0 +1,489 @@
+"""From a request to a prediction: check it against the card, store its pictures, enqueue it, wait for it."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import re
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
+from copy import copy
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+import structlog
+from pydantic import ValidationError
+from redis.exceptions import RedisError
+
+from app.access.callers import ANYBODY, Caller
+from app.http.errors import (
+    ClientGone,
+    Conflict,
+    FieldError,
+    Invalid,
+    NotAcceptable,
+    NotFound,
+    Unavailable,
+    field_errors,
+)
+from app.monitoring.metrics import ApiMetrics
+from app.predictions.input_pictures import Source, Sources
+from app.predictions.store import ExistingPrediction, HistoryPosition, NewJob, QueueFull, Store, Waiter
+from app.predictions.uploads import pointers, to_framed, to_pixels
+from app.schemas.predictions import PredictionRequest
+from core import guard, logs
+from core.settings import Settings
+from jobs.prediction import ENDED, PICTURE_PREFIX, Order, Snapshot, Status, Webhook
+from models.card import Card, Task
+from models.registry import Entry, Registry
+from pictures.framing import Frame, Framing
+from tasks.inputs import STARTS, framing, input_model
+
+log = logs.get(__name__)
+
+PICTURES = ("image", "images", "mask", "style_image")
+"""The inputs that are pictures."""
+
+MAX_PICTURES = 8
+"""Pictures that any input takes; told before each is looked at."""
+
+PREDICTION_ID = re.compile(r"^[A-Za-z0-9_-]{1,64}$")
+"""Ids that a caller may choose; ours are 32 hexadecimal digits."""
+
+SCAN = 100
+MAX_SCANNED = 1000
+"""Predictions that one page of the history looks at, and in what portions."""
+
+UNWATCHED_S = 0.25
+"""How long a client that waits for pictures is not watched for its leaving, which is noticed then."""
+
+EVENTS_EVERY_S = 0.5
+LOOKS = 200
+"""Seconds between two looks at a prediction that is watched and of which nothing is said, and looks a second in all."""
+
+Files = dict[str, list[bytes]]
+
+
+@dataclass(frozen=True)
+class RequestName:
+    """How the caller names a request, so that sending it twice makes one prediction."""
+
+    id: str | None = None
+    key: str | None = None
+
+
+@dataclass(frozen=True)
+class WaitPolicy:
+    """How long the caller waits for the end, after how long the prediction is canceled, and who is waiting.
+
+    `leaving` returns when the client has gone; what only that client can get is canceled then.
+    """
+
+    wait_s: float = 0
+    cancel_after_s: float | None = None
+    leaving: Callable[[], Awaitable[None]] | None = None
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which predictions of the history are wanted."""
+
+    status: Status | None = None
+    model: str | None = None
+
+    def fits(self, found: Snapshot) -> bool:
+        """Whether this is one."""
+        return (self.status is None or found.status is self.status) and self.model in (None, found.order.model)
+
+
+@dataclass(frozen=True)
+class StreamEvent:
+    """Something that happened to a prediction. `id` is that of the newest progress known by then."""
+
+    name: str
+    id: str
+    data: dict[str, Any] | Snapshot
+
+
+class Watchers:
+    """Those who watch predictions through this process."""
+
+    def __init__(self, limit: int):
+        self.limit = limit
+        self.count = 0
+
+    @property
+    def pause_s(self) -> float:
+        """Between two looks of one watcher, so that all together take `LOOKS` a second at most."""
+        return max(EVENTS_EVERY_S, self.count / LOOKS)
+
+    def require_room(self) -> None:
+        """Raises `Unavailable` if there are as many as may be."""
+        if self.count >= self.limit:
+            raise Unavailable(f"{self.limit} event streams are open already", code="too_many_watchers", retry_after_s=5)
+
+    @contextmanager
+    def one_more(self) -> Iterator[None]:
+        """Counts one, inside `with`."""
+        self.count += 1
+        try:
+            yield
+        finally:
+            self.count -= 1
+
+
+class Predictions:
+    """What the routes do with predictions. Holds no state of its own: any API process answers for any prediction."""
+
+    def __init__(self, registry: Registry, store: Store, settings: Settings, metrics: ApiMetrics):
+        self.registry = registry
+        self.store = store
+        self.settings = settings
+        self.metrics = metrics
+        self.sources = Sources(store, settings)
+        self.watchers = Watchers(settings.max_watchers)
+        self.caller = ANYBODY
+
+    def of(self, caller: Caller) -> Predictions:
+        """The same for one caller: what it makes is its own, and it finds what it may see."""
+        if caller is self.caller:
+            return self
+        bound = copy(self)
+        bound.caller = caller
+        return bound
+
+    def entry(self, model: str) -> Entry:
+        """Raises `NotFound` for a model that is not served."""
+        try:
+            entry = self.registry[model]
+        except KeyError:
+            entry = None
+        if entry is None or not entry.card.tasks:
+            raise NotFound(f"there is no model {model!r}; GET /v1/models lists those there are", code="model_not_found")
+        return entry
+
+    def card(self, model: str) -> Card:
+        """Raises `NotFound` for a model that is not served."""
+        return self.entry(model).card
+
+    def task(self, card: Card, *wanted: Task) -> Task:
+        """The first of the wanted tasks that the model offers. Raises `Invalid` if there is none."""
+        for task in wanted:
+            if task in card.tasks:
+                return task
+        asked, offered = " or ".join(wanted), ", ".join(card.tasks)
+        raise Invalid(f"{card.name} does not {asked}; it offers {offered}", code="task_not_offered")
+
+    async def create(
+        self,
+        request: PredictionRequest,
+        files: Files,
+        patience: WaitPolicy,
+        naming: RequestName | None = None,
+        pictured: bool = False,
+    ) -> Snapshot:
+        """Enqueues a prediction and waits for its end as long as the caller's patience lasts.
+
+        With `pictured` its answer must be pictures.
+
+        A request that was named before, by id or idempotency key, is answered with the prediction that it made then.
+
+        Raises:
+            Problem: the request is wrong or over the caller's limits, or the system cannot take it now. In either
+                case nothing was enqueued.
+        """
+        await self.caller.count_request()
+        card = self.card(request.model)
+        task = self.task(card, request.task) if request.task else next(iter(card.tasks))
+        if pictured and not task.pictured:
+            raise NotAcceptable(f"{task} answers with numbers, not with pictures; send Accept: application/json")
+        if request.output.latents and not card.tells_latents(task):
+            here = FieldError(pointer="/output/latents", detail=f"{task} with {card.name} has no latents to tell")
+            raise Invalid("there are no latents", errors=[here])
+        values, pictures = self._validated(card, task, request.input, files)
+        if not await self.store.workers():
+            raise Unavailable("no worker is running", code="no_worker", retry_after_s=5)
+        webhook = await self._webhook(request)
+        pixels, frame = await self._pixels(card, values, pictures, framing(card, task, values))
+        naming = naming or RequestName()
+        job = NewJob(
+            id=naming.id or secrets.token_hex(16),
+            order=Order(
+                model=card.name,
+                task=task,
+                input=values,
+                output=request.output,
+                owner=self.caller.owner,
+                frame=frame,
+            ),
+            priority=request.priority,
+            timeout_s=card.serving.timeout_s,
+            max_queue=self.settings.max_queue,
+            webhook=webhook,
+            waited=patience.wait_s > 0,
+            digest=_digest(request, files) if naming.key else "",
+            idempotency=naming.key and self.caller.owner + naming.key,
+        )
+        structlog.contextvars.bind_contextvars(prediction=job.id)
+        with self.store.waiter(job.id) as waiter:
+            found = await self._claim_and_enqueue(job, pixels)
+            if isinstance(found, Snapshot) and patience.cancel_after_s is not None:
+                await self.store.cancel_later(job.id, patience.cancel_after_s)
+            if isinstance(found, Snapshot) and patience.wait_s > 0:
+                with suppress(RedisError):  # it was accepted, and will be made when Redis is back
+                    found = await self._ended(found, waiter, patience)
+        if isinstance(found, ExistingPrediction):
+            found = await self.wait(found.id, patience.wait_s)
+        return found
+
+    async def _ended(self, found: Snapshot, waiter: Waiter, patience: WaitPolicy) -> Snapshot:
+        """The new prediction once it has ended, or as it stands when patience does.
+
+        Raises:
+            ClientGone: nobody waits any more; the prediction was canceled.
+        """
+        if patience.leaving is None:
+            return await waiter.ended(found, patience.wait_s)
+        with _watched(patience.leaving, waiter.stop):
+            found = await waiter.ended(found, patience.wait_s)
+        if waiter.stopped and found.status not in ENDED:
+            await self.store.cancel(found)
+            raise ClientGone("the client left before the prediction ended, which was canceled")
+        return found
+
+    async def _claim_and_enqueue(self, job: NewJob, pictures: dict[str, bytes]) -> Snapshot | ExistingPrediction:
+        """`_enqueue`, counted against the caller unless it makes no new prediction."""
+        new = await self.caller.claim(job.id, job.order.count)
+        found = None
+        try:
+            found = await self._enqueue(job, pictures)
+        finally:
+            if not isinstance(found, Snapshot):
+                await self.caller.release(job.id if new else None, job.order.count)
+        return found
+
+    async def _enqueue(self, job: NewJob, pictures: dict[str, bytes]) -> Snapshot | ExistingPrediction:
+        """Raises `Unavailable` when the queue is full, `Invalid` when another request had the same name."""
+        try:
+            found = await self.store.enqueue(job, pictures)
+        except QueueFull:
+            model = job.order.model
+            pace = await self.store.pace(model) or 1
+            raise Unavailable(
+                f"{job.max_queue} predictions of {model} are waiting already",
+                code="queue_full",
+                retry_after_s=max(1, round(job.max_queue * pace)),
+            ) from None
+        if isinstance(found, ExistingPrediction):
+            if found.digest != job.digest:
+                raise Invalid("another request was made under this id or Idempotency-Key", code="idempotency_mismatch")
+            return found
+        self.metrics.accepted(job.order.model, job.order.task)
+        log.info("prediction_enqueued", model=job.order.model, task=job.order.task.value)
+        return found
+
+    async def get(self, prediction: str) -> Snapshot:
+        """Raises `NotFound` for an id that is unknown, has expired or is another caller's."""
+        found = await self.store.snapshot(prediction) if PREDICTION_ID.fullmatch(prediction) else None
+        if found is None or not self.caller.sees(found.order.owner):
+            raise NotFound(
+                "there is no prediction of this id; results are kept for a limited time", code="prediction_not_found"
+            )
+        return found
+
+    async def wait(self, prediction: str, wait_s: float) -> Snapshot:
+        """The prediction once it has ended, or as it stands after `wait_s`. Raises `NotFound`."""
+        with self.store.waiter(prediction) as waiter:
+            found = await self.get(prediction)
+            if found.status not in ENDED and wait_s > 0:
+                found = await waiter.ended(found, wait_s)
+        return found
+
+    async def history(
+        self, after: HistoryPosition | None, limit: int, wanted: Filter
+    ) -> tuple[list[Snapshot], HistoryPosition | None]:
+        """Up to `limit` of the caller's predictions that fit, newest first, and the last place looked at if there may
+        be more. A caller who sees all is shown all.
+
+        Looks at no more than `MAX_SCANNED` predictions, so a rare match may come pages later, after empty ones.
+        """
+        owner, page = "" if self.caller.sees_all else self.caller.owner, []
+        for _ in range(MAX_SCANNED // SCAN):
+            places = await self.store.history(owner, after, SCAN)
+            kept = await self.store.snapshots([place.id for place in places]) if places else []
+            if gone := [place.id for place, found in zip(places, kept, strict=True) if found is None]:
+                await self.store.strike(owner, gone)
+            for after, found in zip(places, kept, strict=True):
+                if found is not None and wanted.fits(found):
+                    page.append(found)
+                if len(page) == limit:
+                    return page, after
+            if len(places) < SCAN:
+                return page, None
+        return page, after
+
+    async def cancel(self, prediction: str) -> Snapshot:
+        """A waiting prediction never runs; a running one stops at its next step, or its result is dropped.
+
+        One that has ended stays as it is.
+        """
+        await self.store.cancel(await self.get(prediction))
+        return await self.get(prediction)
+
+    async def purge(self, prediction: str) -> None:
+        """Forgets an ended prediction and its bytes. Raises `Conflict` for one that has not ended."""
+        if not await self.store.purge(await self.get(prediction)):
+            raise Conflict("the prediction has not ended; cancel it first", code="not_ended")
+
+    async def events(self, prediction: str, after: str) -> AsyncIterator[StreamEvent]:
+        """What happens to a prediction from now to its end, and the progress since the event `after`.
+
+        Yields `queued` (position, eta_s) whenever the position changes, `started` once, each `progress` (step, total),
+        a `preview` (image, a data URI) after it where the model has one, and `completed` with the prediction, the last.
+        An outage of Redis is sat out; of a prediction that is deleted meanwhile nothing more is told.
+        """
+        told: object = None
+        with self.store.waiter(prediction) as waiter, self.watchers.one_more():
+            while True:
+                try:
+                    found = await self.get(prediction)
+                    position = await self.store.position(found) if found.status is Status.QUEUED else None
+                    pace = None if position is None else await self.store.pace(found.order.model)
+                    news = await self.store.events(prediction, after)
+                except NotFound:
+                    return  # it was deleted
+                except RedisError as error:
+                    log.warning("redis_unreachable", error=str(error))
+                    await asyncio.sleep(EVENTS_EVERY_S)
+                    continue
+                if found.status is Status.QUEUED:
+                    if position is not None and position != told:
+                        told = position
+                        eta = None if pace is None else round((position + 1) * pace, 3)
+                        yield StreamEvent("queued", after, {"position": position, "eta_s": eta})
+                elif told is not Status.PROCESSING:
+                    told = Status.PROCESSING
+                    yield StreamEvent(
+                        "started", after, {"started_at": found.started_at and found.started_at.isoformat()}
+                    )
+                for progress in news:
+                    after = progress.id
+                    yield StreamEvent("progress", after, {"step": progress.step, "total": progress.total})
+                    if progress.preview:
+                        yield StreamEvent("preview", after, {"image": _data_uri(progress.preview)})
+                if found.status in ENDED:
+                    yield StreamEvent("completed", after, found)
+                    return
+                await waiter.changed(self.watchers.pause_s)
+
+    def _validated(
+        self, card: Card, task: Task, given: dict[str, Any], files: Files
+    ) -> tuple[dict, dict[str, tuple[str, Source]]]:
+        """The input as the card's schema has it, and where each picture comes from, by the picture's id.
+
+        A missing seed is drawn. In the input the pictures become `picture:<id>`.
+        """
+        given = dict(given)
+        pictures: dict[str, tuple[str, Source]] = {}
+        for name in PICTURES:
+            sources: list[Any] = list(files.get(name, []))
+            if sources and name in given:
+                raise Invalid(f"{name!r} was sent both as a file and as a field")
+            if not sources and given.get(name) is not None:
+                value = given[name]
+                sources = value if isinstance(value, list) and name == "images" else [value]
+            if not sources:
+                continue
+            if len(sources) > MAX_PICTURES:
+                many = FieldError(pointer=f"/input/{name}", detail=f"more than {MAX_PICTURES} pictures")
+                raise Invalid(f"up to {MAX_PICTURES} pictures are taken at once", errors=[many])
+            if name != "images" and len(sources) > 1:
+                one = FieldError(pointer=f"/input/{name}", detail="sent more than once")
+                raise Invalid(f"one picture is taken as `{name}`", errors=[one])
+            references = []
+            for at, source in zip(pointers(name, sources), sources, strict=True):
+                if not isinstance(source, bytes | str):
+                    raise Invalid("a picture is a file or a string", errors=[FieldError(pointer=at, detail="neither")])
+                picture = secrets.token_hex(16)
+                pictures[picture] = at, source
+                references.append(PICTURE_PREFIX + picture)
+            given[name] = references if name == "images" else references[0]
+        if unknown := set(files) - set(PICTURES):
+            raise Invalid(f"files are taken as {' or '.join(PICTURES)}, not as {', '.join(sorted(unknown))}")
+        try:
+            values = input_model(card, task).model_validate(given).model_dump()
+        except ValidationError as error:
+            raise Invalid(
+                f"{card.name} does not take this input", errors=field_errors(error.errors(), ("input",))
+            ) from None
+        if "seed" in values and values["seed"] is None and _draws(task, values):
+            values["seed"] = secrets.randbelow(2**32)
+        return values, pictures
+
+    async def _pixels(
+        self, card: Card, values: dict[str, Any], pictures: dict[str, tuple[str, Source]], framing: Framing | None
+    ) -> tuple[dict[str, bytes], Frame | None]:
+        """Each picture as the model takes it, by its id; and how `image` is framed, where it is."""
+        pixels, frame = {}, None
+        for picture, (at, source) in pictures.items():
+            data = await self.sources.read(source, at, self.caller.owner)
+            limits = card.image, self.settings.max_pixels, at
+            if framing and values["image"] == PICTURE_PREFIX + picture:
+                pixels[picture], frame = await to_framed(data, *limits, framing)
+            else:
+                pixels[picture] = await to_pixels(data, *limits)
+        return pixels, frame
+
+    async def _webhook(self, request: PredictionRequest) -> Webhook | None:
+        """Whom to tell of the end. Raises `Invalid` for an address that is not called."""
+        if request.webhook is None:
+            return None
+        try:
+            await guard.resolve(request.webhook, self.settings.webhook_allow_private)
+        except guard.Refused as error:
+            detail = str(error)
+            raise Invalid(
+                "this webhook is not called",
+                code="webhook_refused",
+                errors=[FieldError(pointer="/webhook", detail=detail)],
+            ) from None
+        return Webhook(url=request.webhook, events=request.webhook_events_filter)
+
+
+@contextmanager
+def _watched(leaving: Callable[[], Awaitable[None]], left: Callable[[], None]) -> Iterator[None]:
+    """Calls `left` when the client has gone, or soon after: most predictions end before a task to watch is worth it."""
+    watching: list[asyncio.Future[None]] = []
+
+    def watch() -> None:
+        watching.append(asyncio.ensure_future(leaving()))
+        watching[0].add_done_callback(lambda _: left())
+
+    begin = asyncio.get_running_loop().call_later(UNWATCHED_S, watch)
+    try:
+        yield
+    finally:
+        begin.cancel()
+        for task in watching:
+            task.cancel()
+
+
+def _draws(task: Task, values: dict[str, Any]) -> bool:
+    """Whether a seed is needed: not where it is one of several starts, and another one is given."""
+    others = [name for name in STARTS.get(task, ()) if name != "seed"]
+    return "seed" not in STARTS.get(task, ()) or all(values.get(name) is None for name in others)
+
+
+def _digest(request: PredictionRequest, files: Files) -> str:
+    """A fingerprint of all that a request asks for."""
+    digest = sha256(request.model_dump_json().encode())
+    for name in sorted(files):
+        for data in files[name]:
+            digest.update(f"{name} {len(data)} ".encode() + data)
+    return digest.hexdigest()
+
+
+def _data_uri(png: bytes) -> str:
+    return "data:image/png;base64," + base64.b64encode(png).decode()

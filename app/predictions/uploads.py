@@ -1,0 +1,121 @@
+"""Pictures as files: decoded to the pixels the model takes or inspected to be kept, a few at a time, off the loop."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import hashlib
+import re
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import BinaryIO, TypeVar
+from urllib.parse import unquote_to_bytes
+from uuid import uuid4
+
+from app.http.errors import FieldError, Invalid, Problem, TooLarge, UnsupportedMedia
+from app.schemas.uploads import Upload
+from pictures.codec import BadPicture, decode, decode_framed, inspect
+from pictures.formats import ImageFormat
+from pictures.framing import Frame, Framing, TooLargePicture, TooManyTiles
+
+Decoded = TypeVar("Decoded")
+
+_DECODING = asyncio.Semaphore(2)
+"""Decoded pictures are large: this many at once bound the memory that uploads can take."""
+
+_CHUNK_BYTES = 2**18
+
+UPLOAD_ID = re.compile(r"[0-9a-f]{32}")
+
+_PROBLEMS: dict[str, type[Problem]] = {"not_an_image": UnsupportedMedia, "truncated": Invalid, "too_large": TooLarge}
+
+
+async def to_pixels(data: bytes, wanted: ImageFormat, max_pixels: int, pointer: str) -> bytes:
+    """An uploaded picture as raw uint8 height x width x channels of the model's size.
+
+    Raises:
+        Problem: 415 not a picture, 413 too many pixels, 422 broken.
+    """
+    return (await _decoded(pointer, decode, data, wanted, max_pixels)).tobytes()
+
+
+async def to_framed(
+    data: bytes, wanted: ImageFormat, max_pixels: int, pointer: str, framing: Framing
+) -> tuple[bytes, Frame]:
+    """The same of the size `Frame.inner`, and the frame.
+
+    Raises:
+        Problem: as `to_pixels`; 422 more work than one picture may be.
+    """
+    try:
+        pixels, frame = await _decoded(pointer, decode_framed, data, wanted, max_pixels, framing)
+    except TooLargePicture as error:
+        detail, code = str(error), "too_many_tiles" if isinstance(error, TooManyTiles) else "too_many_pixels"
+        raise Invalid(detail, code=code, errors=[FieldError(pointer=pointer, detail=detail)]) from None
+    return pixels.tobytes(), frame
+
+
+async def _decoded(pointer: str, decoder: Callable[..., Decoded], *arguments: object) -> Decoded:
+    async with _DECODING:
+        try:
+            return await asyncio.to_thread(decoder, *arguments)
+        except BadPicture as error:
+            detail = str(error)
+            raise _PROBLEMS[error.reason](
+                detail, code=error.reason, errors=[FieldError(pointer=pointer, detail=detail)]
+            ) from None
+
+
+def from_data_uri(value: str, pointer: str) -> bytes:
+    """The bytes of a `data:` URI (RFC 2397).
+
+    Raises:
+        Invalid: anything else.
+    """
+    head, comma, data = value.partition(",")
+    try:
+        if not head.startswith("data:") or not comma:
+            raise ValueError
+        return base64.b64decode(data, validate=True) if head.endswith(";base64") else unquote_to_bytes(data)
+    except (ValueError, binascii.Error):
+        detail = "not a data: URI or upload:<id>; send data:image/png;base64,… or a multipart file"
+        raise Invalid(detail, errors=[FieldError(pointer=pointer, detail=detail)]) from None
+
+
+def pointers(name: str, values: Sequence[object]) -> list[str]:
+    """Where each picture of an input stands in the request."""
+    return [f"/input/{name}/{index}" for index in range(len(values))] if name == "images" else [f"/input/{name}"]
+
+
+async def record(file: BinaryIO, max_pixels: int, ttl_s: int) -> Upload:
+    """What is to be known of an uploaded file, under a new id. The file is read from its start, a piece at a time.
+
+    Raises:
+        Problem: 415 not a picture, 413 too many pixels, 422 broken.
+    """
+    async with _DECODING:
+        try:
+            width, height, media_type = await asyncio.to_thread(inspect, file, max_pixels)
+        except BadPicture as error:
+            raise _PROBLEMS[error.reason](str(error), code=error.reason) from None
+    file.seek(0)
+    digest = await asyncio.to_thread(hashlib.file_digest, file, "sha256")
+    created = datetime.now(UTC)
+    return Upload(
+        id=uuid4().hex,
+        bytes=file.tell(),
+        width=width,
+        height=height,
+        media_type=media_type,
+        sha256=digest.hexdigest(),
+        created_at=created,
+        expires_at=created + timedelta(seconds=ttl_s),
+    )
+
+
+async def chunks_of(file: BinaryIO) -> AsyncIterator[bytes]:
+    """The file from its start, a piece at a time, read off the event loop."""
+    file.seek(0)
+    while chunk := await asyncio.to_thread(file.read, _CHUNK_BYTES):
+        yield chunk

@@ -1,0 +1,182 @@
+"""For callers: ask a running Easel for pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.common import quit_with
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from email.message import Message
+
+    from pictures.provenance import Provenance
+
+app = typer.Typer()
+
+Server = Annotated[str, typer.Option("--server", envvar="EASEL_SERVER", help="address of a running Easel")]
+Out = Annotated[
+    Path, typer.Option("--out", "-o", help="file to write; its suffix (.png, .jpg, .webp, .avif) picks the format")
+]
+Token = Annotated[str | None, typer.Option("--key", envvar="EASEL_KEY", help="an API key, where one is needed")]
+LOCAL = "http://127.0.0.1:8000"
+
+
+@app.command()
+def sample(
+    model: Annotated[str, typer.Argument(help="a model that samples, for example mnist-dcgan")],
+    out: Out = Path("out.png"),
+    n: Annotated[int, typer.Option("-n", help="how many images; several make a grid")] = 1,
+    seed: Annotated[
+        int | None, typer.Option(help="image i is drawn with seed + i; drawn by the server if absent")
+    ] = None,
+    label: Annotated[str | None, typer.Option(help="class name or index, for conditional models")] = None,
+    text: Annotated[str | None, typer.Option(help="what to make, for models that read")] = None,
+    truncation: Annotated[float | None, typer.Option(help="lower is more typical and less varied")] = None,
+    temperature: Annotated[float | None, typer.Option(help="the same, for models with a likelihood")] = None,
+    steps: Annotated[int | None, typer.Option(help="noise levels on the way, for diffusion models")] = None,
+    sampler: Annotated[str | None, typer.Option(help="dpm-solver++, ddim or ddpm, for diffusion models")] = None,
+    guidance: Annotated[float | None, typer.Option(help="how much the label counts, for diffusion models")] = None,
+    server: Server = LOCAL,
+    key: Token = None,
+) -> None:
+    """Ask a running Easel for pictures from noise: easel sample mnist-cgan --label 7 -o seven.png"""
+    drawn = {"n": n, "seed": seed, "truncation": truncation, "temperature": temperature}
+    fields = {**drawn, "label": label, "text": text, "steps": steps, "sampler": sampler, "guidance": guidance}
+    given = {name: value for name, value in fields.items() if value is not None}
+    _fetch(f"{server}/v1/sample/{model}", given, {}, out, key)
+
+
+@app.command()
+def translate(
+    model: Annotated[str, typer.Argument(help="a model that translates, for example facades-pix2pix")],
+    image: Annotated[Path, typer.Argument(help="the picture to translate", exists=True, dir_okay=False)],
+    out: Out = Path("out.png"),
+    direction: Annotated[str | None, typer.Option(help="AtoB or BtoA; the model's first if absent")] = None,
+    fit: Annotated[
+        str | None, typer.Option(help="contain, cover, stretch or tile: answer at the picture's own size")
+    ] = None,
+    side: Annotated[int | None, typer.Option(help="with --fit: the answer's longer side, in pixels")] = None,
+    cycle: Annotated[bool, typer.Option("--cycle", help="the way back beside it, and where that is off")] = False,
+    n: Annotated[int | None, typer.Option("-n", help="of a model with styles: how many")] = None,
+    seed: Annotated[int | None, typer.Option(help="of a model with styles: draws them")] = None,
+    style: Annotated[
+        Path | None, typer.Option(help="of a model with styles: a picture whose style is taken", exists=True)
+    ] = None,
+    target: Annotated[str | None, typer.Option(help="of a model with several domains: the one to make")] = None,
+    targets: Annotated[str | None, typer.Option(help="attributes that the result is to have: smiling,glasses")] = None,
+    server: Server = LOCAL,
+    key: Token = None,
+) -> None:
+    """Ask a running Easel to translate a picture: easel translate horse2zebra-cyclegan horse.jpg -o zebra.png"""
+    fields = {
+        "direction": direction,
+        "fit": fit,
+        "side": side,
+        "n": n,
+        "seed": seed,
+        "target": target,
+        "targets": targets,
+    }
+    given = {name: value for name, value in fields.items() if value is not None}
+    ways = {"cycle": True, "heat_map": True} if cycle else {}
+    files = {"image": image, **({"style_image": style} if style else {})}
+    _fetch(f"{server}/v1/translate/{model}", given | ways, files, out, key)
+
+
+@app.command()
+def replay(
+    image: Annotated[Path, typer.Argument(help="a PNG that Easel made", exists=True, dir_okay=False)],
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="where the new PNG goes; nowhere if absent")] = None,
+    server: Server = LOCAL,
+    key: Token = None,
+) -> None:
+    """Make a picture again from what it says made it, and compare: easel replay digit.png
+
+    Ends with status 1 if the pixels differ.
+    """
+    from pictures.composition import difference
+    from pictures.provenance import NoProvenance, Provenance
+
+    try:
+        made = Provenance.read(image.read_bytes())
+    except NoProvenance as error:
+        quit_with(f"{image}: {error}")
+    if made.had_pictures:
+        quit_with(f"{image} was made from other pictures, which it does not hold; ask {made.model} again with those")
+    again = _make_again(server, made, key)
+    if out is not None:
+        out.write_bytes(again)
+    told = difference(image.read_bytes(), again)
+    if told is not None:
+        quit_with(f"{made.model} made a picture that is not the same: {told}")
+    print(f"{made.model} made the same picture again: the pixels are identical")
+
+
+def _make_again(server: str, made: Provenance, key: str | None) -> bytes:
+    """The image that `made` tells of, made anew by the server; ends the command if the server cannot."""
+    import json
+
+    card = json.loads(_ask(f"{server}/v1/models/{made.model}", key=key)[0])["card"]
+    if card["weights"]["sha256"] != made.weights:
+        quit_with(
+            f"the picture was made by {made.model} with the weights {made.weights[:12]}…, "
+            f"and {server} serves {card['weights']['sha256'][:12]}…; only the same weights make the same picture"
+        )
+    drawn = {} if made.seed is None else {"seed": made.seed}
+    order = {"model": made.model, "task": made.task, "input": {**made.input, **drawn}}
+    headers = {"Content-Type": "application/json", "Prefer": "wait"}
+    prediction = json.loads(_ask(f"{server}/v1/predictions", json.dumps(order).encode(), headers, key)[0])
+    if prediction["status"] != "succeeded":
+        reason = (prediction["error"] or {}).get("detail", prediction["status"])
+        quit_with(f"{made.model} did not make it: {reason}")
+    return _ask(server + prediction["output"][made.index]["url"], key=key)[0]
+
+
+def _fetch(url: str, fields: dict, files: dict[str, Path], out: Path, key: str | None) -> None:
+    """Posts a form and writes the picture that comes back; an error ends the command with its words."""
+    from uuid import uuid4
+
+    from pictures.formats import MEDIA_TYPES
+
+    boundary = uuid4().hex
+    parts = [
+        f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
+        for name, value in fields.items()
+    ]
+    for name, path in files.items():
+        head = f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"; filename="picture"\r\n\r\n'
+        parts.append(head.encode() + path.read_bytes() + b"\r\n")
+    body = b"".join(parts) + f"--{boundary}--\r\n".encode()
+    headers = {
+        "Content-Type": f"multipart/form-data; boundary={boundary}",
+        "Accept": MEDIA_TYPES.get(out.suffix[1:].lower().replace("jpeg", "jpg"), "image/png"),
+    }
+    data, told = _ask(url, body, headers, key)
+    out.write_bytes(data)
+    seed = told.get("X-Seed")
+    print(f"{out}" + (f" (seed {seed})" if seed else ""))
+
+
+def _ask(
+    url: str, body: bytes | None = None, headers: Mapping[str, str] | None = None, key: str | None = None
+) -> tuple[bytes, Message]:
+    """The body and the headers of an answer; GET without a body. An error ends the command with its words."""
+    import json
+    import urllib.error
+    import urllib.request
+
+    identity = {"Authorization": f"Bearer {key}"} if key else {}
+    request = urllib.request.Request(url, body, {**(headers or {}), **identity})
+    try:
+        with urllib.request.urlopen(request, timeout=120) as answer:
+            return answer.read(), answer.headers
+    except urllib.error.HTTPError as error:
+        problem = json.loads(error.read() or b"{}")
+        details = "".join(f"\n  {item['pointer']}: {item['detail']}" for item in problem.get("errors", []))
+        quit_with(f"{problem.get('detail', error.reason)}{details}")
+    except OSError as error:
+        quit_with(f"no Easel answers at {url}: {error}; start one with `easel up`")

@@ -1,0 +1,33 @@
+"""What pictures are: pixels in memory, and the file formats that they are written in."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Format = Literal["png", "jpg", "webp", "avif"]
+
+MEDIA_TYPES: dict[Format, str] = {
+    "png": "image/png",
+    "jpg": "image/jpeg",
+    "webp": "image/webp",
+    "avif": "image/avif",
+}
+
+Animated = Literal["webp", "gif"]
+
+
+class ImageFormat(BaseModel):
+    """Pixels of a picture at the border: uint8, height x width x channels."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    height: int = Field(gt=0)
+    width: int = Field(gt=0)
+    channels: Literal[1, 3]
+
+    @property
+    def mode(self) -> Literal["L", "RGB"]:
+        """Pillow's name for the channels."""
+        return "L" if self.channels == 1 else "RGB"

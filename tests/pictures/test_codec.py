@@ -1,0 +1,114 @@
+"""Pictures from strangers, and pictures for them."""
+
+import contextlib
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pictures import codec, composition
+from pictures.codec import BadPicture
+from pictures.formats import ImageFormat
+
+RGB = ImageFormat(height=8, width=8, channels=3)
+GREY = ImageFormat(height=8, width=8, channels=1)
+
+
+def encoded(image: Image.Image, format: str = "PNG", **options) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, format, **options)
+    return buffer.getvalue()
+
+
+def decode(image, wanted=RGB, **options):
+    return codec.decode(encoded(image, **options), wanted, 1_000_000)
+
+
+def test_exif_orientation_is_applied():
+    image = Image.new("RGB", (8, 8), "red")
+    image.paste("blue", (0, 0, 8, 4))  # blue above red
+    exif = Image.Exif()
+    exif[0x0112] = 3  # turned upside down
+    turned = decode(image, format="JPEG", exif=exif, quality=95)
+    assert turned[0, 0, 0] > 200 > 50 > turned[7, 7, 0]
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "PA"])
+def test_transparency_is_laid_over_white(mode):
+    image = Image.new("RGBA", (8, 8), (255, 0, 0, 0))
+    if mode == "LA":
+        image = image.convert("LA")
+    if mode == "PA":
+        image = image.quantize()
+    assert (decode(image) == 255).all()
+
+
+def test_palettes_are_converted():
+    image = Image.new("RGB", (8, 8), (10, 200, 30)).quantize(4)
+    assert np.abs(decode(image).astype(int) - (10, 200, 30)).max() <= 2
+
+
+def test_16_bit_samples_keep_their_brightness():
+    image = Image.fromarray(np.full((8, 8), 65535 // 2, np.uint16))
+    assert np.abs(decode(image, GREY).astype(int) - 127).max() <= 1
+
+
+def test_colour_becomes_grey_for_a_grey_model_and_grey_becomes_colour():
+    assert decode(Image.new("RGB", (8, 8), "white"), GREY).shape == (8, 8, 1)
+    assert decode(Image.new("L", (8, 8), 77)).tolist()[0][0] == [77, 77, 77]
+
+
+def test_cmyk_one_bit_and_animations_are_read():
+    assert decode(Image.new("CMYK", (8, 8)), format="JPEG").shape == (8, 8, 3)
+    assert decode(Image.new("1", (8, 8), 1)).min() == 255
+    frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
+    first = decode(frames[0], format="GIF", save_all=True, append_images=frames[1:])
+    assert first[0, 0].tolist() == [255, 0, 0]
+
+
+def test_the_centre_is_kept_and_the_aspect_too():
+    image = Image.new("RGB", (24, 8), "black")
+    image.paste("white", (8, 0, 16, 8))
+    assert decode(image).mean() > 200
+
+
+def test_size_is_judged_from_the_header():
+    with pytest.raises(BadPicture, match="1001 x 1000") as caught:
+        decode(Image.new("1", (1001, 1000)))
+    assert caught.value.reason == "too_large"
+
+
+def test_broken_pictures_say_so():
+    data = encoded(Image.effect_noise((64, 64), 50))
+    for broken, reason in ((data[: len(data) // 2], "truncated"), (b"", "not_an_image"), (b"\0" * 100, "not_an_image")):
+        with pytest.raises(BadPicture) as caught:
+            codec.decode(broken, RGB, 1_000_000)
+        assert caught.value.reason == reason
+
+
+@pytest.mark.filterwarnings("ignore")  # Pillow's remarks on what it skips
+@pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF"])
+def test_random_damage_never_raises_anything_else(format):
+    data = encoded(Image.effect_noise((32, 32), 50).convert("RGB"), format)
+    random = np.random.default_rng(0)
+    for _ in range(60):
+        damaged = bytearray(data)
+        for place in random.integers(0, len(data), 8):
+            damaged[place] = random.integers(256)
+        with contextlib.suppress(BadPicture):
+            codec.decode(bytes(damaged), RGB, 1_000_000)
+
+
+def test_encoding_round_trips():
+    pixels = np.random.default_rng(0).integers(0, 256, (9, 7, 3), np.uint8)
+    assert np.array_equal(np.asarray(Image.open(io.BytesIO(codec.encode(pixels)))), pixels)
+    small, large = (codec.encode(pixels.repeat(9, 0).repeat(9, 1), "jpg", quality) for quality in (10, 95))
+    assert len(small) < len(large)
+
+
+def test_a_grid_is_filled_row_by_row():
+    cells = [np.full((2, 3, 1), shade, np.uint8) for shade in (10, 20, 30)]
+    sheet = composition.grid(cells, columns=2, gap=1)
+    assert sheet.shape == (5, 7, 1)
+    assert (sheet[0, 0], sheet[0, 4], sheet[3, 0], sheet[3, 4]) == (10, 20, 30, 255)

@@ -1,0 +1,66 @@
+"""Averaged weights, and the batch-norm statistics that belong to them."""
+
+import torch
+from torch import nn
+
+from models.model import Model
+from tasks.operations import whole
+from training.data import Source
+
+
+class Average:
+    """An exponential moving average of the served part of a model in training.
+
+    Args:
+        model: a model without its training-only parts; it takes on `trained`'s weights.
+        decay: share that stays at each step; early steps use less, so that the start is forgotten (t + 1) / (t + 10).
+    """
+
+    def __init__(self, model: Model, trained: Model, decay: float):
+        self.model = model.requires_grad_(False)
+        self.decay = decay
+        names = set(model.state_dict())
+        model.load_state_dict({name: tensor for name, tensor in trained.state_dict().items() if name in names})
+        theirs = dict(trained.named_parameters())
+        self.own = list(model.parameters())
+        self.trained = [theirs[name] for name, _ in model.named_parameters()]
+        theirs_buffers = dict(trained.named_buffers())
+        self.buffers = [(buffer, theirs_buffers[name]) for name, buffer in model.named_buffers()]
+        self.updates = 0
+
+    @torch.no_grad()
+    def update(self) -> None:
+        """Moves the average towards the trained weights; buffers are copied."""
+        decay = min(self.decay, (self.updates + 1) / (self.updates + 10))
+        self.updates += 1
+        torch._foreach_lerp_(self.own, [parameter.detach() for parameter in self.trained], 1 - decay)
+        for own, theirs in self.buffers:
+            own.copy_(theirs)
+
+
+@torch.no_grad()
+def standing_statistics(model: Model, source: Source, passes: int = 64, batch: int = 64) -> None:
+    """Re-estimates batch-norm statistics, if any, over many batches (BigGAN, arXiv 1809.11096, appendix B)."""
+    norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d) and m.affine]
+    if not norms:
+        return
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # a cumulative mean
+    model.train()
+    device = next(model.parameters()).device
+    generator = torch.Generator().manual_seed(0)
+    for index in range(passes):
+        if hasattr(model, "sample"):
+            latent = torch.randn(batch, *model.latent_shape, generator=generator)
+            if model.reads_text:
+                told = source.batch(batch, index)["text"]
+            else:
+                told = torch.randint(max(model.classes, 1), (batch,), generator=generator)
+            whole(model.sample(latent.to(device), told.to(device)))
+        for reads in ("encode", "classify", "categorise", "match"):
+            if hasattr(model, reads):
+                drawn = source.batch(batch, index)
+                for name in source.fields:
+                    getattr(model, reads)(drawn[name].to(device))
+    model.eval()
