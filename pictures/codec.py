@@ -6,7 +6,7 @@ import io
 import math
 import struct
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import BinaryIO, Literal
 
@@ -16,6 +16,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from pictures import colour, png, png_chunks
 from pictures.formats import Animated, Format, ImageFormat
 from pictures.framing import Fit, Frame
+from pictures.provenance import CHUNK, Provenance
 
 Image.MAX_IMAGE_PIXELS = None  # `decode` judges sizes itself, by the limit that it is given
 
@@ -45,6 +46,9 @@ _MAGIC = {
     "HEIC": (4, tuple(b"ftyp" + brand for brand in (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1"))),
 }
 """Where the first bytes of each kind of file say what it is, and how."""
+
+FULL_CHROMA = 90
+"""The quality from which on a file keeps its colours at full resolution."""
 
 _SHRINKS = 8
 """By how much a decoder of JPEG can scale each side down while it reads."""
@@ -267,35 +271,67 @@ def _opaque(picture: Image.Image, cicp: tuple[int, int, int, int] | None) -> Ima
 
 
 def encode(
-    pixels: np.ndarray, format: Format = "png", quality: int = 90, texts: Mapping[str, str] | None = None
+    pixels: np.ndarray,
+    format: Format = "png",
+    quality: int = 90,
+    made: Provenance | None = None,
+    replayable: bool = True,
 ) -> bytes:
     """uint8 [H, W, 1 or 3] -> bytes of an image file, the same bytes for the same arguments.
 
-    `quality` (1 to 100) counts for jpg, webp and avif; `texts` become text chunks of a png, and are left out elsewhere.
+    Args:
+        quality: 1 to 100, for jpg, webp and avif. From `FULL_CHROMA` on, jpg and avif keep colour at full resolution
+            (what webp loses is always at half of it).
+        made: what is written into the file of how it came about.
+        replayable: whether that is enough to make it again.
     """
+    if made is not None and format != "png":
+        made = made.model_copy(update={"quality": quality})
+    xmp = made.xmp(replayable and format != "png") if made else None
     if format == "png":
-        return png.write(pixels, texts)
-    picture = _image(pixels)
-    buffer = io.BytesIO()
+        return png.write(pixels, {CHUNK: made.text} if made and replayable else None, xmp)
+    picture, buffer = _image(pixels), io.BytesIO()
+    marked = {"xmp": xmp} if xmp else {}
     if format == "jpg":
-        picture.save(buffer, "JPEG", quality=quality)
+        subsampling = "4:4:4" if quality >= FULL_CHROMA else "4:2:0"
+        picture.save(buffer, "JPEG", quality=quality, subsampling=subsampling, **marked)
     elif format == "webp":
-        picture.save(buffer, "WEBP", quality=quality, method=2)
+        picture.save(buffer, "WEBP", quality=quality, method=2, **marked)
     else:
-        picture.save(buffer, "AVIF", quality=quality, speed=8, max_threads=1)
+        subsampling = "4:4:4" if quality >= FULL_CHROMA else "4:2:0"
+        picture.save(buffer, "AVIF", quality=quality, speed=8, max_threads=1, subsampling=subsampling, **marked)
     return buffer.getvalue()
 
 
-def animate(frames: Sequence[np.ndarray], format: Animated = "webp", fps: float = 8, quality: int = 90) -> bytes:
+def animate(
+    frames: Sequence[np.ndarray],
+    format: Animated = "webp",
+    fps: float = 8,
+    quality: int = 90,
+    made: Provenance | None = None,
+) -> bytes:
     """uint8 [H, W, 1 or 3] each -> bytes of an animation without end. Equal neighbours are stored as one longer frame.
 
-    A GIF counts time in hundredths of a second and has 256 colours; `quality` (1 to 100) counts for webp.
+    A GIF counts time in hundredths of a second and has 256 colours; `quality` (1 to 100) counts for webp. Of what
+    `made` the first frame, the animation tells model and weights.
     """
     first, *rest = [_image(pixels) for pixels in frames]
-    buffer = io.BytesIO()
-    options = {"quality": quality, "method": 2} if format == "webp" else {}
+    buffer, xmp = io.BytesIO(), made.xmp(replayable=False) if made else b""
+    options = {"quality": quality, "method": 2, "xmp": xmp} if format == "webp" else {}
     first.save(buffer, format.upper(), save_all=True, append_images=rest, duration=round(1000 / fps), loop=0, **options)
-    return buffer.getvalue()
+    data = buffer.getvalue()
+    return _marked_gif(data, xmp) if xmp and format == "gif" else data
+
+
+def _marked_gif(data: bytes, xmp: bytes) -> bytes:
+    """A GIF with an XMP packet behind its header, in XMP's application extension (ISO 16684-3, 2.2.1).
+
+    Its trailer counts down, so that a reader that takes the packet for blocks ends at the same place.
+    """
+    table = 3 * 2 ** ((data[10] & 7) + 1) if data[10] & 0x80 else 0
+    trailer = b"\x01" + bytes(range(255, -1, -1)) + b"\0"
+    at = 13 + table
+    return data[:at] + b"\x21\xff\x0bXMP DataXMP" + xmp + trailer + data[at:]
 
 
 def _image(pixels: np.ndarray) -> Image.Image:

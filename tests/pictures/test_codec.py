@@ -173,3 +173,24 @@ def test_a_jpeg_may_have_more_pixels_than_the_limit_if_it_can_be_decoded_at_a_fr
     for format, options in (("PNG", {}), ("JPEG", {"progressive": True})):
         with pytest.raises(BadPicture, match="1600 x 1200"):
             codec.decode(encoded(large, format, **options), RGB, 100_000)
+
+
+@pytest.mark.parametrize(("format", "quality", "kept"), [("jpg", 90, True), ("jpg", 80, False), ("avif", 95, True)])
+def test_colours_keep_their_resolution_from_quality_90_on(format, quality, kept):
+    stripes = np.zeros((32, 32, 3), np.uint8)
+    stripes[:, ::2] = (255, 0, 0)
+    stripes[:, 1::2] = (0, 0, 255)
+    made = np.asarray(Image.open(io.BytesIO(codec.encode(stripes, format, quality)))).astype(int)
+    assert bool(np.abs(made - stripes).mean() < 10) is kept
+
+
+def test_sheets_that_no_file_can_hold_are_told_with_what_goes():
+    composition.require_sheet(64, 64, 64, "webp")
+    composition.require_sheet(64, 2048, 48, "png")
+    with pytest.raises(composition.TooLargeForSheet, match=r"16398 x 398 pixels.*up to 49 fit"):
+        composition.require_sheet(64, 2048, 48, "webp")
+    with pytest.raises(composition.TooLargeForSheet, match="up to 4 fit"):
+        composition.require_sheet(16, 2000, 2000, "png")
+    composition.require_animation(8, 1024, 1024, "gif")
+    with pytest.raises(composition.TooLargeForSheet, match="up to 4 frames"):
+        composition.require_animation(64, 2048, 2048, "webp")
