@@ -22,6 +22,7 @@ from jobs.prediction import ENDED, Failure, Snapshot, Status
 from jobs.representation import Embedded, Prediction
 from pictures import codec, composition
 from pictures.formats import MEDIA_TYPES, Animated, Format
+from pictures.provenance import NoProvenance, Provenance
 
 ZIP = "application/zip"
 JSON = "application/json"
@@ -99,11 +100,11 @@ async def as_bytes(found: Snapshot, store: Store, media_type: str) -> Response:
     if media_type == ZIP:
         data = await asyncio.to_thread(archive, found, blobs)
     elif len(blobs) > 1:
-        data = await asyncio.to_thread(sheet, blobs, format)
+        data = await asyncio.to_thread(sheet, blobs, format, found.order.output.quality)
     else:
         data = blobs[0]
         if format != found.answer.images[0].format:
-            data = await asyncio.to_thread(transcode, data, format)
+            data = await asyncio.to_thread(transcode, data, format, found.order.output.quality)
     return Response(data, 200, told(found), media_type)
 
 
@@ -182,18 +183,27 @@ def archive(found: Snapshot, blobs: Sequence[bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def sheet(blobs: Sequence[bytes], format: Format = "png") -> bytes:
-    """Our own encoded images as one grid."""
-    return codec.encode(composition.grid([_pixels(blob) for blob in blobs]), format)
+def sheet(blobs: Sequence[bytes], format: Format = "png", quality: int = 90) -> bytes:
+    """Our own encoded images as one grid, which tells as they do what made it."""
+    pictures = composition.grid([_pixels(blob) for blob in blobs])
+    return codec.encode(pictures, format, quality, _provenance(blobs[0]), replayable=len(blobs) == 1)
 
 
-def transcode(blob: bytes, format: Format) -> bytes:
+def transcode(blob: bytes, format: Format, quality: int = 90) -> bytes:
     """One of our own encoded images in another format."""
-    return codec.encode(_pixels(blob), format)
+    return codec.encode(_pixels(blob), format, quality, _provenance(blob))
 
 
 def _animation(blobs: Sequence[bytes], format: Animated, fps: float, quality: int) -> bytes:
-    return codec.animate([_pixels(blob) for blob in blobs], format, fps, quality)
+    return codec.animate([_pixels(blob) for blob in blobs], format, fps, quality, _provenance(blobs[0]))
+
+
+def _provenance(blob: bytes) -> Provenance | None:
+    """What one of our own images says of itself, if it was to say anything."""
+    try:
+        return Provenance.read(blob).model_copy(update={"quality": None})
+    except NoProvenance:
+        return None
 
 
 def _pixels(blob: bytes) -> np.ndarray:
