@@ -15,6 +15,8 @@ MEDIA_TYPES: dict[Format, str] = {
     "avif": "image/avif",
 }
 
+LOSSY: frozenset[Format | None] = frozenset({"jpg", "webp", "avif"})
+"""Formats that lose some of a picture each time that it is written."""
 Animated = Literal["webp", "gif"]
 
 
