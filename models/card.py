@@ -127,15 +127,15 @@ class Attribute(_Record):
 
     low: float
     high: float
-    whole: bool = Field(False, description="whole numbers only")
+    whole: bool = Field(default=False, description="whole numbers only")
     told: str = Field(description="what it is, for people")
 
 
 class Serving(_Record):
     """How the worker treats this model."""
 
-    max_batch: int = Field(32, ge=1, description="images in one forward pass")
-    timeout_s: int = Field(60, ge=1, description="a prediction that runs longer fails")
+    max_batch: int = Field(default=32, ge=1, description="images in one forward pass")
+    timeout_s: int = Field(default=60, ge=1, description="a prediction that runs longer fails")
 
 
 class Card(_Record):

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model, model_validator
-from pydantic.fields import FieldInfo
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, create_model, model_validator
+from pydantic.config import JsonDict
 
 from models.card import SOURCE_AND_TARGET, Card, Task
 from models.sampling_defaults import DEFAULT_GUIDANCE, DEFAULT_SAMPLER, DEFAULT_STEPS
@@ -28,7 +28,8 @@ MAX_LATENT = 1000
 
 Choice = TypeVar("Choice", str, int)
 
-FieldMaker = Callable[[Card], tuple[Any, FieldInfo]]
+FieldMaker = Callable[[Card], tuple[Any, Any]]
+"""The type of an input and its `Field`, for a card."""
 
 
 def _label_of(card: Card) -> Callable[[int | str], int]:
@@ -47,29 +48,28 @@ def _label_of(card: Card) -> Callable[[int | str], int]:
     return check
 
 
-def _names_or_indices(card: Card) -> list[dict[str, Any]]:
+def _names_or_indices(card: Card) -> list[JsonValue]:
     return [
         {"type": "string", "enum": list(card.classes)},
         {"type": "integer", "minimum": 0, "maximum": len(card.classes) - 1},
     ]
 
 
-def _class(card: Card, told: str) -> tuple[Any, FieldInfo]:
+def _class(card: Card, meaning: str) -> tuple[Any, Any]:
     """One of the model's classes, by name or index."""
     return Annotated[int | str, AfterValidator(_label_of(card))], Field(
-        description=f"{told}: {', '.join(card.classes)}",
+        description=f"{meaning}: {', '.join(card.classes)}",
         examples=[card.classes[-1]],
         json_schema_extra={"anyOf": _names_or_indices(card)},
     )
 
 
-def _direction(card: Card) -> tuple[Any, FieldInfo]:
-    named = {
-        way: [card.domains.get(end.upper(), end.upper()) for end in SOURCE_AND_TARGET[way]] for way in card.directions
-    }
-    told = "; ".join(f"{way}: {source} to {target}" for way, (source, target) in named.items())
+def _direction(card: Card) -> tuple[Any, Any]:
+    domains = {"a": card.domains.get("A", "A"), "b": card.domains.get("B", "B")}
+    ways = ((way, *SOURCE_AND_TARGET[way]) for way in card.directions)
+    description = "; ".join(f"{way}: {domains[source]} to {domains[target]}" for way, source, target in ways)
     kind = Annotated[str, AfterValidator(_one_of(card.directions))]
-    return kind, Field(card.directions[0], description=told, json_schema_extra={"enum": list(card.directions)})
+    return kind, Field(card.directions[0], description=description, json_schema_extra={"enum": list(card.directions)})
 
 
 def _one_of(allowed: tuple[Choice, ...]) -> Callable[[Choice], Choice]:
@@ -81,27 +81,32 @@ def _one_of(allowed: tuple[Choice, ...]) -> Callable[[Choice], Choice]:
     return check
 
 
-def _fit(card: Card) -> tuple[Any, FieldInfo]:
+def _fit(card: Card) -> tuple[Any, Any]:
     """How a picture of another size than the model's goes through it."""
-    told = (
+    ways = (
         "answer at the picture's own size: contain shows the network all of it, cover its centre, stretch all of it "
         "without its aspect, tile one part after the other"
     )
     absent = f"its centre is answered at {card.image.width} x {card.image.height}"
+    fits = FITS
     if card.native is None:
-        return Literal[*(fit for fit in FITS if fit != "native")] | None, Field(
-            None, description=f"{told}; if absent, {absent}"
-        )
-    told += f", native as it is, up to {card.native.limit:,} pixels"
-    absent = "native" if card.native.default else absent
-    return Literal[*FITS] | None, Field(None, description=f"{told}; if absent, {absent}")
+        fits = tuple(fit for fit in FITS if fit != "native")
+    else:
+        ways += f", native as it is, up to {card.native.limit:,} pixels"
+        absent = "native" if card.native.default else absent
+    return _optional(Literal[*fits]), Field(None, description=f"{ways}; if absent, {absent}")
 
 
-def _scale(card: Card) -> tuple[Any, FieldInfo]:
-    allowed = {"enum": list(card.scales)}
+def _scale(card: Card) -> tuple[Any, Any]:
+    allowed: JsonDict = {"enum": list(card.scales)}
     return Annotated[int, AfterValidator(_one_of(card.scales)), Field(json_schema_extra=allowed)], Field(
         card.scales[0], description="how many times as large the picture is to be"
     )
+
+
+def _optional(kind: Any) -> Any:
+    """The type, or None."""
+    return kind | None
 
 
 def _readable(text: str) -> str:
@@ -206,12 +211,13 @@ FIELDS: dict[str, FieldMaker] = {
         Field(description="which number of the latent to change", examples=[0]),
     ),
     "attribute": lambda card: (
-        Annotated[
-            str,
-            AfterValidator(_one_of(tuple(card.attributes))),
-            Field(json_schema_extra={"enum": list(card.attributes)}),
-        ]
-        | None,
+        _optional(
+            Annotated[
+                str,
+                AfterValidator(_one_of(tuple(card.attributes))),
+                Field(json_schema_extra={"enum": list(card.attributes)}),
+            ]
+        ),
         Field(None, description="which attribute to change, from its least value to its most"),
     ),
     "span": lambda card: (
@@ -285,13 +291,13 @@ ALONG = ("dimension", "attribute")
 """Inputs of which a request gives one, where both are offered."""
 
 
-def _attribute(card: Card, name: str) -> tuple[Any, FieldInfo]:
+def _attribute(card: Card, name: str) -> tuple[Any, Any]:
     """An input of the model's own."""
     known = card.attributes[name]
     bounds = Field(None, ge=known.low, le=known.high, description=known.told)
     if known.whole:
         return int | None, bounds
-    return Annotated[float, Field(allow_inf_nan=False)] | None, bounds
+    return _optional(Annotated[float, Field(allow_inf_nan=False)]), bounds
 
 
 NATIVE = (Task.UPSCALE,)
@@ -318,20 +324,22 @@ def input_model(card: Card, task: Task) -> type[BaseModel]:
     if len(along) > 1:
         checks["one_way"] = _exactly_one(along)
     chosen = {name for names in (starts, along) if len(names) > 1 for name in names}
+    validators: dict[str, Any] = {name: model_validator(mode="after")(check) for name, check in checks.items()}
+    fields: dict[str, Any] = {name: _field(card, name, optional=name in chosen) for name in names}
     return create_model(
         f"{card.name}-{task.value}-input",
         __config__=ConfigDict(extra="forbid", frozen=True, title=f"Input of {card.name} for {task.value}"),
-        __validators__={name: model_validator(mode="after")(check) for name, check in checks.items()},
-        **{name: _field(card, name, optional=name in chosen) for name in names},
+        __validators__=validators,
+        **fields,
     )
 
 
-def _field(card: Card, name: str, optional: bool) -> tuple[Any, FieldInfo]:
+def _field(card: Card, name: str, optional: bool) -> tuple[Any, Any]:
     if name in card.attributes:
         return _attribute(card, name)
     kind, field = FIELDS[name](card)
     if optional and field.is_required():
-        return kind | None, Field(None, description=field.description)
+        return _optional(kind), Field(None, description=field.description)
     return kind, field
 
 
@@ -370,14 +378,14 @@ def _given(inputs: BaseModel, names: tuple[str, ...]) -> list[str]:
     return [name for name in names if getattr(inputs, name) is not None]
 
 
-def _told(names: tuple[str, ...]) -> str:
+def _either(names: tuple[str, ...]) -> str:
     return " or ".join(f"`{name}`" for name in names)
 
 
 def _exactly_one(names: tuple[str, ...]) -> Callable[[BaseModel], BaseModel]:
     def check(inputs: BaseModel) -> BaseModel:
         if len(_given(inputs, names)) != 1:
-            raise ValueError(f"give one of {_told(names)}")
+            raise ValueError(f"give one of {_either(names)}")
         return inputs
 
     return check
@@ -387,9 +395,9 @@ def _one_of_starts(starts: tuple[str, ...]) -> Callable[[BaseModel], BaseModel]:
     def check(inputs: BaseModel) -> BaseModel:
         given = _given(inputs, starts)
         if len(given) > 1:
-            raise ValueError(f"give only one of {_told(starts)}")
+            raise ValueError(f"give only one of {_either(starts)}")
         if not given and "seed" not in starts:
-            raise ValueError(f"give {_told(starts)}")
+            raise ValueError(f"give {_either(starts)}")
         if given in (["latent"], ["style_image"]) and "seed" in starts and _draws(inputs):
             raise ValueError(f"a `{given[0]}` makes one image as it is; leave out `n` and `truncation`")
         return inputs
