@@ -91,7 +91,7 @@ class Completer(Protocol):
 class Scorer(Protocol):
     """Says how likely or how real images are, [N]."""
 
-    def score(self, images: Tensor) -> Tensor | Steps: ...
+    def score(self, images: Tensor, **options: Any) -> Images: ...
 
 
 @runtime_checkable
@@ -106,6 +106,13 @@ class Categoriser(Protocol):
     """Tells kinds of images that were found without labels, as logits."""
 
     def categorise(self, images: Tensor) -> Tensor: ...
+
+
+@runtime_checkable
+class Matcher(Protocol):
+    """Finds features of images, [N, features], that are alike where the images show the same."""
+
+    def match(self, images: Tensor) -> Tensor: ...
 
 
 Capability = TypeVar("Capability")
