@@ -60,7 +60,12 @@ class Gatys(Model):
     ) -> Steps:
         """A step of Adam each. What is wanted lies `strength` of the way from the picture's own Gram matrices to those
         of a mixture of the paintings, `mixture` [N, classes], or of the pictures `style` [N, C, h, w]."""
-        wanted = self._mixed(mixture) if style is None else self.grams_of(style)
+        if style is not None:
+            wanted = self.grams_of(style)
+        elif mixture is not None:
+            wanted = self._mixed(mixture)
+        else:
+            raise ValueError("a style is a mixture of paintings or pictures")
         own = self.grams_of(images)
         wanted = {name: torch.lerp(own[name], matrices, strength) for name, matrices in wanted.items()}
         return self._descend(images, wanted, steps)
