@@ -38,5 +38,4 @@ def feature_network(name: str, device: torch.device) -> VGG:
         network = getattr(shipped(name, Model), "network", None)
         if not isinstance(network, VGG):
             raise TypeError(f"{name} has no layers to look at")
-        network.fold().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        return network.to(device)
+        return network.fold().to(memory_format=torch.channels_last).to(device)
