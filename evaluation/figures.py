@@ -14,6 +14,7 @@ from evaluation.evaluated import SAMPLES, EvaluatedModel, batched
 from evaluation.faces import face_detection_rate
 from evaluation.fidelity import psnr
 from evaluation.frechet import frechet_distance
+from evaluation.holes import inpainting
 from evaluation.kernel import kernel_distance
 from evaluation.manifold import precision_recall
 from evaluation.parzen import parzen_log_likelihood
@@ -206,5 +207,6 @@ FIGURES: tuple[Callable[[EvaluatedModel], Iterator[Metric]], ...] = (
     patches,
     prompts,
     stylization,
+    inpainting,
     upscaling,
 )

@@ -77,7 +77,8 @@ class Model(nn.Module):
     - `vary(images, noise, strength)`: images, normal noise [N, *latent_shape] and a share in [0, 1] -> images; without
       it, a model with codes adds the noise to those
     - `complete(images, mask, noise)`: images, [N, 1, H, W] that is 1 where they are to be filled in and else 0, and
-      normal noise [N, *latent_shape] -> whole images (the known pixels are laid over them)
+      normal noise [N, *latent_shape] -> whole images (the known pixels are laid over them); a model without a latent
+      takes no noise
     - `classify(images)`: logits of the classes [N, classes]
     - `score(images)`: log-likelihood of each image in nats [N], or a lower bound of it, or what `scores` names
 
@@ -114,6 +115,8 @@ class Model(nn.Module):
     directions: tuple[Direction, ...] = ()
     targets: Literal["", "one", "many"] = ""
     """Whether a translation is told a class: one of several domains, or as many attributes as an image may have."""
+    hole: int = 0
+    """Side of the square in the middle of a picture to which the holes that it fills are confined; 0: anywhere."""
     native: Native | None = None
     """The pictures that it takes at their own size, if it is made of convolutions alone."""
     scales: tuple[int, ...] = ()

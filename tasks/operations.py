@@ -397,23 +397,27 @@ class Inpaint(Operation):
     task = Task.INPAINT
 
     def inputs(self, model: Model) -> tuple[str, ...]:
-        return ("image", "mask", "n", "seed") if hasattr(model, "complete") else ()
+        drawn = ("n", "seed") if model.latent_shape else ()
+        return ("image", "mask", *drawn) if hasattr(model, "complete") else ()
 
     def prepare(self, model: Model, inputs: BaseModel, pictures: Sequence[np.ndarray]) -> Rows:
         image, mask = pictures
-        rows = _drawn(model, inputs)
+        count = getattr(inputs, "n", 1)
         tensors = {
-            "images": to_tensor([image] * inputs.n),
-            "mask": (to_tensor([mask] * inputs.n).mean(1, keepdim=True) > 0).float(),
-            "noise": rows.tensors["latent"],
+            "images": to_tensor([image] * count),
+            "mask": (to_tensor([mask] * count).mean(1, keepdim=True) > 0).float(),
         }
-        return Rows(tensors, seeds=rows.seeds)
+        if not model.latent_shape:
+            return Rows(tensors, seeds=(None,))
+        rows = _drawn(model, inputs)
+        return Rows({**tensors, "noise": rows.tensors["latent"]}, seeds=rows.seeds)
 
     def probe(self, model: Model, card: Card, count: int) -> Rows:
         images = _noise_images(card, count)
         mask = torch.zeros_like(images[:, :1])
         mask[:, :, card.image.height // 2 :] = 1
-        return Rows({"images": images, "mask": mask, "noise": noise.normal(range(count), model.latent_shape)})
+        drawn = {"noise": noise.normal(range(count), model.latent_shape)} if model.latent_shape else {}
+        return Rows({"images": images, "mask": mask, **drawn})
 
     def apply(self, model: Model, tensors: dict[str, Tensor], **options: Any) -> Steps:
         images, unknown = tensors["images"], tensors["mask"].bool()

@@ -28,6 +28,7 @@ from models.nn.edges import edges
 from models.nn.text import bags
 from training import captions, medley, paintings
 from training.captions import Captions
+from training.masks import Masks, hide
 
 
 @dataclass(frozen=True)
@@ -131,11 +132,13 @@ class DataSpec(BaseModel):
     pairs: bool = False
     """Whether what is trained on is paired, too: for a judge of pairs, never for a translator."""
     only: str = ""
-    """The one class of a labelled set that is taken, if not all are."""
+    """The one class of a labelled set that is taken, or the one side of a paired set (`a`, `b`), if not all are."""
     edges: bool = False
     """A pair is made of each picture: `a` is its edges (`models.nn.edges`), `b` itself."""
     captions: bool = False
     """A batch also has `text`, one of the captions of each picture, as `models.nn.text.bags` puts it."""
+    masks: Masks | None = None
+    """A batch also has `mask`: which part of each picture is hidden, by `training.masks`."""
     attributes: tuple[str, ...] = ()
     """Columns of the split's `attributes.csv`: the labels are then [N, attributes] of 0 and 1."""
     known: int = 0
@@ -148,7 +151,7 @@ class DataSpec(BaseModel):
 
     def evaluation(self) -> DataSpec:
         """The held-out split, whole pictures, nothing random."""
-        kept = ("set", "held_out", "size", "binary", "domains", "attributes", "only", "edges", "captions")
+        kept = ("set", "held_out", "size", "binary", "domains", "attributes", "only", "edges", "captions", "masks")
         return DataSpec(split=self.held_out, **{name: getattr(self, name) for name in kept})
 
 
@@ -225,6 +228,9 @@ class Source:
             batch["labels"] = self.labels[rows]
         if self.captions is not None:
             batch["text"] = bags(self.captions.draw([self.names[row] for row in rows], generator))
+        if self.spec.masks is not None:
+            side, seeds = self.spec.crop or self.spec.size, torch.randint(2**31, (count,), generator=generator)
+            batch["mask"] = torch.stack([hide(self.spec.masks, side, seed) for seed in seeds.tolist()])
         return {name: to_float(value) if value.dtype == torch.uint8 else value for name, value in batch.items()}
 
     def all(self) -> dict[str, Tensor]:
@@ -442,7 +448,8 @@ def _paired(opened: zipfile.ZipFile, spec: DataSpec) -> Contents:
         width, height = picture.size
         a.append(_pixels(picture.crop((0, 0, width // 2, height)), side))
         b.append(_pixels(picture.crop((width // 2, 0, width, height)), side))
-    return Contents({"a": torch.stack(a), "b": torch.stack(b)}, paired=True)
+    fields = {"a": torch.stack(a), "b": torch.stack(b)}
+    return Contents({"images": fields[spec.only]}) if spec.only else Contents(fields, paired=True)
 
 
 def _unpaired(opened: zipfile.ZipFile, spec: DataSpec) -> Contents:

@@ -14,6 +14,7 @@ from models.nn.text import bags
 from pictures import composition
 from tasks import operations
 from training.data import Source, to_float
+from training.masks import hide
 
 _CENTRE = 144
 """Side of what is shown of a photograph, if it is that large and a multiple of the scale."""
@@ -26,8 +27,8 @@ def preview(model: Model, held_out: Source, rows: int = 8) -> np.ndarray | None:
     """A sheet for the model's first task, uint8 [H, W, C]; None for a model that makes no pictures.
 
     Samples are drawn with seeds 0, 1, …; classes and categories stand in columns, texts in rows; translations stand to
-    the right of their inputs, with the true answer beside them where the data has it, and so do reconstructions and
-    stylized pictures.
+    the right of their inputs, with the true answer beside them where the data has it, and so do reconstructions,
+    stylized pictures, and pictures with a hole that was filled.
     """
     if hasattr(model, "upscale"):
         return _upscaled(model, held_out, rows)
@@ -52,6 +53,8 @@ def preview(model: Model, held_out: Source, rows: int = 8) -> np.ndarray | None:
         if kinds:
             latent = torch.cat([kinds[0].put(row[None], index % columns) for index, row in enumerate(latent)])
         return _samples(model, latent, columns=columns)
+    if Task.INPAINT in tasks and Task.SAMPLE not in tasks:
+        return _filled(model, held_out, rows)
     if Task.RECONSTRUCT in tasks:
         return _beside(lambda images: model.decode(model.encode(images)), model, held_out, rows, columns=4)
     return None
@@ -121,6 +124,17 @@ def _beside(make: Callable, model: Model, held_out: Source, rows: int, columns: 
         given = torch.nn.functional.interpolate(given, model.side, mode="bicubic").clamp(-1, 1)
     pairs = torch.stack([given, make(given)], dim=1).flatten(0, 1)
     return composition.grid(list(operations.to_pixels(pairs)), columns=2 * columns)
+
+
+def _filled(model: Model, held_out: Source, rows: int) -> np.ndarray:
+    """Held-out images with holes of the seeds 0, 1, …, each with how it is filled, and what was there, to its right."""
+    images = held_out.all()["images"]
+    truth = images[torch.linspace(0, len(images) - 1, 2 * rows).long()].to(device_of(model))
+    kind = held_out.spec.masks or "free-form"
+    mask = torch.stack([hide(kind, truth.shape[-1], seed) for seed in range(len(truth))]).to(truth.device)
+    made = torch.where(mask > 0, operations.whole(model.complete(truth, mask)), truth)
+    shown = torch.stack([truth * (1 - mask), made, truth], dim=1).flatten(0, 1)
+    return composition.grid(list(operations.to_pixels(shown)), columns=6)
 
 
 def _translations(model: Model, held_out: Source, rows: int) -> np.ndarray:
