@@ -37,9 +37,9 @@ class DeepDream(Model):
 
     class Config(model.Config):
         features: str = "medley-features"
-        layers: tuple[str, ...] = ("relu3_3", "relu4_3", "relu5_2")
+        layers: tuple[str, ...] = ("relu2_2", "relu3_3", "relu4_3", "relu5_1", "relu5_2")
         """That a dream may be of."""
-        widths: tuple[int, ...] = (64, 128, 256)
+        widths: tuple[int, ...] = (32, 64, 128, 256, 256)
         """Channels of these layers."""
         classes: int = 28
         octave_scale: float = 1.4
@@ -65,7 +65,7 @@ class DeepDream(Model):
         guide: Tensor | None = None,
         octaves: int = OCTAVES,
         steps: int = ASCENT_STEPS,
-        strength: float = 1.0,
+        strength: float = 0.5,
     ) -> Steps:
         """A step of gradient ascent each, `steps` in each octave.
 

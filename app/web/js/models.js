@@ -31,6 +31,8 @@ const VERBS = {
   reconstruct: "Reconstruct",
   interpolate: "Interpolate",
   vary: "Vary",
+  stylize: "Stylize",
+  dream: "Dream",
   inpaint: "Fill in",
   score: "Score",
   classify: "Read",
