@@ -56,7 +56,7 @@ def translate(
     out: Out = Path("out.png"),
     direction: Annotated[str | None, typer.Option(help="AtoB or BtoA; the model's first if absent")] = None,
     fit: Annotated[
-        str | None, typer.Option(help="contain, cover, stretch or tile: answer at the picture's own size")
+        str | None, typer.Option(help="contain, cover, stretch, tile or native: answer at the picture's own size")
     ] = None,
     side: Annotated[int | None, typer.Option(help="with --fit: the answer's longer side, in pixels")] = None,
     cycle: Annotated[bool, typer.Option("--cycle", help="the way back beside it, and where that is off")] = False,
@@ -135,6 +135,19 @@ def dream(
     how = {"octaves": octaves, "steps": steps, "strength": strength, "side": side}
     files = {"image": image, **({"guide_image": guide} if guide else {})}
     _fetch(f"{server}/v1/dream/{model}", _given(of | how), files, out, key)
+
+
+@app.command()
+def upscale(
+    image: Annotated[Path, typer.Argument(help="the picture to enlarge", exists=True, dir_okay=False)],
+    out: Out = Path("out.png"),
+    model: Annotated[str, typer.Option("--model", "-m", help="a model that enlarges pictures")] = "sr-edsr",
+    scale: Annotated[int | None, typer.Option(help="2, 3 or 4 times as large; the model's first if absent")] = None,
+    server: Server = LOCAL,
+    key: Token = None,
+) -> None:
+    """Ask a running Easel to enlarge a picture: easel upscale small.jpg -o large.png --scale 2"""
+    _fetch(f"{server}/v1/upscale/{model}", {} if scale is None else {"scale": scale}, {"image": image}, out, key)
 
 
 @app.command()
