@@ -7,6 +7,7 @@ from functools import lru_cache
 import torch
 
 from models import checkpoint
+from models.devices import place
 from models.model import Family, Model
 from models.nn.vgg import VGG
 from models.registry import SHIPPED, Registry
@@ -38,4 +39,4 @@ def feature_network(name: str, device: torch.device) -> VGG:
         network = getattr(shipped(name, Model), "network", None)
         if not isinstance(network, VGG):
             raise TypeError(f"{name} has no layers to look at")
-        return network.fold().to(memory_format=torch.channels_last).to(device)
+        return place(network.fold(), device)

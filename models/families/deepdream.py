@@ -17,7 +17,9 @@ from models import model
 from models.card import Task
 from models.features import feature_network
 from models.model import Batch, Losses, Model, Step, Steps, device_of, register
+from models.nn.native import native
 from models.nn.vgg import VGG
+from models.sampling_defaults import ASCENT_STEPS, OCTAVES
 
 _SMALLEST = 32
 """Side of the smallest octave."""
@@ -35,9 +37,9 @@ class DeepDream(Model):
 
     class Config(model.Config):
         features: str = "medley-features"
-        layers: tuple[str, ...] = ("relu3_3", "relu4_3", "relu5_2")
+        layers: tuple[str, ...] = ("relu2_2", "relu3_3", "relu4_3", "relu5_1", "relu5_2")
         """That a dream may be of."""
-        widths: tuple[int, ...] = (64, 128, 256)
+        widths: tuple[int, ...] = (32, 64, 128, 256, 256)
         """Channels of these layers."""
         classes: int = 28
         octave_scale: float = 1.4
@@ -50,6 +52,7 @@ class DeepDream(Model):
         self.config = config
         self.classes = config.classes
         self.layers = dict(zip(config.layers, config.widths, strict=True))
+        self.native = native(1400, least=16, default=True)
         self.levels = nn.ParameterDict({name: nn.Parameter(torch.ones(width)) for name, width in self.layers.items()})
         """Root mean square of each channel in photographs: what is usual counts no more for being strong."""
 
@@ -60,9 +63,9 @@ class DeepDream(Model):
         channel: int | None = None,
         labels: Tensor | None = None,
         guide: Tensor | None = None,
-        octaves: int = 4,
-        steps: int = 10,
-        strength: float = 1.0,
+        octaves: int = OCTAVES,
+        steps: int = ASCENT_STEPS,
+        strength: float = 0.5,
     ) -> Steps:
         """A step of gradient ascent each, `steps` in each octave.
 
