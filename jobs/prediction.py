@@ -101,6 +101,7 @@ class Order(_Value):
             *(self.input.get("images") or []),
             self.input.get("mask"),
             self.input.get("style_image"),
+            self.input.get("guide_image"),
         ]
         return [value.removeprefix(PICTURE_PREFIX) for value in named if value]
 

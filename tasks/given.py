@@ -29,7 +29,7 @@ class Given:
     temperature: float | None = None
     truncation: float | None = None
     label: int | None = None
-    blend: Mapping[int, float] = field(default_factory=dict)
+    blend: Sequence[int] = ()
     text: str | None = None
     frames: int = 1
     dimension: int | None = None
@@ -45,6 +45,7 @@ class Given:
     scale: int = 1
     layer: str | None = None
     channel: int | None = None
+    guide_image: str | None = None
     values: Mapping[str, Any] = field(default_factory=dict)
     """All of them by name: for options that go to a model's method as they are, and for its attributes."""
 

@@ -11,16 +11,27 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, cr
 from pydantic.config import JsonDict
 
 from models.card import SOURCE_AND_TARGET, Card, Task
-from models.sampling_defaults import DEFAULT_GUIDANCE, DEFAULT_SAMPLER, DEFAULT_STEPS
+from models.sampling_defaults import (
+    ASCENT_STEPS,
+    DEFAULT_GUIDANCE,
+    DEFAULT_SAMPLER,
+    DEFAULT_STEPS,
+    DESCENT_STEPS,
+    OCTAVES,
+)
 from models.text import words
 from pictures.framing import FITS, MAX_SIDE, Framing
+from tasks.given import Given
 
 MAX_SEED = 2**53 - 1
 """The largest integer that JSON and JavaScript hold exactly."""
 MAX_IMAGES = 64
 """Most images of one prediction."""
 MAX_STEPS = 250
-"""Most noise levels of a diffusion model."""
+"""Most noise levels of a diffusion model, or steps along a gradient."""
+MAX_BLEND = 16
+"""Most classes that are mixed with one."""
+MAX_OCTAVES = 10
 MAX_TEXT = 200
 """Most characters of a text."""
 MAX_LATENT = 1000
@@ -109,6 +120,55 @@ def _optional(kind: Any) -> Any:
     return kind | None
 
 
+def _steps(card: Card) -> tuple[Any, Any]:
+    meanings = {
+        Task.STYLIZE: (DESCENT_STEPS, "steps of gradient descent; more are nearer to the style, and take longer"),
+        Task.DREAM: (ASCENT_STEPS, "steps of gradient ascent in each octave; more dream deeper, and take longer"),
+    }
+    usual = DEFAULT_STEPS, "noise levels on the way, one pass of the network at each"
+    default, description = next((meanings[task] for task in meanings if task in card.tasks), usual)
+    return int, Field(default, ge=1, le=MAX_STEPS, description=description)
+
+
+def _strength(card: Card) -> tuple[Any, Any]:
+    meanings = {
+        Task.STYLIZE: (1.0, "how far to go from the picture's own manner: 0 stays with it, 1 goes all the way"),
+        Task.DREAM: (0.5, "how much a step changes: 0 leaves the picture as it is"),
+    }
+    usual = 0.5, "how far to go from the picture: 0 stays with it, 1 adds as much noise as there is in a sample"
+    default, description = next((meanings[task] for task in meanings if task in card.tasks), usual)
+    return float, Field(default, ge=0, le=1, allow_inf_nan=False, description=description)
+
+
+def _style_image(card: Card) -> tuple[Any, Any]:
+    meaning = "a picture in whose manner the other is to be" if Task.STYLIZE in card.tasks else _OF_DOMAIN
+    return Picture, Field(description=f"{meaning}: {_PICTURE}")
+
+
+def _side(card: Card) -> tuple[Any, Any]:
+    meaning = "the answer's longer side"
+    if card.native is None or not card.native.default:
+        meaning = f"with `fit`: {meaning}"
+    return int | None, Field(
+        None, ge=8, le=MAX_SIDE, description=f"{meaning}; the picture's own if absent, up to {MAX_SIDE}"
+    )
+
+
+def _layer(card: Card) -> tuple[Any, Any]:
+    names = tuple(card.layers)
+    kind = Annotated[str, AfterValidator(_one_of(names)), Field(json_schema_extra={"enum": list(names)})]
+    return _optional(kind), Field(
+        None,
+        description="the layer of the network whose activations grow: a low one dreams of textures, a high one of "
+        f"things; {usual_layer(card.layers)} if absent",
+    )
+
+
+def usual_layer(layers: Mapping[str, int]) -> str:
+    """The layer that is dreamt of where none is named: the one in the middle."""
+    return list(layers)[len(layers) // 2]
+
+
 def _readable(text: str) -> str:
     if not words(text):
         raise ValueError("there is no word in it that can be read; write in English, with the letters a to z")
@@ -123,6 +183,7 @@ def _latent_of(card: Card) -> Any:
 
 Picture = Annotated[str, Field(json_schema_extra={"contentMediaType": "image/*"})]
 """The media type tells forms, which are built from the schema, to offer a file."""
+_OF_DOMAIN = "a picture of the domain to translate to, whose style is taken"
 _PICTURE = "a picture: a file part of a multipart request, or in JSON a data: URI or upload:<id>"
 
 FIELDS: dict[str, FieldMaker] = {
@@ -186,12 +247,7 @@ FIELDS: dict[str, FieldMaker] = {
         int,
         Field(8, ge=2, le=MAX_IMAGES, description="how many images along the way, both ends included"),
     ),
-    "steps": lambda card: (
-        int,
-        Field(
-            DEFAULT_STEPS, ge=1, le=MAX_STEPS, description="noise levels on the way, one pass of the network at each"
-        ),
-    ),
+    "steps": _steps,
     "sampler": lambda card: (
         Literal["dpm-solver++", "ddim", "ddpm"],
         Field(DEFAULT_SAMPLER, description="how to go from one level to the next; ddpm needs the most steps by far"),
@@ -233,9 +289,34 @@ FIELDS: dict[str, FieldMaker] = {
         list[Picture] | None,
         Field(None, min_length=2, max_length=8, description=f"the pictures to pass through, each {_PICTURE}"),
     ),
-    "style_image": lambda card: (
-        Picture,
-        Field(description=f"a picture of the domain to translate to, whose style is taken: {_PICTURE}"),
+    "style_image": _style_image,
+    "blend": lambda card: (
+        list[Annotated[int | str, AfterValidator(_label_of(card))]],
+        Field(
+            default_factory=list,
+            max_length=MAX_BLEND,
+            description="further classes to mix with `label`, by name or index: each counts the same, and one that is "
+            "named twice counts double",
+            json_schema_extra={"items": {"anyOf": _names_or_indices(card)}},
+        ),
+    ),
+    "layer": _layer,
+    "channel": lambda card: (
+        int | None,
+        Field(
+            None,
+            ge=0,
+            lt=max(card.layers.values()),
+            description="the one channel of the layer that grows, if not all are to",
+        ),
+    ),
+    "guide_image": lambda card: (
+        _optional(Picture),
+        Field(None, description=f"a picture of which to dream, as the layer sees it: {_PICTURE}"),
+    ),
+    "octaves": lambda card: (
+        int,
+        Field(OCTAVES, ge=1, le=MAX_OCTAVES, description="sizes at which to dream, from small to large"),
     ),
     "direction": _direction,
     "target": lambda card: _class(card, "what to translate to, by name or index"),
@@ -250,30 +331,13 @@ FIELDS: dict[str, FieldMaker] = {
     ),
     "fit": _fit,
     "scale": _scale,
-    "side": lambda card: (
-        int | None,
-        Field(
-            None,
-            ge=8,
-            le=MAX_SIDE,
-            description=f"with `fit`: the answer's longer side; the picture's own if absent, up to {MAX_SIDE}",
-        ),
-    ),
+    "side": _side,
     "cycle": lambda card: (bool, Field(False, description="answer with the way back, too, and how far it is off")),
     "heat_map": lambda card: (
         bool,
         Field(False, description="with `cycle`: a third picture, of where the way back is off"),
     ),
-    "strength": lambda card: (
-        float,
-        Field(
-            0.5,
-            ge=0,
-            le=1,
-            allow_inf_nan=False,
-            description="how far to go from the picture: 0 stays with it, 1 adds as much noise as there is in a sample",
-        ),
-    ),
+    "strength": _strength,
 }
 
 
@@ -283,6 +347,7 @@ STARTS: dict[Task, tuple[str, ...]] = {
     Task.TEXT: ("seed", "latent"),
     Task.TRANSLATE: ("seed", "latent", "style_image"),
     Task.INTERPOLATE: ("seeds", "images", "latents"),
+    Task.STYLIZE: ("label", "style_image"),
     Task.VARY: ("image", "latent"),
     Task.TRAVERSE: ("seed", "image", "latent"),
 }
@@ -300,9 +365,13 @@ def _attribute(card: Card, name: str) -> tuple[Any, Any]:
     return _optional(Annotated[float, Field(allow_inf_nan=False)]), bounds
 
 
-NATIVE = (Task.UPSCALE,)
+NATIVE = (
+    Task.STYLIZE,
+    Task.DREAM,
+    Task.UPSCALE,
+)
 """Tasks that answer at a picture's own size if nothing is said, of models that have that for a default."""
-GOES_WITH = {"side": "fit", "heat_map": "cycle"}
+GOES_WITH = {"side": "fit", "heat_map": "cycle", "blend": "label"}
 """Inputs that mean something only beside another one."""
 
 
@@ -323,7 +392,10 @@ def input_model(card: Card, task: Task) -> type[BaseModel]:
         checks["one_start"] = _one_of_starts(starts)
     if len(along) > 1:
         checks["one_way"] = _exactly_one(along)
+    if task is Task.DREAM:
+        checks["one_dream"] = _one_dream(card)
     chosen = {name for names in (starts, along) if len(names) > 1 for name in names}
+    chosen |= {"label"} if task is Task.DREAM else set()
     validators: dict[str, Any] = {name: model_validator(mode="after")(check) for name, check in checks.items()}
     fields: dict[str, Any] = {name: _field(card, name, optional=name in chosen) for name in names}
     return create_model(
@@ -348,8 +420,24 @@ def _together(card: Card) -> Callable[[BaseModel], BaseModel]:
 
     def check(inputs: BaseModel) -> BaseModel:
         for name, other in GOES_WITH.items():
-            if getattr(inputs, name, None) and not getattr(inputs, other) and not (other == "fit" and fitted):
+            beside = getattr(inputs, other, None)
+            if getattr(inputs, name, None) and (beside is None or beside is False) and not (other == "fit" and fitted):
                 raise ValueError(f"`{name}` goes with `{other}`; give both or neither")
+        return inputs
+
+    return check
+
+
+def _one_dream(card: Card) -> Callable[[BaseModel], BaseModel]:
+    def check(inputs: BaseModel) -> BaseModel:
+        given = Given.of(inputs)
+        layer = given.layer or usual_layer(card.layers)
+        if given.label is not None and _given(inputs, ("layer", "channel", "guide_image")):
+            raise ValueError("a dream of a `label` takes no `layer`, `channel` or `guide_image`")
+        if given.channel is not None and given.guide_image is not None:
+            raise ValueError("give only one of `channel` or `guide_image`")
+        if given.channel is not None and given.channel >= card.layers[layer]:
+            raise ValueError(f"{layer} has the channels 0 to {card.layers[layer] - 1}")
         return inputs
 
     return check
@@ -370,7 +458,7 @@ def framing(card: Card, task: Task, values: Mapping[str, Any]) -> Framing | None
         values.get("n", 1),
         card.native,
         values.get("scale", 1),
-        transparent=task is Task.UPSCALE,
+        transparent=task in NATIVE,
     )
 
 

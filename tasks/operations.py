@@ -40,6 +40,7 @@ from models.model import LIKELIHOOD, Model, Step, Steps, device_of
 from models.nn.text import bags
 from pictures.composition import heat_map
 from tasks.given import Given, present
+from tasks.inputs import usual_layer
 
 
 @dataclass(frozen=True)
@@ -252,21 +253,22 @@ class Stylize(OfPicture):
             return ()
         known = ("label", "blend") if model.classes else ()
         read = ("style_image",) if model.reads_style else ()
-        return ("image", *known, *read, *_offered(model, self.task))
+        sized = ("side",) if model.native else ()
+        return ("image", *known, *read, *_offered(model, self.task), *sized)
 
     def prepare(self, model: Model, inputs: Given, pictures: Sequence[np.ndarray]) -> Rows:
         tensors = {"images": to_tensor(pictures[:1])}
         if len(pictures) > 1:
             tensors["style"] = to_tensor(pictures[1:])
         elif model.classes:
-            tensors["mixture"] = _mixed(present(inputs.label, "label"), inputs.blend, model.classes)
+            tensors["mixture"] = _mixed([present(inputs.label, "label"), *inputs.blend], model.classes)
         return Rows(tensors, _chosen(model, self.task, inputs), seeds=(None,))
 
     def probe(self, model: Model, card: Card, count: int) -> Rows:
         rows = super().probe(model, card, count)
         if not model.classes:
             return rows
-        mixture = torch.cat([_mixed(index % model.classes, {}, model.classes) for index in range(count)])
+        mixture = torch.cat([_mixed([index % model.classes], model.classes) for index in range(count)])
         return replace(rows, tensors={**rows.tensors, "mixture": mixture})
 
     def apply(self, model: Model, tensors: dict[str, Tensor], **options: Any) -> Images:
@@ -281,7 +283,7 @@ class Dream(OfPicture):
     def inputs(self, model: Model) -> tuple[str, ...]:
         if not offers(model, Dreamer):
             return ()
-        return ("image", "layer", "channel", "label", "guide_image", *_offered(model, self.task))
+        return ("image", "layer", "channel", "label", "guide_image", *_offered(model, self.task), "side")
 
     def prepare(self, model: Model, inputs: Given, pictures: Sequence[np.ndarray]) -> Rows:
         tensors, options = {"images": to_tensor(pictures[:1])}, _chosen(model, self.task, inputs)
@@ -289,8 +291,13 @@ class Dream(OfPicture):
             return Rows({**tensors, "labels": torch.tensor([inputs.label])}, options, seeds=(None,))
         if len(pictures) > 1:
             tensors["guide"] = to_tensor(pictures[1:])
-        of = {"layer": inputs.layer, **({} if inputs.channel is None else {"channel": inputs.channel})}
-        return Rows(tensors, {**options, **of}, seeds=(None,))
+        options["layer"] = inputs.layer or usual_layer(model.layers)
+        if inputs.channel is not None:
+            options["channel"] = inputs.channel
+        return Rows(tensors, options, seeds=(None,))
+
+    def probe(self, model: Model, card: Card, count: int) -> Rows:
+        return replace(super().probe(model, card, count), options={"layer": usual_layer(model.layers)})
 
     def apply(self, model: Model, tensors: dict[str, Tensor], **options: Any) -> Steps:
         return require(model, Dreamer).dream(**tensors, **options)
@@ -592,13 +599,10 @@ def _marked(chosen: Sequence[int], classes: int) -> Tensor:
     return marked
 
 
-def _mixed(label: int, others: Mapping[int, float], classes: int) -> Tensor:
-    """[1, classes]: the shares of the classes, `label`'s what the others leave."""
-    shares = torch.zeros(1, classes)
-    for other, share in others.items():
-        shares[0, other] += share
-    shares[0, label] += 1 - shares.sum()
-    return shares
+def _mixed(chosen: Sequence[int], classes: int) -> Tensor:
+    """[1, classes]: the shares of the classes, as often as they were chosen."""
+    counts = torch.bincount(torch.tensor(chosen), minlength=classes)
+    return counts[None] / len(chosen)
 
 
 def _has_codes(model: Model) -> bool:

@@ -18,7 +18,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from models import checkpoint, noise
+from models import checkpoint, devices, noise
 from models.capabilities import Classifier, Sampler
 from models.card import Card, TrainingRecord
 from models.model import Batch, Model, Player, build
@@ -69,7 +69,7 @@ class Trainer:
         torch.manual_seed(recipe.seed)
         self.model = self._built()
         self.model.prepare_training()
-        self.model.to(device, memory_format=torch.channels_last).train()
+        devices.place(self.model, device).train()
         self.players = self.model.players()
         self.average = Average(self._built().to(device), self.model, recipe.ema)
         self.optimisers = {player.name: self._optimiser(player) for player in self.players}

@@ -25,7 +25,7 @@ MAX_FILES = 8
 MAX_FIELDS = 32
 MAX_KEYS = 64
 OUTPUT_FIELDS = tuple(Output.model_fields)
-LISTS = ("seeds", "latent", "targets")
+LISTS = ("seeds", "latent", "targets", "blend")
 """Inputs that the short forms take repeatedly, or as several values separated by commas."""
 _IN_MEMORY = 2**20
 """Bytes of a file before it is moved to disk."""

@@ -32,7 +32,7 @@ from app.http.errors import (
 from app.monitoring.metrics import ApiMetrics
 from app.predictions.input_pictures import Source, Sources
 from app.predictions.store import ExistingPrediction, HistoryPosition, NewJob, QueueFull, Store, Waiter
-from app.predictions.uploads import pointers, to_framed, to_pixels
+from app.predictions.uploads import pointers, require_texture, to_framed, to_pixels
 from app.schemas.predictions import PredictionRequest
 from core import guard, logs
 from core.settings import Settings
@@ -40,12 +40,12 @@ from jobs.prediction import ENDED, PICTURE_PREFIX, Order, Snapshot, Status, Webh
 from models.card import Card, Task
 from models.registry import Entry, Registry
 from pictures.formats import MEDIA_TYPES, Animated, Format
-from pictures.framing import Frame, Framing
+from pictures.framing import Frame
 from tasks.inputs import STARTS, framing, input_model
 
 log = logs.get(__name__)
 
-PICTURES = ("image", "images", "mask", "style_image")
+PICTURES = ("image", "images", "mask", "style_image", "guide_image")
 """The inputs that are pictures."""
 
 MAX_PICTURES = 8
@@ -217,7 +217,7 @@ class Predictions:
         if not await self.store.workers():
             raise Unavailable("no worker is running", code="no_worker", retry_after_s=5)
         webhook = await self._webhook(request)
-        pixels, frame = await self._pixels(card, values, pictures, framing(card, task, values))
+        pixels, frame = await self._pixels(card, task, values, pictures)
         naming = naming or RequestName()
         order = Order(
             model=card.name,
@@ -435,17 +435,19 @@ class Predictions:
         return values, pictures
 
     async def _pixels(
-        self, card: Card, values: dict[str, Any], pictures: dict[str, tuple[str, Source]], framing: Framing | None
+        self, card: Card, task: Task, values: dict[str, Any], pictures: dict[str, tuple[str, Source]]
     ) -> tuple[dict[str, bytes], Frame | None]:
         """Each picture as the model takes it, by its id; and how `image` is framed, where it is."""
-        pixels, frame = {}, None
+        pixels, frame, framed = {}, None, framing(card, task, values)
         for picture, (at, source) in pictures.items():
             data = await self.sources.read(source, at, self.caller.owner)
             limits = card.image, self.settings.max_pixels, at
-            if framing and values["image"] == PICTURE_PREFIX + picture:
-                pixels[picture], frame = await to_framed(data, *limits, framing)
+            if framed and values["image"] == PICTURE_PREFIX + picture:
+                pixels[picture], frame = await to_framed(data, *limits, framed)
             else:
                 pixels[picture] = await to_pixels(data, *limits)
+            if task is Task.STYLIZE and values.get("style_image") == PICTURE_PREFIX + picture:
+                require_texture(pixels[picture], card.image, at)
         return pixels, frame
 
     async def _webhook(self, request: PredictionRequest) -> Webhook | None:

@@ -61,6 +61,17 @@ async def to_framed(
     return pixels.tobytes(), frame
 
 
+def require_texture(pixels: bytes, form: ImageFormat, pointer: str) -> None:
+    """Of a picture whose style is taken, as `to_pixels` gives it.
+
+    Raises:
+        Invalid: it has one colour only, and so no style.
+    """
+    if pixels == pixels[: form.channels] * (len(pixels) // form.channels):
+        detail = "a picture of one colour has no style; send one with shapes or strokes in it"
+        raise Invalid(detail, code="flat_picture", errors=[FieldError(pointer=pointer, detail=detail)])
+
+
 async def _decoded(pointer: str, decoder: Callable[..., Decoded], *arguments: object) -> Decoded:
     async with _DECODING:
         try:

@@ -8,7 +8,14 @@ from starlette.responses import Response
 from app.dependencies import Asking, AskingDep
 from app.direct import DirectRoute
 from app.http import responses
-from app.http.openapi import IMAGE_RESPONSES, SAMPLE_BODY, TRANSLATE_BODY
+from app.http.openapi import (
+    DREAM_BODY,
+    IMAGE_RESPONSES,
+    SAMPLE_BODY,
+    STYLIZE_BODY,
+    TRANSLATE_BODY,
+    UPSCALE_BODY,
+)
 from app.http.parsing import read_short
 from app.predictions.service import AnswerForm
 from models.card import Task
@@ -40,6 +47,46 @@ async def sample(model: str, request: Request, asking: AskingDep) -> Response:
 async def translate(model: str, request: Request, asking: AskingDep) -> Response:
     """`curl -F image=@horse.jpg -F direction=AtoB -o zebra.png localhost:8000/v1/translate/horse2zebra-cyclegan`."""
     return await _answer(model, (Task.TRANSLATE,), request, asking)
+
+
+@router.post(
+    "/stylize/{model}",
+    response_class=Response,
+    responses=IMAGE_RESPONSES,
+    openapi_extra=STYLIZE_BODY,
+    summary="A picture in the manner of a painting",
+)
+async def stylize(model: str, request: Request, asking: AskingDep) -> Response:
+    """`curl -F image=@cat.jpg -F label=starry-night -o night.png localhost:8000/v1/stylize/paintings-fast-style`; or
+    `-F style_image=@painting.jpg` with a model that takes any. The picture may have any size up to the one that the
+    model's card states; its transparency is kept."""
+    return await _answer(model, (Task.STYLIZE,), request, asking)
+
+
+@router.post(
+    "/dream/{model}",
+    response_class=Response,
+    responses=IMAGE_RESPONSES,
+    openapi_extra=DREAM_BODY,
+    summary="A picture with what a network sees in it",
+)
+async def dream(model: str, request: Request, asking: AskingDep) -> Response:
+    """`curl -F image=@clouds.jpg -F layer=relu4_3 -o dream.png localhost:8000/v1/dream/medley-deepdream`; or
+    `-F label=zebra`, or `-F guide_image=@flowers.jpg`. Sizes and transparency as in stylize."""
+    return await _answer(model, (Task.DREAM,), request, asking)
+
+
+@router.post(
+    "/upscale/{model}",
+    response_class=Response,
+    responses=IMAGE_RESPONSES,
+    openapi_extra=UPSCALE_BODY,
+    summary="A picture enlarged",
+)
+async def upscale(model: str, request: Request, asking: AskingDep) -> Response:
+    """`curl -F image=@small.jpg -F scale=2 -o large.png localhost:8000/v1/upscale/sr-edsr`. The picture may have any
+    size up to the one that the model's card states; its transparency is kept."""
+    return await _answer(model, (Task.UPSCALE,), request, asking)
 
 
 async def _answer(model: str, tasks: tuple[Task, ...], request: Request, asking: Asking) -> Response:
