@@ -30,7 +30,7 @@ from app.http.errors import (
     field_errors,
 )
 from app.monitoring.metrics import ApiMetrics
-from app.predictions.input_pictures import Source, Sources
+from app.predictions.picture_sources import Source, Sources
 from app.predictions.store import ExistingPrediction, HistoryPosition, NewJob, QueueFull, Store, Waiter
 from app.predictions.uploads import pointers, to_framed, to_pixels
 from app.schemas.predictions import PredictionRequest

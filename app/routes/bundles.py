@@ -7,11 +7,11 @@ import asyncio
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from app.dependencies import PredictionsDep, StoreDep
 from app.http import responses
 from app.http.errors import NotFound
 from app.http.openapi import problems
 from app.predictions.service import Predictions
+from app.routes.dependencies import PredictionsDep, StoreDep
 from jobs.prediction import Snapshot, Status
 
 router = APIRouter(prefix="/v1/predictions", tags=["predictions"])

@@ -9,11 +9,11 @@ from typing import Literal
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
-from app.dependencies import EntryDep, RegistryDep, StoreDep, may_manage
 from app.http import responses
 from app.http.errors import NotFound, Unavailable
 from app.http.openapi import problems
 from app.predictions.store import Store
+from app.routes.dependencies import EntryDep, RegistryDep, StoreDep, may_manage
 from app.schemas.models import ModelDetail, ModelList, WorkersNotified, detail, summary
 from models.registry import Entry
 

@@ -9,9 +9,9 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from app.dependencies import MetricsDep, RegistryDep, StoreDep, may_read
 from app.http.errors import Unavailable
 from app.http.openapi import problems
+from app.routes.dependencies import MetricsDep, RegistryDep, StoreDep, may_read
 from app.schemas.queue import QueueReport
 from models.registry import Registry
 
