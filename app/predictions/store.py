@@ -1,4 +1,4 @@
-"""The one place of the API that talks to Redis: enqueue, look up, wait for an end."""
+"""Predictions and uploads in Redis: enqueue, look up, cancel, forget, wait for an end."""
 
 from __future__ import annotations
 
@@ -25,7 +25,6 @@ from rq.utils import utcformat
 from app.monitoring import queue_report
 from app.monitoring.queue_report import Overview
 from app.monitoring.webhook_metrics import Deliveries
-from app.predictions.shared_pipeline import SharedPipeline
 from app.schemas.uploads import Upload
 from core import logs
 from jobs import completions, keys, outbox, records, scripts
@@ -84,7 +83,6 @@ class Store:
     def __init__(self, url: str, ttl_s: int):
         self.ttl_s = ttl_s
         self.redis = Redis.from_url(url, socket_timeout=10, socket_connect_timeout=2, health_check_interval=30)
-        self.shared = SharedPipeline(self.redis)
         self._enqueue = self.redis.register_script(scripts.ENQUEUE)
         self._cancel = self.redis.register_script(scripts.CANCEL)
         self._purge = self.redis.register_script(scripts.PURGE)
@@ -102,7 +100,6 @@ class Store:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self.shared.close()
         await self.redis.aclose()
 
     async def overview(self, models: Sequence[str]) -> Overview:
@@ -120,11 +117,11 @@ class Store:
             raise
 
     async def _count_workers(self) -> int:
-        workers = (await self.shared.ask(("SDIFF", "rq:workers", outbox.DELIVERERS)))[0]
-        if not workers:
-            return 0
-        found = await self.shared.ask(*(("HMGET", key, "last_heartbeat", "death") for key in workers))
-        return sum(queue_report.is_alive(*fields) for fields in found)
+        workers = await self.redis.sdiff([keys.WORKERS, outbox.DELIVERERS])
+        async with self.redis.pipeline(transaction=False) as pipeline:
+            for key in workers:
+                pipeline.hmget(key, ["last_heartbeat", "death"])
+            return sum(queue_report.is_alive(*fields) for fields in await pipeline.execute())
 
     async def enqueue(self, job: NewJob, pictures: dict[str, bytes]) -> Snapshot | ExistingPrediction:
         """Puts a prediction and its pictures into Redis, unless its id or its idempotency key was used before.
@@ -137,11 +134,15 @@ class Store:
         created_at = datetime.fromisoformat(fields["created_at"])
         queue = keys.queue_key(order.model, job.priority)
         idempotency = keys.idempotency_key(job.idempotency) if job.idempotency else ""
-        names = [keys.job_key(job.id), queue, "rq:queues", keys.DOORBELL, idempotency, *_histories(order)]
+        names = [keys.job_key(job.id), queue, keys.QUEUES, keys.DOORBELL, idempotency, *_histories(order)]
         args = [job.id, job.max_queue, self.ttl_s, int(created_at.timestamp() * 1000), job.digest]
         args += [part for pair in fields.items() for part in pair]
-        kept = [("SET", keys.picture_key(picture), pixels, "EX", self.ttl_s) for picture, pixels in pictures.items()]
-        outcome = await self.shared.run(self._enqueue, names, args, *kept)
+        if pictures:
+            async with self.redis.pipeline(transaction=False) as pipeline:
+                for picture, pixels in pictures.items():
+                    pipeline.set(keys.picture_key(picture), pixels, ex=self.ttl_s)
+                await pipeline.execute()
+        outcome = await self._enqueue(names, args)
         if outcome[0] == b"full":
             raise QueueFull
         if outcome[0] == b"exists":
@@ -155,18 +156,13 @@ class Store:
 
     async def snapshots(self, predictions: list[str]) -> list[Snapshot | None]:
         """Several predictions, each as `snapshot` tells it."""
-        # In this order, so that a job that is seen to have ended has its result.
-        replies = await self.shared.ask(
-            *(
-                command
-                for prediction in predictions
-                for command in (
-                    ("HGETALL", keys.job_key(prediction)),
-                    ("XREVRANGE", keys.results_key(prediction), "+", "-", "COUNT", 1),
-                    ("GET", keys.cancel_key(prediction)),
-                )
-            )
-        )
+        async with self.redis.pipeline(transaction=False) as pipeline:
+            for prediction in predictions:
+                # In this order, so that a job that is seen to have ended has its result.
+                pipeline.hgetall(keys.job_key(prediction))
+                pipeline.xrevrange(keys.results_key(prediction), count=1)
+                pipeline.get(keys.cancel_key(prediction))
+            replies = await pipeline.execute()
         return [_read(name, *replies[3 * place : 3 * place + 3]) for place, name in enumerate(predictions)]
 
     async def history(self, owner: str, after: HistoryPosition | None, count: int) -> list[HistoryPosition]:
@@ -246,12 +242,11 @@ class Store:
 
     async def image(self, prediction: str, index: int) -> bytes | None:
         """The encoded bytes of one image, or None once they have expired."""
-        return (await self.shared.ask(("GET", keys.image_key(prediction, index))))[0]
+        return await self.redis.get(keys.image_key(prediction, index))
 
     async def images(self, prediction: str, count: int) -> list[bytes | None]:
         """The encoded bytes of all images."""
-        names = [keys.image_key(prediction, index) for index in range(count)]
-        return (await self.shared.ask(("MGET", *names)))[0]
+        return await self.redis.mget([keys.image_key(prediction, index) for index in range(count)])
 
     async def latents(self, prediction: str) -> bytes | None:
         """The latents of all images, or None once they have expired."""
@@ -273,25 +268,25 @@ class Store:
 
     async def put_upload(self, owner: str, upload: Upload, chunks: AsyncIterator[bytes]) -> None:
         """Keeps an owner's uploaded file, chunk by chunk. It exists once its record does, which is written last."""
-        key = _file_key(owner, upload.id)
+        key = keys.upload_file_key(owner, upload.id)
         await self.redis.set(key, b"", ex=self.ttl_s)
         async for chunk in chunks:
             await self.redis.append(key, chunk)
-        await self.redis.set(_record_key(owner, upload.id), upload.model_dump_json(), ex=self.ttl_s)
+        await self.redis.set(keys.upload_key(owner, upload.id), upload.model_dump_json(), ex=self.ttl_s)
 
     async def upload(self, owner: str, upload: str) -> Upload | None:
         """The record of an owner's uploaded file, or None if there is none of that id (any more)."""
-        record = await self.redis.get(_record_key(owner, upload))
+        record = await self.redis.get(keys.upload_key(owner, upload))
         return None if record is None else Upload.model_validate_json(record)
 
     async def uploaded(self, owner: str, upload: str) -> bytes | None:
         """The bytes of an owner's uploaded file as they came, or None if there is none of that id (any more)."""
-        record, data = await self.redis.mget([_record_key(owner, upload), _file_key(owner, upload)])
+        record, data = await self.redis.mget([keys.upload_key(owner, upload), keys.upload_file_key(owner, upload)])
         return None if record is None else data
 
     async def delete_upload(self, owner: str, upload: str) -> None:
         """Forgets an uploaded file. Predictions that took it keep their own copy."""
-        await self.redis.delete(_record_key(owner, upload), _file_key(owner, upload))
+        await self.redis.delete(keys.upload_key(owner, upload), keys.upload_file_key(owner, upload))
 
     def waiter(self, prediction: str) -> Waiter:
         """To be made before the prediction is enqueued, so that no end is missed."""
@@ -438,11 +433,3 @@ def _read(prediction: str, fields: dict, results: list, cancel: bytes | None) ->
 def _histories(order: Order) -> list[str]:
     """Where a prediction is listed: among all, and among its owner's."""
     return [keys.history_key(), *([keys.history_key(order.owner)] if order.owner else [])]
-
-
-def _record_key(owner: str, upload: str) -> str:
-    return f"easel:upload:{owner}:{upload}"
-
-
-def _file_key(owner: str, upload: str) -> str:
-    return f"easel:upload:{owner}:{upload}:file"
