@@ -58,13 +58,15 @@ class _Value(BaseModel):
 class Output(_Value):
     """How the images are to be encoded."""
 
-    format: Format = Field("png", description="file format of the images")
-    quality: int = Field(90, ge=1, le=100, description="for jpg, webp and avif")
-    grid: bool = Field(False, description="name all images as one sheet, `urls.grid`")
-    archive: bool = Field(False, description="name all images as one zip, `urls.archive`")
-    metadata: bool = Field(True, description="write into each png what made it (`easel replay` reads it)")
-    b64_json: bool = Field(False, description="put each image, in base64, into the answer too")
-    latents: bool = Field(False, description="put each image's latent into the answer, to be sent back as `latent`")
+    format: Format = Field(default="png", description="file format of the images")
+    quality: int = Field(default=90, ge=1, le=100, description="for jpg, webp and avif")
+    grid: bool = Field(default=False, description="name all images as one sheet, `urls.grid`")
+    archive: bool = Field(default=False, description="name all images as one zip, `urls.archive`")
+    metadata: bool = Field(default=True, description="write into each png what made it (`easel replay` reads it)")
+    b64_json: bool = Field(default=False, description="put each image, in base64, into the answer too")
+    latents: bool = Field(
+        default=False, description="put each image's latent into the answer, to be sent back as `latent`"
+    )
 
 
 class Order(_Value):
@@ -178,6 +180,11 @@ class Snapshot:
     webhook: Webhook | None = None
     blobs: Annotated[tuple[bytes, ...], Field(exclude=True)] = ()
     """The images' bytes, where the message of its completion has brought them."""
+
+    @property
+    def images(self) -> tuple[Image, ...]:
+        """Of its answer; none of a prediction that has not succeeded, or that answers with numbers."""
+        return self.answer.images if self.answer else ()
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,7 @@ class Keys:
     async def create(
         self,
         name: str,
-        scopes: Iterable[str],
+        scopes: Iterable[Scope],
         rate: str | None = None,
         outstanding: int | None = None,
         daily: int | None = None,

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
+from typing import Any, Literal
 
-from limits import RateLimitItemPerDay, parse
+from limits import RateLimitItem, RateLimitItemPerDay, parse
 from limits.aio.storage import RedisStorage
 from limits.aio.strategies import FixedWindowRateLimiter, MovingWindowRateLimiter
 from redis.asyncio import Redis
@@ -15,6 +16,7 @@ from app.access.keys import Key
 from app.http.errors import TooMany, rate_headers
 from app.schemas.uploads import Upload
 from app.schemas.usage import Allowance, Images, Requests, Uploads, Usage
+from core.replies import all_bytes, pairs
 from core.settings import Settings
 from jobs import keys, records
 
@@ -42,7 +44,7 @@ class Limits:
         self._storage = RedisStorage(
             "async+redis://",
             implementation="redispy",
-            connection_pool=redis.connection_pool,
+            **_shared(redis),
             key_prefix=keys.LIMITS_PREFIX,
         )
         self._rates = MovingWindowRateLimiter(self._storage)
@@ -128,12 +130,12 @@ class Limits:
         sent = await self._rates.get_window_stats(rate, "rate", key.id)
         drawn = await self._quotas.get_window_stats(quota, "images", key.id)
         made = await self._storage.get(_PREDICTIONS.key_for("predictions", key.id))
-        kept = await self.redis.zrangebyscore(keys.kept_uploads_key(key.id), time.time(), "+inf")
+        kept = all_bytes(await self.redis.zrangebyscore(keys.kept_uploads_key(key.id), time.time(), "+inf"))
         used = quota.amount - drawn.remaining
         return Usage(
             key=key.id,
             name=key.name,
-            requests=Requests(used=rate.amount - sent.remaining, limit=rate.amount, per=rate.GRANULARITY.name),
+            requests=Requests(used=rate.amount - sent.remaining, limit=rate.amount, per=_period(rate)),
             predictions_today=max(made, 0),
             images_today=Images(
                 used=used, limit=quota.amount, reset_s=_seconds(drawn.reset_time - time.time()) if used else None
@@ -178,10 +180,8 @@ class Limits:
         Nobody reports an end here: the jobs themselves are asked, so a worker that dies leaves no count behind.
         """
         now = time.time()
-        claims = {
-            id: now - since
-            for id, since in await self.redis.zrange(keys.unfinished_key(key.id), 0, -1, withscores=True)
-        }
+        claimed = pairs(await self.redis.zrange(keys.unfinished_key(key.id), 0, -1, withscores=True))
+        claims = {id: now - since for id, since in claimed}
         async with self.redis.pipeline(transaction=False) as pipeline:
             for id in claims:
                 pipeline.hget(keys.job_key(id.decode()), "status")
@@ -211,6 +211,19 @@ class Limits:
             remaining=stats.remaining,
             reset_s=_seconds(ends_s),
         )
+
+
+def _shared(redis: Redis) -> dict[str, Any]:
+    """What makes `limits` use the pool of a client; its types know of no such option."""
+    return {"connection_pool": redis.connection_pool}
+
+
+def _period(rate: RateLimitItem) -> Literal["second", "minute", "hour", "day"]:
+    """The unit of a rate, of those that `core.settings.Rate` has."""
+    for name in ("second", "minute", "hour"):
+        if rate.GRANULARITY.name == name:
+            return name
+    return "day"
 
 
 def _member(upload: Upload) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.http.errors import PROBLEM_JSON, TITLES
+from app.http.errors import PROBLEM_JSON, TITLES, openai_type
 
 _ID = "4be0643f1d98573b97caaa9b6d6d5e1b"
 _SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
@@ -140,7 +140,6 @@ _CODES = {
     503: ("queue_full", "1000 predictions of mnist-cgan are waiting already"),
 }
 _FIELD = {"pointer": "/input/label", "detail": "unknown label; this model knows 0, 1, 2 (or an index below 10)"}
-_OPENAI_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error", 503: "server_error"}
 
 
 def illustrate(document: dict[str, Any]) -> None:
@@ -182,5 +181,4 @@ def _problem(status: int) -> dict[str, Any]:
 
 def _envelope(status: int) -> dict[str, Any]:
     code, detail = _CODES[status]
-    kind = _OPENAI_TYPES.get(status, "invalid_request_error")
-    return {"error": {"message": detail, "type": kind, "param": None, "code": code}}
+    return {"error": {"message": detail, "type": openai_type(status), "param": None, "code": code}}

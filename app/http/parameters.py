@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 from starlette.requests import Request
@@ -14,39 +15,54 @@ Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
-class Parameter(Generic[Value]):
-    """A part of the path, or a header. A header that is absent has the value None, which its type must allow."""
-
+class _Parameter(Generic[Value]):
     name: str
-    location: Literal["path", "header"]
     type: TypeAdapter[Value]
     description: str = ""
-    repeated: bool = False
-    """Whether a header may be sent several times; its value is a list then."""
 
-    def of(self, request: Request) -> Value:
-        """The value in a request. Raises `Invalid` if it does not fit the type."""
+    def _validated(self, sent: object) -> Value:
         try:
-            return self.type.validate_python(self._sent(request))
+            return self.type.validate_python(sent)
         except ValidationError as error:
             details = [{**item, "loc": (self.name, *item["loc"])} for item in error.errors()]
             raise Invalid("the request does not fit the schema", errors=field_errors(details)) from None
 
-    def document(self) -> dict[str, Any]:
-        """OpenAPI's parameter object."""
+    def _document(self, location: str, required: bool, schema: Mapping[str, Any]) -> dict[str, Any]:
         about = {"description": self.description} if self.description else {}
         title = self.name.replace("_", " ").title()
         return {
             "name": self.name,
-            "in": self.location,
-            "required": self.location == "path",
-            "schema": {**self.type.json_schema(), "title": title, **about},
+            "in": location,
+            "required": required,
+            "schema": {**schema, "title": title, **about},
             **about,
         }
 
-    def _sent(self, request: Request) -> object:
-        if self.location == "path":
-            return request.path_params[self.name]
-        if self.repeated:
-            return request.headers.getlist(self.name) or None
-        return request.headers.get(self.name)
+
+@dataclass(frozen=True)
+class PathParameter(_Parameter[Value]):
+    """A part of the path."""
+
+    def of(self, request: Request) -> Value:
+        """The value in a request. Raises `Invalid` if it does not fit the type."""
+        return self._validated(request.path_params[self.name])
+
+    def document(self) -> dict[str, Any]:
+        """OpenAPI's parameter object."""
+        return self._document("path", True, self.type.json_schema())
+
+
+@dataclass(frozen=True)
+class Header(_Parameter[Value]):
+    """A header that may be absent. One that may be `repeated` has a list for its value."""
+
+    repeated: bool = False
+
+    def of(self, request: Request) -> Value | None:
+        """The value in a request, or None. Raises `Invalid` if it does not fit the type."""
+        sent = request.headers.getlist(self.name) or None if self.repeated else request.headers.get(self.name)
+        return None if sent is None else self._validated(sent)
+
+    def document(self) -> dict[str, Any]:
+        """OpenAPI's parameter object."""
+        return self._document("header", False, {"anyOf": [self.type.json_schema(), {"type": "null"}]})

@@ -17,7 +17,7 @@ from starlette.routing import Match, Route
 from starlette.types import Scope
 
 from app.http.bearer import BEARER
-from app.http.parameters import Parameter
+from app.http.parameters import Header, PathParameter
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -43,7 +43,7 @@ class PlainRoutes:
         self,
         method: str,
         path: str,
-        parameters: Sequence[Parameter[Any]] = (),
+        parameters: Sequence[Header[Any] | PathParameter[Any]] = (),
         body: dict[str, Any] | None = None,
         **document: Any,
     ) -> Callable[[Endpoint], Endpoint]:

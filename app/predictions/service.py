@@ -146,7 +146,8 @@ class Watchers:
 
 
 class Predictions:
-    """What the routes do with predictions. Holds no state of its own: any API process answers for any prediction."""
+    """What the routes do with predictions. All of them lie in Redis, so any API process answers for
+    any prediction; of its own a process counts the event streams that are open on it."""
 
     def __init__(self, registry: Registry, store: Store, settings: Settings, metrics: ApiMetrics):
         self.registry = registry
@@ -268,11 +269,12 @@ class Predictions:
     async def _claim_and_enqueue(self, job: NewJob, pictures: dict[str, bytes]) -> Snapshot | ExistingPrediction:
         """`_enqueue`, counted against the caller unless it makes no new prediction."""
         new = await self.caller.claim(job.id, job.order.count)
-        found = None
+        enqueued = False
         try:
             found = await self._enqueue(job, pictures)
+            enqueued = isinstance(found, Snapshot)
         finally:
-            if not isinstance(found, Snapshot):
+            if not enqueued:
                 await self.caller.release(job.id if new else None, job.order.count)
         return found
 

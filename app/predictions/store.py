@@ -27,6 +27,7 @@ from app.monitoring.queue_report import Overview
 from app.monitoring.webhook_metrics import Deliveries
 from app.schemas.uploads import Upload
 from core import logs
+from core.replies import all_bytes, as_bytes, bytes_fields, bytes_or_none, pairs
 from jobs import completions, keys, outbox, records, scripts
 from jobs.completions import Completion
 from jobs.prediction import ENDED, Order, Priority, ProgressEvent, Snapshot, Status, Webhook
@@ -173,11 +174,12 @@ class Store:
         key, start = keys.history_key(owner), 0
         if after is not None:
             async with self.redis.pipeline(transaction=True) as pipeline:
-                pipeline.zcount(key, f"({after.ms}", "+inf").zrangebyscore(key, after.ms, after.ms)
+                pipeline.zcount(key, f"({after.ms}", "+inf")
+                pipeline.zrangebyscore(key, after.ms, after.ms)
                 newer, twins = await pipeline.execute()
             start = newer + sum(name.decode() >= after.id for name in twins)
         found = await self.redis.zrevrange(key, start, start + count - 1, withscores=True)
-        return [HistoryPosition(name.decode(), int(score)) for name, score in found]
+        return [HistoryPosition(name.decode(), int(score)) for name, score in pairs(found)]
 
     async def strike(self, owner: str, gone: list[str]) -> None:
         """Takes predictions that are kept no more out of a history."""
@@ -228,7 +230,8 @@ class Store:
 
     async def position(self, found: Snapshot) -> int | None:
         """How many predictions of its queue are before this one; None once it waits no more."""
-        return await self.redis.lpos(Queue.redis_queue_namespace_prefix + found.queue, found.id)
+        place = await self.redis.lpos(Queue.redis_queue_namespace_prefix + found.queue, found.id)
+        return place if isinstance(place, int) else None
 
     async def pace(self, model: str) -> float | None:
         """Seconds that a prediction of this model takes lately; None if none was made yet."""
@@ -238,28 +241,30 @@ class Store:
     async def events(self, prediction: str, after: str) -> list[ProgressEvent]:
         """The progress reported since the event `after` (a stream id)."""
         found = await self.redis.xrange(keys.events_key(prediction), f"({after}" if after else "-")
-        return [ProgressEvent.of(name, fields) for name, fields in found]
+        return [ProgressEvent.of(as_bytes(name), bytes_fields(fields)) for name, fields in found or ()]
 
     async def image(self, prediction: str, index: int) -> bytes | None:
         """The encoded bytes of one image, or None once they have expired."""
-        return await self.redis.get(keys.image_key(prediction, index))
+        return bytes_or_none(await self.redis.get(keys.image_key(prediction, index)))
 
     async def images(self, prediction: str, count: int) -> list[bytes | None]:
         """The encoded bytes of all images."""
-        return await self.redis.mget([keys.image_key(prediction, index) for index in range(count)])
+        names = [keys.image_key(prediction, index) for index in range(count)]
+        return [bytes_or_none(blob) for blob in await self.redis.mget(names)]
 
     async def latents(self, prediction: str) -> bytes | None:
         """The latents of all images, or None once they have expired."""
-        return await self.redis.get(keys.latents_key(prediction))
+        return bytes_or_none(await self.redis.get(keys.latents_key(prediction)))
 
     async def attempts(self, prediction: str) -> list[bytes]:
         """What came of each try at delivering the prediction's webhook, oldest first."""
-        return await self.redis.lrange(outbox.attempts_key(prediction), 0, -1)
+        return all_bytes(await self.redis.lrange(outbox.attempts_key(prediction), 0, -1))
 
     async def deliveries(self) -> Deliveries:
         """What became of webhooks, and how many are still to be delivered."""
         async with self.redis.pipeline(transaction=False) as pipeline:
-            pipeline.hgetall(outbox.OUTCOMES).llen(outbox.QUEUE_KEY)
+            pipeline.hgetall(outbox.OUTCOMES)
+            pipeline.llen(outbox.QUEUE_KEY)
             for registry in (ScheduledJobRegistry, StartedJobRegistry):
                 pipeline.zcard(registry.key_template.format(outbox.QUEUE))
             found, *pending = await pipeline.execute()
@@ -282,7 +287,7 @@ class Store:
     async def uploaded(self, owner: str, upload: str) -> bytes | None:
         """The bytes of an owner's uploaded file as they came, or None if there is none of that id (any more)."""
         record, data = await self.redis.mget([keys.upload_key(owner, upload), keys.upload_file_key(owner, upload)])
-        return None if record is None else data
+        return None if record is None else bytes_or_none(data)
 
     async def delete_upload(self, owner: str, upload: str) -> None:
         """Forgets an uploaded file. Predictions that took it keep their own copy."""
@@ -316,7 +321,8 @@ class Store:
         """Cancels the predictions whose time is over."""
         while True:
             try:
-                for name in await self.redis.zrangebyscore(keys.DEADLINES, "-inf", time.time(), start=0, num=100):
+                overdue = await self.redis.zrangebyscore(keys.DEADLINES, "-inf", time.time(), start=0, num=100)
+                for name in all_bytes(overdue):
                     if found := await self.snapshot(name.decode()):
                         await self.cancel(found)
                     await self.redis.zrem(keys.DEADLINES, name)

@@ -55,6 +55,6 @@ async def archive(prediction_id: str, request: Request, predictions: Predictions
 async def _succeeded(predictions: Predictions, prediction_id: str) -> Snapshot:
     """Raises `NotFound` for a prediction that has no images (yet)."""
     found = await predictions.get(prediction_id)
-    if found.status is not Status.SUCCEEDED or not found.answer.images:
+    if found.status is not Status.SUCCEEDED or not found.images:
         raise NotFound("this prediction has no images", code="image_not_found")
     return found

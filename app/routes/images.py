@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 
 from pydantic import ValidationError
 from starlette.requests import Request
@@ -17,7 +18,7 @@ from app.predictions import openai
 from app.routes.submission import HEADERS, Submission
 from app.schemas.images import ImageItem, ImagesRequest, ImagesResponse
 from jobs.prediction import ENDED, Snapshot
-from jobs.representation import Prediction
+from jobs.representation import OutputImage, Prediction
 from models.card import Task
 
 routes = PlainRoutes("/v1/images", ["OpenAI"], envelopes(400, 401, 403, 404, 408, 410, 413, 415, 422, 429, 503))
@@ -73,9 +74,9 @@ async def _answer(request: Request, *tasks: Task) -> Response:
         created=int(found.created_at.timestamp()),
         data=_items(found, blobs, asked.response_format, str(request.base_url).rstrip("/")),
         output_format=asked.output_format or "png",
-        size=f"{found.answer.images[0].width}x{found.answer.images[0].height}",
+        size=f"{found.images[0].width}x{found.images[0].height}",
     )
-    return JSONResponse(answer.model_dump(mode="json"), headers=responses.told(found))
+    return JSONResponse(answer.model_dump(mode="json"), headers=responses.timing_headers(found))
 
 
 async def _read(request: Request) -> tuple[ImagesRequest, dict[str, list[bytes]]]:
@@ -89,9 +90,9 @@ async def _read(request: Request) -> tuple[ImagesRequest, dict[str, list[bytes]]
         raise Invalid("the request does not fit the schema", errors=field_errors(error.errors())) from None
 
 
-def _items(found: Snapshot, blobs: list[bytes], form: str | None, root: str) -> list[ImageItem]:
+def _items(found: Snapshot, blobs: Sequence[bytes], form: str | None, root: str) -> list[ImageItem]:
     """One item per image. Old clients read `url` and new ones `b64_json`: who names neither gets both."""
-    outputs = Prediction.of(found, 0).output
+    outputs = [image for image in Prediction.of(found, 0).output or () if isinstance(image, OutputImage)]
     return [
         ImageItem(
             url=root + image.url if form != "b64_json" else None,

@@ -6,14 +6,13 @@ from typing import Annotated
 
 from pydantic import Field, TypeAdapter
 
-from app.http.parameters import Parameter
+from app.http.parameters import PathParameter
 from app.predictions.service import PREDICTION_ID
 
-MODEL: Parameter[str] = Parameter("model", "path", TypeAdapter(str))
-PREDICTION: Parameter[str] = Parameter("prediction_id", "path", TypeAdapter(str))
-NEW_PREDICTION: Parameter[str] = Parameter(
+MODEL = PathParameter("model", TypeAdapter(str))
+PREDICTION = PathParameter("prediction_id", TypeAdapter(str))
+NEW_PREDICTION = PathParameter(
     "prediction_id",
-    "path",
     TypeAdapter(Annotated[str, Field(pattern=PREDICTION_ID.pattern)]),
     "1 to 64 letters, digits, _ and -",
 )

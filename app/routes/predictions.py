@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 from app.http import responses
 from app.http.errors import Gone, NotFound
 from app.http.openapi import PICTURES, PREDICTION_BODY, problems
-from app.http.parameters import Parameter
+from app.http.parameters import Header, PathParameter
 from app.http.parsing import read_prediction
 from app.http.plain_routes import PlainRoutes
 from app.predictions.service import AnswerForm, RequestName
@@ -28,17 +28,14 @@ from pictures.formats import MEDIA_TYPES, Format
 
 routes = PlainRoutes("/v1/predictions", ["predictions"])
 
-IDEMPOTENCY_KEY: Parameter[str | None] = Parameter(
+IDEMPOTENCY_KEY = Header(
     "Idempotency-Key",
-    "header",
-    TypeAdapter(Annotated[str, Field(min_length=1, max_length=255)] | None),
+    TypeAdapter(Annotated[str, Field(min_length=1, max_length=255)]),
     "makes sending twice safe",
 )
-LAST_EVENT_ID: Parameter[str | None] = Parameter(
-    "last-event-id", "header", TypeAdapter(Annotated[str, Field(pattern=r"^(\d{1,20}-\d{1,20})?$")] | None)
-)
-INDEX: Parameter[int] = Parameter("index", "path", TypeAdapter(int))
-FORMAT: Parameter[Format] = Parameter("format", "path", TypeAdapter(Format))
+LAST_EVENT_ID = Header("last-event-id", TypeAdapter(Annotated[str, Field(pattern=r"^(\d{1,20}-\d{1,20})?$")]))
+INDEX = PathParameter("index", TypeAdapter(int))
+FORMAT = PathParameter("format", TypeAdapter(Format))
 
 _CREATED: dict[str, Any] = {
     "status_code": 201,
@@ -172,9 +169,9 @@ async def image(request: Request) -> Response:
     prediction_id, index, format = PREDICTION.of(request), INDEX.of(request), FORMAT.of(request)
     store = predictions.store
     found = await predictions.get(prediction_id)
-    if found.status is not Status.SUCCEEDED or not 0 <= index < len(found.answer.images):
+    if found.status is not Status.SUCCEEDED or not 0 <= index < len(found.images):
         raise NotFound("this prediction has no such image", code="image_not_found")
-    record = found.answer.images[index]
+    record = found.images[index]
 
     async def make() -> bytes:
         blob = await store.image(prediction_id, index)

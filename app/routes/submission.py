@@ -8,24 +8,22 @@ from typing import Annotated
 from pydantic import Field, TypeAdapter
 from starlette.requests import Request
 
-from app.http.parameters import Parameter
+from app.http.parameters import Header
 from app.http.preferences import DURATION, Preference, preferred, seconds
 from app.predictions.service import AnswerForm, Files, Predictions, RequestName, WaitPolicy
 from app.routes.admission import admit
 from app.schemas.predictions import PredictionRequest
 from jobs.prediction import Snapshot
 
-PREFER: Parameter[list[str] | None] = Parameter(
+PREFER = Header(
     "prefer",
-    "header",
-    TypeAdapter(list[str] | None),
+    TypeAdapter(list[str]),
     "`wait=10`: wait up to ten seconds for the end; `respond-async`: do not wait",
     repeated=True,
 )
-CANCEL_AFTER: Parameter[str | None] = Parameter(
+CANCEL_AFTER = Header(
     "cancel-after",
-    "header",
-    TypeAdapter(Annotated[str, Field(pattern=DURATION)] | None),
+    TypeAdapter(Annotated[str, Field(pattern=DURATION)]),
     "cancels the prediction if it has not ended by then: `30s`, `1m30s`",
 )
 HEADERS = (PREFER, CANCEL_AFTER)

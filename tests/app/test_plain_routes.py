@@ -4,20 +4,21 @@ from typing import Annotated
 
 import httpx
 import pytest
-from fastapi import FastAPI, Header, Path, Request
+from fastapi import FastAPI, Path, Request
+from fastapi import Header as FastAPIHeader
 from fastapi.responses import JSONResponse
 from pydantic import Field, TypeAdapter
 from starlette.testclient import TestClient
 
 from app.http import errors
-from app.http.parameters import Parameter
+from app.http.parameters import Header, PathParameter
 from app.http.plain_routes import PlainRoutes
 from app.main import PLAIN
 
-NUMBER = Parameter("number", "path", TypeAdapter(int))
-NAME = Parameter("name", "path", TypeAdapter(Annotated[str, Field(pattern="^[a-z]+$")]), "small letters")
-PREFER = Parameter("prefer", "header", TypeAdapter(list[str] | None), repeated=True)
-KEY = Parameter("Some-Key", "header", TypeAdapter(Annotated[str, Field(min_length=1)] | None), "a key")
+NUMBER = PathParameter("number", TypeAdapter(int))
+NAME = PathParameter("name", TypeAdapter(Annotated[str, Field(pattern="^[a-z]+$")]), "small letters")
+PREFER = Header("prefer", TypeAdapter(list[str]), repeated=True)
+KEY = Header("Some-Key", TypeAdapter(Annotated[str, Field(min_length=1)]), "a key")
 
 
 def plain() -> FastAPI:
@@ -39,8 +40,8 @@ def ordinary() -> FastAPI:
     async def answer(
         number: int,
         name: Annotated[str, Path(pattern="^[a-z]+$", description="small letters")],
-        prefer: Annotated[list[str] | None, Header()] = None,
-        key: Annotated[str | None, Header(alias="Some-Key", min_length=1, description="a key")] = None,
+        prefer: Annotated[list[str] | None, FastAPIHeader()] = None,
+        key: Annotated[str | None, FastAPIHeader(alias="Some-Key", min_length=1, description="a key")] = None,
     ) -> JSONResponse:
         return JSONResponse([number, name, prefer, key])
 
