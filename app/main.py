@@ -14,6 +14,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from app.access.callers import Access
 from app.http import errors, page
+from app.http.connection_limits import READ_TIMEOUT
 from app.http.examples import illustrate
 from app.http.middleware import CORS, Head, LimitBody, Observe
 from app.http.openapi import components, problems
@@ -56,14 +57,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         log.error("model_unreadable", folder=str(folder), reason=reason)
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, float]]:
         store = Store(settings.redis, settings.result_ttl_s)
         app.state.access = Access(store.redis, settings)
         app.state.predictions = Predictions(registry, store, settings, metrics)
         await store.open()
         garbage_collection.settle()
         log.info("api_ready", models=[entry.card.name for entry in registry.served()])
-        yield
+        yield {READ_TIMEOUT: settings.read_timeout_s}
         await store.close()
 
     app = FastAPIOffline(

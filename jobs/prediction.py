@@ -14,6 +14,9 @@ from models.card import Task
 from pictures.formats import Format
 from pictures.framing import Frame
 
+PICTURE_INPUTS = ("image", "images", "mask", "style_image")
+"""The inputs that are pictures, in the order in which a job names them; `images` is a list."""
+
 PICTURE_PREFIX = "picture:"
 """In a job's input, a picture is named `picture:<id>`; its pixels lie under `picture_key(id)`."""
 
@@ -98,12 +101,10 @@ class Order(_Value):
     @property
     def pictures(self) -> list[str]:
         """Ids of the pictures, in the order in which the input names them."""
-        named = [
-            self.input.get("image"),
-            *(self.input.get("images") or []),
-            self.input.get("mask"),
-            self.input.get("style_image"),
-        ]
+        named: list[str | None] = []
+        for name in PICTURE_INPUTS:
+            value = self.input.get(name)
+            named += value if isinstance(value, list) else [value]
         return [value.removeprefix(PICTURE_PREFIX) for value in named if value]
 
 

@@ -21,7 +21,7 @@ log = logs.get(__name__)
 
 PROBLEM_JSON = "application/problem+json"
 MAX_ERRORS = 64
-"""Errors of one request that are told."""
+"""Errors of one request that are listed."""
 OPENAI_ROUTES = "/v1/images/"
 """Under this, errors have OpenAI's shape."""
 

@@ -145,11 +145,11 @@ _FIELD = {"pointer": "/input/label", "detail": "unknown label; this model knows 
 def illustrate(document: dict[str, Any]) -> None:
     """Puts an example into every JSON body and every answer that is no picture, where there is none yet."""
     for path, methods in document["paths"].items():
-        for method, told in methods.items():
-            body = told.get("requestBody", {}).get("content", {}).get("application/json")
+        for method, operation in methods.items():
+            body = operation.get("requestBody", {}).get("content", {}).get("application/json")
             if body is not None and path in REQUESTS:
                 body["example"] = REQUESTS[path]
-            for status, answer in told["responses"].items():
+            for status, answer in operation["responses"].items():
                 for kind, content in answer.get("content", {}).items():
                     example = _example(method, path, int(status), kind)
                     if example is not None:

@@ -36,7 +36,7 @@ from app.predictions.uploads import pointers, to_framed, to_pixels
 from app.schemas.predictions import PredictionRequest
 from core import guard, logs
 from core.settings import Settings
-from jobs.prediction import ENDED, PICTURE_PREFIX, Order, Snapshot, Status, Webhook
+from jobs.prediction import ENDED, PICTURE_INPUTS, PICTURE_PREFIX, Order, Snapshot, Status, Webhook
 from models.card import Card, Task
 from models.registry import Entry, Registry
 from pictures.formats import MEDIA_TYPES, Animated, Format
@@ -45,11 +45,8 @@ from tasks.inputs import STARTS, framing, input_model
 
 log = logs.get(__name__)
 
-PICTURES = ("image", "images", "mask", "style_image")
-"""The inputs that are pictures."""
-
 MAX_PICTURES = 8
-"""Pictures that any input takes; told before each is looked at."""
+"""Pictures that any input takes; counted before each is looked at."""
 
 PREDICTION_ID = re.compile(r"^[A-Za-z0-9_-]{1,64}$")
 """Ids that a caller may choose; ours are 32 hexadecimal digits."""
@@ -192,11 +189,11 @@ class Predictions:
         self,
         request: PredictionRequest,
         files: Files,
-        patience: WaitPolicy,
-        naming: RequestName | None = None,
+        wait: WaitPolicy,
+        name: RequestName | None = None,
         form: AnswerForm | None = None,
     ) -> Snapshot:
-        """Enqueues a prediction and waits for its end as long as the caller's patience lasts.
+        """Enqueues a prediction and waits for its end as long as the caller's wait lasts.
 
         With a `form` its answer must be pictures.
 
@@ -219,7 +216,7 @@ class Predictions:
             raise Unavailable("no worker is running", code="no_worker", retry_after_s=5)
         webhook = await self._webhook(request)
         pixels, frame = await self._pixels(card, values, pictures, framing(card, task, values))
-        naming = naming or RequestName()
+        name = name or RequestName()
         order = Order(
             model=card.name,
             task=task,
@@ -229,38 +226,38 @@ class Predictions:
             frame=frame,
         )
         job = NewJob(
-            id=naming.id or secrets.token_hex(16),
+            id=name.id or secrets.token_hex(16),
             order=_for_one_file(order, card, form),
             priority=request.priority,
             timeout_s=card.serving.timeout_s,
             max_queue=self.settings.max_queue,
             webhook=webhook,
-            waited=patience.wait_s > 0,
-            digest=_digest(request, files) if naming.key else "",
-            idempotency=naming.key and self.caller.owner + naming.key,
+            waited=wait.wait_s > 0,
+            digest=_digest(request, files) if name.key else "",
+            idempotency=name.key and self.caller.owner + name.key,
         )
         structlog.contextvars.bind_contextvars(prediction=job.id)
         with self.store.waiter(job.id) as waiter:
             found = await self._claim_and_enqueue(job, pixels)
-            if isinstance(found, Snapshot) and patience.cancel_after_s is not None:
-                await self.store.cancel_later(job.id, patience.cancel_after_s)
-            if isinstance(found, Snapshot) and patience.wait_s > 0:
+            if isinstance(found, Snapshot) and wait.cancel_after_s is not None:
+                await self.store.cancel_later(job.id, wait.cancel_after_s)
+            if isinstance(found, Snapshot) and wait.wait_s > 0:
                 with suppress(RedisError):  # it was accepted, and will be made when Redis is back
-                    found = await self._ended(found, waiter, patience)
+                    found = await self._ended(found, waiter, wait)
         if isinstance(found, ExistingPrediction):
-            found = await self.wait(found.id, patience.wait_s)
+            found = await self.wait(found.id, wait.wait_s)
         return found
 
-    async def _ended(self, found: Snapshot, waiter: Waiter, patience: WaitPolicy) -> Snapshot:
-        """The new prediction once it has ended, or as it stands when patience does.
+    async def _ended(self, found: Snapshot, waiter: Waiter, wait: WaitPolicy) -> Snapshot:
+        """The new prediction once it has ended, or as it stands when wait does.
 
         Raises:
             ClientGone: nobody waits any more; the prediction was canceled.
         """
-        if patience.leaving is None:
-            return await waiter.ended(found, patience.wait_s)
-        with _watched(patience.leaving, waiter.stop):
-            found = await waiter.ended(found, patience.wait_s)
+        if wait.leaving is None:
+            return await waiter.ended(found, wait.wait_s)
+        with _watched(wait.leaving, waiter.stop):
+            found = await waiter.ended(found, wait.wait_s)
         if waiter.stopped and found.status not in ENDED:
             await self.store.cancel(found)
             raise ClientGone("the client left before the prediction ended, which was canceled")
@@ -356,9 +353,9 @@ class Predictions:
 
         Yields `queued` (position, eta_s) whenever the position changes, `started` once, each `progress` (step, total),
         a `preview` (image, a data URI) after it where the model has one, and `completed` with the prediction, the last.
-        An outage of Redis is sat out; of a prediction that is deleted meanwhile nothing more is told.
+        An outage of Redis is sat out; of a prediction that is deleted meanwhile nothing more is reported.
         """
-        told: object = None
+        reported: object = None
         with self.store.waiter(prediction) as waiter, self.watchers.one_more():
             while True:
                 try:
@@ -373,12 +370,12 @@ class Predictions:
                     await asyncio.sleep(EVENTS_EVERY_S)
                     continue
                 if found.status is Status.QUEUED:
-                    if position is not None and position != told:
-                        told = position
+                    if position is not None and position != reported:
+                        reported = position
                         eta = None if pace is None else round((position + 1) * pace, 3)
                         yield StreamEvent("queued", after, {"position": position, "eta_s": eta})
-                elif told is not Status.PROCESSING:
-                    told = Status.PROCESSING
+                elif reported is not Status.PROCESSING:
+                    reported = Status.PROCESSING
                     yield StreamEvent(
                         "started", after, {"started_at": found.started_at and found.started_at.isoformat()}
                     )
@@ -401,7 +398,7 @@ class Predictions:
         """
         given = dict(given)
         pictures: dict[str, tuple[str, Source]] = {}
-        for name in PICTURES:
+        for name in PICTURE_INPUTS:
             sources: list[Any] = list(files.get(name, []))
             if sources and name in given:
                 raise Invalid(f"{name!r} was sent both as a file and as a field")
@@ -424,8 +421,8 @@ class Predictions:
                 pictures[picture] = at, source
                 references.append(PICTURE_PREFIX + picture)
             given[name] = references if name == "images" else references[0]
-        if unknown := set(files) - set(PICTURES):
-            raise Invalid(f"files are taken as {' or '.join(PICTURES)}, not as {', '.join(sorted(unknown))}")
+        if unknown := set(files) - set(PICTURE_INPUTS):
+            raise Invalid(f"files are taken as {' or '.join(PICTURE_INPUTS)}, not as {', '.join(sorted(unknown))}")
         try:
             values = input_model(card, task).model_validate(given).model_dump()
         except ValidationError as error:
