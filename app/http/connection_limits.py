@@ -31,7 +31,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
-        self._patience_s: float = self.app_state[READ_TIMEOUT]
+        self._read_timeout_s: float = self.app_state[READ_TIMEOUT]
         self._overdue: TimerHandle | None = None
         self._in_head = True
         self._head_bytes = 0
@@ -72,7 +72,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._refuse(Malformed("this is not a valid HTTP request"))
 
     def _expect(self) -> None:
-        self._overdue = self.loop.call_later(self._patience_s, self._too_slow)
+        self._overdue = self.loop.call_later(self._read_timeout_s, self._too_slow)
 
     def _received(self) -> None:
         if self._overdue is not None:
@@ -83,7 +83,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if self.cycle is not None and not self.cycle.response_complete:
             self._expect()  # a handler is at work; who waits for the body is answered by `LimitBody`
         elif self._in_head and self._head_bytes:
-            self._refuse(TooSlow(f"the request's head did not arrive within {self._patience_s:g} s"))
+            self._refuse(TooSlow(f"the request's head did not arrive within {self._read_timeout_s:g} s"))
         else:
             self.transport.close()
 

@@ -48,7 +48,7 @@ class QueueFull(Exception):
 class NewJob:
     """A prediction to enqueue. `idempotency` names the request, if the caller did; `digest` is of its content.
 
-    With `waited` this process wants to be told of the end.
+    With `waited` this process waits for the end.
     """
 
     id: str
@@ -208,7 +208,7 @@ class Store:
         return outcome.decode()
 
     async def tell_workers(self, verb: str, model: str) -> int:
-        """Tells all workers to `load` or `unload` a model; how many were told."""
+        """Tells all workers to `load` or `unload` a model; how many received it."""
         return await self.redis.publish(keys.MODELS, f"{verb} {model}")
 
     async def cancel_later(self, prediction: str, after_s: float) -> None:
