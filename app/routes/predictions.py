@@ -18,6 +18,7 @@ from app.http.openapi import PICTURES, PREDICTION_BODY, problems
 from app.http.parameters import Header, PathParameter
 from app.http.parsing import read_prediction
 from app.http.plain_routes import PlainRoutes
+from app.predictions import event_stream
 from app.predictions.service import AnswerForm, RequestName
 from app.routes.admission import admit
 from app.routes.parameters import NEW_PREDICTION, PREDICTION
@@ -148,7 +149,7 @@ async def events(request: Request) -> Response:
     predictions.watchers.require_room()
 
     async def stream() -> AsyncIterator[ServerSentEvent]:
-        async for event in predictions.events(prediction_id, last_event_id or ""):
+        async for event in event_stream.stream(predictions, prediction_id, last_event_id or ""):
             data = event.data if isinstance(event.data, dict) else Prediction.of(event.data, ttl_s)
             yield ServerSentEvent(to_json(data).decode(), event=event.name, id=event.id or None)
 
