@@ -174,9 +174,9 @@ def replay(
     again = _make_again(server, made, format_of(image.read_bytes()) or "png", key)
     if out is not None:
         out.write_bytes(again)
-    told = difference(image.read_bytes(), again)
-    if told is not None:
-        quit_with(f"{made.model} made a picture that is not the same: {told}")
+    differs = difference(image.read_bytes(), again)
+    if differs is not None:
+        quit_with(f"{made.model} made a picture that is not the same: {differs}")
     print(f"{made.model} made the same picture again: the pixels are identical")
 
 
@@ -212,6 +212,8 @@ def _fetch(url: str, fields: dict, files: dict[str, Path], out: Path, key: str |
 
     from pictures.formats import MEDIA_TYPES
 
+    suffix = out.suffix[1:].lower().replace("jpeg", "jpg")
+    wanted = next((kind for format, kind in MEDIA_TYPES.items() if format == suffix), "image/png")
     boundary = uuid4().hex
     parts = [
         f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
@@ -223,11 +225,11 @@ def _fetch(url: str, fields: dict, files: dict[str, Path], out: Path, key: str |
     body = b"".join(parts) + f"--{boundary}--\r\n".encode()
     headers = {
         "Content-Type": f"multipart/form-data; boundary={boundary}",
-        "Accept": MEDIA_TYPES.get(out.suffix[1:].lower().replace("jpeg", "jpg"), "image/png"),
+        "Accept": wanted,
     }
-    data, told = _ask(url, body, headers, key)
+    data, answered = _ask(url, body, headers, key)
     out.write_bytes(data)
-    seed = told.get("X-Seed")
+    seed = answered.get("X-Seed")
     print(f"{out}" + (f" (seed {seed})" if seed else ""))
 
 

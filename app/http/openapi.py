@@ -7,7 +7,7 @@ from typing import Any, get_args
 from app.http.errors import PROBLEM_JSON, ProblemBody
 from app.schemas.images import ErrorEnvelope, ImagesRequest
 from app.schemas.predictions import PredictionRequest
-from jobs.prediction import Output
+from jobs.prediction import PICTURE_INPUTS, Output
 from jobs.representation import Prediction
 from pictures.formats import MEDIA_TYPES
 from pictures.framing import MAX_SIDE, Fit
@@ -55,6 +55,11 @@ def components() -> dict[str, Any]:
 
 _PICTURE = {"type": "string", "format": "binary"}
 
+
+def _pictures(name: str) -> dict[str, Any]:
+    return {"type": "array", "items": _PICTURE} if name == "images" else _PICTURE
+
+
 _PREDICTION_EXAMPLES = {
     "sample": {"summary": "Four digits", "value": {"model": "mnist-dcgan", "input": {"n": 4, "seed": 1}}},
     "conditional": {"summary": "A seven", "value": {"model": "mnist-cgan", "input": {"label": "7", "seed": 1}}},
@@ -86,9 +91,7 @@ PREDICTION_BODY = {
                             "description": "the JSON above",
                             "example": '{"model": "facades-pix2pix"}',
                         },
-                        "image": _PICTURE,
-                        "images": {"type": "array", "items": _PICTURE},
-                        "mask": _PICTURE,
+                        **{name: _pictures(name) for name in PICTURE_INPUTS},
                     },
                 }
             },

@@ -120,7 +120,7 @@ async def record(file: BinaryIO, max_pixels: int, ttl_s: int) -> Upload:
         except BadPicture as error:
             raise _PROBLEMS[error.reason](str(error), code=error.reason) from None
     file.seek(0)
-    digest = await asyncio.to_thread(hashlib.file_digest, file, "sha256")
+    digest = await asyncio.to_thread(_sha256, file)
     created = datetime.now(UTC)
     return Upload(
         id=uuid4().hex,
@@ -128,10 +128,17 @@ async def record(file: BinaryIO, max_pixels: int, ttl_s: int) -> Upload:
         width=width,
         height=height,
         media_type=media_type,
-        sha256=digest.hexdigest(),
+        sha256=digest,
         created_at=created,
         expires_at=created + timedelta(seconds=ttl_s),
     )
+
+
+def _sha256(file: BinaryIO) -> str:
+    digest = hashlib.sha256()
+    while chunk := file.read(_CHUNK_BYTES):
+        digest.update(chunk)
+    return digest.hexdigest()
 
 
 async def chunks_of(file: BinaryIO) -> AsyncIterator[bytes]:

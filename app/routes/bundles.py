@@ -7,11 +7,11 @@ import asyncio
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from app.dependencies import PredictionsDep, StoreDep
 from app.http import responses
 from app.http.errors import NotFound
 from app.http.openapi import problems
 from app.predictions.service import Predictions
+from app.routes.dependencies import PredictionsDep, StoreDep
 from jobs.prediction import Snapshot, Status
 
 router = APIRouter(prefix="/v1/predictions", tags=["predictions"])
@@ -55,6 +55,6 @@ async def archive(prediction_id: str, request: Request, predictions: Predictions
 async def _succeeded(predictions: Predictions, prediction_id: str) -> Snapshot:
     """Raises `NotFound` for a prediction that has no images (yet)."""
     found = await predictions.get(prediction_id)
-    if found.status is not Status.SUCCEEDED or not found.answer.images:
+    if found.status is not Status.SUCCEEDED or not found.images:
         raise NotFound("this prediction has no images", code="image_not_found")
     return found
