@@ -149,6 +149,9 @@ class Card(_Record):
     image: ImageFormat = Field(description="of the pictures it makes, and of the pictures it takes")
     native: Native | None = Field(None, description="of the pictures that it takes at their own size, if it does")
     scales: tuple[int, ...] = Field((), description="how many times as large it can make a picture")
+    hole: int = Field(
+        0, ge=0, description="side of the square in its pictures' middle to which holes are confined; 0: anywhere"
+    )
     latent: tuple[int, ...] = Field((), description="shape of the latent that an image is made from; empty: none")
     normalisation: Literal["uint8 / 127.5 - 1"] = "uint8 / 127.5 - 1"
     classes: tuple[str, ...] = ()

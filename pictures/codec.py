@@ -68,6 +68,50 @@ def decode_framed(data: bytes, wanted: ImageFormat, max_pixels: int, framing: Fr
     return pixels, frame
 
 
+def decode_kept(data: bytes, wanted: ImageFormat, max_pixels: int) -> np.ndarray:
+    """A picture at its own size, each pixel as it is: upright, with its transparency if it has any; without colours
+    only if neither it nor the model has some.
+
+    Returns:
+        uint8 [height, width, 1, 3 or 4].
+
+    Raises:
+        BadPicture: as `decode`.
+    """
+    picture = _open(io.BytesIO(data), max_pixels)
+    with _breakage_told():
+        picture = ImageOps.exif_transpose(picture)
+        if picture.has_transparency_data:
+            kept = picture.convert("RGBA")
+            if kept.getextrema()[3][0] == 255:
+                kept = kept.convert("RGB")
+        else:
+            grey = picture.mode in ("1", "L", "I", "F") or picture.mode.startswith("I;16")
+            kept = _opaque(picture).convert("L" if grey and wanted.channels == 1 else "RGB")
+    pixels = np.asarray(kept)
+    return pixels if pixels.ndim == 3 else pixels[:, :, None]
+
+
+def decode_mask(data: bytes, max_pixels: int, seen_through: bool = False) -> np.ndarray:
+    """What a mask marks, bool [height, width]: what can be seen through, or of an opaque picture, what is white.
+
+    Args:
+        seen_through: it is a picture whose transparency alone marks, not its colours.
+
+    Raises:
+        BadPicture: as `decode`.
+    """
+    picture = _open(io.BytesIO(data), max_pixels)
+    with _breakage_told():
+        picture = ImageOps.exif_transpose(picture)
+        alpha = np.asarray(picture.convert("RGBA").getchannel("A")) if picture.has_transparency_data else None
+        if alpha is not None and alpha.min() < 255:
+            return alpha < 128
+        if seen_through:
+            return np.zeros(picture.size[::-1], bool)
+        return np.asarray(_opaque(picture).convert("L")) > 127
+
+
 def _alpha(picture: Image.Image) -> Image.Image:
     """How opaque an upright picture's pixels are, from 0 to 255."""
     with _breakage_told():

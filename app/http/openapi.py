@@ -11,6 +11,7 @@ from jobs.prediction import Output
 from jobs.representation import Prediction
 from pictures.formats import MEDIA_TYPES
 from pictures.framing import MAX_SIDE, Fit
+from pictures.holes import MAX_PIXELS
 from tasks.inputs import MAX_IMAGES, MAX_TEXT
 
 _REF = "#/components/schemas/{model}"
@@ -161,6 +162,17 @@ TRANSLATE_BODY = _short_body(
     required=["image"],
 )
 
+INPAINT_BODY = _short_body(
+    {
+        "image": {**_PICTURE, "description": f"of any size up to {MAX_PIXELS:,} pixels"},
+        "mask": {**_PICTURE, "description": "of the same size: white, or transparent, where it is to be filled in"},
+        "n": {"type": "integer", "minimum": 1, "maximum": MAX_IMAGES, "description": "of models that draw: how many"},
+        "seed": {"type": "integer", "minimum": 0, "description": "of models that draw"},
+        **_OUTPUT_FIELDS,
+    },
+    required=["image", "mask"],
+)
+
 PICTURES: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "the picture",
@@ -204,4 +216,9 @@ def _images_body(kind: str, **more: Any) -> dict[str, Any]:
 
 
 GENERATION_BODY = _images_body("application/json")
-EDIT_BODY = VARIATION_BODY = _images_body("multipart/form-data", image=_PICTURE)
+VARIATION_BODY = _images_body("multipart/form-data", image=_PICTURE)
+EDIT_BODY = _images_body("multipart/form-data", image=_PICTURE)
+EDIT_BODY["requestBody"]["content"]["multipart/form-data"]["schema"]["properties"]["mask"] = {
+    **_PICTURE,
+    "description": "of models that fill in: as large as the picture, and transparent where it is to be filled in",
+}

@@ -31,14 +31,15 @@ from app.http.errors import (
 from app.monitoring.metrics import ApiMetrics
 from app.predictions.input_pictures import Source, Sources
 from app.predictions.store import ExistingPrediction, HistoryPosition, NewJob, QueueFull, Store, Waiter
-from app.predictions.uploads import pointers, to_framed, to_pixels
+from app.predictions.uploads import pointers, to_framed, to_holed, to_pixels
 from app.schemas.predictions import PredictionRequest
 from core import guard, logs
 from core.settings import Settings
 from jobs.prediction import ENDED, PICTURE_PREFIX, Order, Snapshot, Status, Webhook
 from models.card import Card, Task
 from models.registry import Entry, Registry
-from pictures.framing import Frame, Framing
+from pictures.framing import Frame
+from pictures.holes import Holes
 from tasks.inputs import STARTS, framing, input_model
 
 log = logs.get(__name__)
@@ -206,7 +207,7 @@ class Predictions:
         if not await self.store.workers():
             raise Unavailable("no worker is running", code="no_worker", retry_after_s=5)
         webhook = await self._webhook(request)
-        pixels, frame = await self._pixels(card, values, pictures, framing(card, task, values))
+        pixels, placing = await self._pixels(card, task, values, pictures)
         naming = naming or RequestName()
         job = NewJob(
             id=naming.id or secrets.token_hex(16),
@@ -216,7 +217,7 @@ class Predictions:
                 input=values,
                 output=request.output,
                 owner=self.caller.owner,
-                frame=frame,
+                **placing,
             ),
             priority=request.priority,
             timeout_s=card.serving.timeout_s,
@@ -423,18 +424,27 @@ class Predictions:
         return values, pictures
 
     async def _pixels(
-        self, card: Card, values: dict[str, Any], pictures: dict[str, tuple[str, Source]], framing: Framing | None
-    ) -> tuple[dict[str, bytes], Frame | None]:
-        """Each picture as the model takes it, by its id; and how `image` is framed, where it is."""
-        pixels, frame = {}, None
+        self, card: Card, task: Task, values: dict[str, Any], pictures: dict[str, tuple[str, Source]]
+    ) -> tuple[dict[str, bytes], dict[str, Frame | Holes]]:
+        """Each picture as the model takes it, by its id; and what an order says of one of another size than its own:
+        how it is framed, or how its holes are filled."""
+        most = self.settings.max_pixels
+        if task is Task.INPAINT:
+            names = [values[name].removeprefix(PICTURE_PREFIX) for name in ("image", "mask")]
+            image, mask = [await self._read(*pictures[name]) for name in names]
+            *both, holes = await to_holed(image, mask, card, most)
+            return dict(zip(names, both, strict=True)), {"holes": holes}
+        pixels, placing, framed = {}, {}, framing(card, task, values)
         for picture, (at, source) in pictures.items():
-            data = await self.sources.read(source, at, self.caller.owner)
-            limits = card.image, self.settings.max_pixels, at
-            if framing and values["image"] == PICTURE_PREFIX + picture:
-                pixels[picture], frame = await to_framed(data, *limits, framing)
+            data = await self._read(at, source)
+            if framed and values["image"] == PICTURE_PREFIX + picture:
+                pixels[picture], placing["frame"] = await to_framed(data, card.image, most, at, framed)
             else:
-                pixels[picture] = await to_pixels(data, *limits)
-        return pixels, frame
+                pixels[picture] = await to_pixels(data, card.image, most, at)
+        return pixels, placing
+
+    async def _read(self, pointer: str, source: Source) -> bytes:
+        return await self.sources.read(source, pointer, self.caller.owner)
 
     async def _webhook(self, request: PredictionRequest) -> Webhook | None:
         """Whom to tell of the end. Raises `Invalid` for an address that is not called."""

@@ -33,10 +33,12 @@ async def generations(
     return await _answer((Task.TEXT, Task.CONDITIONAL, Task.SAMPLE), request, response, asking, predictions)
 
 
-@router.post("/edits", openapi_extra=EDIT_BODY, summary="A picture translated")
+@router.post("/edits", openapi_extra=EDIT_BODY, summary="A picture translated, or a part of it filled in")
 async def edits(request: Request, response: Response, asking: AskingDep, predictions: PredictionsDep) -> ImagesResponse:
-    """The prompt may name the direction (`AtoB`) or the domain to translate to ("turn it into a zebra")."""
-    return await _answer((Task.TRANSLATE,), request, response, asking, predictions)
+    """Of a model that translates, the prompt may name the direction (`AtoB`) or the domain to translate to ("turn it
+    into a zebra"). A model with the task `inpaint` fills in what is transparent in the `mask`, or without one in the
+    picture; it reads no prompt."""
+    return await _answer((Task.TRANSLATE, Task.INPAINT), request, response, asking, predictions)
 
 
 @router.post("/variations", openapi_extra=VARIATION_BODY, summary="Pictures like a picture")
@@ -56,7 +58,10 @@ async def _answer(
 ) -> ImagesResponse:
     asked, files = await _read(request)
     card = predictions.card(asked.model)
-    order = openai.prediction_of(card, predictions.task(card, *tasks), asked)
+    task = predictions.task(card, *tasks)
+    if task is Task.INPAINT and "image" in files and "mask" not in asked.inputs:
+        files.setdefault("mask", files["image"])
+    order = openai.prediction_of(card, task, asked)
     found = await asking.pictures(order, files)
     if found.status not in ENDED:
         await predictions.cancel(found.id)  # its id is in no answer, so nobody could come for it

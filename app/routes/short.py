@@ -8,7 +8,7 @@ from starlette.responses import Response
 from app.dependencies import Asking, AskingDep
 from app.direct import DirectRoute
 from app.http import responses
-from app.http.openapi import IMAGE_RESPONSES, SAMPLE_BODY, TRANSLATE_BODY
+from app.http.openapi import IMAGE_RESPONSES, INPAINT_BODY, SAMPLE_BODY, TRANSLATE_BODY
 from app.http.parsing import read_short
 from models.card import Task
 
@@ -38,6 +38,20 @@ async def sample(model: str, request: Request, asking: AskingDep) -> Response:
 async def translate(model: str, request: Request, asking: AskingDep) -> Response:
     """`curl -F image=@horse.jpg -F direction=AtoB -o zebra.png localhost:8000/v1/translate/horse2zebra-cyclegan`."""
     return await _answer(model, (Task.TRANSLATE,), request, asking)
+
+
+@router.post(
+    "/inpaint/{model}",
+    response_class=Response,
+    responses=IMAGE_RESPONSES,
+    openapi_extra=INPAINT_BODY,
+    summary="A picture with a part of it filled in",
+)
+async def inpaint(model: str, request: Request, asking: AskingDep) -> Response:
+    """`curl -F image=@house.jpg -F mask=@mask.png -o house.png localhost:8000/v1/inpaint/facades-gated-conv`. The
+    mask is as large as the picture; what is white in it is filled in, or what is transparent. Every other pixel of the
+    picture stays as it is, to the last bit in a format without loss."""
+    return await _answer(model, (Task.INPAINT,), request, asking)
 
 
 async def _answer(model: str, tasks: tuple[Task, ...], request: Request, asking: Asking) -> Response:
