@@ -105,8 +105,8 @@ def inpaint(
 
 @app.command()
 def replay(
-    image: Annotated[Path, typer.Argument(help="a PNG that Easel made", exists=True, dir_okay=False)],
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="where the new PNG goes; nowhere if absent")] = None,
+    image: Annotated[Path, typer.Argument(help="a picture that Easel made", exists=True, dir_okay=False)],
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="where the new picture goes, if anywhere")] = None,
     server: Server = LOCAL,
     key: Token = None,
 ) -> None:
@@ -115,6 +115,7 @@ def replay(
     Ends with status 1 if the pixels differ.
     """
     from pictures.composition import difference
+    from pictures.formats import format_of
     from pictures.provenance import NoProvenance, Provenance
 
     try:
@@ -123,7 +124,7 @@ def replay(
         quit_with(f"{image}: {error}")
     if made.had_pictures:
         quit_with(f"{image} was made from other pictures, which it does not hold; ask {made.model} again with those")
-    again = _make_again(server, made, key)
+    again = _make_again(server, made, format_of(image.read_bytes()) or "png", key)
     if out is not None:
         out.write_bytes(again)
     told = difference(image.read_bytes(), again)
@@ -132,7 +133,7 @@ def replay(
     print(f"{made.model} made the same picture again: the pixels are identical")
 
 
-def _make_again(server: str, made: Provenance, key: str | None) -> bytes:
+def _make_again(server: str, made: Provenance, format: str, key: str | None) -> bytes:
     """The image that `made` tells of, made anew by the server; ends the command if the server cannot."""
     import json
 
@@ -143,7 +144,8 @@ def _make_again(server: str, made: Provenance, key: str | None) -> bytes:
             f"and {server} serves {card['weights']['sha256'][:12]}…; only the same weights make the same picture"
         )
     drawn = {} if made.seed is None else {"seed": made.seed}
-    order = {"model": made.model, "task": made.task, "input": {**made.input, **drawn}}
+    output = {"format": format, **({} if made.quality is None else {"quality": made.quality})}
+    order = {"model": made.model, "task": made.task, "input": {**made.input, **drawn}, "output": output}
     headers = {"Content-Type": "application/json", "Prefer": "wait"}
     prediction = json.loads(_ask(f"{server}/v1/predictions", json.dumps(order).encode(), headers, key)[0])
     if prediction["status"] != "succeeded":

@@ -92,6 +92,12 @@ class Order(_Value):
         return shown * self.frame.images if self.frame else shown
 
     @property
+    def shown(self) -> int:
+        """How many pictures its answer has."""
+        made = self.input.get("n") or self.input.get("frames") or 1
+        return made * (3 if self.input.get("heat_map") else 2 if self.input.get("cycle") else 1)
+
+    @property
     def pictures(self) -> list[str]:
         """Ids of the pictures, in the order in which the input names them."""
         named = [

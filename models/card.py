@@ -42,6 +42,7 @@ class Task(StrEnum):
     VARY = "vary"
     TRAVERSE = "traverse"
     STYLIZE = "stylize"
+    DREAM = "dream"
     UPSCALE = "upscale"
     INPAINT = "inpaint"
     ENCODE = "encode"
@@ -157,6 +158,9 @@ class Card(_Record):
     classes: tuple[str, ...] = ()
     attributes: dict[str, Attribute] = Field(
         default_factory=dict, description="inputs of its own: codes, and directions of the latent that were found"
+    )
+    layers: dict[str, int] = Field(
+        default_factory=dict, description="layers of its network that a dream may be of, and their channels"
     )
     domains: dict[Literal["A", "B"], str] = Field(default_factory=dict, description="what A and B stand for")
     directions: tuple[Direction, ...] = ()

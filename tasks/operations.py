@@ -223,15 +223,57 @@ class Translate(OfPicture):
 
 
 class Stylize(OfPicture):
-    """An image in the manner of the model."""
+    """An image in the manner of the model, of a mixture of the classes that it knows, or of a second picture."""
 
     task = Task.STYLIZE
 
     def inputs(self, model: Model) -> tuple[str, ...]:
-        return ("image",) if hasattr(model, "stylize") else ()
+        if not hasattr(model, "stylize"):
+            return ()
+        known = ("label", "blend") if model.classes else ()
+        read = ("style_image",) if model.reads_style else ()
+        return ("image", *known, *read, *_offered(model, self.task))
+
+    def prepare(self, model: Model, inputs: BaseModel, pictures: Sequence[np.ndarray]) -> Rows:
+        tensors = {"images": to_tensor(pictures[:1])}
+        if len(pictures) > 1:
+            tensors["style"] = to_tensor(pictures[1:])
+        elif model.classes:
+            tensors["mixture"] = _mixed(inputs.label, inputs.blend, model.classes)
+        return Rows(tensors, _chosen(model, self.task, inputs), seeds=(None,))
+
+    def probe(self, model: Model, card: Card, count: int) -> Rows:
+        rows = super().probe(model, card, count)
+        if not model.classes:
+            return rows
+        mixture = torch.cat([_mixed(index % model.classes, {}, model.classes) for index in range(count)])
+        return replace(rows, tensors={**rows.tensors, "mixture": mixture})
 
     def apply(self, model: Model, tensors: dict[str, Tensor], **options: Any) -> Tensor | Steps:
-        return model.stylize(**tensors)
+        return model.stylize(**tensors, **options)
+
+
+class Dream(OfPicture):
+    """An image with more of what a network sees in it."""
+
+    task = Task.DREAM
+
+    def inputs(self, model: Model) -> tuple[str, ...]:
+        if not hasattr(model, "dream"):
+            return ()
+        return ("image", "layer", "channel", "label", "guide_image", *_offered(model, self.task))
+
+    def prepare(self, model: Model, inputs: BaseModel, pictures: Sequence[np.ndarray]) -> Rows:
+        tensors, options = {"images": to_tensor(pictures[:1])}, _chosen(model, self.task, inputs)
+        if inputs.label is not None:
+            return Rows({**tensors, "labels": torch.tensor([inputs.label])}, options, seeds=(None,))
+        if len(pictures) > 1:
+            tensors["guide"] = to_tensor(pictures[1:])
+        of = {"layer": inputs.layer, **({} if inputs.channel is None else {"channel": inputs.channel})}
+        return Rows(tensors, {**options, **of}, seeds=(None,))
+
+    def apply(self, model: Model, tensors: dict[str, Tensor], **options: Any) -> Steps:
+        return model.dream(**tensors, **options)
 
 
 class Upscale(OfPicture):
@@ -462,6 +504,7 @@ OPERATIONS: dict[Task, Operation] = {
         Text(),
         Translate(),
         Stylize(),
+        Dream(),
         Upscale(),
         Reconstruct(),
         Interpolate(),
@@ -533,6 +576,15 @@ def _marked(chosen: Sequence[int], classes: int) -> Tensor:
     marked = torch.zeros(1, classes)
     marked[0, list(chosen)] = 1
     return marked
+
+
+def _mixed(label: int, others: Mapping[int, float], classes: int) -> Tensor:
+    """[1, classes]: the shares of the classes, `label`'s what the others leave."""
+    shares = torch.zeros(1, classes)
+    for other, share in others.items():
+        shares[0, other] += share
+    shares[0, label] += 1 - shares.sum()
+    return shares
 
 
 def _has_codes(model: Model) -> bool:

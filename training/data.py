@@ -26,7 +26,7 @@ from models.model import Batch
 from models.nn.bicubic import reduced
 from models.nn.edges import edges
 from models.nn.text import bags
-from training import captions, medley
+from training import captions, medley, paintings
 from training.captions import Captions
 from training.masks import Masks, hide
 
@@ -35,7 +35,7 @@ from training.masks import Masks, hide
 class Dataset:
     """What is known of an archive: how it is laid out, whose it is."""
 
-    layout: Literal["labelled", "paired", "unpaired", "stacked", "photographs", "medley"]
+    layout: Literal["labelled", "paired", "unpaired", "stacked", "photographs", "medley", "gallery"]
     licence: str
     source: str
     archive: str = ""
@@ -88,10 +88,11 @@ DATASETS = {
         "Set5, Set14: majedelhelou/denoising_datasets@58234876fef6",
     ),
     "style": Dataset(
-        "labelled",
+        "gallery",
         "paintings: public domain; photographs: none stated, BSDS500 is a research benchmark",
         "gordicaleksa/pytorch-neural-style-transfer@a244dc61797f, lengstrom/fast-style-transfer@0d3d981f7ab9, "
         "jcjohnson/fast-neural-style@813c83441953; photographs: BIDS/BSDS500@a04b7c6c3a9f",
+        parts=("style", "sr"),
     ),
     "medley": Dataset(
         "medley",
@@ -347,7 +348,7 @@ def load(spec: DataSpec) -> Source:
     dataset = DATASETS[spec.set]
     paths = [archive(part) for part in dataset.parts or (spec.set,)]
     if dataset.parts:
-        contents = _medley(dict(zip(dataset.parts, paths, strict=True)), spec)
+        contents = _PUT_TOGETHER[dataset.layout](dict(zip(dataset.parts, paths, strict=True)), spec)
     else:
         with zipfile.ZipFile(paths[0]) as opened:
             contents = _layout(dataset, spec)(opened, spec)
@@ -490,6 +491,20 @@ def _medley(archives: Mapping[str, Path], spec: DataSpec) -> Contents:
     labels = torch.tensor([classes.index(name) for name in names])
     return Contents({"images": torch.from_numpy(pixels).permute(0, 3, 1, 2)}, labels, classes)
 
+
+def _gallery(archives: Mapping[str, Path], spec: DataSpec) -> Contents:
+    """Photographs as `images`, and as many cuts of each painting as `style`, labelled; they are no pairs."""
+    gallery = paintings.read(archives, spec.split == spec.held_out, spec.resize or spec.size)
+    fields = {"images": gallery.photographs, "style": gallery.paintings}
+    cuts = len(gallery.paintings) // len(gallery.names)
+    return Contents(
+        {name: torch.from_numpy(pixels).permute(0, 3, 1, 2) for name, pixels in fields.items()},
+        torch.arange(len(gallery.names)).repeat_interleave(cuts),
+        gallery.names,
+    )
+
+
+_PUT_TOGETHER: dict[str, Callable[[Mapping[str, Path], DataSpec], Contents]] = {"medley": _medley, "gallery": _gallery}
 
 _LAYOUTS: dict[str, Callable[[zipfile.ZipFile, DataSpec], Contents]] = {
     "labelled": _labelled,

@@ -1,7 +1,7 @@
 """Many sources as the classes of one set: what a feature network learns to tell apart.
 
-Ten kinds of things, zebras, faces of six kinds, facades, ten paintings, and single photographs, each of which is a class
-of its own whose examples are cuts of it (Dosovitskiy et al. 2014, arXiv 1406.6909).
+Ten kinds of things, zebras, faces of six kinds, facades, ten paintings, and single photographs, each of which is a
+class of its own whose examples are cuts of it (Dosovitskiy et al. 2014, arXiv 1406.6909).
 """
 
 from __future__ import annotations

@@ -40,8 +40,12 @@ def preview(model: Model, held_out: Source, rows: int = 8) -> np.ndarray | None:
         return _samples(model, _latents(model, len(labels)), labels, columns=model.classes)
     if Task.TEXT in tasks:
         return _told(model, held_out, rows)
+    if Task.STYLIZE in tasks and model.classes:
+        return _in_manners(model, held_out)
     if Task.STYLIZE in tasks:
         return _beside(lambda images: model.stylize(images), model, held_out, rows=2, columns=2)
+    if Task.DREAM in tasks:
+        return _dreams(model, held_out)
     if Task.SAMPLE in tasks:
         kinds = [each for each in model.attributes.values() if each.record.whole]
         columns = int(kinds[0].record.high) + 1 if kinds else 8
@@ -54,6 +58,31 @@ def preview(model: Model, held_out: Source, rows: int = 8) -> np.ndarray | None:
     if Task.RECONSTRUCT in tasks:
         return _beside(lambda images: model.decode(model.encode(images)), model, held_out, rows, columns=4)
     return None
+
+
+def _in_manners(model: Model, held_out: Source, rows: int = 3) -> np.ndarray:
+    """In each row a held-out photograph, and the same in the manner of every class."""
+    photographs = _spread(held_out, rows).to(device_of(model))
+    cells = []
+    for photograph in photographs:
+        cells.append(photograph)
+        for mixture in torch.eye(model.classes, device=photograph.device):
+            cells.append(operations.whole(model.stylize(photograph[None], mixture=mixture[None]))[0])
+    return composition.grid(list(operations.to_pixels(torch.stack(cells))), columns=1 + model.classes)
+
+
+def _dreams(model: Model, held_out: Source, rows: int = 3) -> np.ndarray:
+    """In each row a held-out photograph, and a dream of each layer."""
+    photographs = _spread(held_out, rows).to(device_of(model))
+    made = [operations.whole(model.dream(photographs, layer=layer)) for layer in model.layers]
+    cells = torch.stack([photographs, *made], dim=1).flatten(0, 1)
+    return composition.grid(list(operations.to_pixels(cells)), columns=1 + len(made))
+
+
+def _spread(held_out: Source, count: int) -> Tensor:
+    """Held-out images, spread over the classes."""
+    images = held_out.all()["images"]
+    return images[torch.linspace(0, len(images) - 1, count).long()]
 
 
 def _upscaled(model: Model, held_out: Source, rows: int) -> np.ndarray:
@@ -90,8 +119,7 @@ def _samples(model: Model, *asked: Tensor, columns: int) -> np.ndarray:
 
 def _beside(make: Callable, model: Model, held_out: Source, rows: int, columns: int = 1) -> np.ndarray:
     """Held-out images, spread over the classes, each with what is made of it to its right."""
-    images = held_out.all()["images"]
-    given = images[torch.linspace(0, len(images) - 1, rows * columns).long()].to(device_of(model))
+    given = _spread(held_out, rows * columns).to(device_of(model))
     if model.side:
         given = torch.nn.functional.interpolate(given, model.side, mode="bicubic").clamp(-1, 1)
     pairs = torch.stack([given, make(given)], dim=1).flatten(0, 1)

@@ -249,6 +249,7 @@ class Trainer:
             latent=model.latent_shape,
             attributes={name: attribute.record for name, attribute in model.attributes.items()},
             classes=(recipe.classes or self.source.classes) if model.classes or hasattr(model, "classify") else (),
+            layers=dict(model.layers),
             domains=recipe.domains,
             directions=model.directions,
             data=self.source.record,

@@ -14,7 +14,7 @@ import numpy as np
 from jobs.prediction import PICTURE_PREFIX, Answer, Image, Timing
 from models.card import Task
 from pictures import codec, composition
-from pictures.provenance import CHUNK, PICTURE_DIGEST, Provenance
+from pictures.provenance import PICTURE_DIGEST, Provenance
 from tasks.operations import OPERATIONS, Finished
 from workers.engine import PredictionError, Work
 
@@ -114,8 +114,8 @@ def _masked(work: Work) -> tuple[np.ndarray, np.ndarray]:
 def _encoded(work: Work, shown: Sequence[np.ndarray]) -> list[bytes]:
     output = work.order.output
     return [
-        codec.encode(pixels, output.format, output.quality, texts)
-        for pixels, texts in zip(shown, _texts(work, len(shown)), strict=True)
+        codec.encode(pixels, output.format, output.quality, made)
+        for pixels, made in zip(shown, _provenances(work, len(shown)), strict=True)
     ]
 
 
@@ -133,15 +133,15 @@ def _images(work: Work, shown: Sequence[np.ndarray], blobs: list[bytes]) -> Iter
         )
 
 
-def _texts(work: Work, count: int) -> Iterator[dict[str, str]]:
-    """What is written into each image: its provenance, where the order's format has room for it and wants it."""
+def _provenances(work: Work, count: int) -> Iterator[Provenance | None]:
+    """What is written into each image, unless the order wants nothing in it."""
     order, seeds = work.order, work.rows.seeds[:count]
-    if order.output.format != "png" or not order.output.metadata:
-        yield from ({} for _ in seeds)
+    if not order.output.metadata:
+        yield from (None for _ in seeds)
         return
     told = _told(work)
     for index, seed in enumerate(seeds):
-        made = Provenance(
+        yield Provenance(
             model=order.model,
             weights=work.weights,
             task=order.task,
@@ -149,7 +149,6 @@ def _texts(work: Work, count: int) -> Iterator[dict[str, str]]:
             index=index if seed is None else 0,
             input=told,
         )
-        yield {CHUNK: made.text}
 
 
 def _told(work: Work) -> dict[str, Any]:

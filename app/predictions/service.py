@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from redis.exceptions import RedisError
 
 from app.access.callers import ANYBODY, Caller
+from app.http import responses
 from app.http.errors import (
     ClientGone,
     Conflict,
@@ -38,6 +39,7 @@ from core.settings import Settings
 from jobs.prediction import ENDED, PICTURE_PREFIX, Order, Snapshot, Status, Webhook
 from models.card import Card, Task
 from models.registry import Entry, Registry
+from pictures.formats import MEDIA_TYPES, Animated, Format
 from pictures.framing import Frame
 from pictures.holes import Holes
 from tasks.inputs import STARTS, framing, input_model
@@ -85,6 +87,15 @@ class WaitPolicy:
     wait_s: float = 0
     cancel_after_s: float | None = None
     leaving: Callable[[], Awaitable[None]] | None = None
+
+
+@dataclass(frozen=True)
+class AnswerForm:
+    """How the pictures of a prediction are answered: as one file of a format, a sheet if there are several or, if
+    `moving`, an animation; or, with no format, as they are."""
+
+    format: Format | Animated | None = None
+    moving: bool = False
 
 
 @dataclass(frozen=True)
@@ -183,11 +194,11 @@ class Predictions:
         files: Files,
         patience: WaitPolicy,
         naming: RequestName | None = None,
-        pictured: bool = False,
+        form: AnswerForm | None = None,
     ) -> Snapshot:
         """Enqueues a prediction and waits for its end as long as the caller's patience lasts.
 
-        With `pictured` its answer must be pictures.
+        With a `form` its answer must be pictures.
 
         A request that was named before, by id or idempotency key, is answered with the prediction that it made then.
 
@@ -198,7 +209,7 @@ class Predictions:
         await self.caller.count_request()
         card = self.card(request.model)
         task = self.task(card, request.task) if request.task else next(iter(card.tasks))
-        if pictured and not task.pictured:
+        if form and not task.pictured:
             raise NotAcceptable(f"{task} answers with numbers, not with pictures; send Accept: application/json")
         if request.output.latents and not card.tells_latents(task):
             here = FieldError(pointer="/output/latents", detail=f"{task} with {card.name} has no latents to tell")
@@ -209,16 +220,17 @@ class Predictions:
         webhook = await self._webhook(request)
         pixels, placing = await self._pixels(card, task, values, pictures)
         naming = naming or RequestName()
+        order = Order(
+            model=card.name,
+            task=task,
+            input=values,
+            output=request.output,
+            owner=self.caller.owner,
+            **placing,
+        )
         job = NewJob(
             id=naming.id or secrets.token_hex(16),
-            order=Order(
-                model=card.name,
-                task=task,
-                input=values,
-                output=request.output,
-                owner=self.caller.owner,
-                **placing,
-            ),
+            order=_for_one_file(order, card, form),
             priority=request.priority,
             timeout_s=card.serving.timeout_s,
             max_queue=self.settings.max_queue,
@@ -478,6 +490,30 @@ def _watched(leaving: Callable[[], Awaitable[None]], left: Callable[[], None]) -
         begin.cancel()
         for task in watching:
             task.cancel()
+
+
+def _for_one_file(order: Order, card: Card, form: AnswerForm | None) -> Order:
+    """The order with its images in a format from which that of the answer can be made without a second loss.
+
+    Raises:
+        Invalid: its pictures would make a sheet or an animation that is too large.
+    """
+    answer = order.frame or order.holes or card.image
+    size = answer.width, answer.height
+    if order.output.grid and order.shown > 1:
+        responses.require_one_file(order.shown, size, "png")
+    if form is None or form.format is None:
+        return order
+    format = form.format if form.format in MEDIA_TYPES else "png"
+    if form.moving:
+        responses.require_one_file(order.shown, size, form.format, moving=True)
+        format = "png"
+    elif order.shown > 1:
+        responses.require_one_file(order.shown, size, form.format)
+        format = "png"
+    if format == order.output.format:
+        return order
+    return order.model_copy(update={"output": order.output.model_copy(update={"format": format})})
 
 
 def _draws(task: Task, values: dict[str, Any]) -> bool:

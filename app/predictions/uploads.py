@@ -18,7 +18,7 @@ import numpy as np
 from app.http.errors import FieldError, Invalid, Problem, TooLarge, UnsupportedMedia
 from app.schemas.uploads import Upload
 from models.card import Card
-from pictures.codec import BadPicture, decode, decode_framed, decode_kept, decode_mask, inspect
+from pictures.codec import BadPicture, Reason, decode, decode_framed, decode_kept, decode_mask, inspect
 from pictures.formats import ImageFormat
 from pictures.framing import Frame, Framing, TooLargePicture, TooManyTiles
 from pictures.holes import MAX_PIXELS, BadMask, Holes
@@ -32,7 +32,12 @@ _CHUNK_BYTES = 2**18
 
 UPLOAD_ID = re.compile(r"[0-9a-f]{32}")
 
-_PROBLEMS: dict[str, type[Problem]] = {"not_an_image": UnsupportedMedia, "truncated": Invalid, "too_large": TooLarge}
+_PROBLEMS: dict[Reason, type[Problem]] = {
+    "not_an_image": UnsupportedMedia,
+    "not_readable": UnsupportedMedia,
+    "truncated": Invalid,
+    "too_large": TooLarge,
+}
 
 
 async def to_pixels(data: bytes, wanted: ImageFormat, max_pixels: int, pointer: str) -> bytes:
@@ -93,16 +98,20 @@ async def _decoded(pointer: str, decoder: Callable[..., Decoded], *arguments: ob
 
 
 def from_data_uri(value: str, pointer: str) -> bytes:
-    """The bytes of a `data:` URI (RFC 2397).
+    """The bytes of a `data:` URI (RFC 2397), read as browsers do (WHATWG Fetch, 6): scheme and `base64` in any case,
+    percent-encoded or not, with line breaks and without padding.
 
     Raises:
         Invalid: anything else.
     """
-    head, comma, data = value.partition(",")
+    head, comma, data = value.strip().partition(",")
     try:
-        if not head.startswith("data:") or not comma:
+        if head[:5].lower() != "data:" or not comma:
             raise ValueError
-        return base64.b64decode(data, validate=True) if head.endswith(";base64") else unquote_to_bytes(data)
+        if not re.search(r";\s*base64\s*$", head, re.IGNORECASE):
+            return unquote_to_bytes(data)
+        plain = re.sub(rb"[\t\n\f\r ]", b"", unquote_to_bytes(data) if "%" in data else data.encode("ascii"))
+        return base64.b64decode(plain.rstrip(b"=") + b"=" * (-len(plain.rstrip(b"=")) % 4), validate=True)
     except (ValueError, binascii.Error):
         detail = "not a data: URI or upload:<id>; send data:image/png;base64,… or a multipart file"
         raise Invalid(detail, errors=[FieldError(pointer=pointer, detail=detail)]) from None

@@ -10,7 +10,9 @@ from app.direct import DirectRoute
 from app.http import responses
 from app.http.openapi import IMAGE_RESPONSES, INPAINT_BODY, SAMPLE_BODY, TRANSLATE_BODY
 from app.http.parsing import read_short
+from app.predictions.service import AnswerForm
 from models.card import Task
+from pictures.formats import MEDIA_TYPES
 
 router = APIRouter(prefix="/v1", tags=["short forms"], route_class=DirectRoute)
 
@@ -58,12 +60,10 @@ async def _answer(model: str, tasks: tuple[Task, ...], request: Request, asking:
     predictions = asking.predictions
     card = predictions.card(model)
     asked, files = await read_short(request, card.name, task=predictions.task(card, *tasks))
-    media_type = responses.preferred(request, responses.ZIP if asked.output.archive else "image/png")
-    format = responses.format_of(media_type)
-    if format and format != asked.output.format and "format" not in asked.output.model_fields_set:
-        asked = asked.model_copy(update={"output": asked.output.model_copy(update={"format": format})})
+    default = responses.ZIP if asked.output.archive else MEDIA_TYPES[asked.output.format]
+    media_type = responses.preferred(request, default)
     store = predictions.store
-    found = await asking.pictures(asked, files)
+    found = await asking.pictures(asked, files, form=AnswerForm(responses.format_named(media_type)))
     if media_type == responses.JSON:
         return responses.as_json(found, store.ttl_s, await responses.embedded(found, store))
     return await responses.as_bytes(found, store, media_type)

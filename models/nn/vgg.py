@@ -1,4 +1,4 @@
-"""A small network after VGG (Simonyan & Zisserman 2014, arXiv 1409.1556), whose layers are features for others' losses."""
+"""A small network after VGG (Simonyan and Zisserman 2014, arXiv 1409.1556), whose layers serve as features."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ class VGG(nn.Module):
     named as VGG's are: `relu3_1` is the first of the third stage.
 
     Args:
+        classes: 0 for the layers alone.
         widths: channels of each stage.
         depths: convolutions of each stage.
     """
@@ -30,7 +31,7 @@ class VGG(nn.Module):
                 )
                 channels = width
         self.pool = nn.AvgPool2d(2)
-        self.head = nn.Linear(channels, classes)
+        self.head = nn.Linear(channels, classes) if classes else None
 
     def features(self, images: Tensor, names: Iterable[str]) -> dict[str, Tensor]:
         """The activations [N, C, h, w] of the named layers; nothing above the last of them is computed."""
