@@ -57,7 +57,7 @@ def translate(
     out: Out = Path("out.png"),
     direction: Annotated[str | None, typer.Option(help="AtoB or BtoA; the model's first if absent")] = None,
     fit: Annotated[
-        str | None, typer.Option(help="contain, cover, stretch or tile: answer at the picture's own size")
+        str | None, typer.Option(help="contain, cover, stretch, tile or native: answer at the picture's own size")
     ] = None,
     side: Annotated[int | None, typer.Option(help="with --fit: the answer's longer side, in pixels")] = None,
     cycle: Annotated[bool, typer.Option("--cycle", help="the way back beside it, and where that is off")] = False,
@@ -92,7 +92,7 @@ def inpaint(
     image: Annotated[Path, typer.Argument(help="the picture to fill in", exists=True, dir_okay=False)],
     mask: Annotated[Path, typer.Option(help="as large: white or transparent where it is to be filled in", exists=True)],
     out: Out = Path("out.png"),
-    model: Annotated[str, typer.Option(help="a model that fills in")] = "facades-gated-conv",
+    model: Annotated[str, typer.Option("--model", "-m", help="a model that fills in")] = "facades-gated-conv",
     n: Annotated[int | None, typer.Option("-n", help="of a model that draws: how many; several make a grid")] = None,
     seed: Annotated[int | None, typer.Option(help="of a model that draws")] = None,
     server: Server = LOCAL,
@@ -101,6 +101,19 @@ def inpaint(
     """Ask a running Easel to fill in a part of a picture: easel inpaint house.jpg --mask mask.png -o house.png"""
     given = {name: value for name, value in {"n": n, "seed": seed}.items() if value is not None}
     _fetch(f"{server}/v1/inpaint/{model}", given, {"image": image, "mask": mask}, out, key)
+
+
+@app.command()
+def upscale(
+    image: Annotated[Path, typer.Argument(help="the picture to enlarge", exists=True, dir_okay=False)],
+    out: Out = Path("out.png"),
+    model: Annotated[str, typer.Option("--model", "-m", help="a model that enlarges pictures")] = "sr-edsr",
+    scale: Annotated[int | None, typer.Option(help="2, 3 or 4 times as large; the model's first if absent")] = None,
+    server: Server = LOCAL,
+    key: Token = None,
+) -> None:
+    """Ask a running Easel to enlarge a picture: easel upscale small.jpg -o large.png --scale 2"""
+    _fetch(f"{server}/v1/upscale/{model}", {} if scale is None else {"scale": scale}, {"image": image}, out, key)
 
 
 @app.command()

@@ -221,8 +221,8 @@ FIELDS: dict[str, FieldMaker] = {
     "mask": lambda card: (
         Picture,
         Field(
-            description=f"{_PICTURE}, as large as `image`: white where that is to be filled in, or if anything of it is "
-            "transparent, that"
+            description=f"{_PICTURE}, as large as `image`: white where that is to be filled in, or transparent; if "
+            "anything of it is transparent, its colours mean nothing"
         ),
     ),
     "image": lambda card: (Picture, Field(description=_PICTURE)),

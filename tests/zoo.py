@@ -38,6 +38,9 @@ MODELS = {
     "toy-faces": ("stargan", {"size": 32, "width": 4, "blocks": 1, "classes": 4, "attributes": True}, (32, 3)),
 }
 
+BOUNDS = {"toy-edsr": {"limit": 250_000}, "toy-cyclegan": {"whole": 250_000, "limit": 250_000}}
+"""Less than their networks take, so that pictures are too large for them which are none for the service."""
+
 DIRECTED = {"toy-acgan": ("thickness", "slant")}
 """Directions along one dimension of the latent each."""
 
@@ -66,7 +69,7 @@ def make(folder: Path, name: str, serving: Serving = SERVING) -> Path:
         config=config,
         tasks=operations.tasks_of(model),
         image=ImageFormat(height=size, width=size, channels=channels),
-        native=model.native,
+        native=model.native and model.native.model_copy(update=BOUNDS.get(name, {})),
         scales=model.scales,
         hole=model.hole,
         latent=model.latent_shape,

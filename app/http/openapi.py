@@ -173,6 +173,19 @@ INPAINT_BODY = _short_body(
     required=["image", "mask"],
 )
 
+UPSCALE_BODY = _short_body(
+    {
+        "image": _PICTURE,
+        "scale": {
+            "type": "integer",
+            "enum": [2, 3, 4],
+            "description": "how many times as large the picture is to be; the model's first if absent",
+        },
+        **_OUTPUT_FIELDS,
+    },
+    required=["image"],
+)
+
 PICTURES: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "the picture",

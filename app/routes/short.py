@@ -8,7 +8,7 @@ from starlette.responses import Response
 from app.dependencies import Asking, AskingDep
 from app.direct import DirectRoute
 from app.http import responses
-from app.http.openapi import IMAGE_RESPONSES, INPAINT_BODY, SAMPLE_BODY, TRANSLATE_BODY
+from app.http.openapi import IMAGE_RESPONSES, INPAINT_BODY, SAMPLE_BODY, TRANSLATE_BODY, UPSCALE_BODY
 from app.http.parsing import read_short
 from app.predictions.service import AnswerForm
 from models.card import Task
@@ -54,6 +54,19 @@ async def inpaint(model: str, request: Request, asking: AskingDep) -> Response:
     mask is as large as the picture; what is white in it is filled in, or what is transparent. Every other pixel of the
     picture stays as it is, to the last bit in a format without loss."""
     return await _answer(model, (Task.INPAINT,), request, asking)
+
+
+@router.post(
+    "/upscale/{model}",
+    response_class=Response,
+    responses=IMAGE_RESPONSES,
+    openapi_extra=UPSCALE_BODY,
+    summary="A picture enlarged",
+)
+async def upscale(model: str, request: Request, asking: AskingDep) -> Response:
+    """`curl -F image=@small.jpg -F scale=2 -o large.png localhost:8000/v1/upscale/sr-edsr`. The picture may have any
+    size up to the one that the model's card states; its transparency is kept."""
+    return await _answer(model, (Task.UPSCALE,), request, asking)
 
 
 async def _answer(model: str, tasks: tuple[Task, ...], request: Request, asking: Asking) -> Response:

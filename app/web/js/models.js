@@ -30,6 +30,7 @@ const VERBS = {
   translate: "Translate",
   reconstruct: "Reconstruct",
   interpolate: "Interpolate",
+  upscale: "Enlarge",
   vary: "Vary",
   inpaint: "Fill in",
   score: "Score",
