@@ -419,10 +419,12 @@ class Inpaint(Operation):
         drawn = {"noise": noise.normal(range(count), model.latent_shape)} if model.latent_shape else {}
         return Rows({"images": images, "mask": mask, **drawn})
 
-    def apply(self, model: Model, tensors: dict[str, Tensor], **options: Any) -> Steps:
-        images, unknown = tensors["images"], tensors["mask"].bool()
-        for step in steps_of(model.complete(**tensors)):
-            yield Step(step.done, step.total, torch.where(unknown, step.images, images))
+    def apply(self, model: Model, tensors: dict[str, Tensor], **options: Any) -> Tensor | Steps:
+        images, unknown = tensors["images"], tensors["mask"] > 0
+        made = model.complete(**tensors)
+        if isinstance(made, Tensor):
+            return torch.where(unknown, made, images)
+        return (Step(step.done, step.total, torch.where(unknown, step.images, images)) for step in made)
 
 
 class Encode(OfPicture):

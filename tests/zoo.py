@@ -41,6 +41,9 @@ MODELS = {
 BOUNDS = {"toy-edsr": {"limit": 250_000}, "toy-cyclegan": {"whole": 250_000, "limit": 250_000}}
 """Less than their networks take, so that pictures are too large for them which are none for the service."""
 
+CONTRASTED = {"context-encoder", "gated-conv"}
+"""Families whose fresh weights make no grey images."""
+
 DIRECTED = {"toy-acgan": ("thickness", "slant")}
 """Directions along one dimension of the latent each."""
 
@@ -60,7 +63,8 @@ def make(folder: Path, name: str, serving: Serving = SERVING) -> Path:
     """Writes the model `name` of `MODELS` into `folder` and returns where it lies."""
     family, config, (size, channels) = MODELS[name]
     torch.manual_seed(len(name))
-    model = with_contrast(build(family, config)).eval()
+    model = build(family, config).eval()
+    model = model if family in CONTRASTED else with_contrast(model)
     weights = checkpoint.write(model, folder / name)
     Card(
         name=name,
