@@ -77,6 +77,15 @@ def test_nothing_of_what_is_hidden_shows(seed, hole):
         assert all(map(np.array_equal, one, two))
 
 
+def test_a_pixel_that_the_network_sees_is_hidden_if_any_part_of_it_is():
+    picture, mask = noise(64, 64, 3), mask_of(64, 64, (5, 5, 58, 58))
+    ((_, hidden),) = Holes.of(mask, 3, CANVAS).cut(picture, mask, WANTED[3])
+    assert np.array_equal(hidden[:, :, 0] > 0, mask_of(32, 32, (2, 2, 29, 29)))
+    mask = mask_of(64, 64, (5, 5, 59, 59))
+    ((_, hidden),) = Holes.of(mask, 3, CANVAS).cut(picture, mask, WANTED[3])
+    assert np.array_equal(hidden[:, :, 0] > 0, mask_of(32, 32, (2, 2, 30, 30)))
+
+
 @pytest.mark.parametrize("hole", [0, 16])
 def test_a_network_that_knows_the_truth_gives_it_back_at_the_pictures_own_scale(hole):
     """Where holes are small, what the network sees is not scaled."""
