@@ -138,6 +138,22 @@ def dream(
 
 
 @app.command()
+def inpaint(
+    image: Annotated[Path, typer.Argument(help="the picture to fill in", exists=True, dir_okay=False)],
+    mask: Annotated[Path, typer.Option(help="as large: white or transparent where it is to be filled in", exists=True)],
+    out: Out = Path("out.png"),
+    model: Annotated[str, typer.Option("--model", "-m", help="a model that fills in")] = "facades-gated-conv",
+    n: Annotated[int | None, typer.Option("-n", help="of a model that draws: how many; several make a grid")] = None,
+    seed: Annotated[int | None, typer.Option(help="of a model that draws")] = None,
+    server: Server = LOCAL,
+    key: Token = None,
+) -> None:
+    """Ask a running Easel to fill in a part of a picture: easel inpaint house.jpg --mask mask.png -o house.png"""
+    given = {name: value for name, value in {"n": n, "seed": seed}.items() if value is not None}
+    _fetch(f"{server}/v1/inpaint/{model}", given, {"image": image, "mask": mask}, out, key)
+
+
+@app.command()
 def upscale(
     image: Annotated[Path, typer.Argument(help="the picture to enlarge", exists=True, dir_okay=False)],
     out: Out = Path("out.png"),

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from models.card import Task
 from pictures.formats import Format
 from pictures.framing import Frame
+from pictures.holes import Holes
 
 PICTURE_INPUTS = ("image", "images", "mask", "style_image", "guide_image")
 """The inputs that are pictures, in the order in which a job names them; `images` is a list."""
@@ -76,7 +77,7 @@ class Order(_Value):
     """What is asked of a worker. `input` has passed the card's schema; pictures in it are `picture:<id>`.
 
     `owner` is the id of the API key that asked, empty where none was needed. With a `frame`, the first picture is of
-    the size that it says, not of the model's.
+    the size that it says, not of the model's; with `holes`, the picture and its mask are of their own.
     """
 
     model: str
@@ -85,11 +86,14 @@ class Order(_Value):
     output: Output = Output()
     owner: str = ""
     frame: Frame | None = None
+    holes: Holes | None = None
 
     @property
     def count(self) -> int:
         """How many images the model makes for it, or what compares with so many."""
         shown = self.input.get("n") or self.input.get("frames") or 1
+        if self.holes:
+            return shown * len(self.holes.crops)
         return shown * self.frame.images if self.frame else shown
 
     @property

@@ -434,7 +434,7 @@ class Inpaint(Operation):
         count = inputs.n
         tensors = {
             "images": to_tensor([image] * count),
-            "mask": (to_tensor([mask] * count).mean(1, keepdim=True) > 0).float(),
+            "mask": _hidden([mask] * count),
         }
         if not model.latent_shape:
             return Rows(tensors, seeds=(None,))
@@ -448,10 +448,12 @@ class Inpaint(Operation):
         drawn = {"noise": noise.normal(range(count), model.latent_shape)} if model.latent_shape else {}
         return Rows({"images": images, "mask": mask, **drawn})
 
-    def apply(self, model: Model, tensors: dict[str, Tensor], **options: Any) -> Steps:
-        images, unknown = tensors["images"], tensors["mask"].bool()
-        for step in steps_of(require(model, Completer).complete(**tensors)):
-            yield Step(step.done, step.total, torch.where(unknown, step.images, images))
+    def apply(self, model: Model, tensors: dict[str, Tensor], **options: Any) -> Images:
+        images, unknown = tensors["images"], tensors["mask"] > 0
+        made = require(model, Completer).complete(**tensors)
+        if isinstance(made, Tensor):
+            return torch.where(unknown, made, images)
+        return (Step(step.done, step.total, torch.where(unknown, step.images, images)) for step in made)
 
 
 class Encode(OfPicture):
@@ -504,6 +506,13 @@ def over_tiles(rows: Rows, tiles: Sequence[np.ndarray]) -> Rows:
     tensors = {name: tensor.repeat_interleave(len(tiles), dim=0) for name, tensor in rows.tensors.items()}
     tensors["images"] = to_tensor(tiles).repeat(len(rows), 1, 1, 1)
     return replace(rows, tensors=tensors)
+
+
+def over_parts(rows: Rows, parts: Sequence[tuple[np.ndarray, np.ndarray]]) -> Rows:
+    """The rows of a picture's first part as rows of all: what is shown of each, and its mask, uint8 [H, W, C]."""
+    shown, masks = zip(*parts, strict=True)
+    rows = over_tiles(rows, shown)
+    return replace(rows, tensors={**rows.tensors, "mask": _hidden(masks).repeat(len(rows) // len(parts), 1, 1, 1)})
 
 
 def whole(result: Tensor | Steps) -> Tensor:
@@ -576,6 +585,11 @@ def to_pixels(images: Tensor) -> np.ndarray:
     """[N, C, H, W] in [-1, 1] -> uint8 [N, H, W, C]."""
     scaled = (images.float() + 1).mul_(127.5).round_().clamp_(0, 255)
     return scaled.to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+
+
+def _hidden(masks: Sequence[np.ndarray]) -> Tensor:
+    """[N, 1, H, W], 1 where masks are white, uint8 [H, W, C] each, and else 0."""
+    return (to_tensor(masks).mean(1, keepdim=True) > 0).float()
 
 
 def _noise_images(card: Card, count: int) -> Tensor:

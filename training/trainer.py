@@ -246,6 +246,7 @@ class Trainer:
             image=ImageFormat(height=size, width=size, channels=self.source.channels),
             native=model.native,
             scales=model.scales,
+            hole=model.hole,
             latent=model.latent_shape,
             attributes={name: attribute.record for name, attribute in model.attributes.items()},
             classes=(recipe.classes or self.source.classes) if model.classes or isinstance(model, Classifier) else (),

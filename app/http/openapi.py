@@ -11,6 +11,7 @@ from jobs.prediction import PICTURE_INPUTS, Output
 from jobs.representation import Prediction
 from pictures.formats import MEDIA_TYPES
 from pictures.framing import MAX_SIDE, Fit
+from pictures.holes import MAX_PIXELS
 from tasks.inputs import MAX_IMAGES, MAX_OCTAVES, MAX_TEXT
 
 _REF = "#/components/schemas/{model}"
@@ -199,6 +200,17 @@ DREAM_BODY = _short_body(
     required=["image"],
 )
 
+INPAINT_BODY = _short_body(
+    {
+        "image": {**_PICTURE, "description": f"of any size up to {MAX_PIXELS:,} pixels"},
+        "mask": {**_PICTURE, "description": "of the same size: white, or transparent, where it is to be filled in"},
+        "n": {"type": "integer", "minimum": 1, "maximum": MAX_IMAGES, "description": "of models that draw: how many"},
+        "seed": {"type": "integer", "minimum": 0, "description": "of models that draw"},
+        **_OUTPUT_FIELDS,
+    },
+    required=["image", "mask"],
+)
+
 UPSCALE_BODY = _short_body(
     {
         "image": _PICTURE,
@@ -255,4 +267,9 @@ def _images_body(kind: str, **more: Any) -> dict[str, Any]:
 
 
 GENERATION_BODY = _images_body("application/json")
-EDIT_BODY = VARIATION_BODY = _images_body("multipart/form-data", image=_PICTURE)
+VARIATION_BODY = _images_body("multipart/form-data", image=_PICTURE)
+EDIT_BODY = _images_body("multipart/form-data", image=_PICTURE)
+EDIT_BODY["requestBody"]["content"]["multipart/form-data"]["schema"]["properties"]["mask"] = {
+    **_PICTURE,
+    "description": "of models that fill in: as large as the picture, and transparent where it is to be filled in",
+}

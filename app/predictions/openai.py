@@ -23,6 +23,8 @@ def prediction_of(card: Card, task: Task, asked: ImagesRequest) -> PredictionReq
         Invalid: the fields do not fit the schema.
     """
     size = f"{card.image.width}x{card.image.height}"
+    if task is Task.INPAINT and asked.size not in (None, "auto"):
+        raise _unsupported("size", f"{card.name} fills in pictures at their own size; send `auto`, or no size")
     if asked.size not in (None, "auto", size):
         raise _unsupported("size", f"{card.name} makes pictures of {size}; send that, `auto`, or no size")
     if asked.stream:

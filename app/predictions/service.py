@@ -31,7 +31,7 @@ from app.predictions.event_stream import Watchers
 from app.predictions.input_validation import Files, validated_input
 from app.predictions.picture_sources import Source, Sources
 from app.predictions.store import ExistingPrediction, HistoryPosition, NewJob, QueueFull, Store, Waiter
-from app.predictions.uploads import require_texture, to_framed, to_pixels
+from app.predictions.uploads import require_texture, to_framed, to_holed, to_pixels
 from app.schemas.predictions import PredictionRequest
 from core import guard, logs
 from core.settings import Settings
@@ -40,6 +40,7 @@ from models.card import Card, Task
 from models.registry import Entry, Registry
 from pictures.formats import MEDIA_TYPES, Animated, Format
 from pictures.framing import Frame
+from pictures.holes import Holes
 from tasks.inputs import framing
 
 log = logs.get(__name__)
@@ -169,7 +170,7 @@ class Predictions:
         if not await self.store.workers():
             raise Unavailable("no worker is running", code="no_worker", retry_after_s=5)
         webhook = await self._webhook(request)
-        pixels, frame = await self._pixels(card, task, values, pictures)
+        pixels, placing = await self._pixels(card, task, values, pictures)
         name = name or RequestName()
         order = Order(
             model=card.name,
@@ -177,7 +178,7 @@ class Predictions:
             input=values,
             output=request.output,
             owner=self.caller.owner,
-            frame=frame,
+            **placing,
         )
         job = NewJob(
             id=name.id or secrets.token_hex(16),
@@ -304,19 +305,28 @@ class Predictions:
 
     async def _pixels(
         self, card: Card, task: Task, values: dict[str, Any], pictures: dict[str, tuple[str, Source]]
-    ) -> tuple[dict[str, bytes], Frame | None]:
-        """Each picture as the model takes it, by its id; and how `image` is framed, where it is."""
-        pixels, frame, framed = {}, None, framing(card, task, values)
+    ) -> tuple[dict[str, bytes], dict[str, Frame | Holes]]:
+        """Each picture as the model takes it, by its id; and what an order says of one of another size than its own:
+        how it is framed, or how its holes are filled."""
+        most = self.settings.max_pixels
+        if task is Task.INPAINT:
+            names = [values[name].removeprefix(PICTURE_PREFIX) for name in ("image", "mask")]
+            image, mask = [await self._read(*pictures[name]) for name in names]
+            *both, holes = await to_holed(image, mask, card, most)
+            return dict(zip(names, both, strict=True)), {"holes": holes}
+        pixels, placing, framed = {}, {}, framing(card, task, values)
         for picture, (at, source) in pictures.items():
-            data = await self.sources.read(source, at, self.caller.owner)
-            limits = card.image, self.settings.max_pixels, at
+            data = await self._read(at, source)
             if framed and values["image"] == PICTURE_PREFIX + picture:
-                pixels[picture], frame = await to_framed(data, *limits, framed)
+                pixels[picture], placing["frame"] = await to_framed(data, card.image, most, at, framed)
             else:
-                pixels[picture] = await to_pixels(data, *limits)
+                pixels[picture] = await to_pixels(data, card.image, most, at)
             if task is Task.STYLIZE and values.get("style_image") == PICTURE_PREFIX + picture:
                 require_texture(pixels[picture], card.image, at)
-        return pixels, frame
+        return pixels, placing
+
+    async def _read(self, pointer: str, source: Source) -> bytes:
+        return await self.sources.read(source, pointer, self.caller.owner)
 
     async def _webhook(self, request: PredictionRequest) -> Webhook | None:
         """Whom to tell of the end. Raises `Invalid` for an address that is not called."""
@@ -358,7 +368,8 @@ def _for_one_file(order: Order, card: Card, form: AnswerForm | None) -> Order:
     Raises:
         Invalid: its pictures would make a sheet or an animation that is too large.
     """
-    size = (order.frame.width, order.frame.height) if order.frame else (card.image.width, card.image.height)
+    answer = order.frame or order.holes or card.image
+    size = answer.width, answer.height
     if order.output.grid and order.shown > 1:
         responses.require_one_file(order.shown, size, "png")
     if form is None or form.format is None:

@@ -44,11 +44,13 @@ async def generations(request: Request) -> Response:
     HEADERS,
     EDIT_BODY,
     response_model=ImagesResponse,
-    summary="A picture translated",
+    summary="A picture translated, or a part of it filled in",
 )
 async def edits(request: Request) -> Response:
-    """The prompt may name the direction (`AtoB`) or the domain to translate to ("turn it into a zebra")."""
-    return await _answer(request, Task.TRANSLATE)
+    """Of a model that translates, the prompt may name the direction (`AtoB`) or the domain to translate to ("turn it
+    into a zebra"). A model with the task `inpaint` fills in what is transparent in the `mask`, or without one in the
+    picture; it reads no prompt."""
+    return await _answer(request, Task.TRANSLATE, Task.INPAINT)
 
 
 @routes.add(
@@ -64,7 +66,10 @@ async def _answer(request: Request, *tasks: Task) -> Response:
     predictions = submission.predictions
     asked, files = await _read(request)
     card = predictions.card(asked.model)
-    order = openai.prediction_of(card, predictions.task(card, *tasks), asked)
+    task = predictions.task(card, *tasks)
+    if task is Task.INPAINT and "image" in files and "mask" not in asked.inputs:
+        files.setdefault("mask", files["image"])
+    order = openai.prediction_of(card, task, asked)
     found = await submission.pictures(order, files)
     if found.status not in ENDED:
         await predictions.cancel(found.id)  # its id is in no answer, so nobody could come for it

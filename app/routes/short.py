@@ -9,6 +9,7 @@ from app.http import responses
 from app.http.openapi import (
     DREAM_BODY,
     IMAGE_RESPONSES,
+    INPAINT_BODY,
     SAMPLE_BODY,
     STYLIZE_BODY,
     TRANSLATE_BODY,
@@ -83,6 +84,22 @@ async def dream(request: Request) -> Response:
     """`curl -F image=@clouds.jpg -F layer=relu4_3 -o dream.png localhost:8000/v1/dream/medley-deepdream`; or
     `-F label=zebra`, or `-F guide_image=@flowers.jpg`. Sizes and transparency as in stylize."""
     return await _answer(request, Task.DREAM)
+
+
+@routes.add(
+    "POST",
+    "/inpaint/{model}",
+    (MODEL, *HEADERS),
+    INPAINT_BODY,
+    response_class=Response,
+    responses=IMAGE_RESPONSES,
+    summary="A picture with a part of it filled in",
+)
+async def inpaint(request: Request) -> Response:
+    """`curl -F image=@house.jpg -F mask=@mask.png -o house.png localhost:8000/v1/inpaint/facades-gated-conv`. The
+    mask is as large as the picture; what is white in it is filled in, or what is transparent. Every other pixel of the
+    picture stays as it is, to the last bit in a format without loss."""
+    return await _answer(request, Task.INPAINT)
 
 
 @routes.add(

@@ -58,12 +58,14 @@ WITHOUT = {("get", "/v1/models/{model}"), ("get", "/v1/queue")}
 
 
 def test_the_requests_that_are_shown_are_taken(document, client):
-    picture = client.post("/v1/uploads", files={"file": png()}).json()["id"]
+    files = {"image": png(), "mask": png(mode="L")}
+    pictures = {name: client.post("/v1/uploads", files={"file": data}).json()["id"] for name, data in files.items()}
     models = {
         "sample": "mnist-dcgan",
         "translate": "horse2zebra-cyclegan",
         "interpolate": "mnist-vae",
         "upscale": "sr-edsr",
+        "inpaint": "mnist-gmm",
     }
     tried = 0
     for (method, path, place), kind, content in bodies(document):
@@ -71,7 +73,7 @@ def test_the_requests_that_are_shown_are_taken(document, client):
             url = path.replace("{prediction_id}", f"shown-{tried}").replace(
                 "{model}", models.get(path.split("/")[2], "")
             )
-            asked = example | ({"image": f"upload:{picture}"} if "image" in example else {})
+            asked = example | {name: f"upload:{id}" for name, id in pictures.items() if name in example}
             answer = client.request(
                 method, url, json=asked, headers={"Accept": "application/json", "Prefer": "wait=20"}
             )
