@@ -32,7 +32,7 @@ class PlainRoute(Route):
 
 
 class PlainRoutes:
-    """The plain routes of one resource. Each must admit its caller itself (`app.routes.access`)."""
+    """The plain routes of one resource. Each must admit its caller itself (`app.routes.admission`)."""
 
     def __init__(self, prefix: str, tags: list[str | Enum], responses: dict[int | str, dict[str, Any]] | None = None):
         self.prefix = prefix

@@ -16,7 +16,6 @@ import structlog
 from redis.exceptions import RedisError
 
 from app.access.callers import ANYBODY, Caller
-from app.http import responses
 from app.http.errors import (
     ClientGone,
     Conflict,
@@ -27,6 +26,7 @@ from app.http.errors import (
     Unavailable,
 )
 from app.monitoring.metrics import ApiMetrics
+from app.predictions import rendering
 from app.predictions.event_stream import Watchers
 from app.predictions.input_validation import Files, validated_input
 from app.predictions.picture_sources import Source, Sources
@@ -371,15 +371,15 @@ def _for_one_file(order: Order, card: Card, form: AnswerForm | None) -> Order:
     answer = order.frame or order.holes or card.image
     size = answer.width, answer.height
     if order.output.grid and order.shown > 1:
-        responses.require_one_file(order.shown, size, "png")
+        rendering.require_one_file(order.shown, size, "png")
     if form is None or form.format is None:
         return order
     format = form.format if form.format in MEDIA_TYPES else "png"
     if form.moving:
-        responses.require_one_file(order.shown, size, form.format, moving=True)
+        rendering.require_one_file(order.shown, size, form.format, moving=True)
         format = "png"
     elif order.shown > 1:
-        responses.require_one_file(order.shown, size, form.format)
+        rendering.require_one_file(order.shown, size, form.format)
         format = "png"
     if format == order.output.format:
         return order

@@ -9,12 +9,11 @@ from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from app.http import responses
 from app.http.errors import Invalid, Unavailable, field_errors
 from app.http.openapi import EDIT_BODY, GENERATION_BODY, VARIATION_BODY, envelopes
 from app.http.parsing import read_body
 from app.http.plain_routes import PlainRoutes
-from app.predictions import openai
+from app.predictions import openai, rendering
 from app.routes.submission import HEADERS, Submission
 from app.schemas.images import ImageItem, ImagesRequest, ImagesResponse
 from jobs.prediction import ENDED, Snapshot
@@ -74,14 +73,14 @@ async def _answer(request: Request, *tasks: Task) -> Response:
     if found.status not in ENDED:
         await predictions.cancel(found.id)  # its id is in no answer, so nobody could come for it
         raise Unavailable("the pictures were not made in time, and were canceled", code="timeout")
-    blobs = await responses.blobs_of(found, predictions.store)
+    blobs = await rendering.blobs_of(found, predictions.store)
     answer = ImagesResponse(
         created=int(found.created_at.timestamp()),
         data=_items(found, blobs, asked.response_format, str(request.base_url).rstrip("/")),
         output_format=asked.output_format or "png",
         size=f"{found.images[0].width}x{found.images[0].height}",
     )
-    return JSONResponse(answer.model_dump(mode="json"), headers=responses.timing_headers(found))
+    return JSONResponse(answer.model_dump(mode="json"), headers=rendering.timing_headers(found))
 
 
 async def _read(request: Request) -> tuple[ImagesRequest, dict[str, list[bytes]]]:

@@ -8,11 +8,11 @@ from pydantic import BaseModel, Field, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.http import responses
 from app.http.errors import Invalid, field_errors
 from app.http.openapi import INTERPOLATE_BODY, INTERPOLATE_RESPONSES
 from app.http.parsing import read_fields, short
 from app.http.plain_routes import PlainRoutes
+from app.predictions import rendering
 from app.predictions.service import AnswerForm
 from app.routes.parameters import MODEL
 from app.routes.submission import HEADERS, Submission
@@ -21,8 +21,8 @@ from pictures.formats import Animated
 
 routes = PlainRoutes("/v1", ["short forms"])
 
-_ANIMATED: dict[str, Animated] = {media_type: format for format, media_type in responses.ANIMATED.items()}
-_MAKES = (*_ANIMATED, "image/png", responses.ZIP, responses.JSON)
+_ANIMATED: dict[str, Animated] = {media_type: format for format, media_type in rendering.ANIMATED.items()}
+_MAKES = (*_ANIMATED, "image/png", rendering.ZIP, rendering.JSON)
 
 
 class Playback(BaseModel):
@@ -60,13 +60,13 @@ async def interpolate(request: Request) -> Response:
     body = await read_fields(request)
     playback = Playback.taken(body.fields)
     order = short(body.fields, card.name, task=predictions.task(card, Task.INTERPOLATE))
-    default = responses.ZIP if order.output.archive else responses.ANIMATED["webp"]
-    media_type = responses.preferred(request, default, makes=_MAKES)
+    default = rendering.ZIP if order.output.archive else rendering.ANIMATED["webp"]
+    media_type = rendering.preferred(request, default, makes=_MAKES)
     moving = _ANIMATED.get(media_type)
-    form = AnswerForm(moving or responses.format_named(media_type), moving is not None)
+    form = AnswerForm(moving or rendering.format_named(media_type), moving is not None)
     found = await submission.pictures(order, body.files, form=form)
-    if media_type == responses.JSON:
-        return responses.as_json(found, store.ttl_s, await responses.embedded(found, store))
+    if media_type == rendering.JSON:
+        return rendering.as_json(found, store.ttl_s, await rendering.embedded(found, store))
     if moving:
-        return await responses.as_animation(found, store, moving, playback.fps, playback.loop)
-    return await responses.as_bytes(found, store, media_type)
+        return await rendering.as_animation(found, store, moving, playback.fps, playback.loop)
+    return await rendering.as_bytes(found, store, media_type)

@@ -12,13 +12,12 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from app.http import responses
 from app.http.errors import Gone, NotFound
 from app.http.openapi import PICTURES, PREDICTION_BODY, problems
 from app.http.parameters import Header, PathParameter
 from app.http.parsing import read_prediction
 from app.http.plain_routes import PlainRoutes
-from app.predictions import event_stream
+from app.predictions import event_stream, rendering
 from app.predictions.service import AnswerForm, RequestName
 from app.routes.admission import admit
 from app.routes.parameters import NEW_PREDICTION, PREDICTION
@@ -76,12 +75,12 @@ async def put(request: Request) -> Response:
 async def _answer(submission: Submission, name: RequestName) -> Response:
     store = submission.predictions.store
     order, files = await read_prediction(submission.request)
-    media_type = responses.preferred(submission.request, responses.JSON)
-    if media_type != responses.JSON:
-        form = AnswerForm(responses.format_named(media_type))
-        return await responses.as_bytes(await submission.pictures(order, files, name, form), store, media_type)
+    media_type = rendering.preferred(submission.request, rendering.JSON)
+    if media_type != rendering.JSON:
+        form = AnswerForm(rendering.format_named(media_type))
+        return await rendering.as_bytes(await submission.pictures(order, files, name, form), store, media_type)
     found = await submission.prediction(order, files, name)
-    return responses.as_json(found, store.ttl_s, await responses.embedded(found, store))
+    return rendering.as_json(found, store.ttl_s, await rendering.embedded(found, store))
 
 
 @routes.add(
@@ -97,7 +96,7 @@ async def read(request: Request) -> Response:
     predictions = await admit(request)
     store = predictions.store
     found = await predictions.get(PREDICTION.of(request))
-    return _json(Prediction.of(found, store.ttl_s, await responses.embedded(found, store)))
+    return _json(Prediction.of(found, store.ttl_s, await rendering.embedded(found, store)))
 
 
 @routes.add(
@@ -178,9 +177,9 @@ async def image(request: Request) -> Response:
         blob = await store.image(prediction_id, index)
         if blob is None:
             raise Gone("the image has expired")
-        return blob if format == record.format else await asyncio.to_thread(responses.transcode, blob, format)
+        return blob if format == record.format else await asyncio.to_thread(rendering.transcode, blob, format)
 
-    return await responses.unchanging(request, f"{record.sha256}-{format}", store.ttl_s, MEDIA_TYPES[format], make)
+    return await rendering.unchanging(request, f"{record.sha256}-{format}", store.ttl_s, MEDIA_TYPES[format], make)
 
 
 def _json(prediction: Prediction) -> JSONResponse:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.http import responses
 from app.http.openapi import (
     DREAM_BODY,
     IMAGE_RESPONSES,
@@ -17,6 +16,7 @@ from app.http.openapi import (
 )
 from app.http.parsing import read_short
 from app.http.plain_routes import PlainRoutes
+from app.predictions import rendering
 from app.predictions.service import AnswerForm
 from app.routes.parameters import MODEL
 from app.routes.submission import HEADERS, Submission
@@ -122,10 +122,10 @@ async def _answer(request: Request, *tasks: Task) -> Response:
     predictions = submission.predictions
     card = predictions.card(MODEL.of(request))
     order, files = await read_short(request, card.name, task=predictions.task(card, *tasks))
-    default = responses.ZIP if order.output.archive else MEDIA_TYPES[order.output.format]
-    media_type = responses.preferred(request, default)
+    default = rendering.ZIP if order.output.archive else MEDIA_TYPES[order.output.format]
+    media_type = rendering.preferred(request, default)
     store = predictions.store
-    found = await submission.pictures(order, files, form=AnswerForm(responses.format_named(media_type)))
-    if media_type == responses.JSON:
-        return responses.as_json(found, store.ttl_s, await responses.embedded(found, store))
-    return await responses.as_bytes(found, store, media_type)
+    found = await submission.pictures(order, files, form=AnswerForm(rendering.format_named(media_type)))
+    if media_type == rendering.JSON:
+        return rendering.as_json(found, store.ttl_s, await rendering.embedded(found, store))
+    return await rendering.as_bytes(found, store, media_type)

@@ -10,7 +10,8 @@ from starlette.requests import Request
 
 from app.http.parameters import Header
 from app.http.preferences import DURATION, Preference, preferred, seconds
-from app.predictions.service import AnswerForm, Files, Predictions, RequestName, WaitPolicy
+from app.predictions.input_validation import Files
+from app.predictions.service import AnswerForm, Predictions, RequestName, WaitPolicy
 from app.routes.admission import admit
 from app.schemas.predictions import PredictionRequest
 from jobs.prediction import Snapshot

@@ -1,4 +1,4 @@
-"""Answers as bytes: which form the caller wants, and the image, the grid or the archive that it is."""
+"""Answers: which form the caller wants, and the JSON, the image, the sheet, the animation or the archive that it is."""
 
 from __future__ import annotations
 
