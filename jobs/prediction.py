@@ -41,7 +41,7 @@ ENDED = frozenset({Status.SUCCEEDED, Status.FAILED, Status.CANCELED})
 
 
 class Event(StrEnum):
-    """The ends that a webhook can be told of."""
+    """The ends that a webhook can ask for."""
 
     COMPLETED = "completed"
     FAILED = "failed"
@@ -58,13 +58,15 @@ class _Value(BaseModel):
 class Output(_Value):
     """How the images are to be encoded."""
 
-    format: Format = Field("png", description="file format of the images")
-    quality: int = Field(90, ge=1, le=100, description="for jpg, webp and avif")
-    grid: bool = Field(False, description="name all images as one sheet, `urls.grid`")
-    archive: bool = Field(False, description="name all images as one zip, `urls.archive`")
-    metadata: bool = Field(True, description="write into each png what made it (`easel replay` reads it)")
-    b64_json: bool = Field(False, description="put each image, in base64, into the answer too")
-    latents: bool = Field(False, description="put each image's latent into the answer, to be sent back as `latent`")
+    format: Format = Field(default="png", description="file format of the images")
+    quality: int = Field(default=90, ge=1, le=100, description="for jpg, webp and avif")
+    grid: bool = Field(default=False, description="name all images as one sheet, `urls.grid`")
+    archive: bool = Field(default=False, description="name all images as one zip, `urls.archive`")
+    metadata: bool = Field(default=True, description="write into each png what made it (`easel replay` reads it)")
+    b64_json: bool = Field(default=False, description="put each image, in base64, into the answer too")
+    latents: bool = Field(
+        default=False, description="put each image's latent into the answer, to be sent back as `latent`"
+    )
 
 
 class Order(_Value):
@@ -100,7 +102,7 @@ class Order(_Value):
 
 
 class Webhook(_Value):
-    """Whom to tell of a prediction's end. Kept in the job's meta."""
+    """Where a prediction's end is announced, and which ends. Kept in the job's meta."""
 
     url: str
     events: tuple[Event, ...] = tuple(Event)
@@ -152,13 +154,17 @@ class Failure(_Value):
     detail: str
 
 
-LOST = Failure(code="worker_lost", detail="the worker died twice while it ran this prediction")
+WORKER_LOST = Failure(code="worker_lost", detail="the worker died twice while it ran this prediction")
 """Also of a job that rq itself ended: it does so only when a job's worker is gone."""
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A prediction as its rq job tells it."""
+    """A prediction as it stands, from its rq job.
+
+    It has an `answer` once it has succeeded, a `failure` once it has failed, `started_at` once a worker has begun it,
+    and `ended_at` once it has ended.
+    """
 
     id: str
     queue: str
@@ -172,6 +178,11 @@ class Snapshot:
     webhook: Webhook | None = None
     blobs: Annotated[tuple[bytes, ...], Field(exclude=True)] = ()
     """The images' bytes, where the message of its completion has brought them."""
+
+    @property
+    def images(self) -> tuple[Image, ...]:
+        """Of its answer; none of a prediction that has not succeeded, or that answers with numbers."""
+        return self.answer.images if self.answer else ()
 
 
 @dataclass(frozen=True)

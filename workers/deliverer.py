@@ -1,7 +1,7 @@
 """Webhooks, the half that receivers see: a light process that sends what `jobs.outbox` has queued.
 
 Messages follow the Standard Webhooks specification (https://www.standardwebhooks.com). Delivery is at least once:
-receivers tell repeats by `webhook-id`.
+receivers know repeats by `webhook-id`.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ from standardwebhooks import Webhook as Signer
 
 from core import guard, logs
 from core.settings import Settings, get_settings
-from jobs.outbox import FORMER_FUNCTIONS, FUNCTION, OUTCOMES, QUEUE, SNAPSHOT, Outcome, attempts_key
+from jobs.keys import WEBHOOK_OUTCOMES, WEBHOOK_SECRET, attempts_key
+from jobs.outbox import FORMER_FUNCTIONS, FUNCTION, QUEUE, SNAPSHOT, Outcome
 from jobs.representation import Prediction
-from jobs.webhooks import Attempt, Notice
+from jobs.webhooks import NOTICE_TYPES, Attempt, Notice
 from workers.maintenance import LOCK_S
 
 log = logs.get(__name__)
 
-SECRET_KEY = "easel:webhook:secret"
 _GONE = 410
 AT_ONCE = 16
 PER_RECEIVER = 4
@@ -67,11 +67,15 @@ def deliver(at: str, ended: dict[str, Any]) -> None:
 
     Raises:
         NotDelivered: it is to be tried again.
+        ValueError: the job is no delivery.
     """
     settings, job = get_settings(), get_current_job()
     snapshot = SNAPSHOT.validate_python(ended)
+    if job is None or snapshot.webhook is None:
+        raise ValueError("only an rq worker that runs a webhook's delivery can call this")
     prediction = Prediction.of(snapshot, settings.result_ttl_s)
-    notice = Notice(type=f"prediction.{prediction.status.value}", timestamp=at, data=prediction)
+    notice_type = NOTICE_TYPES[prediction.status]
+    notice = Notice(type=notice_type, timestamp=datetime.fromisoformat(at), data=prediction)
     tried, status, error = datetime.now(UTC), None, None
     try:
         status = _send(job, snapshot.webhook.url, notice.model_dump_json(), settings)
@@ -91,8 +95,9 @@ def secret(connection: Redis, settings: Settings) -> str:
     if settings.webhook_secret:
         return settings.webhook_secret
     drawn = f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}"
-    connection.set(SECRET_KEY, drawn, nx=True)
-    return connection.get(SECRET_KEY).decode()
+    connection.set(WEBHOOK_SECRET, drawn, nx=True)
+    kept = connection.get(WEBHOOK_SECRET)
+    return kept.decode() if isinstance(kept, bytes) else drawn
 
 
 def _send(job: Job, url: str, body: str, settings: Settings) -> int:
@@ -114,7 +119,7 @@ def _note(job: Job, prediction: str, attempt: Attempt, settings: Settings) -> No
         Outcome.DELIVERED if attempt.error is None else Outcome.REJECTED if attempt.status else Outcome.UNREACHABLE
     )
     with job.connection.pipeline() as pipeline:
-        pipeline.hincrby(OUTCOMES, outcome.value, 1)
+        pipeline.hincrby(WEBHOOK_OUTCOMES, outcome.value, 1)
         pipeline.rpush(attempts_key(prediction), attempt.model_dump_json())
         pipeline.expire(attempts_key(prediction), settings.result_ttl_s)
         pipeline.execute()
@@ -122,7 +127,7 @@ def _note(job: Job, prediction: str, attempt: Attempt, settings: Settings) -> No
 
 
 def _give_up(job: Job) -> None:
-    job.connection.hincrby(OUTCOMES, Outcome.GIVEN_UP.value, 1)
+    job.connection.hincrby(WEBHOOK_OUTCOMES, Outcome.GIVEN_UP.value, 1)
     log.warning("webhook_given_up", delivery=job.id)
 
 

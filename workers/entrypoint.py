@@ -15,8 +15,9 @@ from jobs.prediction import Order
 from models.card import Card
 from models.registry import Registry
 from workers import results
-from workers.engine import Engine, PredictionError, Work
+from workers.engine import Engine
 from workers.results import ResultBytes
+from workers.work import PredictionError, Work
 
 _engine: Engine | None = None
 
@@ -40,14 +41,18 @@ def predict(**order: Any) -> dict[str, Any]:
 
     Raises:
         PredictionError: the order cannot be answered.
+        RuntimeError: it is not called by an rq worker.
     """
     job = get_current_job()
-    work = Work(Order.model_validate(order), [])
-    card = engine().load(work.order.model).card
-    if work.order.pictures:
-        work.pictures = pictures_of(job.connection, card, work.order)
-    engine().run([work])
-    answer, parcel = results.encode(work, job.enqueued_at, job.started_at)
+    if job is None or job.enqueued_at is None or job.started_at is None:
+        raise RuntimeError("only an rq worker that runs a job can call this")
+    wanted = Order.model_validate(order)
+    card = engine().load(wanted.model).card
+    pictures = pictures_of(job.connection, card, wanted) if wanted.pictures else ()
+    (computed,) = engine().run([engine().prepare(Work(wanted, pictures))])
+    if computed is None:  # nobody else holds its `canceled`
+        raise RuntimeError("the work was canceled")
+    answer, parcel = results.encode(computed, job.enqueued_at, job.started_at)
     store(job.connection, job.id, parcel, get_settings().result_ttl_s)
     return answer.model_dump(mode="json")
 
@@ -58,12 +63,13 @@ def pictures_of(connection: Redis, card: Card, order: Order) -> list[np.ndarray]
     Raises:
         PredictionError: a picture has expired, or is not of that size.
     """
-    blobs = connection.mget([picture_key(picture) for picture in order.pictures])
-    sizes = [(card.image.width, card.image.height)] * len(blobs)
+    found = connection.mget([picture_key(picture) for picture in order.pictures])
+    blobs = [blob for blob in found if isinstance(blob, bytes)]
+    sizes = [(card.image.width, card.image.height)] * len(found)
     if order.frame:
         sizes[0] = order.frame.inner if order.frame.canvas == sizes[0] else (0, 0)
     shapes = [(height, width, card.image.channels) for width, height in sizes]
-    if None in blobs:
+    if len(blobs) < len(found):
         raise PredictionError(
             "upload_expired", "an uploaded picture had expired before the prediction ran; send it again"
         )
