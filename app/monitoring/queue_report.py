@@ -56,7 +56,7 @@ async def read(redis: Redis, models: Sequence[str]) -> Overview:
             pipeline.llen(keys.queue_key(*place))
             pipeline.lindex(keys.queue_key(*place), 0)
             pipeline.zcard(StartedJobRegistry.key_template.format(keys.queue_name(*place)))
-        pipeline.sdiff("rq:workers", outbox.DELIVERERS)
+        pipeline.sdiff(keys.WORKERS, outbox.DELIVERERS)
         pipeline.hgetall(keys.PACE)
         pipeline.hgetall(keys.END_COUNTS)
         *counts, workers, paces, ends = await pipeline.execute()
