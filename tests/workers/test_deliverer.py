@@ -332,6 +332,32 @@ def test_what_comes_of_deliveries_is_counted(redis, deliver, receiver, settings,
     assert {"easel_webhooks_given_up_total 3.0", "easel_webhooks_pending 0.0"} <= set(lines)
 
 
+@pytest.mark.parametrize("function", [outbox.FUNCTION, *outbox.FORMER_FUNCTIONS])
+def test_deliveries_of_the_functions_of_now_and_before_are_made(redis, deliver, receiver, monkeypatch, function):
+    monkeypatch.setattr(outbox, "FUNCTION", function)
+    announce(redis, "p", receiver.url)
+    assert Job.fetch(waiting(redis)[0], redis, JSONSerializer).func_name == function
+    deliver()
+    assert json.loads(receiver.received[0].body)["type"] == "prediction.canceled"
+
+
+MEDDLED = []
+
+
+def meddle(**kwargs):
+    """What no deliverer runs."""
+    MEDDLED.append(kwargs)
+
+
+def test_a_delivery_that_names_another_function_runs_nothing(redis, deliver, receiver, monkeypatch):
+    monkeypatch.setattr(outbox, "FUNCTION", f"{__name__}.{meddle.__name__}")
+    announce(redis, "p", receiver.url)
+    deliver()
+    assert not MEDDLED
+    assert not receiver.received
+    assert not attempts(redis, "p")
+
+
 def test_a_delivery_outlives_its_prediction(redis, batch_worker, deliver, receiver):
     enqueue(redis, "p", Webhook(url=receiver.url))
     batch_worker.work(burst=True)
