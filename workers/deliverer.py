@@ -49,7 +49,7 @@ PER_RECEIVER = 4
 """Deliveries that one process makes at the same time, in all and to one host and port."""
 PUT_OFF_S = 5
 """How long a delivery is put off whose receiver is kept busy already; stretched by up to as much again."""
-_PATIENCE_S = 0.2
+_ADMISSION_S = 0.2
 """How long a delivery waits for a place with its receiver before it is put off."""
 _HEARTBEAT_S = 10
 _MAINTENANCE_S = 30
@@ -131,7 +131,7 @@ def _give_up(job: Job) -> None:
     log.warning("webhook_given_up", delivery=job.id)
 
 
-class Delivery(Job):
+class DeliveryJob(Job):
     """A job of the queue of deliveries. Whatever function it names, it runs none but `deliver`."""
 
     @property
@@ -158,7 +158,7 @@ class Deliverer(SimpleWorker):
     log_job_description = False
     death_penalty_class = TimerDeathPenalty
     queue_class = _Queue
-    job_class = Delivery
+    job_class = DeliveryJob
 
     def __init__(self, connection: Redis):
         super().__init__(
@@ -177,9 +177,9 @@ class Deliverer(SimpleWorker):
         self._scheduler = RQScheduler([QUEUE], connection, logging_level="WARNING", serializer=JSONSerializer)
 
     def register_birth(self) -> None:
-        """Registers the worker and starts its clock."""
+        """Registers the worker and starts the thread that queues retries."""
         super().register_birth()
-        threading.Thread(target=self._tick, name="scheduler", daemon=True).start()
+        threading.Thread(target=self._enqueue_due, name="scheduler", daemon=True).start()
 
     def execute_job(self, job: Job, queue: Queue) -> None:
         """Has the delivery made by a thread, once one is free; puts it off if its receiver is busy with others."""
@@ -204,8 +204,8 @@ class Deliverer(SimpleWorker):
     def _admitted(self, receiver: str) -> bool:
         """Whether the receiver has a place free, now or soon. A slow one is not waited for until it has answered."""
         with self._changed:
-            patience_s = 0 if receiver in self._slow else _PATIENCE_S
-            if not self._changed.wait_for(lambda: self._underway[receiver] < PER_RECEIVER, patience_s):
+            wait_s = 0 if receiver in self._slow else _ADMISSION_S
+            if not self._changed.wait_for(lambda: self._underway[receiver] < PER_RECEIVER, wait_s):
                 self._slow.add(receiver)
                 return False
             self._underway[receiver] += 1
@@ -232,12 +232,12 @@ class Deliverer(SimpleWorker):
             _give_up(job)
 
     def teardown(self) -> None:
-        """Ends what is underway, lets another deliverer keep the clock, then leaves."""
+        """Ends what is underway, lets another deliverer queue retries, then leaves."""
         self._senders.shutdown()
         self._stopped.set()
         super().teardown()
 
-    def _tick(self) -> None:
+    def _enqueue_due(self) -> None:
         """Queues retries that are due, once a second; of several deliverers only the holder of rq's lock does.
 
         A thread, since rq's own scheduler is a forked process that would outlive a killed worker and keep its lock.

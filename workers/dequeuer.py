@@ -43,6 +43,10 @@ class QueueCandidate:
     room: int
 
 
+class QueuesChanged(Exception):
+    """There are other queues by now than the candidates were chosen from."""
+
+
 class BatchStarter:
     """Begins batches in a worker's name."""
 
@@ -50,7 +54,7 @@ class BatchStarter:
         self.connection, self.worker, self.heartbeat_ttl_s = connection, worker, heartbeat_ttl_s
         self._script = connection.register_script(scripts.BEGIN)
 
-    def begin(self, candidates: Sequence[QueueCandidate], known_queues: int) -> Batch | bool:
+    def begin(self, candidates: Sequence[QueueCandidate], known_queues: int) -> Batch | None:
         """A batch of the first candidate that has jobs, whose executions have to be kept alive from now on.
 
         A queue whose first job is overdue goes before others of its rank, the oldest first.
@@ -60,7 +64,10 @@ class BatchStarter:
             known_queues: how many there were when the candidates were chosen.
 
         Returns:
-            False if no candidate has a job; True if there are other queues by now, to choose candidates from.
+            None if no candidate has a job.
+
+        Raises:
+            QueuesChanged: candidates are to be chosen anew.
         """
         execution, moment = token_hex(16), now()
         overdue = utcformat(moment - timedelta(seconds=OVERDUE_S))
@@ -69,9 +76,9 @@ class BatchStarter:
         keys = [QUEUES, *(candidate.served.queue.key for candidate in candidates)]
         reply = self._script(keys, [*args, known_queues, *rooms])
         if reply == b"stale":
-            return True
+            raise QueuesChanged
         if not reply:
-            return False
+            return None
         served = candidates[reply[0] - 1].served
         registry, jobs = served.queue.started_job_registry, []
         for name, flat, canceled in zip(reply[1::3], reply[2::3], reply[3::3], strict=True):
@@ -99,13 +106,16 @@ class Dequeuer:
 
     def begin(self) -> Batch | None:
         """A batch of the first queue that has jobs; None if none has."""
-        self._taken += 1
-        while (batch := self.starter.begin(self._candidates(), len(self._used))) is True:
+        try:
+            batch = self.starter.begin(self._candidates(), len(self._used))
+        except QueuesChanged:
             self._used = frozenset(queue.name for queue in Queue.all(self.starter.connection))
-        if not isinstance(batch, Batch):
+            return self.begin()
+        if batch is None:
             return None
         # The next model that is preferred as much goes first next time. Found by identity: rq's queues are equal
         # by name, which takes long to compare with all of them.
+        self._taken += 1
         place = next(place for place, served in enumerate(self._queues, 1) if served.queue is batch.queue)
         self._queues = self._queues[place:] + self._queues[:place]
         return batch
@@ -116,7 +126,7 @@ class Dequeuer:
 
     def _candidates(self) -> list[QueueCandidate]:
         """Those of the queues that are in use, best first."""
-        alike = self._taken % FAIR_EVERY == 0
+        alike = self._taken % FAIR_EVERY == FAIR_EVERY - 1
         queues = sorted((served for served in self._queues if served.queue.name in self._used), key=self._preference)
         return [QueueCandidate(served, 0 if alike else served.rank, self._room(served.card)) for served in queues]
 

@@ -52,8 +52,8 @@ def predict(**order: Any) -> dict[str, Any]:
     (computed,) = engine().run([engine().prepare(Work(wanted, pictures))])
     if computed is None:  # nobody else holds its `canceled`
         raise RuntimeError("the work was canceled")
-    answer, parcel = results.encode(computed, job.enqueued_at, job.started_at)
-    store(job.connection, job.id, parcel, get_settings().result_ttl_s)
+    answer, result = results.encode(computed, job.enqueued_at, job.started_at)
+    store(job.connection, job.id, result, get_settings().result_ttl_s)
     return answer.model_dump(mode="json")
 
 
@@ -80,9 +80,9 @@ def pictures_of(connection: Redis, card: Card, order: Order) -> list[np.ndarray]
     return [np.frombuffer(blob, np.uint8).reshape(shape) for blob, shape in zip(blobs, shapes, strict=True)]
 
 
-def store(connection: Redis, prediction: str, parcel: ResultBytes, ttl_s: int) -> None:
+def store(connection: Redis, prediction: str, result: ResultBytes, ttl_s: int) -> None:
     """Keeps the bytes of an answer until they expire. `connection` may be a pipeline."""
-    for index, blob in enumerate(parcel.images):
+    for index, blob in enumerate(result.images):
         connection.set(image_key(prediction, index), blob, ex=ttl_s)
-    if parcel.latents:
-        connection.set(latents_key(prediction), parcel.latents, ex=ttl_s)
+    if result.latents:
+        connection.set(latents_key(prediction), result.latents, ex=ttl_s)

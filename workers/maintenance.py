@@ -1,4 +1,4 @@
-"""What nobody else will do: jobs of dead workers run again or fail, registries forget.
+"""Maintenance: jobs of dead workers run again or fail, registries forget what has expired.
 
 It does what rq's `clean_registries` does, with two differences: few round trips when there is nothing to do, and a lock
 of seconds instead of 15 minutes, since the worker that holds it may be killed too.
