@@ -83,6 +83,7 @@ class TrainingRecord(_Record):
 
     recipe: str
     recipe_sha256: str
+    start: str | None = Field(None, description="name and weights' sha256 of the model that it was begun with, if any")
     seed: int
     steps: int
     images: int = Field(description="training images seen, with repetition")

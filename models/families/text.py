@@ -10,6 +10,7 @@ from models import model
 from models.losses.adversarial import NonSaturating
 from models.losses.information import contrast
 from models.model import Batch, Losses, Model, Player, register
+from models.nn.dcgan import Doubling
 from models.nn.text import ImageEncoder, TextDiscriminator, TextEncoder, TextGenerator
 
 
@@ -30,6 +31,10 @@ class GANIntCLS(Model):
         channels: int = 3
         latent: int = 64
         width: int = 32
+        doubling: Doubling = "transposed"
+        """Of the generator."""
+        discriminator_width: int = 0
+        """0: as the generator's."""
         embedding: int = 128
         told: int = 128
         """Numbers that an embedded text is compressed to."""
@@ -48,7 +53,7 @@ class GANIntCLS(Model):
         self.latent_shape = (config.latent,)
         self.encoder = TextEncoder(config.embedding)
         self.generator = TextGenerator(
-            config.latent, config.embedding, config.told, config.channels, config.size, config.width
+            config.latent, config.embedding, config.told, config.channels, config.size, config.width, config.doubling
         )
 
     def sample(self, latent: Tensor, text: Tensor) -> Tensor:
@@ -56,10 +61,9 @@ class GANIntCLS(Model):
 
     def prepare_training(self) -> None:
         config = self.config
-        self.discriminator = TextDiscriminator(
-            config.embedding, config.told, config.channels, config.size, config.width
-        )
-        self.eye = ImageEncoder(config.channels, config.size, config.width, config.embedding)
+        width = config.discriminator_width or config.width
+        self.discriminator = TextDiscriminator(config.embedding, config.told, config.channels, config.size, width)
+        self.eye = ImageEncoder(config.channels, config.size, width, config.embedding)
         self.adversarial = NonSaturating()
 
     def players(self) -> tuple[Player, ...]:

@@ -28,6 +28,7 @@ from models.training import data
 from models.training.ema import Average, standing_statistics
 from models.training.preview import preview
 from models.training.recipe import Recipe
+from models.training.start import start_with
 
 STATE_FILE = "trainer.safetensors"
 COVERED = 256
@@ -54,6 +55,8 @@ class Trainer:
         self.source = data.load(recipe.data)
         torch.manual_seed(recipe.seed)
         self.model = self._built()
+        if recipe.start:
+            start_with(self.model, checkpoint.read(SHIPPED / recipe.start))
         self.model.prepare_training()
         self.model.to(device, memory_format=torch.channels_last).train()
         self.players = self.model.players()
@@ -142,7 +145,7 @@ class Trainer:
             lr=settings.lr * settings.players.get(player.name, 1.0),
             betas=settings.betas,
             weight_decay=settings.weight_decay,
-            foreach=True,
+            fused=True,
         )
 
     def _schedule(self) -> None:

@@ -8,9 +8,13 @@ from models.losses.adversarial import LeastSquares, NonSaturating
 from models.losses.likelihood import bernoulli_nll, kl_to_standard_normal
 from models.model import build
 from models.nn import dcgan
+from models.nn.attention_mask import MaskedChange
+from models.nn.augment import augmented
 from models.nn.patchgan import PatchGAN
+from models.nn.resnet import ResNetTranslator
 from models.nn.unet import UNetTranslator
 from models.training.pool import ImagePool
+from models.training.start import start_with
 from tests.zoo import with_contrast
 
 
@@ -28,6 +32,47 @@ def test_a_deeper_dcgan_pair_halves_odd_sides_too():
     judge = dcgan.Discriminator(1, 28, 4, depth=3)
     assert judge(images).shape == (2,)
     assert judge.features(images).shape == (2, 16 * 3 * 3)
+
+
+def test_a_resizing_generator_leaves_no_grid_in_flat_areas():
+    torch.manual_seed(0)
+    generator = dcgan.Generator(10, 1, 64, 4, doubling="resized")
+    last = nn.Sequential(*generator.net[-3:-1])  # a resize and a convolution
+    flat = last(torch.rand(1, 4, 1, 1).expand(1, 4, 32, 32))[0, 0, 4:-4, 4:-4]
+    assert flat.std() < 1e-6
+    assert generator(torch.randn(2, 10)).shape == (2, 1, 64, 64)
+
+
+def test_each_image_is_augmented_by_itself_and_gradients_pass():
+    torch.manual_seed(0)
+    images = (torch.rand(1, 3, 32, 32) * 2 - 1).expand(8, -1, -1, -1).clone().requires_grad_()
+    seen = augmented(images)
+    assert seen.shape == images.shape
+    assert all((seen[0] - other).abs().mean() > 0.05 for other in seen[1:])
+    hidden = (seen == 0).all(1).float().mean((1, 2))
+    assert hidden.max() > 0.2 and hidden.min() < hidden.max()
+    seen.square().sum().backward()
+    assert (images.grad.abs().sum((1, 2, 3)) > 0).all()
+
+
+def test_augmented_images_are_in_place_but_for_an_eighth():
+    torch.manual_seed(0)
+    images = torch.full((200, 1, 32, 32), 5.0)
+    images[:, :, 16, 16] = -5.0
+    rows, columns = ((augmented(images) < -1)[:, 0].nonzero()[:, axis] for axis in (1, 2))
+    assert len(rows) > 100 and rows.min() == columns.min() == 12 and rows.max() == columns.max() == 20
+
+
+def test_augmented_images_of_a_gan_are_those_of_its_discriminator_alone(monkeypatch):
+    seen = []
+    monkeypatch.setattr("models.families.gan.augmented", lambda images: seen.append(len(images)) or images)
+    model = build("dcgan", {"size": 16, "width": 4, "augment": True})
+    model.prepare_training()
+    batch = {"images": torch.rand(3, 1, 16, 16)}
+    model.loss("discriminator", batch)
+    assert seen == [3, 3], "real and made"
+    model.loss("generator", batch)
+    assert seen == [3, 3, 3]
 
 
 @pytest.mark.parametrize("size", [17, 8, 44])
@@ -137,6 +182,57 @@ def test_a_residual_translator_begins_by_changing_nothing():
     images = torch.rand(2, 3, 16, 16) * 2 - 1
     model = build("cyclegan", {"width": 4, "blocks": 1, "residual": True})
     assert torch.equal(model.translate(images, "AtoB"), images)
+
+
+class Said(nn.Module):
+    """Says the same content and mask of any image."""
+
+    def __init__(self, content, mask):
+        super().__init__()
+        self.said = torch.tensor([content] * 3 + [mask])
+
+    def forward(self, images):
+        return self.said[None, :, None, None].expand(len(images), -1, *images.shape[2:])
+
+
+@pytest.mark.parametrize(("mask", "share"), [(-1.0, 0.0), (0.0, 0.5), (1.0, 1.0)])
+def test_a_masked_translator_changes_what_its_mask_says(mask, share):
+    images = torch.rand(2, 3, 8, 8) * 2 - 1
+    made, told = MaskedChange(Said(0.5, mask)).parts(images)
+    assert torch.allclose(made, images + share * (0.5 - images), atol=1e-6)
+    assert told.shape == (2, 1, 8, 8) and (told == share).all()
+
+
+def test_a_mask_costs_as_much_as_it_covers():
+    model = build("cyclegan", {"width": 4, "blocks": 1, "masked": 0.3})
+    model.prepare_training()
+    model.a_to_b.network, model.b_to_a.network = Said(0.0, 1.0), Said(0.0, -0.5)
+    losses = model.loss("generators", {name: torch.rand(1, 3, 64, 64) for name in "ab"})
+    assert losses["mask"].item() == pytest.approx(0.3 * (1.0 + 0.25))
+
+
+def test_a_start_is_what_was_trained_without_its_grid():
+    torch.manual_seed(0)
+    trained, begun = (ResNetTranslator(3, 4, 1, doubling=doubling) for doubling in ("transposed", "resized"))
+    start_with(begun, trained)
+    doubled, resized = trained.net[11], nn.Sequential(*begun.net[11:13])
+    assert isinstance(doubled, nn.ConvTranspose2d)
+    x = torch.randn(1, 16, 8, 8)
+    smooth = nn.functional.avg_pool2d(nn.functional.pad(doubled(x), (1, 0, 1, 0)), 2, stride=1)
+    assert torch.allclose(4 * smooth[..., 2:-2, 2:-2], resized(x)[..., 2:-2, 2:-2], atol=1e-5)
+    assert torch.equal(trained.net[1].weight, begun.net[1].weight)
+
+
+def test_a_start_leaves_what_it_does_not_know():
+    known, wider, narrower = nn.Conv2d(2, 3, 1), nn.Conv2d(4, 5, 1), nn.Conv2d(1, 3, 1)
+    before = wider.weight.clone()
+    start_with(wider, known)
+    assert torch.equal(wider.weight[:3, :2], known.weight) and torch.equal(wider.bias[:3], known.bias)
+    assert torch.equal(wider.weight[3:], before[3:]) and torch.equal(wider.weight[:, 2:], before[:, 2:])
+    with pytest.raises(ValueError, match="do not fit"):
+        start_with(narrower, known)
+    with pytest.raises(ValueError, match="1 trained layers"):
+        start_with(nn.Sequential(wider, nn.ReLU(), nn.Conv2d(5, 1, 1)), known)
 
 
 def test_unit_translates_by_the_code_of_one_domain():
