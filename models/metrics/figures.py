@@ -21,7 +21,7 @@ from models.metrics.parzen import parzen_log_likelihood
 from models.metrics.prompts import prompts
 from models.metrics.retrieval import WAYS, retrieval, thumbnails
 from models.metrics.score import classifier_score
-from models.metrics.subject import SAMPLES, Subject, batched
+from models.metrics.subject import SAMPLES, TARGET_JUDGES, Subject, batched
 from models.metrics.translations import judged_right, patches, styles, targets, translation
 from models.model import LIKELIHOOD
 from models.operations import whole
@@ -83,11 +83,25 @@ def samples(about: Subject) -> Iterator[Metric]:
 
 
 def faces(about: Subject) -> Iterator[Metric]:
-    """Of a model of faces: in how many of its samples one is found, and in how many real pictures."""
-    if about.held_out.spec.set == "faces" and {Task.SAMPLE, Task.CONDITIONAL} & about.card.tasks.keys():
-        for images, suffix in ((about.samples[:LOOKED_AT], ""), (about.real["images"][:LOOKED_AT], ".floor")):
-            rate = face_detection_rate(images)
-            yield about.metric(f"face_detection_rate{suffix}", rate, len(images), "scikit-image's frontal-face cascade")
+    """Of a model of faces: in how many of its samples one is found, and in how many real pictures; and the distance
+    between samples and training pictures, beside that between two halves of those.
+
+    To training pictures, as held-out ones are too few for the covariance of their features.
+    """
+    if about.held_out.spec.set != "faces" or not {Task.SAMPLE, Task.CONDITIONAL} & about.card.tasks.keys():
+        return
+    for images, suffix in ((about.samples[:LOOKED_AT], ""), (about.real["images"][:LOOKED_AT], ".floor")):
+        rate = face_detection_rate(images)
+        yield about.metric(f"face_detection_rate{suffix}", rate, len(images), "scikit-image's frontal-face cascade")
+    if judge := about.ours(TARGET_JUDGES):
+        network, by = judge
+        made, real = (
+            batched(network.network.features, images) for images in (about.samples, about.all_trained_on["images"])
+        )
+        halves = real[torch.randperm(len(real), generator=torch.Generator().manual_seed(0))].chunk(2)
+        name, told = f"frechet_distance[{by.partition('@')[0]}]", f"{about.held_out.spec.set}/{about.card.data.split}"
+        yield about.metric(name, frechet_distance(made, real), len(made), by, told)
+        yield about.metric(f"{name}.floor", frechet_distance(*halves), len(halves[0]), by, told)
 
 
 def coverage(about: Subject) -> Iterator[Metric]:
