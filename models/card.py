@@ -172,6 +172,7 @@ class Card(_Record):
     metrics: tuple[Metric, ...] = ()
     serving: Serving = Serving()
     licence: str
+    featured: bool = Field(False, description="whether it is shown before the others, as one that is good to look at")
     limits: str = Field("", description="what this model does badly")
 
     def __hash__(self) -> int:
