@@ -223,16 +223,21 @@ def test_a_start_is_what_was_trained_without_its_grid():
     assert torch.equal(trained.net[1].weight, begun.net[1].weight)
 
 
-def test_a_start_leaves_what_it_does_not_know():
-    known, wider, narrower = nn.Conv2d(2, 3, 1), nn.Conv2d(4, 5, 1), nn.Conv2d(1, 3, 1)
-    before = wider.weight.clone()
-    start_with(wider, known)
-    assert torch.equal(wider.weight[:3, :2], known.weight) and torch.equal(wider.bias[:3], known.bias)
-    assert torch.equal(wider.weight[3:], before[3:]) and torch.equal(wider.weight[:, 2:], before[:, 2:])
-    with pytest.raises(ValueError, match="do not fit"):
-        start_with(narrower, known)
-    with pytest.raises(ValueError, match="1 trained layers"):
-        start_with(nn.Sequential(wider, nn.ReLU(), nn.Conv2d(5, 1, 1)), known)
+def test_a_wider_start_makes_what_the_narrower_one_made():
+    torch.manual_seed(0)
+    narrow, wide = dcgan.Generator(5, 3, 16, 4).eval(), dcgan.Generator(5, 3, 16, 6).eval()
+    start_with(wide, narrow)
+    latent = torch.randn(2, 5)
+    assert torch.allclose(wide(latent), narrow(latent), atol=1e-6)
+    known, own = narrow.net[3].weight, wide.net[3].weight  # [inputs, outputs, 4, 4]
+    assert torch.equal(own[:8, :4], known) and not own[8:, :4].any() and own[:, 4:].all()
+
+
+def test_a_start_that_does_not_fit_is_refused():
+    known = nn.Conv2d(2, 3, 1)
+    for other in (nn.Conv2d(1, 3, 1), nn.ConvTranspose2d(2, 3, 1), nn.Sequential(known, nn.Conv2d(3, 3, 1))):
+        with pytest.raises(ValueError):
+            start_with(other, known)
 
 
 def test_unit_translates_by_the_code_of_one_domain():
