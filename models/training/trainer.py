@@ -23,7 +23,7 @@ from models.card import Card, ImageFormat, TrainingRecord
 from models.metrics.coverage import mode_coverage
 from models.metrics.subject import judge_of
 from models.model import Batch, Model, Player, build
-from models.registry import SHIPPED, Registry
+from models.registry import SHIPPED, Entry, Registry
 from models.training import data
 from models.training.ema import Average, standing_statistics
 from models.training.preview import preview
@@ -48,15 +48,15 @@ class Trainer:
             steps: a smaller budget than the recipe's, for a trial.
 
         Raises:
-            ValueError: the folder holds a run of another recipe.
+            ValueError: the folder holds a run of another recipe, or the recipe starts with a model that does not fit.
         """
         self.recipe, self.recipe_sha256, self.run, self.device = recipe, recipe_sha256, run, device
         self.steps = steps or recipe.budget.steps
         self.source = data.load(recipe.data)
         torch.manual_seed(recipe.seed)
         self.model = self._built()
-        if recipe.start:
-            start_with(self.model, checkpoint.read(SHIPPED / recipe.start))
+        resumed = (run / STATE_FILE).exists()
+        self.start = self._begin_with(Registry([SHIPPED])[recipe.start]) if recipe.start and not resumed else None
         self.model.prepare_training()
         self.model.to(device, memory_format=torch.channels_last).train()
         self.players = self.model.players()
@@ -64,7 +64,7 @@ class Trainer:
         self.optimisers = {player.name: self._optimiser(player) for player in self.players}
         self.step, self.seconds = 0, 0.0
         run.mkdir(parents=True, exist_ok=True)
-        if (run / STATE_FILE).exists():
+        if resumed:
             self._resume()
 
     def train(self) -> Iterator[dict[str, float]]:
@@ -135,6 +135,11 @@ class Trainer:
         found = {**terms, "gradient_norm": nn.utils.get_total_norm(gradients)}
         return {f"{player.name}/{name}": float(value.detach()) for name, value in found.items()}
 
+    def _begin_with(self, entry: Entry) -> str:
+        """Gives the new model what a shipped one knows; returns that one's name and its weights' sha256."""
+        start_with(self.model, checkpoint.read(entry.folder, entry.card))
+        return f"{entry.card.name}@{entry.card.weights.sha256[:12]}"
+
     def _built(self) -> Model:
         return build(self.recipe.family, self.recipe.config)
 
@@ -203,6 +208,7 @@ class Trainer:
             for index, slots in optimiser.state_dict()["state"].items():
                 state |= {f"optimiser/{player}/{index}/{slot}": value for slot, value in slots.items()}
         meta = {"step": str(self.step), "seconds": str(self.seconds), "recipe_sha256": self.recipe_sha256}
+        meta |= {"start": self.start} if self.start else {}
         partial = self.run / f"{STATE_FILE}.partial"
         save_file({name: tensor.detach().contiguous().clone() for name, tensor in state.items()}, partial, meta)
         partial.replace(self.run / STATE_FILE)
@@ -215,7 +221,7 @@ class Trainer:
                     f"{self.run} holds a run of another version of this recipe; move it away or train with --fresh"
                 )
             state = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118  (not a dict)
-        self.step, self.seconds = int(meta["step"]), float(meta["seconds"])
+        self.step, self.seconds, self.start = int(meta["step"]), float(meta["seconds"]), meta.get("start")
         self.model.load_state_dict(_under(state, "model"))
         self.average.model.load_state_dict(_under(state, "average"))
         self.average.updates = self.step
@@ -223,6 +229,9 @@ class Trainer:
             slots: dict[int, dict[str, Tensor]] = {}
             for name, value in _under(state, f"optimiser/{player}").items():
                 index, slot = name.split("/")
+                moved = optimiser.param_groups[0]["params"][int(index)]
+                if value.shape == moved.shape:  # laid out as it is: Adam's fused step reads memory in order
+                    value = torch.empty_like(moved).copy_(value)
                 slots.setdefault(int(index), {})[slot] = value
             optimiser.load_state_dict({**optimiser.state_dict(), "state": slots})
 
@@ -261,6 +270,7 @@ class Trainer:
         return TrainingRecord(
             recipe=f"{self.recipe.name}.toml",
             recipe_sha256=self.recipe_sha256,
+            start=self.start,
             seed=self.recipe.seed,
             steps=self.step,
             images=self.step * self.recipe.budget.batch,
