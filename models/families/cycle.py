@@ -19,7 +19,6 @@ from models.losses.adversarial import Objective, adversarial
 from models.losses.matching import feature_matching
 from models.losses.penalty import gradient_penalty
 from models.model import Batch, Losses, Model, Player, register
-from models.nn.attention_mask import MaskedChange
 from models.nn.hourglass import Hourglass
 from models.nn.patchgan import PatchGAN
 from models.nn.residual import Residual
@@ -46,8 +45,6 @@ class Config(model.Config):
     """Of a U-Net."""
     residual: bool = False
     """Whether a generator says what to change in its input (`models.nn.residual`), which is learned in fewer steps."""
-    masked: float = 0.0
-    """Above 0, a ResNet says where it changes its input (`models.nn.attention_mask`), at this price of all pixels."""
     adversarial: Objective = "least-squares"
     cycle: float = 10.0
     distance: Literal["l1", "l2"] = "l1"
@@ -61,11 +58,6 @@ class Config(model.Config):
 
     def generator(self) -> nn.Module:
         """Images of one domain to images of the other."""
-        if self.masked:
-            network = ResNetTranslator(
-                self.channels, self.width, self.blocks, doubling=self.doubling, out_channels=self.channels + 1
-            )
-            return MaskedChange(network)
         if self.network == "resnet":
             network = ResNetTranslator(self.channels, self.width, self.blocks, doubling=self.doubling)
         elif self.network == "unet":
@@ -126,7 +118,7 @@ class CycleGAN(Model):
 
     def _generators(self, a: Tensor, b: Tensor) -> Losses:
         config, distance = self.config, DISTANCES[self.config.distance]
-        (fake_b, mask_b), (fake_a, mask_a) = self._made(self.a_to_b, a), self._made(self.b_to_a, b)
+        fake_b, fake_a = self.a_to_b(a), self.b_to_a(b)
         self.fakes = fake_a.detach(), fake_b.detach()
         seen_a, seen_b = self.judge_a.features(fake_a), self.judge_b.features(fake_b)
         cycle = distance(self.b_to_a(fake_b).float(), a) + distance(self.a_to_b(fake_a).float(), b)
@@ -134,8 +126,6 @@ class CycleGAN(Model):
             "adversarial": sum(self.adversarial.generator(seen[-1].float()) for seen in (seen_a, seen_b)),
             "cycle": config.cycle * cycle,
         }
-        if config.masked:
-            losses["mask"] = config.masked * (mask_a.mean() + mask_b.mean())
         if config.identity:
             identity = distance(self.b_to_a(a).float(), a) + distance(self.a_to_b(b).float(), b)
             losses["identity"] = config.identity * config.cycle * identity
@@ -143,10 +133,6 @@ class CycleGAN(Model):
             matched = _matching(self.judge_a.features(a), seen_a) + _matching(self.judge_b.features(b), seen_b)
             losses["matching"] = config.matching * matched
         return losses
-
-    def _made(self, generator: nn.Module, images: Tensor) -> tuple[Tensor, Tensor | None]:
-        """What the generator makes of images, and where it changes them, if it says so."""
-        return generator.parts(images) if self.config.masked else (generator(images), None)
 
     def _discriminators(self, a: Tensor, b: Tensor) -> Losses:
         fake_a, fake_b = self.pool_a.swap(self.fakes[0]), self.pool_b.swap(self.fakes[1])

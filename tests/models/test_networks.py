@@ -8,7 +8,6 @@ from models.losses.adversarial import LeastSquares, NonSaturating
 from models.losses.likelihood import bernoulli_nll, kl_to_standard_normal
 from models.model import build
 from models.nn import dcgan
-from models.nn.attention_mask import MaskedChange
 from models.nn.augment import augmented
 from models.nn.patchgan import PatchGAN
 from models.nn.resnet import ResNetTranslator
@@ -182,33 +181,6 @@ def test_a_residual_translator_begins_by_changing_nothing():
     images = torch.rand(2, 3, 16, 16) * 2 - 1
     model = build("cyclegan", {"width": 4, "blocks": 1, "residual": True})
     assert torch.equal(model.translate(images, "AtoB"), images)
-
-
-class Said(nn.Module):
-    """Says the same content and mask of any image."""
-
-    def __init__(self, content, mask):
-        super().__init__()
-        self.said = torch.tensor([content] * 3 + [mask])
-
-    def forward(self, images):
-        return self.said[None, :, None, None].expand(len(images), -1, *images.shape[2:])
-
-
-@pytest.mark.parametrize(("mask", "share"), [(-1.0, 0.0), (0.0, 0.5), (1.0, 1.0)])
-def test_a_masked_translator_changes_what_its_mask_says(mask, share):
-    images = torch.rand(2, 3, 8, 8) * 2 - 1
-    made, told = MaskedChange(Said(0.5, mask)).parts(images)
-    assert torch.allclose(made, images + share * (0.5 - images), atol=1e-6)
-    assert told.shape == (2, 1, 8, 8) and (told == share).all()
-
-
-def test_a_mask_costs_as_much_as_it_covers():
-    model = build("cyclegan", {"width": 4, "blocks": 1, "masked": 0.3})
-    model.prepare_training()
-    model.a_to_b.network, model.b_to_a.network = Said(0.0, 1.0), Said(0.0, -0.5)
-    losses = model.loss("generators", {name: torch.rand(1, 3, 64, 64) for name in "ab"})
-    assert losses["mask"].item() == pytest.approx(0.3 * (1.0 + 0.25))
 
 
 def test_a_start_is_what_was_trained_without_its_grid():
