@@ -14,9 +14,10 @@ import torch
 from PIL import Image
 
 from benchmarks.engines import ZOO, best_ms
-from models import checkpoint, pictures, png
-from models.operations import OPERATIONS, to_pixels
+from models import checkpoint
 from models.registry import Registry
+from pictures import codec, png
+from tasks.operations import OPERATIONS, to_pixels
 
 PICTURES = {"mnist-cgan": 28, "facades-pix2pix": 128, "horse2zebra-cyclegan": 128}
 
@@ -34,8 +35,8 @@ ENCODERS: dict[str, Callable[[np.ndarray], bytes]] = {
     "png.write, level 3": partial(png.write, level=3),
     "png.write, level 1": partial(png.write, level=1),
     "png.write, level 0": partial(png.write, level=0),
-    "JPEG, quality 90": partial(pictures.encode, format="jpg"),
-    "WebP, quality 90": partial(pictures.encode, format="webp"),
+    "JPEG, quality 90": partial(codec.encode, format="jpg"),
+    "WebP, quality 90": partial(codec.encode, format="webp"),
 }
 
 

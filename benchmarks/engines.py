@@ -16,9 +16,10 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from benchmarks import models
-from models import checkpoint, runtime
-from models.operations import OPERATIONS
+from models import checkpoint
 from models.registry import Registry
+from tasks import compilation
+from tasks.operations import OPERATIONS
 
 BATCHES = (1, 8)
 SECONDS = 0.4
@@ -68,8 +69,8 @@ def measure(entry, operation) -> None:
     model = checkpoint.read(entry.folder, card).to(memory_format=torch.channels_last)
     rows = operation.probe(model, card, max(BATCHES))
     try:
-        run = runtime.compile(model, operation, rows, 1)
-    except runtime.CannotCompile as reason:
+        run = compilation.compile(model, operation, rows, 1)
+    except compilation.CannotCompile as reason:
         print(f"| {card.name}, {operation.task.value} | | | | {reason} | | |")
         return
     for batch in BATCHES:

@@ -22,11 +22,11 @@ from redis import Redis
 from benchmarks.load import drive
 from core import logs
 from core.embedded_redis import EmbeddedRedis
-from core.settings import SHIPPED_MODELS, Settings
-from models.registry import Registry
+from core.settings import Settings
+from jobs.prediction import Order
+from models.registry import SHIPPED, Registry
 from tests import zoo
 from tests.conftest import free_port
-from workers.jobs import Order
 
 SWITCHES = 200
 PREDICTIONS = 50_000
@@ -103,7 +103,7 @@ def switches(folder: Path) -> None:
     from workers.engine import Engine, Work
 
     logs.configure(Settings(log_level="warning"))
-    registry = Registry([SHIPPED_MODELS])
+    registry = Registry([SHIPPED])
     engine = Engine(registry, "cpu", 1, max(registry[name].card.weights.parameters for name in SWITCHED) * 4)
     print("| switches | MB |\n| --- | --- |")
     for count, name in zip(range(SWITCHES + 1), itertools.cycle(SWITCHED), strict=False):

@@ -8,9 +8,11 @@ from typing import Any
 
 import torch
 
-from models import checkpoint, operations
-from models.card import Card, ImageFormat, Serving
+from models import checkpoint
+from models.card import Card, Serving
 from models.model import build
+from pictures.formats import ImageFormat
+from tasks import operations
 
 MODELS: dict[str, dict[str, Any]] = {
     "bench-dcgan": {"size": 64, "channels": 3, "latent": 100, "width": 64},

@@ -13,9 +13,11 @@ from pathlib import Path
 import torch
 
 from benchmarks.encoders import by_pillow
-from models import checkpoint, noise, pictures, runtime
+from models import checkpoint, noise
 from models.card import Card, Task
-from models.operations import OPERATIONS, to_pixels
+from pictures import codec
+from tasks import compilation
+from tasks.operations import OPERATIONS, to_pixels
 
 Answer = Callable[[Sequence[int]], list[bytes]]
 WORKERS = os.cpu_count() or 1
@@ -29,13 +31,13 @@ def answering(folder: Path) -> Answer:
     model = checkpoint.read(folder, card)
     operation = OPERATIONS[Task.SAMPLE]
     ours = os.environ.get("EASEL_BENCH_ENGINE", "ours") == "ours"
-    forward = runtime.compile(model, operation, operation.probe(model, card, 3), 1) if ours else None
+    forward = compilation.compile(model, operation, operation.probe(model, card, 3), 1) if ours else None
 
     @torch.inference_mode()
     def answer(seeds: Sequence[int]) -> list[bytes]:
         latent = noise.normal(seeds, model.latent_shape)
         images = forward({"latent": latent}) if forward else model.sample(latent)
-        encode = pictures.encode if ours else by_pillow
+        encode = codec.encode if ours else by_pillow
         return [encode(pixels) for pixels in to_pixels(images)]
 
     return answer

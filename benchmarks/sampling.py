@@ -16,16 +16,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from core.settings import SHIPPED_MODELS
+from evaluation.frechet import frechet_distance
 from models import checkpoint, noise
 from models.families.autoregressive import Autoregressive
-from models.inputs import DEFAULT_SAMPLER, DEFAULT_STEPS
-from models.metrics.frechet import frechet_distance
 from models.model import Model, build, freeze
 from models.nn.coupling import InvertibleConv
-from models.operations import whole
-from models.registry import Registry
-from models.training import data
+from models.registry import SHIPPED, Registry
+from models.sampling_defaults import DEFAULT_SAMPLER, DEFAULT_STEPS
+from tasks.operations import whole
+from training import data
 
 SAMPLES = 1000
 SETTINGS = [("ddpm", 250), (DEFAULT_SAMPLER, DEFAULT_STEPS), ("dpm-solver++", 20), ("ddim", 20), ("ddpm", 20)]
@@ -103,7 +102,7 @@ def glow() -> None:
 
 def registry() -> Registry:
     """The models that ship."""
-    return Registry([SHIPPED_MODELS])
+    return Registry([SHIPPED])
 
 
 def shipped(name: str) -> Model:

@@ -28,10 +28,10 @@ from rq.registry import CanceledJobRegistry, FailedJobRegistry, FinishedJobRegis
 
 from benchmarks import models
 from core.embedded_redis import EmbeddedRedis
+from jobs import keys, prediction, records
+from jobs.prediction import Priority, Snapshot, Status
 from tests import zoo
 from tests.conftest import free_port, png
-from workers import jobs
-from workers.jobs import Priority, Snapshot, Status
 
 TTL_S = 3600
 FAULT_EVERY_S = 12
@@ -190,9 +190,9 @@ def snapshots(redis: Redis, asked: list[Asked]) -> dict[str, Snapshot | None]:
     """Each as it stands."""
     found = {}
     for each in asked:
-        fields = redis.hgetall(jobs.job_key(each.id))
-        results = redis.xrevrange(jobs.results_key(each.id), count=1)
-        found[each.id] = jobs.snapshot(each.id, fields, results) if fields else None
+        fields = redis.hgetall(keys.job_key(each.id))
+        results = redis.xrevrange(keys.results_key(each.id), count=1)
+        found[each.id] = records.snapshot(each.id, fields, results) if fields else None
     return found
 
 
@@ -201,7 +201,7 @@ def drain(stack: Stack, redis: Redis, asked: list[Asked]) -> float:
     began = time.monotonic()
     while time.monotonic() < began + DRAIN_S:
         stack.tend()
-        if all(found is None or found.status in jobs.ENDED for found in snapshots(redis, asked).values()):
+        if all(found is None or found.status in prediction.ENDED for found in snapshots(redis, asked).values()):
             break
         time.sleep(1)
     return time.monotonic() - began
@@ -217,10 +217,10 @@ def judge(redis: Redis, asked: list[Asked]) -> list[str]:
             if each.accepted:
                 wrong.append(f"{each.id} was accepted and is lost")
             continue
-        ends[jobs.end_field(snapshot.order.model, snapshot.order.task, snapshot.status)] += 1
-        entries = redis.xlen(jobs.results_key(each.id))
-        images = redis.exists(*(jobs.image_key(each.id, index) for index in range(each.images)))
-        if snapshot.status not in jobs.ENDED:
+        ends[keys.end_field(snapshot.order.model, snapshot.order.task, snapshot.status)] += 1
+        entries = redis.xlen(keys.results_key(each.id))
+        images = redis.exists(*(keys.image_key(each.id, index) for index in range(each.images)))
+        if snapshot.status not in prediction.ENDED:
             wrong.append(f"{each.id} has not ended: {snapshot.status}")
         if snapshot.status is Status.SUCCEEDED and (entries, images) != (1, each.images):
             wrong.append(f"{each.id} succeeded with {entries} results and {images} of {each.images} images")
@@ -228,9 +228,9 @@ def judge(redis: Redis, asked: list[Asked]) -> list[str]:
             wrong.append(f"{each.id} is canceled, with {entries} results and {images} images")
         if snapshot.status is Status.FAILED and (entries != 1 or snapshot.failure.code != "worker_lost"):
             wrong.append(f"{each.id} failed: {snapshot.failure}, {entries} results")
-        if snapshot.status in jobs.ENDED and not snapshot.ended_at:
+        if snapshot.status in prediction.ENDED and not snapshot.ended_at:
             wrong.append(f"{each.id} has no end")
-    counted = Counter({field.decode(): int(count) for field, count in redis.hgetall(jobs.ENDS).items()})
+    counted = Counter({field.decode(): int(count) for field, count in redis.hgetall(keys.END_COUNTS).items()})
     if counted != ends:
         wrong.append(f"ends were counted as {counted - ends} more and {ends - counted} less than there are")
     return wrong + registries(redis, found) + leaks(redis)
@@ -239,7 +239,7 @@ def judge(redis: Redis, asked: list[Asked]) -> list[str]:
 def registries(redis: Redis, found: dict[str, Snapshot | None]) -> list[str]:
     """Where rq's registries say something else than its jobs."""
     wrong = []
-    queues = [jobs.queue_name(model, priority) for model in set(MODELS) for priority in Priority]
+    queues = [keys.queue_name(model, priority) for model in set(MODELS) for priority in Priority]
     kinds = {
         Status.SUCCEEDED: FinishedJobRegistry, Status.FAILED: FailedJobRegistry, Status.CANCELED: CanceledJobRegistry,
     }  # fmt: skip
@@ -324,7 +324,7 @@ def main() -> None:
 def report(stack: Stack, load: Load, redis: Redis, drained_s: float) -> None:
     found = [each for each in snapshots(redis, load.asked).values() if each]
     taken = sorted((each.ended_at - each.created_at).total_seconds() for each in found if each.ended_at)
-    again = sum(redis.hget(jobs.job_key(each.id), "retries_left") == b"0" for each in found)
+    again = sum(redis.hget(keys.job_key(each.id), "retries_left") == b"0" for each in found)
     print(f"faults: {dict(stack.faults)}")
     print(f"answers: {dict(load.statuses)}")
     print(f"asked {len(load.asked)}, accepted {sum(each.accepted for each in load.asked)}, there are {len(found)}")

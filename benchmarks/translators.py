@@ -26,10 +26,13 @@ import torch
 
 from benchmarks.engines import best_ms
 from benchmarks.serve import Server, serving
-from models import checkpoint, operations, pictures, runtime
-from models.card import Card, ImageFormat, Serving, Task
+from models import checkpoint
+from models.card import Card, Serving, Task
 from models.model import Model, build
 from models.registry import Registry
+from pictures import codec
+from pictures.formats import ImageFormat
+from tasks import compilation, operations
 
 SIDE, BATCH, PORT = 256, 4, 8762
 TURNS = 5
@@ -76,7 +79,7 @@ def engines(name: str) -> str:
     rows = TRANSLATE.probe(plain, card, 3)
     one = {"images": rows.tensors["images"][:1]}
     direction = rows.options["direction"]
-    onnx = runtime.compile(plain, TRANSLATE, rows, 1)
+    onnx = compilation.compile(plain, TRANSLATE, rows, 1)
 
     def half() -> None:
         with torch.autocast("cpu", torch.bfloat16):
@@ -100,7 +103,7 @@ def bare(folder: Path, name: str) -> Callable[[int, float], float]:
     entry = Registry([folder])[name]
     model = checkpoint.read(entry.folder, entry.card)
     rows = TRANSLATE.probe(model, entry.card, max(BATCH, 3))
-    run = runtime.compile(model, TRANSLATE, rows, 1)
+    run = compilation.compile(model, TRANSLATE, rows, 1)
 
     def rate(batch: int, seconds: float) -> float:
         some = {"images": rows.tensors["images"][:batch]}
@@ -118,7 +121,7 @@ def uploaded(port: int) -> bytes:
     """A request that names a picture of noise, which is uploaded."""
     pixels = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), np.uint8)
     headers = {"Content-Type": "image/png"}
-    sent = urllib.request.Request(f"http://127.0.0.1:{port}/v1/uploads", pictures.encode(pixels), headers)
+    sent = urllib.request.Request(f"http://127.0.0.1:{port}/v1/uploads", codec.encode(pixels), headers)
     with urllib.request.urlopen(sent, timeout=10) as answer:
         upload = json.loads(answer.read())["id"]
     return json.dumps({"image": f"upload:{upload}"}).encode()
@@ -163,7 +166,7 @@ def served(name: str, rounds: int, seconds: float) -> str:
 
 def pictures_uri() -> str:
     """A small picture as a data: URI."""
-    return "data:image/png;base64," + base64.b64encode(pictures.encode(np.zeros((8, 8, 3), np.uint8))).decode()
+    return "data:image/png;base64," + base64.b64encode(codec.encode(np.zeros((8, 8, 3), np.uint8))).decode()
 
 
 def main() -> None:

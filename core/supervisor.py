@@ -6,11 +6,10 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from core import logs
@@ -36,16 +35,19 @@ class _Child:
 class Supervisor:
     """Starts everything, restarts what dies, and stops it in order: API, workers, deliverer, Redis."""
 
-    def __init__(self, settings: Settings):
+    def __init__(self, settings: Settings, easel: Sequence[str]):
+        """
+        Args:
+            easel: the command whose subcommands `api`, `worker` and `deliver` are the children.
+        """
         self.settings = settings
         self.redis = None if settings.redis_url else EmbeddedRedis(settings.redis_folder)
-        run = [sys.executable, "-m", "cli"]
-        self.children = [_Child("api", [*run, "api"])]
+        self.children = [_Child("api", [*easel, "api"])]
         for number in range(settings.workers):
             port = settings.worker_metrics_port and settings.worker_metrics_port + number
-            told = {"EASEL_WORKER_METRICS_PORT": str(port)}
-            self.children.append(_Child(f"worker-{number + 1}", [*run, "worker"], told))
-        self.children.append(_Child("deliverer", [*run, "deliver"]))
+            own = {"EASEL_WORKER_METRICS_PORT": str(port)}
+            self.children.append(_Child(f"worker-{number + 1}", [*easel, "worker"], own))
+        self.children.append(_Child("deliverer", [*easel, "deliver"]))
         self._stopping = False
 
     def run(self, check: Callable[[str], None], announce: Callable[[], None]) -> None:

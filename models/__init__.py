@@ -1,1 +1,1 @@
-"""All that makes images: networks, losses, families, training and checkpoints. Knows no web and no queue library."""
+"""All that makes images: networks, losses, families and checkpoints. Knows no web and no queue library."""

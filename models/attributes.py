@@ -14,11 +14,13 @@ _INSIDE = 1e-4
 """How far a quantile stays from 0 and 1, whose normal numbers are infinite."""
 
 
-class Attribute(ABC):
+class LatentAttribute(ABC):
     """A property of an image that can be set in its latent."""
 
-    record: card.Attribute
-    """The values that it takes."""
+    @property
+    @abstractmethod
+    def record(self) -> card.Attribute:
+        """The values that it takes."""
 
     @abstractmethod
     def put(self, latent: Tensor, value: float) -> Tensor:
@@ -26,7 +28,7 @@ class Attribute(ABC):
 
 
 @dataclass(frozen=True)
-class Code(Attribute):
+class Code(LatentAttribute):
     """A uniform number in [-1, 1]: the quantile of the latent's number at `place`."""
 
     place: int
@@ -44,7 +46,7 @@ class Code(Attribute):
 
 
 @dataclass(frozen=True)
-class Category(Attribute):
+class Category(LatentAttribute):
     """One of `count` equally frequent kinds: a quantile of the latent's number at `place`."""
 
     place: int
@@ -63,11 +65,15 @@ class Category(Attribute):
 
 
 @dataclass(frozen=True)
-class Direction(Attribute):
+class LatentDirection(LatentAttribute):
     """A vector [*latent_shape] that is added so many times; 0 leaves the latent where it is."""
 
     vector: Tensor
-    record: card.Attribute
+    values: card.Attribute
+
+    @property
+    def record(self) -> card.Attribute:
+        return self.values
 
     def put(self, latent: Tensor, value: float) -> Tensor:
         return latent + value * self.vector

@@ -8,6 +8,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from pictures.formats import ImageFormat
+from pictures.framing import Native
+
 CARD_FILE = "card.json"
 WEIGHTS_FILE = "model.safetensors"
 DIRECTIONS_FILE = "directions.safetensors"
@@ -23,7 +26,7 @@ ModelName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$"
 Direction = Literal["AtoB", "BtoA"]
 BACK: dict[Direction, Direction] = {"AtoB": "BtoA", "BtoA": "AtoB"}
 Domain = Literal["a", "b"]
-ENDS: dict[Direction, tuple[Domain, Domain]] = {"AtoB": ("a", "b"), "BtoA": ("b", "a")}
+SOURCE_AND_TARGET: dict[Direction, tuple[Domain, Domain]] = {"AtoB": ("a", "b"), "BtoA": ("b", "a")}
 """The domains that each direction leads from and to, as batches name them; cards and people write A and B."""
 
 
@@ -39,6 +42,8 @@ class Task(StrEnum):
     VARY = "vary"
     TRAVERSE = "traverse"
     STYLIZE = "stylize"
+    DREAM = "dream"
+    UPSCALE = "upscale"
     INPAINT = "inpaint"
     ENCODE = "encode"
     SCORE = "score"
@@ -52,19 +57,6 @@ class Task(StrEnum):
 
 class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class ImageFormat(_Record):
-    """Pixels of a picture at the border: uint8, height x width x channels."""
-
-    height: int = Field(gt=0)
-    width: int = Field(gt=0)
-    channels: Literal[1, 3]
-
-    @property
-    def mode(self) -> Literal["L", "RGB"]:
-        """Pillow's name for the channels."""
-        return "L" if self.channels == 1 else "RGB"
 
 
 class DataRecord(_Record):
@@ -83,7 +75,9 @@ class TrainingRecord(_Record):
 
     recipe: str
     recipe_sha256: str
-    start: str | None = Field(None, description="name and weights' sha256 of the model that it was begun with, if any")
+    start: str | None = Field(
+        default=None, description="name and weights' sha256 of the model that it was begun with, if any"
+    )
     seed: int
     steps: int
     images: int = Field(description="training images seen, with repetition")
@@ -107,7 +101,7 @@ class ImportRecord(_Record):
 
     files: dict[Direction, ImportedFile] = Field(description="the generator of each direction")
     inferred: tuple[str, ...] = Field(description="what the names and shapes in them told")
-    assumed: tuple[str, ...] = Field((), description="what they do not tell and nobody said")
+    assumed: tuple[str, ...] = Field(default=(), description="what they do not tell and nobody said")
     date: str
 
 
@@ -126,7 +120,9 @@ class Metric(_Record):
     value: float
     count: int = Field(description="images or pairs it was measured on")
     reference: str = Field(description="the data or split it is measured against")
-    extractor: str | None = Field(None, description="name and weights' sha256 of the network that judged, if one did")
+    extractor: str | None = Field(
+        default=None, description="name and weights' sha256 of the network that judged, if one did"
+    )
     date: str
     command: str
 
@@ -136,19 +132,19 @@ class Attribute(_Record):
 
     low: float
     high: float
-    whole: bool = Field(False, description="whole numbers only")
+    whole: bool = Field(default=False, description="whole numbers only")
     told: str = Field(description="what it is, for people")
 
 
 class Serving(_Record):
     """How the worker treats this model."""
 
-    max_batch: int = Field(32, ge=1, description="images in one forward pass")
-    timeout_s: int = Field(60, ge=1, description="a prediction that runs longer fails")
+    max_batch: int = Field(default=32, ge=1, description="images in one forward pass")
+    timeout_s: int = Field(default=60, ge=1, description="a prediction that runs longer fails")
 
 
 class Card(_Record):
-    """A model as a request sees it. `tasks` maps each task to the names of the inputs it takes (`models.inputs`)."""
+    """A model as a request sees it. `tasks` maps each task to the names of the inputs it takes (`tasks.inputs`)."""
 
     schema_version: Literal[1] = 1
     name: ModelName
@@ -157,11 +153,25 @@ class Card(_Record):
     config: dict[str, Any]
     tasks: dict[Task, tuple[str, ...]]
     image: ImageFormat = Field(description="of the pictures it makes, and of the pictures it takes")
-    latent: tuple[int, ...] = Field((), description="shape of the latent that an image is made from; empty: none")
+    native: Native | None = Field(
+        default=None, description="of the pictures that it takes at their own size, if it does"
+    )
+    scales: tuple[int, ...] = Field(default=(), description="how many times as large it can make a picture")
+    hole: int = Field(
+        default=0,
+        ge=0,
+        description="side of the square in its pictures' middle to which holes are confined; 0: anywhere",
+    )
+    latent: tuple[int, ...] = Field(
+        default=(), description="shape of the latent that an image is made from; empty: none"
+    )
     normalisation: Literal["uint8 / 127.5 - 1"] = "uint8 / 127.5 - 1"
     classes: tuple[str, ...] = ()
     attributes: dict[str, Attribute] = Field(
         default_factory=dict, description="inputs of its own: codes, and directions of the latent that were found"
+    )
+    layers: dict[str, int] = Field(
+        default_factory=dict, description="layers of its network that a dream may be of, and their channels"
     )
     domains: dict[Literal["A", "B"], str] = Field(default_factory=dict, description="what A and B stand for")
     directions: tuple[Direction, ...] = ()
@@ -172,8 +182,10 @@ class Card(_Record):
     metrics: tuple[Metric, ...] = ()
     serving: Serving = Serving()
     licence: str
-    featured: bool = Field(False, description="whether it is shown before the others, as one that is good to look at")
-    limits: str = Field("", description="what this model does badly")
+    featured: bool = Field(
+        default=False, description="whether it is shown before the others, as one that is good to look at"
+    )
+    limits: str = Field(default="", description="what this model does badly")
 
     def __hash__(self) -> int:
         return hash((self.name, self.weights.sha256))

@@ -9,7 +9,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
-from models.attributes import Direction
+from models.attributes import LatentDirection
 from models.card import DIRECTIONS_FILE, WEIGHTS_FILE, Card, WeightsRecord
 from models.model import Model, build, freeze, parameter_count
 
@@ -59,5 +59,7 @@ def _read_directions(model: Model, folder: Path, card: Card) -> None:
     found = card.attributes.keys() - model.attributes.keys()
     if found:
         vectors = load((folder / DIRECTIONS_FILE).read_bytes())
-        directions = {name: Direction(vectors[name].view(model.latent_shape), card.attributes[name]) for name in found}
+        directions = {
+            name: LatentDirection(vectors[name].view(model.latent_shape), card.attributes[name]) for name in found
+        }
         model.attributes = {name: directions.get(name) or model.attributes[name] for name in card.attributes}

@@ -46,6 +46,11 @@ class Registry:
     A folder whose card cannot be read is left out and named in `broken`, so that one bad card hides no other.
     """
 
+    @classmethod
+    def with_shipped(cls, folders: Iterable[Path]) -> Registry:
+        """The models of a team's own folders, and behind them those that come with Easel."""
+        return cls([*folders, SHIPPED])
+
     def __init__(self, folders: Iterable[Path]):
         self.entries: dict[str, Entry] = {}
         self.broken: dict[Path, str] = {}

@@ -5,10 +5,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from models import checkpoint, directions, operations, pictures
-from models.card import EXAMPLES, SHEET_FILE, Card, ImageFormat, Serving
-from models.directions import Found
+from evaluation import latent_directions
+from evaluation.latent_directions import Found
+from models import checkpoint
+from models.card import EXAMPLES, SHEET_FILE, Card, Serving
 from models.model import build
+from pictures import codec
+from pictures.formats import ImageFormat
+from tasks import operations
 
 DIGITS = tuple("0123456789")
 
@@ -27,9 +31,18 @@ MODELS = {
     "toy-pix2pix": ("pix2pix", {"size": 32, "width": 8, "direction": "BtoA"}, (32, 3)),
     "toy-cyclegan": ("cyclegan", {"width": 8, "blocks": 1}, (32, 3)),
     "toy-munit": ("munit", {"width": 4, "blocks": 1, "style": 3}, (32, 3)),
+    "toy-context-encoder": ("context-encoder", {"size": 32, "width": 4}, (32, 3)),
+    "toy-gated-conv": ("gated-conv", {"width": 8, "dilations": [1]}, (32, 3)),
     "toy-stargan": ("stargan", {"size": 32, "width": 4, "blocks": 1, "classes": 3}, (32, 3)),
+    "toy-edsr": ("edsr", {"width": 4, "blocks": 1}, (32, 3)),
     "toy-faces": ("stargan", {"size": 32, "width": 4, "blocks": 1, "classes": 4, "attributes": True}, (32, 3)),
 }
+
+BOUNDS = {"toy-edsr": {"limit": 250_000}, "toy-cyclegan": {"whole": 250_000, "limit": 250_000}}
+"""Less than their networks take, so that pictures are too large for them which are none for the service."""
+
+CONTRASTED = {"context-encoder", "gated-conv"}
+"""Families whose fresh weights make no grey images."""
 
 DIRECTED = {"toy-acgan": ("thickness", "slant")}
 """Directions along one dimension of the latent each."""
@@ -50,7 +63,8 @@ def make(folder: Path, name: str, serving: Serving = SERVING) -> Path:
     """Writes the model `name` of `MODELS` into `folder` and returns where it lies."""
     family, config, (size, channels) = MODELS[name]
     torch.manual_seed(len(name))
-    model = with_contrast(build(family, config)).eval()
+    model = build(family, config).eval()
+    model = model if family in CONTRASTED else with_contrast(model)
     weights = checkpoint.write(model, folder / name)
     Card(
         name=name,
@@ -59,6 +73,9 @@ def make(folder: Path, name: str, serving: Serving = SERVING) -> Path:
         config=config,
         tasks=operations.tasks_of(model),
         image=ImageFormat(height=size, width=size, channels=channels),
+        native=model.native and model.native.model_copy(update=BOUNDS.get(name, {})),
+        scales=model.scales,
+        hole=model.hole,
         latent=model.latent_shape,
         attributes={name: attribute.record for name, attribute in model.attributes.items()},
         classes=DIGITS[: model.classes],
@@ -70,7 +87,9 @@ def make(folder: Path, name: str, serving: Serving = SERVING) -> Path:
     ).write(folder / name)
     if name in DIRECTED:
         axes = torch.eye(model.latent_shape[0])
-        directions.write(folder / name, {each: Found(axes[place], 1.0) for place, each in enumerate(DIRECTED[name])})
+        latent_directions.write(
+            folder / name, {each: Found(axes[place], 1.0) for place, each in enumerate(DIRECTED[name])}
+        )
     _draw(folder / name, size, channels, kinds=("A", "B") if model.directions else ("image",))
     return folder / name
 
@@ -78,9 +97,9 @@ def make(folder: Path, name: str, serving: Serving = SERVING) -> Path:
 def _draw(folder: Path, size: int, channels: int, kinds: tuple[str, ...]) -> None:
     """A sheet, and two pictures of noise of each kind to try the model on."""
     drawn = np.random.default_rng(0).integers(0, 256, (5, size, size, channels), np.uint8)
-    (folder / SHEET_FILE).write_bytes(pictures.encode(drawn[4], "webp"))
+    (folder / SHEET_FILE).write_bytes(codec.encode(drawn[4], "webp"))
     (folder / EXAMPLES).mkdir(exist_ok=True)
     for place, kind in enumerate(kinds):
         for index in range(2):
-            picture = pictures.encode(drawn[2 * place + index])
+            picture = codec.encode(drawn[2 * place + index])
             (folder / EXAMPLES / f"{kind}-{index}.png").write_bytes(picture)

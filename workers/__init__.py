@@ -1,1 +1,1 @@
-"""The queue and the batching worker. Never imports fastapi; `workers.jobs` is all that the API may know of it."""
+"""The processes that take jobs: the batching worker, which holds models, and the deliverer of webhooks."""

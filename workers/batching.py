@@ -23,12 +23,14 @@ from rq.timeouts import JobTimeoutException
 from rq.utils import now, utcformat
 
 from core import logs
-from workers import scripts
+from jobs import scripts
+from jobs.completions import Completion
+from jobs.keys import latents_key
+from jobs.outbox import AnnouncedJob
+from jobs.prediction import Answer, Failure, Status
+from jobs.records import date
 from workers.engine import PredictionError, Work
-from workers.jobs import Answer, Failure, Status, date, latents_key
-from workers.news import News
-from workers.results import Parcel
-from workers.webhooks import AnnouncedJob
+from workers.results import ResultBytes
 
 log = logs.get(__name__)
 
@@ -42,7 +44,7 @@ class Running(Execution):
 
 
 @dataclass
-class Task:
+class BatchJob:
     """One job of a batch."""
 
     id: str
@@ -53,7 +55,7 @@ class Task:
     work: Work | None = None
     answer: Answer | None = None
     ended_at: datetime | None = None
-    parcel: Parcel = field(default_factory=Parcel)
+    parcel: ResultBytes = field(default_factory=ResultBytes)
     """What belongs to its answer, once it has one."""
     failure: Failure | None = None
     trace: str = ""
@@ -67,10 +69,10 @@ class Task:
         return job
 
     @property
-    def news(self) -> News:
+    def news(self) -> Completion:
         """Of its success."""
         started_at = date(self.fields[b"started_at"])
-        return News(self.id, self.answer, started_at, self.ended_at, tuple(self.parcel.images))
+        return Completion(self.id, self.answer, started_at, self.ended_at, tuple(self.parcel.images))
 
     @property
     def timeout_s(self) -> int:
@@ -105,12 +107,12 @@ class Batch:
     """Jobs of one queue that run together."""
 
     queue: Queue
-    tasks: list[Task]
+    tasks: list[BatchJob]
     begun: float = field(default_factory=time.monotonic)
 
 
 @dataclass(frozen=True)
-class Place:
+class QueueCandidate:
     """A queue to take from: its rank among the others, and how many images may be taken."""
 
     queue: Queue
@@ -132,7 +134,7 @@ class Batches:
         self._used = frozenset()
 
     def begin(
-        self, places_of: Callable[[Collection[str]], Sequence[Place]], overdue: datetime, heartbeat_ttl_s: int
+        self, places_of: Callable[[Collection[str]], Sequence[QueueCandidate]], overdue: datetime, heartbeat_ttl_s: int
     ) -> Batch | None:
         """A batch of the first queue that has jobs, whose executions have to be kept alive from now on.
 
@@ -158,13 +160,13 @@ class Batches:
         for name, flat, canceled in zip(reply[1::3], reply[2::3], reply[3::3], strict=True):
             job_id = name.decode()
             fields = dict(zip(flat[::2], flat[1::2], strict=True))
-            task = Task(job_id, fields, Running(execution, job_id, registry, self.worker))
+            task = BatchJob(job_id, fields, Running(execution, job_id, registry, self.worker))
             if canceled:
                 task.canceled.set()
             tasks.append(task)
         return Batch(queue, tasks)
 
-    def succeed(self, queue: Queue, tasks: Sequence[Task], worker_key: str, pipeline: Pipeline) -> None:
+    def succeed(self, queue: Queue, tasks: Sequence[BatchJob], worker_key: str, pipeline: Pipeline) -> None:
         """Ends jobs that have answers, in the caller's transaction."""
         first, moment = tasks[0].execution, now()
         args: list[object] = [self.worker, first.id, utcformat(moment), moment.timestamp()]

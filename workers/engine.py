@@ -18,16 +18,17 @@ import torch
 from torch import Tensor
 
 from core import logs
-from models import checkpoint
+from jobs.prediction import Order
+from models import checkpoint, devices
 from models.card import Card, Task
-from models.inputs import input_model
 from models.model import Model, Step, Steps
-from models.operations import OPERATIONS, Rows, over_tiles, steps_of, to_pixels
 from models.registry import Entry, Registry
-from models.runtime import CannotCompile, Compiled, compile
-from workers.exactness import ExactSizes
-from workers.jobs import Order
-from workers.metrics import Metrics
+from tasks.compilation import CannotCompile, Compiled, compile
+from tasks.given import Given
+from tasks.inputs import input_model
+from tasks.operations import OPERATIONS, Rows, over_parts, over_tiles, steps_of, to_pixels
+from workers.exactness import ALONE, Alone, ExactSizes
+from workers.metrics import WorkerMetrics
 
 log = logs.get(__name__)
 
@@ -84,18 +85,24 @@ Report = Callable[[Work, Progress], None]
 
 REPORT_S = 0.25
 _NO_MEMORY = ("can't allocate memory", "Failed to allocate memory", "bad_alloc")
+BATCH_PIXELS = 2**17
+"""Pixels of a batch of pictures that do not have the model's own size; larger ones go one by one."""
+SIZES_KEPT = 32
+"""How many of such sizes it is remembered for which batches are exact."""
 PROBE_STEPS = 2
 """How many steps of a model that takes many are run to measure it."""
 
 
 @dataclass
-class Resident:
+class LoadedModel:
     """A model in memory."""
 
     card: Card
     model: Model
     bytes: int
     sizes: dict[Task, ExactSizes] = field(default_factory=dict)
+    native_sizes: OrderedDict[tuple, ExactSizes] = field(default_factory=OrderedDict)
+    """Of pictures that do not have the model's own size: by `_pass_of` the task, and the rows' key."""
     compiled: dict[tuple, Compiled | None] = field(default_factory=dict)
     """By `_pass_of` the task, and options; None where only eager torch will do."""
 
@@ -112,7 +119,7 @@ class Engine:
         device: str = "auto",
         threads: int = 1,
         memory_bytes: int = 2**31,
-        metrics: Metrics | None = None,
+        metrics: WorkerMetrics | None = None,
         eager: bool = False,
     ):
         """
@@ -120,14 +127,12 @@ class Engine:
             eager: leave ONNX Runtime aside, to compare with torch.
         """
         self.registry = registry
-        self.metrics = metrics or Metrics()
+        self.metrics = metrics or WorkerMetrics()
         self.threads, self.eager = threads, eager
-        self.device = torch.device(
-            "cuda" if device == "auto" and torch.cuda.is_available() else "cpu" if device == "auto" else device
-        )
+        self.device = devices.choose(device)
         torch.set_num_threads(threads)
         self.memory_bytes = memory_bytes
-        self.resident: OrderedDict[str, Resident] = OrderedDict()
+        self.resident: OrderedDict[str, LoadedModel] = OrderedDict()
         self.largest: dict[str, int] = {}
         """Of models that ran out of memory: the largest batch since."""
 
@@ -148,8 +153,9 @@ class Engine:
         for group in groups.values():
             while not self._forward(loaded, group, report):
                 task = group[0].order.task
-                self._take_less(loaded.card.name, loaded.sizes[task].largest)
+                self._take_less(loaded.card.name, self._sizes(loaded, group).largest)
                 loaded.sizes[task] = self._exact_sizes(loaded, task)
+                loaded.native_sizes.clear()
 
     def prepare(self, work: Work) -> None:
         """Turns an order into rows of a forward pass; loads its model if it is not in memory.
@@ -161,17 +167,21 @@ class Engine:
         loaded = self.load(order.model)
         work.load_ms, work.weights = (time.monotonic() - started) * 1000, loaded.card.weights.sha256
         try:
-            inputs = input_model(loaded.card, order.task).model_validate(order.input)
+            inputs = Given.of(input_model(loaded.card, order.task).model_validate(order.input))
         except (KeyError, ValueError) as error:
             raise PredictionError("invalid_input", f"{order.model} does not take this input: {error}") from error
         operation = OPERATIONS[order.task]
-        if order.frame is None:
+        if order.holes:
+            picture, mask = work.pictures
+            parts = order.holes.cut(picture, mask[:, :, 0] > 0, loaded.card.image)
+            work.rows = over_parts(operation.prepare(loaded.model, inputs, parts[0]), parts)
+        elif order.frame is None:
             work.rows = operation.prepare(loaded.model, inputs, work.pictures)
         else:
             tiles = order.frame.cut(work.pictures[0])
             work.rows = over_tiles(operation.prepare(loaded.model, inputs, [tiles[0], *work.pictures[1:]]), tiles)
 
-    def load(self, name: str) -> Resident:
+    def load(self, name: str) -> LoadedModel:
         """The model, from memory or from disk; others are dropped first if the budget asks for it.
 
         Raises:
@@ -188,7 +198,7 @@ class Engine:
         while self.resident and sum(other.bytes for other in self.resident.values()) + size > self.memory_bytes:
             self.unload(next(iter(self.resident)))
         started = time.monotonic()
-        loaded = Resident(entry.card, self._read(entry), size)
+        loaded = LoadedModel(entry.card, self._read(entry), size)
         loaded.sizes = self._sizes_by_task(loaded)
         self.resident[name] = loaded
         self.metrics.loaded(name, size, time.monotonic() - started)
@@ -209,7 +219,7 @@ class Engine:
         """
         name = entry.card.name
         try:
-            return checkpoint.read(entry.folder, entry.card).to(self.device, memory_format=torch.channels_last)
+            return devices.place(checkpoint.read(entry.folder, entry.card), self.device)
         except checkpoint.BadCheckpoint as error:
             if not is_out_of_memory(error):
                 raise PredictionError("model_unusable", str(error)) from error
@@ -230,7 +240,7 @@ class Engine:
             self.metrics.dropped(name)
             log.info("model_dropped", model=name)
 
-    def _sizes_by_task(self, loaded: Resident) -> dict[Task, ExactSizes]:
+    def _sizes_by_task(self, loaded: LoadedModel) -> dict[Task, ExactSizes]:
         """Measured once for all tasks that come to the same."""
         found: dict[Any, ExactSizes] = {}
         for task in loaded.card.tasks:
@@ -238,11 +248,11 @@ class Engine:
                 found[pass_] = self._exact_sizes(loaded, task)
         return {task: found[_pass_of(task)] for task in loaded.card.tasks}
 
-    def _exact_sizes(self, loaded: Resident, task: Task) -> ExactSizes:
+    def _exact_sizes(self, loaded: LoadedModel, task: Task) -> ExactSizes:
         """Up to what memory holds. Raises `PredictionError` if that is not even one image.
 
         What measures a model does not keep it: in a circle it would outlive its drop, until the collector came
-        (`core.collector`).
+        (`core.garbage_collection`).
         """
         name, limit = loaded.card.name, loaded.card.serving.max_batch
         while True:
@@ -255,14 +265,36 @@ class Engine:
                     raise
             self._take_less(name, limit)
 
+    def _sizes(self, loaded: LoadedModel, group: list[Work]) -> ExactSizes | Alone:
+        """The batch sizes for a group of works: measured for the model's own size when it was loaded, and for another
+        one when it first pays, which is where some of that size come together and they are not large."""
+        task, rows = group[0].order.task, group[0].rows
+        image = loaded.card.image
+        height, width = rows.tensors["images"].shape[2:] if "images" in rows.tensors else (image.height, image.width)
+        if (height, width) == (image.height, image.width):
+            return loaded.sizes[task]
+        limit = min(loaded.sizes[task].largest, BATCH_PIXELS // (height * width))
+        if limit < 2 or sum(len(work.rows) for work in group) < 2:
+            return ALONE
+        key = (*_pass_of(task), rows.key)
+        if key not in loaded.native_sizes:
+            card = loaded.card.model_copy(update={"image": image.model_copy(update={"height": height, "width": width})})
+            probe = OPERATIONS[task].probe(loaded.model, card, limit)
+            rows = Rows(probe.tensors, {**probe.options, **rows.options})
+            run = partial(self._probed, weakref.proxy(loaded), task, rows)
+            loaded.native_sizes[key] = ExactSizes(run, limit, alone=True)
+            if len(loaded.native_sizes) > SIZES_KEPT:
+                loaded.native_sizes.popitem(last=False)
+        return loaded.native_sizes[key]
+
     @torch.inference_mode()
-    def _probed(self, loaded: Resident, task: Task, rows: Rows, indices: Sequence[int]) -> Tensor:
+    def _probed(self, loaded: LoadedModel, task: Task, rows: Rows, indices: Sequence[int]) -> Tensor:
         """The images after the first steps."""
         for step in itertools.islice(self._steps(loaded, task, rows, indices), PROBE_STEPS):
             images = step.images
         return images
 
-    def _forward(self, loaded: Resident, group: list[Work], report: Report) -> bool:
+    def _forward(self, loaded: LoadedModel, group: list[Work], report: Report) -> bool:
         """Hands each work of a group its images; False if they were more than memory holds at once."""
         try:
             self._run_group(loaded, group, report)
@@ -292,13 +324,13 @@ class Engine:
             torch.cuda.empty_cache()
 
     @torch.inference_mode()
-    def _run_group(self, loaded: Resident, group: list[Work], report: Report) -> None:
+    def _run_group(self, loaded: LoadedModel, group: list[Work], report: Report) -> None:
         """Joins the group's rows, runs them in batches of the exact sizes, and hands each work its images."""
         task, rows = group[0].order.task, _joined([work.rows for work in group])
-        sizes = loaded.sizes[task]
+        sizes = self._sizes(loaded, group)
         watch = _Watch(group, report, passes=math.ceil(len(rows) / sizes.largest))
         started = time.monotonic()
-        images, total = [], len(rows)
+        made, total = [], len(rows)
         for start in range(0, total, sizes.largest):
             count = min(sizes.largest, total - start)
             size = sizes.holding(count)
@@ -308,21 +340,20 @@ class Engine:
                 if all(work.canceled.is_set() for work in group):
                     return
                 watch.step(step, start, count)
-            images.append(step.images[:count])
-        result = torch.cat(images) if len(images) > 1 else images[0]
+            # As bytes at once: large pictures come in many parts.
+            made.append(to_pixels(step.images[:count]) if task.pictured else step.images[:count].flatten(1).numpy())
+        result = np.concatenate(made) if len(made) > 1 else made[0]
         elapsed = time.monotonic() - started
-        made = to_pixels(result) if task.pictured else result.flatten(1).numpy()
         self.metrics.ran(loaded.card.name, total, elapsed)
         for work, (first, last) in zip(group, watch.places, strict=True):
             if task.pictured:
-                work.pixels = made[first:last]
+                work.pixels = result[first:last]
             else:
-                work.numbers = made[first:last]
-                work.numbers = made[first:last]
+                work.numbers = result[first:last]
                 work.columns = OPERATIONS[task].columns(loaded.model, loaded.card)
             work.inference_ms, work.batch_size = elapsed * 1000, total
 
-    def _steps(self, loaded: Resident, task: Task, rows: Rows, indices: Sequence[int]) -> Iterator[Step]:
+    def _steps(self, loaded: LoadedModel, task: Task, rows: Rows, indices: Sequence[int]) -> Iterator[Step]:
         """One batch on its way; each step's images are on the CPU."""
         chosen = torch.as_tensor(list(indices))
         tensors = {name: tensor[chosen].to(self.device) for name, tensor in rows.tensors.items()}
@@ -330,7 +361,7 @@ class Engine:
             yield Step(step.done, step.total, step.images.float().cpu())
 
     def _apply(
-        self, loaded: Resident, task: Task, tensors: dict[str, Tensor], options: dict[str, Any]
+        self, loaded: LoadedModel, task: Task, tensors: dict[str, Tensor], options: dict[str, Any]
     ) -> Tensor | Steps:
         key = (_pass_of(task), *sorted(options.items()))
         if key not in loaded.compiled:
@@ -339,7 +370,7 @@ class Engine:
             return run(tensors)
         return OPERATIONS[task].apply(loaded.model, tensors, **options)
 
-    def _compiled(self, loaded: Resident, task: Task, options: dict[str, Any]) -> Compiled | None:
+    def _compiled(self, loaded: LoadedModel, task: Task, options: dict[str, Any]) -> Compiled | None:
         if self.device.type != "cpu" or self.eager:
             return None
         operation = OPERATIONS[task]

@@ -15,7 +15,7 @@ from rq.registry import CanceledJobRegistry, FailedJobRegistry, FinishedJobRegis
 from rq.worker_registration import REDIS_WORKER_KEYS, WORKERS_BY_QUEUE_KEY
 
 from core import logs
-from workers.jobs import DOORBELL
+from jobs.keys import DOORBELL
 
 log = logs.get(__name__)
 

@@ -8,7 +8,7 @@ from threading import Lock
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, start_http_server
 
-from workers.state import Lately, Stage, Sum
+from jobs.worker_state import Lately, Stage, Sum
 
 _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120)
 _IMAGES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
@@ -17,7 +17,7 @@ _SLOTS = 12
 _BATCH = "batch"
 
 
-class Metrics:
+class WorkerMetrics:
     """The metrics of one worker process. Safe for threads."""
 
     def __init__(self) -> None:
@@ -26,7 +26,7 @@ class Metrics:
         self._recent = _Recent()
         stages = Histogram(
             "easel_stage_seconds",
-            "Time by stage (workers.state.Stage)",
+            "Time by stage (jobs.worker_state.Stage)",
             ["stage"],
             buckets=_SECONDS,
             registry=self.registry,

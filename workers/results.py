@@ -11,26 +11,26 @@ from typing import Any
 
 import numpy as np
 
-from models import pictures
+from jobs.prediction import PICTURE_PREFIX, Answer, Image, Timing
 from models.card import Task
-from models.operations import OPERATIONS, Finished
-from models.provenance import CHUNK, PICTURE_DIGEST, Provenance
+from pictures import codec, composition
+from pictures.provenance import PICTURE_DIGEST, Provenance
+from tasks.operations import OPERATIONS, Finished
 from workers.engine import PredictionError, Work
-from workers.jobs import PICTURE_PREFIX, Answer, Image, Timing
 
 PREVIEWED = 4
 """Most images of a prediction that a preview shows."""
 
 
 @dataclass(frozen=True)
-class Parcel:
+class ResultBytes:
     """The bytes that belong to an answer: its encoded images in order, and all latents (`jobs.latents_key`)."""
 
     images: list[bytes] = field(default_factory=list)
     latents: bytes = b""
 
 
-def encode(work: Work, enqueued_at: datetime, started_at: datetime) -> tuple[Answer, Parcel]:
+def encode(work: Work, enqueued_at: datetime, started_at: datetime) -> tuple[Answer, ResultBytes]:
     """The answer to a finished work, and the bytes that belong to it.
 
     Raises:
@@ -53,12 +53,12 @@ def encode(work: Work, enqueued_at: datetime, started_at: datetime) -> tuple[Ans
     )
     size = 0 if latents is None else latents.shape[1]
     answer = Answer(images=tuple(_images(work, finished.pictures, blobs)), values=values, latent=size, timing=timing)
-    return answer, Parcel(blobs, b"" if latents is None else latents.astype("<f4").tobytes())
+    return answer, ResultBytes(blobs, b"" if latents is None else latents.astype("<f4").tobytes())
 
 
 def preview(images: np.ndarray) -> bytes:
     """Images in the making, uint8 [N, H, W, C], as one small png: the first few, side by side."""
-    return pictures.encode(pictures.grid(images[:PREVIEWED]))
+    return codec.encode(composition.grid(images[:PREVIEWED]))
 
 
 def _latents(work: Work, count: int) -> np.ndarray | None:
@@ -91,18 +91,31 @@ def _finished(work: Work) -> Finished:
         return Finished([])
     order, frame = work.order, work.order.frame
     operation = OPERATIONS[order.task]
+    if order.holes:
+        return Finished([order.holes.fill(*_masked(work), made) for made in _each(work, len(order.holes.crops))])
     if frame is None:
         return operation.finish(order.input, work.pictures, work.pixels)
-    made = [frame.join(tiles) for tiles in work.pixels.reshape(-1, frame.tiles, *work.pixels.shape[1:])]
+    made = [frame.join(tiles) for tiles in _each(work, frame.tiles)]
     finished = operation.finish(order.input, work.pictures, made)
-    return replace(finished, pictures=[frame.restore(picture) for picture in finished.pictures])
+    return replace(finished, pictures=[frame.restore(picture, work.pictures[0]) for picture in finished.pictures])
+
+
+def _each(work: Work, parts: int) -> np.ndarray:
+    """What was made for each picture of the answer, of so many parts. uint8 [N, parts, H, W, C]."""
+    return work.pixels.reshape(-1, parts, *work.pixels.shape[1:])
+
+
+def _masked(work: Work) -> tuple[np.ndarray, np.ndarray]:
+    """The picture that has holes, and where they are."""
+    picture, mask = work.pictures
+    return picture, mask[:, :, 0] > 0
 
 
 def _encoded(work: Work, shown: Sequence[np.ndarray]) -> list[bytes]:
     output = work.order.output
     return [
-        pictures.encode(pixels, output.format, output.quality, texts)
-        for pixels, texts in zip(shown, _texts(work, len(shown)), strict=True)
+        codec.encode(pixels, output.format, output.quality, made)
+        for pixels, made in zip(shown, _provenances(work, len(shown)), strict=True)
     ]
 
 
@@ -120,15 +133,15 @@ def _images(work: Work, shown: Sequence[np.ndarray], blobs: list[bytes]) -> Iter
         )
 
 
-def _texts(work: Work, count: int) -> Iterator[dict[str, str]]:
-    """What is written into each image: its provenance, where the order's format has room for it and wants it."""
+def _provenances(work: Work, count: int) -> Iterator[Provenance | None]:
+    """What is written into each image, unless the order wants nothing in it."""
     order, seeds = work.order, work.rows.seeds[:count]
-    if order.output.format != "png" or not order.output.metadata:
-        yield from ({} for _ in seeds)
+    if not order.output.metadata:
+        yield from (None for _ in seeds)
         return
     told = _told(work)
     for index, seed in enumerate(seeds):
-        made = Provenance(
+        yield Provenance(
             model=order.model,
             weights=work.weights,
             task=order.task,
@@ -136,7 +149,6 @@ def _texts(work: Work, count: int) -> Iterator[dict[str, str]]:
             index=index if seed is None else 0,
             input=told,
         )
-        yield {CHUNK: made.text}
 
 
 def _told(work: Work) -> dict[str, Any]:

@@ -23,11 +23,12 @@ from rq.utils import now
 from rq.worker import SimpleWorker
 
 from core import logs
-from workers.batching import Batch, Task
-from workers.jobs import CANCEL, LOST, cancel_key
+from jobs.keys import CANCEL, cancel_key
+from jobs.outbox import AnnouncedJob
+from jobs.prediction import LOST
+from jobs.worker_state import FIELD, WorkerState
+from workers.batching import Batch, BatchJob
 from workers.maintenance import Caretaker
-from workers.state import FIELD, WorkerState
-from workers.webhooks import AnnouncedJob
 
 log = logs.get(__name__)
 
@@ -76,7 +77,7 @@ class SteadyWorker(SimpleWorker):
             worker_ttl=HEARTBEAT_TTL_S,
             maintenance_interval=HEARTBEAT_TTL_S,
         )
-        self.in_hand: dict[str, Task] = {}
+        self.in_hand: dict[str, BatchJob] = {}
         """By id, the predictions that this worker has begun and not ended."""
         self._caretaker = Caretaker(connection, self.queues, [_keep_loss])
         self._stopped = threading.Event()
@@ -198,7 +199,7 @@ class SteadyWorker(SimpleWorker):
                 if flag is not None:
                     task.canceled.set()
 
-    def _send_heartbeat(self, tasks: list[Task]) -> list[bytes | None]:
+    def _send_heartbeat(self, tasks: list[BatchJob]) -> list[bytes | None]:
         """Answers the tasks' cancel flags."""
         with self.connection.pipeline() as pipeline:
             pipeline.hexists(self.key, "birth")

@@ -26,27 +26,27 @@ from rq.timeouts import JobTimeoutException
 from rq.utils import now, utcformat
 from rq.worker.base import WorkerStatus
 
-from core import collector, logs
+from core import garbage_collection, logs
 from core.settings import Settings
-from workers import jobs, news, predict, results
-from workers.batching import Batch, Batches, Place, Task
-from workers.engine import Engine, PredictionError, Progress, Report, Work
-from workers.jobs import (
+from jobs import completions, records
+from jobs.completions import Completion
+from jobs.keys import (
     DOORBELL,
-    ENDS,
+    END_COUNTS,
     FINISHED,
     MODELS,
     PACE,
     PROGRESS,
-    Priority,
-    Status,
     cancel_key,
     end_field,
     events_key,
     queue_name,
 )
-from workers.news import News
-from workers.state import Resident, Stage, WorkerState
+from jobs.prediction import Priority, Status
+from jobs.worker_state import Resident, Stage, WorkerState
+from workers import entrypoint, results
+from workers.batching import Batch, Batches, BatchJob, QueueCandidate
+from workers.engine import Engine, PredictionError, Progress, Report, Work
 from workers.steady import AWAY, IDLE_S, CommitLost, SteadyWorker
 
 log = logs.get(__name__)
@@ -135,11 +135,13 @@ class BatchWorker(SteadyWorker):
             self.in_hand |= {task.id: task for task in batch.tasks}
         return batch
 
-    def _places(self, used: Collection[str]) -> list[Place]:
+    def _places(self, used: Collection[str]) -> list[QueueCandidate]:
         """Those of the queues that are in use, best first."""
         alike = self._taken % FAIR_EVERY == 0
         queues = sorted((queue for queue in self._ordered_queues if queue.name in used), key=self._preference)
-        return [Place(queue, 0 if alike else self._rank[queue.name], self._room(queue.name)) for queue in queues]
+        return [
+            QueueCandidate(queue, 0 if alike else self._rank[queue.name], self._room(queue.name)) for queue in queues
+        ]
 
     def _preference(self, queue: Queue) -> tuple[int, bool]:
         return self._rank[queue.name], self._card[queue.name].name not in self.engine.resident
@@ -177,18 +179,20 @@ class BatchWorker(SteadyWorker):
         model = self._card[queue.name].name
         self._pace[model] = 0.8 * self._pace.get(model, seconds) + 0.2 * seconds
 
-    def _order(self, task: Task) -> bool:
+    def _order(self, task: BatchJob) -> bool:
         """Reads the job's order and fetches its pictures; False if there is nothing to run.
 
         A job that is not ours or has lost its pictures fails alone.
         """
         try:
-            task.work = Work(jobs.order(task.fields), [], canceled=task.canceled)
+            task.work = Work(records.order(task.fields), [], canceled=task.canceled)
             if task.canceled.is_set():
                 return False
             if task.work.order.pictures:
                 card = self.engine.registry[task.work.order.model].card
-                task.work.pictures = self.patiently(lambda: predict.pictures_of(self.connection, card, task.work.order))
+                task.work.pictures = self.patiently(
+                    lambda: entrypoint.pictures_of(self.connection, card, task.work.order)
+                )
             self.engine.prepare(task.work)
         except CommitLost:
             raise
@@ -196,7 +200,7 @@ class BatchWorker(SteadyWorker):
             task.fail(error)
         return task.failure is None
 
-    def _run(self, tasks: list[Task]) -> bool:
+    def _run(self, tasks: list[BatchJob]) -> bool:
         """One try at the whole batch, in the time that its slowest job may take; False if anything was raised."""
         if not tasks:
             return True
@@ -209,14 +213,14 @@ class BatchWorker(SteadyWorker):
             return False
         return True
 
-    def _run_alone(self, task: Task) -> None:
+    def _run_alone(self, task: BatchJob) -> None:
         try:
             with self.death_penalty_class(task.timeout_s, JobTimeoutException, job_id=task.id):
                 self.engine.run([task.work], self._reporter([task]))
         except Exception as error:
             task.fail(error)
 
-    def _reporter(self, tasks: list[Task]) -> Report:
+    def _reporter(self, tasks: list[BatchJob]) -> Report:
         """Hands on the progress of works of several steps to whoever watches their predictions."""
         ids = {id(task.work): task.id for task in tasks}
 
@@ -252,18 +256,18 @@ class BatchWorker(SteadyWorker):
             told = {"failure": task.failure.model_dump()} if task.failure else {}
             log.info(f"prediction_{outcome.value}", prediction=task.id, queue=batch.queue.name, **told)
 
-    def _encode(self, task: Task) -> None:
+    def _encode(self, task: BatchJob) -> None:
         """Encodes what a task has made, if it came to its end."""
         if task.failure is not None or task.work is None or not task.work.done:
             return
         try:
             task.answer, task.parcel = results.encode(
-                task.work, jobs.enqueued_at(task.fields), task.execution.created_at
+                task.work, records.enqueued_at(task.fields), task.execution.created_at
             )
         except Exception as error:
             task.fail(error)
 
-    def _commit(self, batch: Batch) -> list[tuple[Task, Status]]:
+    def _commit(self, batch: Batch) -> list[tuple[BatchJob, Status]]:
         """Writes what became of the tasks, and answers what it wrote.
 
         A worker that was cut off for a while may have been counted as dead, and its jobs begun elsewhere; or it does
@@ -285,7 +289,7 @@ class BatchWorker(SteadyWorker):
                 end_field(task.work.order.model, task.work.order.task, outcome) for task, outcome in others
             )
             for name, count in counts.items():
-                pipeline.hincrby(ENDS, name, count)
+                pipeline.hincrby(END_COUNTS, name, count)
             if others:
                 self._tell(others, pipeline)
             if self._pace:
@@ -293,17 +297,17 @@ class BatchWorker(SteadyWorker):
             pipeline.execute()
         return ended
 
-    def _tell(self, ended: list[tuple[Task, Status]], pipeline: Pipeline) -> None:
+    def _tell(self, ended: list[tuple[BatchJob, Status]], pipeline: Pipeline) -> None:
         """Publishes that the tasks have ended, and what they answer to the API processes that wait for it."""
-        told: dict[str, list[News]] = defaultdict(list)
+        told: dict[str, list[Completion]] = defaultdict(list)
         for task, outcome in ended:
             if outcome is Status.SUCCEEDED and (waiter := task.fields.get(b"waiter")):
                 told[waiter.decode()].append(task.news)
         for waiter, of_it in told.items():
-            pipeline.publish(news.channel(waiter), news.pack(of_it))
+            pipeline.publish(completions.channel(waiter), completions.pack(of_it))
         pipeline.publish(FINISHED, " ".join(task.id for task, _ in ended))
 
-    def _still_ours(self, batch: Batch, pipeline: Pipeline) -> list[Task]:
+    def _still_ours(self, batch: Batch, pipeline: Pipeline) -> list[BatchJob]:
         """The tasks whose executions are still registered. If that changes meanwhile, the transaction fails."""
         key = batch.queue.started_job_registry.key
         pipeline.watch(key)
@@ -314,7 +318,7 @@ class BatchWorker(SteadyWorker):
             log.warning("predictions_given_up", jobs=len(batch.tasks) - len(ours), queue=batch.queue.name)
         return ours
 
-    def _cancel(self, task: Task, pipeline: Pipeline) -> None:
+    def _cancel(self, task: BatchJob, pipeline: Pipeline) -> None:
         """What rq's `Job.cancel` does for a job that was running, in the caller's transaction."""
         job, ttl = task.job, self.settings.result_ttl_s
         job.ended_at = now()
@@ -326,7 +330,7 @@ class BatchWorker(SteadyWorker):
         task.execution.delete(job, pipeline)
         pipeline.delete(cancel_key(job.id))
 
-    def _fail(self, task: Task, pipeline: Pipeline) -> None:
+    def _fail(self, task: BatchJob, pipeline: Pipeline) -> None:
         """What rq's `handle_job_failure` does for a job without dependents, in the caller's transaction.
 
         It is not run again: it would raise again.
@@ -373,7 +377,7 @@ def run(settings: Settings) -> None:
     """Runs a worker until it is told to stop. Models to preload are loaded before it takes its first job."""
     logs.configure(settings)
     connection = connect(settings)
-    engine = predict.engine_for(settings)
+    engine = entrypoint.engine_for(settings)
     for folder, reason in engine.registry.broken.items():
         log.error("model_unreadable", folder=str(folder), reason=reason)
     for name in settings.preload:
@@ -381,7 +385,7 @@ def run(settings: Settings) -> None:
     worker = BatchWorker(engine, connection, settings)
     if settings.worker_metrics_port:
         engine.metrics.serve(settings.host, settings.worker_metrics_port)
-    collector.settle()
+    garbage_collection.settle()
     log.info(
         "worker_ready",
         worker=worker.name,

@@ -5,14 +5,14 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from app.access import Caller
-from app.dependencies import CallerDep, SettingsDep, StoreDep
-from app.errors import NotFound
-from app.openapi import UPLOAD_BODY, problems
-from app.parsing import read_file
+from app.access.callers import Caller
+from app.http.errors import NotFound
+from app.http.openapi import UPLOAD_BODY, problems
+from app.http.parsing import read_file
+from app.predictions.store import Store
+from app.predictions.uploads import UPLOAD_ID, chunks_of, record
+from app.routes.dependencies import CallerDep, SettingsDep, StoreDep
 from app.schemas.uploads import Upload
-from app.store import Store
-from app.uploads import UPLOAD_ID, chunks_of, record
 
 router = APIRouter(prefix="/v1/uploads", tags=["uploads"])
 

@@ -6,9 +6,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from models.card import Card, ImageFormat, Metric, Task
-from models.inputs import input_model
+from models.card import Card, Metric, Task
 from models.registry import Entry
+from pictures.formats import ImageFormat
+from tasks.inputs import input_model
 
 
 class ModelSummary(BaseModel):
@@ -52,11 +53,11 @@ class ModelDetail(ModelSummary):
     examples: list[Example]
 
 
-class Told(BaseModel):
-    """What was asked of the workers was heard."""
+class WorkersNotified(BaseModel):
+    """How many workers received an instruction to load or drop a model."""
 
     model: str
-    workers: int = Field(description="how many heard it")
+    workers: int = Field(description="workers that received the instruction")
 
 
 def _summary(entry: Entry) -> dict[str, Any]:

@@ -6,8 +6,8 @@ from datetime import datetime
 
 from pydantic import BaseModel, Field
 
-from workers.jobs import Priority
-from workers.state import Resident, Stage
+from jobs.prediction import Priority
+from jobs.worker_state import Resident, Stage
 
 
 class QueueRow(BaseModel):
@@ -61,7 +61,7 @@ class Throughput(BaseModel):
 
 
 class QueueReport(BaseModel):
-    """All of it."""
+    """All queues and workers, and what was done lately."""
 
     depth: int = Field(description="predictions that wait, in all")
     running: int

@@ -13,11 +13,11 @@ from torch import Tensor
 
 from models import model
 from models.card import Task
-from models.inputs import DEFAULT_GUIDANCE, DEFAULT_SAMPLER, DEFAULT_STEPS
 from models.model import Batch, Losses, Model, Player, Step, Steps, register
 from models.nn.denoiser import Denoiser
 from models.noise import Stream
 from models.samplers import SAMPLERS, Denoise, ddpm, karras_levels
+from models.sampling_defaults import DEFAULT_GUIDANCE, DEFAULT_SAMPLER, DEFAULT_STEPS
 
 RESAMPLINGS = 4
 GUIDED = (0.2, 9.0)

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from models import model
-from models.card import ENDS, Direction
+from models.card import SOURCE_AND_TARGET, Direction
 from models.losses.adversarial import NonSaturating
 from models.model import Batch, Losses, Model, Player, register
 from models.nn.patchgan import PatchGAN
@@ -41,6 +41,7 @@ class Pix2Pix(Model):
         self.config = config
         self.directions = (config.direction,)
         self.generator = UNetTranslator(config.channels, config.size, config.width, config.cap, config.dropout)
+        self.native = self.generator.native
 
     def translate(self, images: Tensor, direction: Direction) -> Tensor:
         return self.generator(images)
@@ -57,7 +58,7 @@ class Pix2Pix(Model):
         return (generator, Player("discriminator", (self.discriminator,))) if self.config.gan else (generator,)
 
     def loss(self, player: str, batch: Batch) -> Losses:
-        source, target = (batch[domain] for domain in ENDS[self.config.direction])
+        source, target = (batch[domain] for domain in SOURCE_AND_TARGET[self.config.direction])
         if player == "generator":
             fake = self.generator(source)
             losses = {"l1": self.config.l1 * F.l1_loss(fake.float(), target)}

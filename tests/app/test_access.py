@@ -12,13 +12,13 @@ import httpx
 import pytest
 from redis import Redis
 
-from app.errors import TooMany
-from app.keys import KEYS, Keys
-from app.limits import Limits
+from app.access.keys import Keys
+from app.access.limits import Limits
+from app.http.errors import TooMany
 from core.embedded_redis import EmbeddedRedis
 from core.settings import Settings
+from jobs import keys, prediction, records
 from tests.conftest import png
-from workers import jobs
 
 PAGE = "https://art.example.com"
 PNG = {"Content-Type": "image/png"}
@@ -180,8 +180,8 @@ def test_an_idempotency_key_is_its_callers_and_what_is_sent_again_is_not_counted
 def test_what_was_made_in_the_open_is_not_for_every_key_to_see(guarded, folder, as_key):
     """It belongs to nobody: `owner` is empty."""
     with Redis.from_url(EmbeddedRedis(folder / "redis").url) as redis:
-        order = jobs.Order(model="toy-dcgan", task="sample", input={"n": 1, "seed": 1})
-        redis.hset(jobs.job_key("f" * 32), mapping=jobs.new_job("f" * 32, order, jobs.Priority.LOW, 60, 60))
+        order = prediction.Order(model="toy-dcgan", task="sample", input={"n": 1, "seed": 1})
+        redis.hset(keys.job_key("f" * 32), mapping=records.new_job("f" * 32, order, prediction.Priority.LOW, 60, 60))
     assert as_key().get("/v1/predictions/" + "f" * 32).status_code == 404
     assert as_key("admin").get("/v1/predictions/" + "f" * 32).status_code == 200
 
@@ -381,10 +381,10 @@ def test_an_end_that_nobody_reported_frees_its_place(redis, redis_url, status):
     async def act(limits, key):
         await limits.claim(key, "a", 1)
         for unfinished in ("queued", "started"):
-            redis.hset(jobs.job_key("a"), "status", unfinished)
+            redis.hset(keys.job_key("a"), "status", unfinished)
             with pytest.raises(TooMany):
                 await limits.claim(key, f"while-{unfinished}", 1)
-        redis.hset(jobs.job_key("a"), "status", status)
+        redis.hset(keys.job_key("a"), "status", status)
         await limits.claim(key, "b", 1)
 
     with_limits(redis_url, act, outstanding=1)
@@ -395,7 +395,7 @@ def test_a_claim_whose_job_never_came_or_has_expired_is_forgotten_after_a_while(
         await limits.claim(key, "a", 1)
         with pytest.raises(TooMany):
             await limits.claim(key, "b", 1)
-        monkeypatch.setattr("app.limits._ENQUEUE_S", 0)
+        monkeypatch.setattr("app.access.limits._ENQUEUE_S", 0)
         await limits.claim(key, "b", 1)
 
     with_limits(redis_url, act, outstanding=1)
@@ -430,7 +430,7 @@ def test_keys_are_made_listed_and_revoked_and_only_a_hash_is_kept(guarded, folde
     (row,) = [line for line in listed.splitlines() if "gallery" in line]
     assert all(told in row for told in (token.split("_")[1], "predict, read", "60/minute", "9", "77"))
     with Redis.from_url(EmbeddedRedis(folder / "redis").url) as redis:
-        kept = str(redis.hgetall(KEYS))
+        kept = str(redis.hgetall(keys.API_KEYS))
     for told in (listed, kept):
         assert token not in told
         assert token.split("_", 2)[2] not in told

@@ -9,7 +9,7 @@ import openai
 import pytest
 from openai import OpenAI
 
-from app.facade import direction_in, label_in
+from app.predictions.openai import direction_in, label_in
 from models.card import Card
 from tests.conftest import pixels_of, png
 

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from models import pictures
+from pictures import codec
 from tests.app.test_bad_input import assert_problem
 from tests.conftest import pixels_of, png
 
@@ -18,7 +18,7 @@ def translate(client, model, accept="application/json", style=None, latents=Fals
 
 def grey(level):
     """A picture whose style is small: random weights make one of noise larger than a latent may be."""
-    return pictures.encode(np.full((32, 32, 3), level, np.uint8))
+    return codec.encode(np.full((32, 32, 3), level, np.uint8))
 
 
 def shown(client, told):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from models.pictures import heat_map
+from pictures.composition import heat_map
 from tests.app.test_bad_input import assert_problem
 from tests.conftest import pixels_of
 

@@ -15,7 +15,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from app.preferences import Preference, preferred, seconds
+from app.http.preferences import Preference, preferred, seconds
 from core.embedded_redis import EmbeddedRedis
 from tests.app.test_bad_input import assert_problem
 from tests.app.test_life import events_of, wait_for

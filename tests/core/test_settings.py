@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from core.settings import SHIPPED_MODELS, Settings
+from core.settings import Settings
 
 README = Path(__file__).parents[2] / "README.md"
 
@@ -17,7 +17,7 @@ def test_settings_come_from_the_environment(monkeypatch):
     monkeypatch.setenv("EASEL_PRELOAD", "mnist-dcgan, mnist-vae")
     settings = Settings()
     assert settings.port == 9000
-    assert settings.model_folders == (Path("/a"), Path("/b"), SHIPPED_MODELS)
+    assert settings.models == (Path("/a"), Path("/b"))
     assert settings.preload == ("mnist-dcgan", "mnist-vae")
 
 

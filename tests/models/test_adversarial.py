@@ -14,7 +14,7 @@ from models.losses.penalty import clip_, gradient_penalty, zero_centred_penalty
 from models.model import build
 from models.nn.minibatch import MinibatchDiscrimination
 from models.nn.perceptron import Maxout
-from models.operations import OPERATIONS, Rows, steps_of
+from tasks.operations import OPERATIONS, Rows, steps_of
 
 OUTPUTS = torch.linspace(-30, 30, 60_001, dtype=torch.float64)
 """V, fine enough that one of them is near the best."""

@@ -5,9 +5,10 @@ import math
 import pytest
 import torch
 
-from models import directions, noise
+from evaluation import latent_directions
+from evaluation.latent_directions import Found, breadth, slant, thickness
+from models import noise
 from models.attributes import Category, Code
-from models.directions import Found, breadth, slant, thickness
 from models.families.info import jittered
 from models.losses.information import mutual_information
 from models.model import Model
@@ -52,7 +53,7 @@ def test_directions_are_found_for_each_measure_apart_from_the_others():
     model = Bars()
     model.encode = in_turn(latents)
     measures = {"thickness": thickness, "slant": slant}
-    found = directions.regress(model, measures, model.decode(latents), torch.zeros(300, dtype=torch.long))
+    found = latent_directions.regress(model, measures, model.decode(latents), torch.zeros(300, dtype=torch.long))
     for name, axis in (("thickness", 0), ("slant", 1)):
         vector = found[name].vector
         assert vector[axis] / vector.norm() > 0.97
@@ -67,7 +68,7 @@ def in_turn(latents):
 
 def test_a_direction_takes_no_other_inputs_name(tmp_path):
     with pytest.raises(ValueError, match="seed"):
-        directions.write(tmp_path, {"seed": Found(torch.zeros(3), 1.0)})
+        latent_directions.write(tmp_path, {"seed": Found(torch.zeros(3), 1.0)})
 
 
 def test_what_is_put_into_a_latent_is_what_it_stands_for():

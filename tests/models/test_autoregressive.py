@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from models.model import build
-from models.operations import whole
+from tasks.operations import whole
 
 FAMILIES = ["pixelcnn", "pixelrnn"]
 

@@ -7,11 +7,12 @@ import pytest
 import torch
 
 from models.families.diffusion import GUIDED
-from models.inputs import DEFAULT_SAMPLER, DEFAULT_STEPS, FIELDS
 from models.model import build
 from models.noise import Stream, normal
-from models.operations import whole
 from models.samplers import SAMPLERS, ddim, ddpm, dpm_solver, karras_levels
+from models.sampling_defaults import DEFAULT_SAMPLER, DEFAULT_STEPS
+from tasks.inputs import FIELDS
+from tasks.operations import whole
 from tests.zoo import with_contrast
 
 MEAN, STD, HIGHEST = 0.3, 0.5, 40.0

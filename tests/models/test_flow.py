@@ -5,12 +5,11 @@ import math
 import pytest
 import torch
 
-from core.settings import SHIPPED_MODELS
 from models import checkpoint, noise
 from models.families.flow import BLACK_MEAN
 from models.model import build
 from models.nn.coupling import ActNorm, Glow, InvertibleConv
-from models.registry import Registry
+from models.registry import SHIPPED, Registry
 
 
 def moved(network):
@@ -47,7 +46,7 @@ def test_the_inverse_undoes_the_flow():
 
 @torch.inference_mode()
 def test_the_shipped_flow_goes_back_within_a_ten_thousandth():
-    entry = Registry([SHIPPED_MODELS])["mnist-glow"]
+    entry = Registry([SHIPPED])["mnist-glow"]
     network = checkpoint.read(entry.folder, entry.card).network
     images = network.inverse(noise.normal(range(16), (784,)))
     assert (network.inverse(network(images)[0]) - images).abs().max() < 1e-4

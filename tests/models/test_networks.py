@@ -9,12 +9,12 @@ from models.losses.likelihood import bernoulli_nll, kl_to_standard_normal
 from models.model import build
 from models.nn import dcgan
 from models.nn.augment import augmented
+from models.nn.image_pool import ImagePool
 from models.nn.patchgan import PatchGAN
 from models.nn.resnet import ResNetTranslator
 from models.nn.unet import UNetTranslator
-from models.training.pool import ImagePool
-from models.training.start import start_with
 from tests.zoo import with_contrast
+from training.start import start_with
 
 
 @pytest.mark.parametrize("size", [16, 28, 32, 64, 128])

@@ -7,14 +7,14 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from evaluation.prompts import prompts
+from evaluation.retrieval import thumbnails
 from models.card import Task
-from models.metrics.prompts import prompts
-from models.metrics.retrieval import thumbnails
 from models.model import build
 from models.nn.edges import edges
 from models.nn.text import TextEncoder, bags
 from models.text import GRAMS, grams, words
-from models.training import captions
+from training import captions
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,9 @@ from math import comb
 import pytest
 import torch
 
-from models.metrics.diversity import diversity
-from models.metrics.retrieval import retrieval, thumbnails
-from models.metrics.translations import _cut, _requests, judged_right
+from evaluation.diversity import diversity
+from evaluation.retrieval import retrieval, thumbnails
+from evaluation.translations import _cut, _requests, judged_right
 
 
 def test_what_equals_its_truth_is_always_found_and_what_is_farthest_never():

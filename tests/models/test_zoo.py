@@ -4,15 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from core.settings import SHIPPED_MODELS
 from models import checkpoint
 from models.card import CARD_FILE, WEIGHTS_FILE, Card
-from models.inputs import input_model
-from models.operations import OPERATIONS, tasks_of, to_pixels, whole
-from models.registry import Registry
-from models.training import recipe
+from models.registry import SHIPPED, Registry
+from tasks.inputs import input_model
+from tasks.operations import OPERATIONS, tasks_of, to_pixels, whole
+from training import recipe
 
-REGISTRY = Registry([SHIPPED_MODELS])
+REGISTRY = Registry([SHIPPED])
 NAMES = [entry.card.name for entry in REGISTRY]
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 
+from jobs import keys, records
+from jobs.prediction import Order, Priority
 from models.card import Task
-from workers import jobs
-from workers.jobs import Order, Priority
 
 
 def order(model="toy-dcgan", task=Task.SAMPLE, **fields):
@@ -14,15 +14,15 @@ def order(model="toy-dcgan", task=Task.SAMPLE, **fields):
 
 
 def enqueue(redis, prediction, wanted, priority=Priority.NORMAL, timeout_s=60, waiter=""):
-    fields = jobs.new_job(prediction, wanted, priority, timeout_s, 100, waiter=waiter)
-    redis.hset(jobs.job_key(prediction), mapping=fields)
-    redis.sadd("rq:queues", jobs.queue_key(wanted.model, priority))
-    redis.rpush(jobs.queue_key(wanted.model, priority), prediction)
+    fields = records.new_job(prediction, wanted, priority, timeout_s, 100, waiter=waiter)
+    redis.hset(keys.job_key(prediction), mapping=fields)
+    redis.sadd("rq:queues", keys.queue_key(wanted.model, priority))
+    redis.rpush(keys.queue_key(wanted.model, priority), prediction)
 
 
 def snapshot(redis, prediction):
-    results = redis.xrevrange(jobs.results_key(prediction), count=1)
-    return jobs.snapshot(prediction, redis.hgetall(jobs.job_key(prediction)), results)
+    results = redis.xrevrange(keys.results_key(prediction), count=1)
+    return records.snapshot(prediction, redis.hgetall(keys.job_key(prediction)), results)
 
 
 def wait_until(condition, timeout_s=30):

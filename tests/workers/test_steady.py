@@ -12,12 +12,12 @@ from rq.registry import StartedJobRegistry
 from rq.worker_registration import REDIS_WORKER_KEYS
 
 from core.embedded_redis import EmbeddedRedis
+from jobs import keys
+from jobs.prediction import Priority
 from tests.workers.jobs import enqueue, order, wait_until
-from workers import jobs
-from workers.jobs import Priority
 
 NAMES = [f"p{index}" for index in range(4)]
-QUEUE = jobs.queue_name("toy-dcgan", Priority.NORMAL)
+QUEUE = keys.queue_name("toy-dcgan", Priority.NORMAL)
 
 
 @pytest.fixture
@@ -30,12 +30,12 @@ def own(tmp_path_factory):
 
 
 def statuses(redis):
-    return {redis.hget(jobs.job_key(name), "status") for name in NAMES}
+    return {redis.hget(keys.job_key(name), "status") for name in NAMES}
 
 
 def assert_done_once(redis):
-    assert [redis.xlen(jobs.results_key(name)) for name in NAMES] == [1] * 4
-    assert redis.hgetall(jobs.ENDS) == {b"toy-dcgan sample succeeded": b"4"}
+    assert [redis.xlen(keys.results_key(name)) for name in NAMES] == [1] * 4
+    assert redis.hgetall(keys.END_COUNTS) == {b"toy-dcgan sample succeeded": b"4"}
     assert StartedJobRegistry(QUEUE, redis).get_job_ids() == []
     assert redis.lrange(f"rq:queue:{QUEUE}:intermediate", 0, -1) == []
 
@@ -56,7 +56,7 @@ def test_a_busy_worker_keeps_its_answers_until_redis_is_back(own, spawn, away_s)
         assert_done_once(redis)
         assert worker.is_alive()
         enqueue(redis, "next", order())
-        wait_until(lambda: redis.hget(jobs.job_key("next"), "status") == b"finished")
+        wait_until(lambda: redis.hget(keys.job_key("next"), "status") == b"finished")
 
 
 def test_an_idle_worker_takes_what_comes_after_an_outage(own, spawn):
@@ -68,7 +68,7 @@ def test_an_idle_worker_takes_what_comes_after_an_outage(own, spawn):
         time.sleep(1)
         own.start()
         enqueue(redis, "p", order())
-        wait_until(lambda: redis.hget(jobs.job_key("p"), "status") == b"finished")
+        wait_until(lambda: redis.hget(keys.job_key("p"), "status") == b"finished")
         assert worker.is_alive()
 
 
@@ -100,10 +100,10 @@ def test_a_worker_that_was_taken_for_dead_gives_up_its_batch(redis, spawn):
     wait_until(lambda: statuses(redis) == {b"finished"})
     os.kill(first.pid, signal.SIGCONT)
     enqueue(redis, "next", order())
-    wait_until(lambda: redis.hget(jobs.job_key("next"), "status") == b"finished")
+    wait_until(lambda: redis.hget(keys.job_key("next"), "status") == b"finished")
     time.sleep(1.5)  # for the first to hand over what it made
-    assert [redis.xlen(jobs.results_key(name)) for name in NAMES] == [1] * 4
-    assert redis.hgetall(jobs.ENDS) == {b"toy-dcgan sample succeeded": b"5"}
+    assert [redis.xlen(keys.results_key(name)) for name in NAMES] == [1] * 4
+    assert redis.hgetall(keys.END_COUNTS) == {b"toy-dcgan sample succeeded": b"5"}
     assert first.is_alive()
 
 
@@ -120,20 +120,20 @@ def test_a_worker_that_redis_has_forgotten_registers_again(redis, spawn):
 def test_a_cancel_whose_message_was_lost_is_heard_with_the_next_heartbeat(redis, spawn):
     spawn(2)
     enqueue(redis, "p", order())
-    wait_until(lambda: redis.hget(jobs.job_key("p"), "status") == b"started")
-    redis.set(jobs.cancel_key("p"), 1)
-    wait_until(lambda: redis.hget(jobs.job_key("p"), "status") != b"started")
-    assert redis.hget(jobs.job_key("p"), "status") == b"canceled"
+    wait_until(lambda: redis.hget(keys.job_key("p"), "status") == b"started")
+    redis.set(keys.cancel_key("p"), 1)
+    wait_until(lambda: redis.hget(keys.job_key("p"), "status") != b"started")
+    assert redis.hget(keys.job_key("p"), "status") == b"canceled"
 
 
 def test_the_lock_of_a_killed_caretaker_holds_nobody_up(redis, spawn):
     victim = spawn(30)
     enqueue(redis, "p", order())
-    wait_until(lambda: redis.hget(jobs.job_key("p"), "status") == b"started")
+    wait_until(lambda: redis.hget(keys.job_key("p"), "status") == b"started")
     victim.kill()
     redis.set("rq:clean_registries:" + f"rq:queue:{QUEUE}", 1)  # what rq's own maintenance would heed for 15 minutes
     spawn(0)
-    wait_until(lambda: redis.hget(jobs.job_key("p"), "status") == b"finished")
+    wait_until(lambda: redis.hget(keys.job_key("p"), "status") == b"finished")
 
 
 def test_rq_info_tells_the_truth_about_batches(redis, redis_url, spawn):

@@ -15,15 +15,16 @@ from rq.serializers import JSONSerializer
 from rq.utils import now, utcformat
 
 from core.settings import Settings
+from jobs import completions, keys, records
+from jobs.prediction import Order, Priority, Status
 from models.card import Task
 from models.registry import Registry
 from tests import zoo
 from tests.conftest import pixels_of
 from tests.workers.jobs import enqueue, order, snapshot, wait_until
-from workers import jobs, news, worker
-from workers.batching import Batches, Place
+from workers import worker
+from workers.batching import Batches, QueueCandidate
 from workers.engine import Engine
-from workers.jobs import Order, Priority, Status
 from workers.worker import FAIR_EVERY, BatchWorker
 
 
@@ -84,16 +85,16 @@ def test_a_worker_that_is_busy_with_another_model_has_no_share(redis, pair):
 
 def test_an_api_process_that_waits_is_told_the_end_with_its_images(redis, batch_worker):
     heard = redis.pubsub(ignore_subscribe_messages=True)
-    heard.subscribe(news.channel("api"))
+    heard.subscribe(completions.channel("api"))
     heard.get_message(timeout=1)
     enqueue(redis, "waited", order(n=2), waiter="api")
     enqueue(redis, "other", order())
     batch_worker.work(burst=True)
-    (told,) = news.unpack(heard.get_message(timeout=5)["data"])
+    (told,) = completions.unpack(heard.get_message(timeout=5)["data"])
     found = snapshot(redis, "waited")
     assert (told.id, told.answer, told.started_at) == ("waited", found.answer, found.started_at)
     assert told.ended_at == found.ended_at
-    assert list(told.blobs) == redis.mget(jobs.image_key("waited", 0), jobs.image_key("waited", 1))
+    assert list(told.blobs) == redis.mget(keys.image_key("waited", 0), keys.image_key("waited", 1))
 
 
 def test_a_batch_is_never_larger_than_the_card_allows(redis, batch_worker):
@@ -107,15 +108,15 @@ def test_rq_itself_tells_the_truth(redis, batch_worker):
     enqueue(redis, "good", order())
     enqueue(redis, "bad", order(n="many"))
     batch_worker.work(burst=True)
-    name = jobs.queue_name("toy-dcgan", Priority.NORMAL)
+    name = keys.queue_name("toy-dcgan", Priority.NORMAL)
     assert FinishedJobRegistry(name, redis).get_job_ids() == ["good"]
     assert FailedJobRegistry(name, redis).get_job_ids() == ["bad"]
     assert StartedJobRegistry(name, redis).get_job_ids() == []
     job = Job.fetch("good", redis, JSONSerializer)
     assert job.get_status() == JobStatus.FINISHED
     assert job.latest_result().return_value["images"][0]["seed"] == 1
-    assert redis.ttl(jobs.job_key("good")) > 0
-    assert redis.ttl(jobs.image_key("good", 0)) > 0
+    assert redis.ttl(keys.job_key("good")) > 0
+    assert redis.ttl(keys.image_key("good", 0)) > 0
     assert redis.lrange(Queue(name, redis).intermediate_queue_key, 0, -1) == []
 
 
@@ -155,13 +156,13 @@ def test_a_job_that_breaks_the_forward_pass_fails_alone_and_is_not_run_again(red
 
 
 def test_a_job_of_another_function_is_refused(redis, batch_worker):
-    fields = jobs.new_job("evil", order(), Priority.NORMAL, 60, 100)
+    fields = records.new_job("evil", order(), Priority.NORMAL, 60, 100)
     job = Job.create("os.getcwd", id="evil", connection=redis, serializer=JSONSerializer)
-    redis.hset(jobs.job_key("evil"), mapping=fields | {"data": job.to_dict()["data"]})
-    redis.sadd("rq:queues", jobs.queue_key("toy-dcgan", Priority.NORMAL))
-    redis.rpush(jobs.queue_key("toy-dcgan", Priority.NORMAL), "evil")
+    redis.hset(keys.job_key("evil"), mapping=fields | {"data": job.to_dict()["data"]})
+    redis.sadd("rq:queues", keys.queue_key("toy-dcgan", Priority.NORMAL))
+    redis.rpush(keys.queue_key("toy-dcgan", Priority.NORMAL), "evil")
     batch_worker.work(burst=True)
-    assert redis.hget(jobs.job_key("evil"), "status") == b"failed"
+    assert redis.hget(keys.job_key("evil"), "status") == b"failed"
 
 
 def test_a_damaged_model_fails_its_own_predictions_and_the_worker_lives(redis, redis_url, tmp_path):
@@ -209,7 +210,7 @@ def batches_of(batch_worker, monkeypatch):
 
 def age(redis, prediction, seconds):
     """Makes a waiting job one that has waited for longer."""
-    redis.hset(jobs.job_key(prediction), "enqueued_at", utcformat(now() - timedelta(seconds=seconds)))
+    redis.hset(keys.job_key(prediction), "enqueued_at", utcformat(now() - timedelta(seconds=seconds)))
 
 
 def test_models_in_memory_go_first(redis, batch_worker, monkeypatch):
@@ -287,8 +288,8 @@ def test_images_of_one_request_may_exceed_the_batch(redis, batch_worker):
     batch_worker.work(burst=True)
     images = snapshot(redis, "many").answer.images
     assert [image.seed for image in images] == list(range(1, 41))
-    first = pixels_of(redis.get(jobs.image_key("many", 0)))
-    last = pixels_of(redis.get(jobs.image_key("many", 39)))
+    first = pixels_of(redis.get(keys.image_key("many", 0)))
+    last = pixels_of(redis.get(keys.image_key("many", 39)))
     assert not np.array_equal(first, last)
 
 
@@ -297,72 +298,72 @@ def test_what_a_killed_worker_held_is_done_by_the_next_and_nothing_twice(redis, 
     names = [f"p{index}" for index in range(8)]
     for index, name in enumerate(names):
         enqueue(redis, name, order(seed=index))
-    wait_until(lambda: redis.hget(jobs.job_key("p0"), "status") == b"started")
+    wait_until(lambda: redis.hget(keys.job_key("p0"), "status") == b"started")
     os.kill(first.pid, signal.SIGKILL)
     first.join()
     spawn(slow_s=0)
-    wait_until(lambda: all(redis.hget(jobs.job_key(name), "status") == b"finished" for name in names))
-    assert [redis.xlen(jobs.results_key(name)) for name in names] == [1] * 8
+    wait_until(lambda: all(redis.hget(keys.job_key(name), "status") == b"finished" for name in names))
+    assert [redis.xlen(keys.results_key(name)) for name in names] == [1] * 8
 
 
 def test_a_queue_in_the_place_of_another_is_found_by_an_idle_worker(redis, spawn):
     spawn(slow_s=0)
     enqueue(redis, "p", order())
-    wait_until(lambda: redis.hget(jobs.job_key("p"), "status") == b"finished")
-    redis.srem("rq:queues", jobs.queue_key("toy-dcgan", Priority.NORMAL))
+    wait_until(lambda: redis.hget(keys.job_key("p"), "status") == b"finished")
+    redis.srem("rq:queues", keys.queue_key("toy-dcgan", Priority.NORMAL))
     enqueue(redis, "q", order(), Priority.LOW)
-    wait_until(lambda: redis.hget(jobs.job_key("q"), "status") == b"finished")
+    wait_until(lambda: redis.hget(keys.job_key("q"), "status") == b"finished")
 
 
 def test_a_worker_that_dies_as_soon_as_it_has_taken_jobs_loses_nothing(redis, spawn):
     enqueue(redis, "p", order())
-    queue = Queue(jobs.queue_name("toy-dcgan", Priority.NORMAL), redis)
-    batch = Batches(redis, "dead").begin(lambda used: [Place(queue, 0, 16)], now(), heartbeat_ttl_s=1)
+    queue = Queue(keys.queue_name("toy-dcgan", Priority.NORMAL), redis)
+    batch = Batches(redis, "dead").begin(lambda used: [QueueCandidate(queue, 0, 16)], now(), heartbeat_ttl_s=1)
     assert [task.id for task in batch.tasks] == ["p"]
     spawn(slow_s=0)
-    wait_until(lambda: redis.hget(jobs.job_key("p"), "status") == b"finished")
+    wait_until(lambda: redis.hget(keys.job_key("p"), "status") == b"finished")
 
 
 def test_a_job_that_kills_two_workers_fails_as_worker_lost(redis, spawn):
     woken = redis.pubsub(ignore_subscribe_messages=True)
-    woken.subscribe(jobs.FINISHED)
+    woken.subscribe(keys.FINISHED)
     woken.get_message(timeout=1)
     enqueue(redis, "p", order())
     for retries_left in (b"1", b"0"):
         victim = spawn(slow_s=30)
         running = [b"started", retries_left]
-        wait_until(lambda running=running: redis.hmget(jobs.job_key("p"), "status", "retries_left") == running)
+        wait_until(lambda running=running: redis.hmget(keys.job_key("p"), "status", "retries_left") == running)
         os.kill(victim.pid, signal.SIGKILL)
         victim.join()
     spawn(slow_s=0)
-    wait_until(lambda: redis.hget(jobs.job_key("p"), "status") == b"failed")
+    wait_until(lambda: redis.hget(keys.job_key("p"), "status") == b"failed")
     found = snapshot(redis, "p")
     assert found.failure.code == "worker_lost"
     assert found.ended_at > found.started_at
     assert woken.get_message(timeout=5)["data"] == b"p"
-    assert redis.hgetall(jobs.ENDS) == {b"toy-dcgan sample failed": b"1"}
+    assert redis.hgetall(keys.END_COUNTS) == {b"toy-dcgan sample failed": b"1"}
 
 
 def test_sigterm_finishes_the_batch_and_takes_no_more(redis, spawn):
     process = spawn(slow_s=1.5)
     for index in range(8):
         enqueue(redis, f"p{index}", order(seed=index))
-    wait_until(lambda: redis.hget(jobs.job_key("p0"), "status") == b"started")
+    wait_until(lambda: redis.hget(keys.job_key("p0"), "status") == b"started")
     process.terminate()
     process.join(10)
-    statuses = [redis.hget(jobs.job_key(f"p{index}"), "status") for index in range(8)]
+    statuses = [redis.hget(keys.job_key(f"p{index}"), "status") for index in range(8)]
     assert statuses == [b"finished"] * 4 + [b"queued"] * 4
 
 
 def test_a_cancel_before_the_worker_begins_is_heeded(redis, batch_worker):
     for name in ("keep", "drop"):
         enqueue(redis, name, order())
-    redis.set(jobs.cancel_key("drop"), 1)
+    redis.set(keys.cancel_key("drop"), 1)
     batch_worker.work(burst=True)
     assert snapshot(redis, "keep").status is Status.SUCCEEDED
-    assert redis.hget(jobs.job_key("drop"), "status") == b"canceled"
-    assert redis.get(jobs.image_key("drop", 0)) is None
-    assert redis.zcard(f"rq:wip:{jobs.queue_name('toy-dcgan', Priority.NORMAL)}") == 0
+    assert redis.hget(keys.job_key("drop"), "status") == b"canceled"
+    assert redis.get(keys.image_key("drop", 0)) is None
+    assert redis.zcard(f"rq:wip:{keys.queue_name('toy-dcgan', Priority.NORMAL)}") == 0
 
 
 def test_a_running_prediction_stops_between_steps_when_it_is_canceled(redis, batch_worker, monkeypatch):
@@ -372,12 +373,12 @@ def test_a_running_prediction_stops_between_steps_when_it_is_canceled(redis, bat
 
     def cancel_after_the_first(*given):
         passes.append(1)
-        redis.publish(jobs.CANCEL, "long")
+        redis.publish(keys.CANCEL, "long")
         wait_until(lambda: batch_worker.in_hand["long"].canceled.is_set())
         return steps(*given)
 
     monkeypatch.setattr(batch_worker.engine, "_steps", cancel_after_the_first)
     batch_worker.work(burst=True)
     assert len(passes) == 1, "four passes would make 64 images"
-    assert redis.hget(jobs.job_key("long"), "status") == b"canceled"
-    assert redis.ttl(jobs.job_key("long")) > 0
+    assert redis.hget(keys.job_key("long"), "status") == b"canceled"
+    assert redis.ttl(keys.job_key("long")) > 0

@@ -1,0 +1,118 @@
+"""API keys: who may ask, for what, and within which limits. They live in Redis; of each token only a hash is kept."""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from enum import StrEnum
+from hashlib import sha256
+
+from pydantic import BaseModel, ConfigDict, Field
+from redis.asyncio import Redis
+
+from core.settings import Rate
+from jobs import keys
+
+_PREFIX = "ek_"
+
+
+class Scope(StrEnum):
+    """What a key may do."""
+
+    READ = "read"
+    PREDICT = "predict"
+    ADMIN = "admin"
+
+
+class Key(BaseModel):
+    """A key as it is kept. A limit that is None is the settings' default."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    name: str = Field(min_length=1, max_length=64)
+    scopes: frozenset[Scope] = Field(min_length=1)
+    rate: Rate | None = None
+    outstanding: int | None = Field(None, ge=1)
+    daily: int | None = Field(None, ge=1)
+    created_at: datetime
+    digest: str
+
+    def allows(self, *scopes: Scope) -> bool:
+        """Whether the key has one of the scopes; `admin` stands for all."""
+        return not self.scopes.isdisjoint({Scope.ADMIN, *scopes})
+
+
+class Keys:
+    """The keys of one Redis."""
+
+    def __init__(self, redis: Redis):
+        self.redis = redis
+
+    @classmethod
+    @asynccontextmanager
+    async def at(cls, url: str) -> AsyncIterator[Keys]:
+        """The keys of the Redis at `url`, on a connection of their own."""
+        async with Redis.from_url(url, socket_timeout=10, socket_connect_timeout=2) as redis:
+            yield cls(redis)
+
+    async def create(
+        self,
+        name: str,
+        scopes: Iterable[Scope],
+        rate: str | None = None,
+        outstanding: int | None = None,
+        daily: int | None = None,
+    ) -> tuple[Key, str]:
+        """Makes a key; answers with it and its token, which cannot be had again.
+
+        Raises:
+            pydantic.ValidationError: a name, scope or limit that is none.
+        """
+        id = secrets.token_hex(6)
+        token = f"{_PREFIX}{id}_{secrets.token_urlsafe(32)}"
+        key = Key(
+            id=id,
+            name=name,
+            scopes=frozenset(scopes),
+            rate=rate,
+            outstanding=outstanding,
+            daily=daily,
+            created_at=datetime.now(UTC),
+            digest=_digest(token),
+        )
+        await self.redis.hset(keys.API_KEYS, id, key.model_dump_json())
+        return key, token
+
+    async def find(self, token: str) -> Key | None:
+        """The key of a token, or None for a token that is unknown or revoked.
+
+        The token names its key, so that what is compared, in constant time, is one digest with one digest.
+        """
+        id = token.removeprefix(_PREFIX).partition("_")[0]
+        found = await self.redis.hget(keys.API_KEYS, id)
+        if found is None:
+            return None
+        key = Key.model_validate_json(found)
+        return key if hmac.compare_digest(_digest(token), key.digest) else None
+
+    async def all(self) -> list[Key]:
+        """Every key, the oldest first."""
+        found = (await self.redis.hgetall(keys.API_KEYS)).values()
+        return sorted(map(Key.model_validate_json, found), key=lambda key: key.created_at)
+
+    async def any(self) -> bool:
+        """Whether there is a key at all."""
+        return bool(await self.redis.hlen(keys.API_KEYS))
+
+    async def revoke(self, id: str) -> bool:
+        """Forgets a key, from the next request on; False if there is none of that id."""
+        return bool(await self.redis.hdel(keys.API_KEYS, id))
+
+
+def _digest(token: str) -> str:
+    """SHA-256: a token is 32 random bytes, so there is nothing to guess that a slow password hash would protect."""
+    return sha256(token.encode()).hexdigest()

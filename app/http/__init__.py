@@ -1,0 +1,1 @@
+"""The HTTP edge: bounds, errors, parsing, forms of answers, the OpenAPI document, the page."""

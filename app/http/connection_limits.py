@@ -1,0 +1,105 @@
+"""HTTP on the wire: uvicorn's protocol with bounds on how long and how large a request may be on its way."""
+
+from __future__ import annotations
+
+from asyncio import Transport
+from asyncio.events import TimerHandle
+from typing import Any
+from uuid import uuid4
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from app.http.errors import PROBLEM_JSON, HeadTooLarge, Malformed, Problem, TooSlow, body_of
+from core import logs
+
+log = logs.get(__name__)
+
+MAX_HEAD = 64 * 2**10
+"""Bytes of a request line with its headers; one read of the socket more may be held."""
+
+
+READ_TIMEOUT = "read_timeout_s"
+"""Of the application's lifespan state: how long a head, and then a body, may take to arrive."""
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """Refuses heads that come too slowly or grow too large, and hangs up on bodies that nobody reads (slow loris).
+
+    uvicorn by itself waits for ever for the rest of a request, and keeps a head of any size. Bodies that a handler
+    reads are bounded by `middleware.LimitBody`, which can still answer in the form of the route.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self._read_timeout_s: float = self.app_state[READ_TIMEOUT]
+        self._overdue: TimerHandle | None = None
+        self._in_head = True
+        self._head_bytes = 0
+
+    def connection_made(self, transport: Transport) -> None:
+        """A new connection is expected to send something soon."""
+        super().connection_made(transport)
+        self._expect()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nothing is expected any more."""
+        self._received()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Starts the clock of a request with its first byte."""
+        if self._overdue is None:
+            self._expect()
+        if self._in_head:
+            self._head_bytes += len(data)
+        super().data_received(data)
+        if self._in_head and self._head_bytes > MAX_HEAD:
+            self._refuse(HeadTooLarge(f"the request's head exceeds {MAX_HEAD:,} bytes"))
+
+    def on_headers_complete(self) -> None:
+        """The head is in."""
+        self._in_head, self._head_bytes = False, 0
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """The request is in, with its body; the next one begins with a head."""
+        self._in_head = True
+        self._received()
+        super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """uvicorn's answer to what is no HTTP, as a problem."""
+        self._refuse(Malformed("this is not a valid HTTP request"))
+
+    def _expect(self) -> None:
+        self._overdue = self.loop.call_later(self._read_timeout_s, self._too_slow)
+
+    def _received(self) -> None:
+        if self._overdue is not None:
+            self._overdue.cancel()
+            self._overdue = None
+
+    def _too_slow(self) -> None:
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._expect()  # a handler is at work; who waits for the body is answered by `LimitBody`
+        elif self._in_head and self._head_bytes:
+            self._refuse(TooSlow(f"the request's head did not arrive within {self._read_timeout_s:g} s"))
+        else:
+            self.transport.close()
+
+    def _refuse(self, problem: Problem) -> None:
+        """Answers a request that no handler will see, and hangs up."""
+        if self.transport.is_closing():
+            return
+        request_id = uuid4().hex
+        log.info("request_refused", request=request_id, status=problem.status, code=problem.code)
+        body = body_of(problem, request_id).model_dump_json().encode()
+        head = {
+            "Content-Type": PROBLEM_JSON,
+            "Content-Length": str(len(body)),
+            "X-Request-Id": request_id,
+            "Connection": "close",
+        }
+        lines = "".join(f"{name}: {value}\r\n" for name, value in head.items())
+        self.transport.write(STATUS_LINE[problem.status] + lines.encode() + b"\r\n" + body)
+        self.transport.close()

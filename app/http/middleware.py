@@ -1,0 +1,165 @@
+"""Around every request: an id, a log line, a metric, a bound on the body. Plain ASGI, so streams stay streams."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from secrets import token_hex
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.http.errors import TooLarge, TooSlow, Unavailable, render
+from app.http.page import policy
+from app.monitoring.metrics import ApiMetrics
+from core import logs
+
+log = logs.get("app.requests")
+
+CORS = {
+    "allow_methods": ("GET", "POST", "PUT", "DELETE"),
+    "allow_headers": (
+        "Authorization", "Cancel-After", "Content-Type", "Idempotency-Key", "If-None-Match", "Last-Event-ID", "Prefer",
+        "X-Request-Id", "traceparent",
+    ),
+    "expose_headers": (
+        "Content-Location", "ETag", "Location", "Preference-Applied", "RateLimit-Limit", "RateLimit-Remaining",
+        "RateLimit-Reset", "Retry-After", "Server-Timing", "X-Request-Id", "X-Seed",
+    ),
+}  # fmt: skip
+"""What pages of the allowed origins may send and read. No credentials: a key travels in a header, never in a cookie."""
+
+_CAUTIOUS = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer"))
+"""Headers of every answer. No handler sets them, nor the others that `Observe` adds."""
+
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+
+
+class Observe:
+    """Gives each request an id (the caller's `X-Request-Id` if that is plain), binds it to the logs, and counts it.
+
+    The trace that a caller's `traceparent` names (W3C Trace Context) is in the logs too.
+
+    The answer carries what is put into `request.state.headers`, unless it says otherwise itself.
+    """
+
+    def __init__(self, app: ASGIApp, metrics: ApiMetrics):
+        self.app = app
+        self.metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        given = Headers(scope=scope).get("x-request-id", "")
+        request_id = given if _REQUEST_ID.fullmatch(given) else token_hex(16)
+        added: dict[str, str] = {}
+        scope.setdefault("state", {}).update(request_id=request_id, headers=added)
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request=request_id)
+        if trace := _TRACEPARENT.fullmatch(Headers(scope=scope).get("traceparent", "")):
+            structlog.contextvars.bind_contextvars(trace=trace[1])
+        started, status = time.perf_counter(), 500
+
+        async def observed(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                always = [(b"x-request-id", request_id.encode()), *_CAUTIOUS]
+                always.append((b"content-security-policy", policy(scope["path"])))
+                message["headers"] = [*message["headers"], *always]
+                if added:
+                    headers = MutableHeaders(scope=message)
+                    for name, value in added.items():
+                        headers.setdefault(name, value)
+            await send(message)
+
+        try:
+            await self.app(scope, receive, observed)
+        finally:
+            route = getattr(scope.get("route"), "path", "unmatched")
+            seconds = time.perf_counter() - started
+            self.metrics.observe_request(scope["method"], route, status, seconds)
+            quiet = route in ("/livez", "/readyz", "/metrics")
+            log.log(
+                10 if quiet else 20,
+                "request",
+                method=scope["method"],
+                path=scope["path"],
+                status=status,
+                ms=round(seconds * 1000, 1),
+            )
+
+
+class Head:
+    """Answers HEAD as GET, without the body (RFC 9110, 9.3.2)."""
+
+    def __init__(self, app: ASGIApp):
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self.app(scope, receive, send)
+            return
+
+        async def without_body(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                await send(message)
+                await send({"type": "http.response.body"})
+
+        await self.app({**scope, "method": "GET"}, receive, without_body)
+
+
+class LimitBody:
+    """Bounds bodies: each in size and in time, and all that are held at once in size.
+
+    One that is too large is refused by `Content-Length` before a byte is read, or once the stream passes the bound.
+    """
+
+    def __init__(self, app: ASGIApp, max_bytes: int, max_held: int, timeout_s: float):
+        self.app = app
+        self.max_bytes = max_bytes
+        self.max_held = max_held
+        self.timeout_s = timeout_s
+        self._held = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        declared = Headers(scope=scope).get("content-length", "")
+        if declared.isdigit() and int(declared) > self.max_bytes:
+            await render(Request(scope), self._too_large())(scope, receive, send)
+            return
+        received, more = 0, True
+        deadline = asyncio.get_running_loop().time() + self.timeout_s
+
+        async def bounded() -> Message:
+            nonlocal received, more
+            if not more:  # what is waited for now is the client's leaving
+                return await receive()
+            try:
+                async with asyncio.timeout_at(deadline):
+                    message = await receive()
+            except TimeoutError:
+                raise TooSlow(f"the request's body did not arrive within {self.timeout_s:g} s") from None
+            more = message.get("more_body", False)
+            received += len(message.get("body", b""))
+            self._held += len(message.get("body", b""))
+            if received > self.max_bytes:
+                raise self._too_large()
+            if self._held > self.max_held:
+                raise Unavailable("too many request bodies are being read at the moment", code="busy")
+            return message
+
+        try:
+            await self.app(scope, bounded, send)
+        finally:
+            self._held -= received
+
+    def _too_large(self) -> TooLarge:
+        return TooLarge(f"the request body exceeds the limit of {self.max_bytes:,} bytes")

@@ -1,0 +1,64 @@
+"""The playground: the files of `app/web`, and what a browser lets pages of this server do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fastapi import FastAPI, Request
+from starlette.responses import Response
+
+from app.http.errors import NotFound
+
+_FOLDER = (Path(__file__).parent.parent / "web").resolve()
+_TYPES = {
+    ".css": "text/css", ".html": "text/html", ".js": "text/javascript", ".svg": "image/svg+xml", ".txt": "text/plain",
+    ".woff2": "font/woff2",
+}  # fmt: skip
+
+_STRICT = (
+    b"default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; connect-src 'self'; "
+    b"img-src 'self' data: blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+    b"require-trusted-types-for 'script'; trusted-types 'none'"
+)
+_DOCS = (
+    b"default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    b"worker-src 'self' blob:; base-uri 'none'; frame-ancestors 'none'"
+)
+
+
+def policy(path: str) -> bytes:
+    """The Content-Security-Policy of an answer: nothing inline and nothing from elsewhere.
+
+    Only the pages of Swagger and Redoc, which consist of inline scripts, get by with less.
+    """
+    return _DOCS if path in ("/docs", "/redoc", "/docs/oauth2-redirect") else _STRICT
+
+
+def install(app: FastAPI) -> None:
+    """Serves the page at `/` and its parts under `/web`."""
+
+    @app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
+    async def index(request: Request) -> Response:
+        return _file(request, "index.html")
+
+    @app.get("/web/{name:path}", include_in_schema=False)
+    async def part(request: Request, name: str) -> Response:
+        return _file(request, name)
+
+
+def _file(request: Request, name: str) -> Response:
+    """A file, unless the browser has it. It is asked for each time: after an update nobody sees half of the old page.
+
+    The files are few kilobytes in the system's cache, so they are read here rather than in a thread.
+
+    Raises:
+        NotFound: no file of the page.
+    """
+    path = (_FOLDER / name.replace("\0", "")).resolve()
+    if path.suffix not in _TYPES or not path.is_relative_to(_FOLDER) or not path.is_file():
+        raise NotFound("the page has no such part")
+    about = path.stat()
+    headers = {"Cache-Control": "no-cache", "ETag": f'"{about.st_mtime_ns:x}-{about.st_size:x}"'}
+    if headers["ETag"] in request.headers.get("if-none-match", ""):
+        return Response(None, 304, headers)
+    return Response(path.read_bytes(), 200, headers, _TYPES[path.suffix])

@@ -1,0 +1,395 @@
+"""From a request to a prediction: check it against the card, store its pictures, enqueue it, wait for it."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import secrets
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
+from copy import copy
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+import structlog
+from redis.exceptions import RedisError
+
+from app.access.callers import ANYBODY, Caller
+from app.http.errors import (
+    ClientGone,
+    Conflict,
+    FieldError,
+    Invalid,
+    NotAcceptable,
+    NotFound,
+    Unavailable,
+)
+from app.monitoring.metrics import ApiMetrics
+from app.predictions import rendering
+from app.predictions.event_stream import Watchers
+from app.predictions.input_validation import Files, validated_input
+from app.predictions.picture_sources import Source, Sources
+from app.predictions.store import ExistingPrediction, HistoryPosition, NewJob, QueueFull, Store, Waiter
+from app.predictions.uploads import require_texture, to_framed, to_holed, to_pixels
+from app.schemas.predictions import PredictionRequest
+from core import guard, logs
+from core.settings import Settings
+from jobs.prediction import ENDED, PICTURE_PREFIX, Order, Snapshot, Status, Webhook
+from models.card import Card, Task
+from models.registry import Entry, Registry
+from pictures.formats import MEDIA_TYPES, Animated, Format
+from pictures.framing import Frame
+from pictures.holes import Holes
+from tasks.inputs import framing
+
+log = logs.get(__name__)
+
+PREDICTION_ID = re.compile(r"^[A-Za-z0-9_-]{1,64}$")
+"""Ids that a caller may choose; ours are 32 hexadecimal digits."""
+
+SCAN = 100
+MAX_SCANNED = 1000
+"""Predictions that one page of the history looks at, and in what portions."""
+
+UNWATCHED_S = 0.25
+"""How long a client that waits for pictures is not watched for its leaving, which is noticed then."""
+
+
+@dataclass(frozen=True)
+class RequestName:
+    """How the caller names a request, so that sending it twice makes one prediction."""
+
+    id: str | None = None
+    key: str | None = None
+
+
+@dataclass(frozen=True)
+class WaitPolicy:
+    """How long the caller waits for the end, after how long the prediction is canceled, and who is waiting.
+
+    `leaving` returns when the client has gone; what only that client can get is canceled then.
+    """
+
+    wait_s: float = 0
+    cancel_after_s: float | None = None
+    leaving: Callable[[], Awaitable[None]] | None = None
+
+
+@dataclass(frozen=True)
+class AnswerForm:
+    """How the pictures of a prediction are answered: as one file of a format, a sheet if there are several or, if
+    `moving`, an animation; or, with no format, as they are."""
+
+    format: Format | Animated | None = None
+    moving: bool = False
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which predictions of the history are wanted."""
+
+    status: Status | None = None
+    model: str | None = None
+
+    def fits(self, found: Snapshot) -> bool:
+        """Whether this is one."""
+        return (self.status is None or found.status is self.status) and self.model in (None, found.order.model)
+
+
+class Predictions:
+    """What the routes do with predictions. All of them lie in Redis, so any API process answers for
+    any prediction; of its own a process counts the event streams that are open on it."""
+
+    def __init__(self, registry: Registry, store: Store, settings: Settings, metrics: ApiMetrics):
+        self.registry = registry
+        self.store = store
+        self.settings = settings
+        self.metrics = metrics
+        self.sources = Sources(store, settings)
+        self.watchers = Watchers(settings.max_watchers)
+        self.caller = ANYBODY
+
+    def of(self, caller: Caller) -> Predictions:
+        """The same for one caller: what it makes is its own, and it finds what it may see."""
+        if caller is self.caller:
+            return self
+        bound = copy(self)
+        bound.caller = caller
+        return bound
+
+    def entry(self, model: str) -> Entry:
+        """Raises `NotFound` for a model that is not served."""
+        try:
+            entry = self.registry[model]
+        except KeyError:
+            entry = None
+        if entry is None or not entry.card.tasks:
+            raise NotFound(f"there is no model {model!r}; GET /v1/models lists those there are", code="model_not_found")
+        return entry
+
+    def card(self, model: str) -> Card:
+        """Raises `NotFound` for a model that is not served."""
+        return self.entry(model).card
+
+    def task(self, card: Card, *wanted: Task) -> Task:
+        """The first of the wanted tasks that the model offers. Raises `Invalid` if there is none."""
+        for task in wanted:
+            if task in card.tasks:
+                return task
+        asked, offered = " or ".join(wanted), ", ".join(card.tasks)
+        raise Invalid(f"{card.name} does not {asked}; it offers {offered}", code="task_not_offered")
+
+    async def create(
+        self,
+        request: PredictionRequest,
+        files: Files,
+        wait: WaitPolicy,
+        name: RequestName | None = None,
+        form: AnswerForm | None = None,
+    ) -> Snapshot:
+        """Enqueues a prediction and waits for its end as long as the caller's wait lasts.
+
+        With a `form` its answer must be pictures.
+
+        A request that was named before, by id or idempotency key, is answered with the prediction that it made then.
+
+        Raises:
+            Problem: the request is wrong or over the caller's limits, or the system cannot take it now. In either
+                case nothing was enqueued.
+        """
+        await self.caller.count_request()
+        card = self.card(request.model)
+        task = self.task(card, request.task) if request.task else next(iter(card.tasks))
+        if form and not task.pictured:
+            raise NotAcceptable(f"{task} answers with numbers, not with pictures; send Accept: application/json")
+        if request.output.latents and not card.tells_latents(task):
+            here = FieldError(pointer="/output/latents", detail=f"{task} with {card.name} has no latents to tell")
+            raise Invalid("there are no latents", errors=[here])
+        values, pictures = validated_input(card, task, request.input, files)
+        if not await self.store.workers():
+            raise Unavailable("no worker is running", code="no_worker", retry_after_s=5)
+        webhook = await self._webhook(request)
+        pixels, placing = await self._pixels(card, task, values, pictures)
+        name = name or RequestName()
+        order = Order(
+            model=card.name,
+            task=task,
+            input=values,
+            output=request.output,
+            owner=self.caller.owner,
+            **placing,
+        )
+        job = NewJob(
+            id=name.id or secrets.token_hex(16),
+            order=_for_one_file(order, card, form),
+            priority=request.priority,
+            timeout_s=card.serving.timeout_s,
+            max_queue=self.settings.max_queue,
+            webhook=webhook,
+            waited=wait.wait_s > 0,
+            digest=_digest(request, files) if name.key else "",
+            idempotency=name.key and self.caller.owner + name.key,
+        )
+        structlog.contextvars.bind_contextvars(prediction=job.id)
+        with self.store.waiter(job.id) as waiter:
+            found = await self._claim_and_enqueue(job, pixels)
+            if isinstance(found, Snapshot) and wait.cancel_after_s is not None:
+                await self.store.cancel_later(job.id, wait.cancel_after_s)
+            if isinstance(found, Snapshot) and wait.wait_s > 0:
+                with suppress(RedisError):  # it was accepted, and will be made when Redis is back
+                    found = await self._ended(found, waiter, wait)
+        if isinstance(found, ExistingPrediction):
+            found = await self.wait(found.id, wait.wait_s)
+        return found
+
+    async def _ended(self, found: Snapshot, waiter: Waiter, wait: WaitPolicy) -> Snapshot:
+        """The new prediction once it has ended, or as it stands when wait does.
+
+        Raises:
+            ClientGone: nobody waits any more; the prediction was canceled.
+        """
+        if wait.leaving is None:
+            return await waiter.ended(found, wait.wait_s)
+        with _watched(wait.leaving, waiter.stop):
+            found = await waiter.ended(found, wait.wait_s)
+        if waiter.stopped and found.status not in ENDED:
+            await self.store.cancel(found)
+            raise ClientGone("the client left before the prediction ended, which was canceled")
+        return found
+
+    async def _claim_and_enqueue(self, job: NewJob, pictures: dict[str, bytes]) -> Snapshot | ExistingPrediction:
+        """`_enqueue`, counted against the caller unless it makes no new prediction."""
+        new = await self.caller.claim(job.id, job.order.count)
+        enqueued = False
+        try:
+            found = await self._enqueue(job, pictures)
+            enqueued = isinstance(found, Snapshot)
+        finally:
+            if not enqueued:
+                await self.caller.release(job.id if new else None, job.order.count)
+        return found
+
+    async def _enqueue(self, job: NewJob, pictures: dict[str, bytes]) -> Snapshot | ExistingPrediction:
+        """Raises `Unavailable` when the queue is full, `Invalid` when another request had the same name."""
+        try:
+            found = await self.store.enqueue(job, pictures)
+        except QueueFull:
+            model = job.order.model
+            pace = await self.store.pace(model) or 1
+            raise Unavailable(
+                f"{job.max_queue} predictions of {model} are waiting already",
+                code="queue_full",
+                retry_after_s=max(1, round(job.max_queue * pace)),
+            ) from None
+        if isinstance(found, ExistingPrediction):
+            if found.digest != job.digest:
+                raise Invalid("another request was made under this id or Idempotency-Key", code="idempotency_mismatch")
+            return found
+        self.metrics.accepted(job.order.model, job.order.task)
+        log.info("prediction_enqueued", model=job.order.model, task=job.order.task.value)
+        return found
+
+    async def get(self, prediction: str) -> Snapshot:
+        """Raises `NotFound` for an id that is unknown, has expired or is another caller's."""
+        found = await self.store.snapshot(prediction) if PREDICTION_ID.fullmatch(prediction) else None
+        if found is None or not self.caller.sees(found.order.owner):
+            raise NotFound(
+                "there is no prediction of this id; results are kept for a limited time", code="prediction_not_found"
+            )
+        return found
+
+    async def wait(self, prediction: str, wait_s: float) -> Snapshot:
+        """The prediction once it has ended, or as it stands after `wait_s`. Raises `NotFound`."""
+        with self.store.waiter(prediction) as waiter:
+            found = await self.get(prediction)
+            if found.status not in ENDED and wait_s > 0:
+                found = await waiter.ended(found, wait_s)
+        return found
+
+    async def history(
+        self, after: HistoryPosition | None, limit: int, wanted: Filter
+    ) -> tuple[list[Snapshot], HistoryPosition | None]:
+        """Up to `limit` of the caller's predictions that fit, newest first, and the last place looked at if there may
+        be more. A caller who sees all is shown all.
+
+        Looks at no more than `MAX_SCANNED` predictions, so a rare match may come pages later, after empty ones.
+        """
+        owner, page = "" if self.caller.sees_all else self.caller.owner, []
+        for _ in range(MAX_SCANNED // SCAN):
+            places = await self.store.history(owner, after, SCAN)
+            kept = await self.store.snapshots([place.id for place in places]) if places else []
+            if gone := [place.id for place, found in zip(places, kept, strict=True) if found is None]:
+                await self.store.strike(owner, gone)
+            for after, found in zip(places, kept, strict=True):
+                if found is not None and wanted.fits(found):
+                    page.append(found)
+                if len(page) == limit:
+                    return page, after
+            if len(places) < SCAN:
+                return page, None
+        return page, after
+
+    async def cancel(self, prediction: str) -> Snapshot:
+        """A waiting prediction never runs; a running one stops at its next step, or its result is dropped.
+
+        One that has ended stays as it is.
+        """
+        await self.store.cancel(await self.get(prediction))
+        return await self.get(prediction)
+
+    async def purge(self, prediction: str) -> None:
+        """Forgets an ended prediction and its bytes. Raises `Conflict` for one that has not ended."""
+        if not await self.store.purge(await self.get(prediction)):
+            raise Conflict("the prediction has not ended; cancel it first", code="not_ended")
+
+    async def _pixels(
+        self, card: Card, task: Task, values: dict[str, Any], pictures: dict[str, tuple[str, Source]]
+    ) -> tuple[dict[str, bytes], dict[str, Frame | Holes]]:
+        """Each picture as the model takes it, by its id; and what an order says of one of another size than its own:
+        how it is framed, or how its holes are filled."""
+        most = self.settings.max_pixels
+        if task is Task.INPAINT:
+            names = [values[name].removeprefix(PICTURE_PREFIX) for name in ("image", "mask")]
+            image, mask = [await self._read(*pictures[name]) for name in names]
+            *both, holes = await to_holed(image, mask, card, most)
+            return dict(zip(names, both, strict=True)), {"holes": holes}
+        pixels, placing, framed = {}, {}, framing(card, task, values)
+        for picture, (at, source) in pictures.items():
+            data = await self._read(at, source)
+            if framed and values["image"] == PICTURE_PREFIX + picture:
+                pixels[picture], placing["frame"] = await to_framed(data, card.image, most, at, framed)
+            else:
+                pixels[picture] = await to_pixels(data, card.image, most, at)
+            if task is Task.STYLIZE and values.get("style_image") == PICTURE_PREFIX + picture:
+                require_texture(pixels[picture], card.image, at)
+        return pixels, placing
+
+    async def _read(self, pointer: str, source: Source) -> bytes:
+        return await self.sources.read(source, pointer, self.caller.owner)
+
+    async def _webhook(self, request: PredictionRequest) -> Webhook | None:
+        """Whom to tell of the end. Raises `Invalid` for an address that is not called."""
+        if request.webhook is None:
+            return None
+        try:
+            await guard.resolve(request.webhook, self.settings.webhook_allow_private)
+        except guard.Refused as error:
+            detail = str(error)
+            raise Invalid(
+                "this webhook is not called",
+                code="webhook_refused",
+                errors=[FieldError(pointer="/webhook", detail=detail)],
+            ) from None
+        return Webhook(url=request.webhook, events=request.webhook_events_filter)
+
+
+@contextmanager
+def _watched(leaving: Callable[[], Awaitable[None]], left: Callable[[], None]) -> Iterator[None]:
+    """Calls `left` when the client has gone, or soon after: most predictions end before a task to watch is worth it."""
+    watching: list[asyncio.Future[None]] = []
+
+    def watch() -> None:
+        watching.append(asyncio.ensure_future(leaving()))
+        watching[0].add_done_callback(lambda _: left())
+
+    begin = asyncio.get_running_loop().call_later(UNWATCHED_S, watch)
+    try:
+        yield
+    finally:
+        begin.cancel()
+        for task in watching:
+            task.cancel()
+
+
+def _for_one_file(order: Order, card: Card, form: AnswerForm | None) -> Order:
+    """The order with its images in a format from which that of the answer can be made without a second loss.
+
+    Raises:
+        Invalid: its pictures would make a sheet or an animation that is too large.
+    """
+    answer = order.frame or order.holes or card.image
+    size = answer.width, answer.height
+    if order.output.grid and order.shown > 1:
+        rendering.require_one_file(order.shown, size, "png")
+    if form is None or form.format is None:
+        return order
+    format = form.format if form.format in MEDIA_TYPES else "png"
+    if form.moving:
+        rendering.require_one_file(order.shown, size, form.format, moving=True)
+        format = "png"
+    elif order.shown > 1:
+        rendering.require_one_file(order.shown, size, form.format)
+        format = "png"
+    if format == order.output.format:
+        return order
+    return order.model_copy(update={"output": order.output.model_copy(update={"format": format})})
+
+
+def _digest(request: PredictionRequest, files: Files) -> str:
+    """A fingerprint of all that a request asks for."""
+    digest = sha256(request.model_dump_json().encode())
+    for name in sorted(files):
+        for data in files[name]:
+            digest.update(f"{name} {len(data)} ".encode() + data)
+    return digest.hexdigest()

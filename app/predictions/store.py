@@ -1,0 +1,441 @@
+"""Predictions and uploads in Redis: enqueue, look up, cancel, forget, wait for an end."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from uuid import uuid4
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+from rq.queue import Queue
+from rq.registry import (
+    CanceledJobRegistry,
+    FailedJobRegistry,
+    FinishedJobRegistry,
+    ScheduledJobRegistry,
+    StartedJobRegistry,
+)
+from rq.utils import utcformat
+
+from app.monitoring import queue_report
+from app.monitoring.queue_report import Overview
+from app.monitoring.webhook_metrics import Deliveries
+from app.schemas.uploads import Upload
+from core import logs
+from core.replies import all_bytes, as_bytes, bytes_fields, bytes_or_none, pairs
+from jobs import completions, keys, outbox, records, scripts
+from jobs.completions import Completion
+from jobs.prediction import ENDED, Order, Priority, ProgressEvent, Snapshot, Status, Webhook
+
+log = logs.get(__name__)
+
+_OUTAGE_S = 0.5
+"""Between two tries to reach Redis again."""
+_DEADLINES_EVERY_S = 0.5
+"""Between two looks for predictions whose time is over."""
+
+
+class QueueFull(Exception):
+    """As many predictions wait as may."""
+
+
+@dataclass(frozen=True)
+class NewJob:
+    """A prediction to enqueue. `idempotency` names the request, if the caller did; `digest` is of its content.
+
+    With `waited` this process waits for the end.
+    """
+
+    id: str
+    order: Order
+    priority: Priority
+    timeout_s: int
+    max_queue: int
+    webhook: Webhook | None = None
+    waited: bool = False
+    digest: str = ""
+    idempotency: str | None = None
+
+
+@dataclass(frozen=True)
+class ExistingPrediction:
+    """The prediction that an id or an idempotency key stands for already, and its request's digest."""
+
+    id: str
+    digest: str
+
+
+@dataclass(frozen=True)
+class HistoryPosition:
+    """Where a prediction stands in a history: its id, and when it was made, in ms since 1970."""
+
+    id: str
+    ms: int
+
+
+class Store:
+    """Predictions in Redis, and one subscription per process that wakes whoever waits for one of them."""
+
+    def __init__(self, url: str, ttl_s: int):
+        self.ttl_s = ttl_s
+        self.redis = Redis.from_url(url, socket_timeout=10, socket_connect_timeout=2, health_check_interval=30)
+        self._enqueue = self.redis.register_script(scripts.ENQUEUE)
+        self._cancel = self.redis.register_script(scripts.CANCEL)
+        self._purge = self.redis.register_script(scripts.PURGE)
+        self._id = uuid4().hex
+        self._waiting: dict[str, set[Waiter]] = defaultdict(set)
+        self._tasks: list[asyncio.Task[None]] = []
+        self._counted: tuple[float, asyncio.Future[int]] | None = None
+
+    async def open(self) -> None:
+        """Starts listening for ended predictions, and canceling those whose time is over."""
+        self._tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._keep_deadlines())]
+
+    async def close(self) -> None:
+        """Stops both and lets go of Redis."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.redis.aclose()
+
+    async def overview(self, models: Sequence[str]) -> Overview:
+        """All queues of these models, all workers, all ends."""
+        return await queue_report.read(self.redis, models)
+
+    async def workers(self) -> int:
+        """How many workers are alive; asked of Redis at most once a second, by one for all."""
+        if self._counted is None or time.monotonic() - self._counted[0] >= 1:
+            self._counted = time.monotonic(), asyncio.ensure_future(self._count_workers())
+        try:
+            return await asyncio.shield(self._counted[1])
+        except RedisError:
+            self._counted = None
+            raise
+
+    async def _count_workers(self) -> int:
+        workers = await self.redis.sdiff([keys.WORKERS, outbox.DELIVERERS])
+        async with self.redis.pipeline(transaction=False) as pipeline:
+            for key in workers:
+                pipeline.hmget(key, ["last_heartbeat", "death"])
+            return sum(queue_report.is_alive(*fields) for fields in await pipeline.execute())
+
+    async def enqueue(self, job: NewJob, pictures: dict[str, bytes]) -> Snapshot | ExistingPrediction:
+        """Puts a prediction and its pictures into Redis, unless its id or its idempotency key was used before.
+
+        Raises:
+            QueueFull: as many wait in its queue as may.
+        """
+        order, waiter = job.order, self._id if job.waited else ""
+        fields = records.new_job(job.id, order, job.priority, job.timeout_s, self.ttl_s, job.webhook, waiter)
+        created_at = datetime.fromisoformat(fields["created_at"])
+        queue = keys.queue_key(order.model, job.priority)
+        idempotency = keys.idempotency_key(job.idempotency) if job.idempotency else ""
+        names = [keys.job_key(job.id), queue, keys.QUEUES, keys.DOORBELL, idempotency, *_histories(order)]
+        args = [job.id, job.max_queue, self.ttl_s, int(created_at.timestamp() * 1000), job.digest]
+        args += [part for pair in fields.items() for part in pair]
+        if pictures:
+            async with self.redis.pipeline(transaction=False) as pipeline:
+                for picture, pixels in pictures.items():
+                    pipeline.set(keys.picture_key(picture), pixels, ex=self.ttl_s)
+                await pipeline.execute()
+        outcome = await self._enqueue(names, args)
+        if outcome[0] == b"full":
+            raise QueueFull
+        if outcome[0] == b"exists":
+            return ExistingPrediction(outcome[1].decode(), outcome[2].decode())
+        name = keys.queue_name(order.model, job.priority)
+        return Snapshot(job.id, name, order, Status.QUEUED, None, None, created_at, None, None, job.webhook)
+
+    async def snapshot(self, prediction: str) -> Snapshot | None:
+        """A prediction as it stands, or None if there is none of that id (any more)."""
+        return (await self.snapshots([prediction]))[0]
+
+    async def snapshots(self, predictions: list[str]) -> list[Snapshot | None]:
+        """Several predictions, each as `snapshot` tells it."""
+        async with self.redis.pipeline(transaction=False) as pipeline:
+            for prediction in predictions:
+                # In this order, so that a job that is seen to have ended has its result.
+                pipeline.hgetall(keys.job_key(prediction))
+                pipeline.xrevrange(keys.results_key(prediction), count=1)
+                pipeline.get(keys.cancel_key(prediction))
+            replies = await pipeline.execute()
+        return [_read(name, *replies[3 * place : 3 * place + 3]) for place, name in enumerate(predictions)]
+
+    async def history(self, owner: str, after: HistoryPosition | None, count: int) -> list[HistoryPosition]:
+        """Up to `count` places in an owner's history (everybody's if empty), newest first, from the one after `after`.
+
+        A place whose prediction is gone still tells where to go on.
+        """
+        key, start = keys.history_key(owner), 0
+        if after is not None:
+            async with self.redis.pipeline(transaction=True) as pipeline:
+                pipeline.zcount(key, f"({after.ms}", "+inf")
+                pipeline.zrangebyscore(key, after.ms, after.ms)
+                newer, twins = await pipeline.execute()
+            start = newer + sum(name.decode() >= after.id for name in twins)
+        found = await self.redis.zrevrange(key, start, start + count - 1, withscores=True)
+        return [HistoryPosition(name.decode(), int(score)) for name, score in pairs(found)]
+
+    async def strike(self, owner: str, gone: list[str]) -> None:
+        """Takes predictions that are kept no more out of a history."""
+        await self.redis.zrem(keys.history_key(owner), *gone)
+
+    async def cancel(self, found: Snapshot) -> str | None:
+        """Cancels a waiting prediction at once, or tells the worker that holds it; says which (`scripts.CANCEL`)."""
+        now = datetime.now(UTC)
+        registry = CanceledJobRegistry.key_template.format(found.queue)
+        names = [
+            keys.job_key(found.id),
+            Queue.redis_queue_namespace_prefix + found.queue,
+            registry,
+            keys.cancel_key(found.id),
+            keys.END_COUNTS,
+            outbox.QUEUE_KEY,
+        ]
+        delivery = outbox.delivery(replace(found, status=Status.CANCELED, ended_at=now))
+        counted = keys.end_field(found.order.model, found.order.task, Status.CANCELED)
+        args = [found.id, self.ttl_s, int(now.timestamp()), utcformat(now), counted, delivery.id if delivery else ""]
+        args += [part for pair in (delivery.fields if delivery else {}).items() for part in pair]
+        outcome = await self._cancel(names, args)
+        if outcome is None:
+            return None
+        await self.redis.publish(keys.FINISHED if outcome == b"canceled" else keys.CANCEL, found.id)
+        return outcome.decode()
+
+    async def tell_workers(self, verb: str, model: str) -> int:
+        """Tells all workers to `load` or `unload` a model; how many received it."""
+        return await self.redis.publish(keys.MODELS, f"{verb} {model}")
+
+    async def cancel_later(self, prediction: str, after_s: float) -> None:
+        """Has the prediction canceled unless it ends in time. Any API process does it, this one or another."""
+        await self.redis.zadd(keys.DEADLINES, {prediction: time.time() + after_s})
+
+    async def purge(self, found: Snapshot) -> bool:
+        """Forgets an ended prediction and its bytes; False if it has not ended."""
+        registries = [
+            kind.key_template.format(found.queue)
+            for kind in (FinishedJobRegistry, FailedJobRegistry, CanceledJobRegistry)
+        ]
+        names = [keys.job_key(found.id), keys.results_key(found.id)]
+        names += [*_histories(found.order), keys.DEADLINES, *registries]
+        images = [keys.image_key(found.id, index) for index in range(len(found.answer.images) if found.answer else 0)]
+        images += [keys.picture_key(picture) for picture in found.order.pictures]
+        images += [keys.latents_key(found.id), keys.events_key(found.id), outbox.attempts_key(found.id)]
+        return await self._purge(names, [found.id, *images]) != 0
+
+    async def position(self, found: Snapshot) -> int | None:
+        """How many predictions of its queue are before this one; None once it waits no more."""
+        place = await self.redis.lpos(Queue.redis_queue_namespace_prefix + found.queue, found.id)
+        return place if isinstance(place, int) else None
+
+    async def pace(self, model: str) -> float | None:
+        """Seconds that a prediction of this model takes lately; None if none was made yet."""
+        value = await self.redis.hget(keys.PACE, model)
+        return None if value is None else float(value)
+
+    async def events(self, prediction: str, after: str) -> list[ProgressEvent]:
+        """The progress reported since the event `after` (a stream id)."""
+        found = await self.redis.xrange(keys.events_key(prediction), f"({after}" if after else "-")
+        return [ProgressEvent.of(as_bytes(name), bytes_fields(fields)) for name, fields in found or ()]
+
+    async def image(self, prediction: str, index: int) -> bytes | None:
+        """The encoded bytes of one image, or None once they have expired."""
+        return bytes_or_none(await self.redis.get(keys.image_key(prediction, index)))
+
+    async def images(self, prediction: str, count: int) -> list[bytes | None]:
+        """The encoded bytes of all images."""
+        names = [keys.image_key(prediction, index) for index in range(count)]
+        return [bytes_or_none(blob) for blob in await self.redis.mget(names)]
+
+    async def latents(self, prediction: str) -> bytes | None:
+        """The latents of all images, or None once they have expired."""
+        return bytes_or_none(await self.redis.get(keys.latents_key(prediction)))
+
+    async def attempts(self, prediction: str) -> list[bytes]:
+        """What came of each try at delivering the prediction's webhook, oldest first."""
+        return all_bytes(await self.redis.lrange(outbox.attempts_key(prediction), 0, -1))
+
+    async def deliveries(self) -> Deliveries:
+        """What became of webhooks, and how many are still to be delivered."""
+        async with self.redis.pipeline(transaction=False) as pipeline:
+            pipeline.hgetall(outbox.OUTCOMES)
+            pipeline.llen(outbox.QUEUE_KEY)
+            for registry in (ScheduledJobRegistry, StartedJobRegistry):
+                pipeline.zcard(registry.key_template.format(outbox.QUEUE))
+            found, *pending = await pipeline.execute()
+        outcomes = {outbox.Outcome(name.decode()): int(count) for name, count in found.items()}
+        return Deliveries(outcomes, sum(pending))
+
+    async def put_upload(self, owner: str, upload: Upload, chunks: AsyncIterator[bytes]) -> None:
+        """Keeps an owner's uploaded file, chunk by chunk. It exists once its record does, which is written last."""
+        key = keys.upload_file_key(owner, upload.id)
+        await self.redis.set(key, b"", ex=self.ttl_s)
+        async for chunk in chunks:
+            await self.redis.append(key, chunk)
+        await self.redis.set(keys.upload_key(owner, upload.id), upload.model_dump_json(), ex=self.ttl_s)
+
+    async def upload(self, owner: str, upload: str) -> Upload | None:
+        """The record of an owner's uploaded file, or None if there is none of that id (any more)."""
+        record = await self.redis.get(keys.upload_key(owner, upload))
+        return None if record is None else Upload.model_validate_json(record)
+
+    async def uploaded(self, owner: str, upload: str) -> bytes | None:
+        """The bytes of an owner's uploaded file as they came, or None if there is none of that id (any more)."""
+        record, data = await self.redis.mget([keys.upload_key(owner, upload), keys.upload_file_key(owner, upload)])
+        return None if record is None else bytes_or_none(data)
+
+    async def delete_upload(self, owner: str, upload: str) -> None:
+        """Forgets an uploaded file. Predictions that took it keep their own copy."""
+        await self.redis.delete(keys.upload_key(owner, upload), keys.upload_file_key(owner, upload))
+
+    def waiter(self, prediction: str) -> Waiter:
+        """To be made before the prediction is enqueued, so that no end is missed."""
+        return Waiter(self, prediction)
+
+    async def _read(self) -> None:
+        """Wakes the waiters of each prediction that ends; after an outage of Redis, wakes all to look again."""
+        while True:
+            try:
+                async with self.redis.pubsub(ignore_subscribe_messages=True) as pubsub:
+                    await pubsub.subscribe(keys.FINISHED, keys.PROGRESS, own := completions.channel(self._id))
+                    self._wake(*self._waiting)
+                    while True:
+                        # The timeout is short of the socket's own, so that a quiet hour is no error.
+                        message = await pubsub.get_message(timeout=5)
+                        if message is None:
+                            continue
+                        if message["channel"] == own.encode():
+                            self._complete(message["data"])
+                        else:
+                            self._wake(*message["data"].decode().split())
+            except RedisError as error:
+                log.warning("redis_unreachable", error=str(error))
+                await asyncio.sleep(_OUTAGE_S)
+
+    async def _keep_deadlines(self) -> None:
+        """Cancels the predictions whose time is over."""
+        while True:
+            try:
+                overdue = await self.redis.zrangebyscore(keys.DEADLINES, "-inf", time.time(), start=0, num=100)
+                for name in all_bytes(overdue):
+                    if found := await self.snapshot(name.decode()):
+                        await self.cancel(found)
+                    await self.redis.zrem(keys.DEADLINES, name)
+            except RedisError as error:
+                log.warning("redis_unreachable", error=str(error))
+            await asyncio.sleep(_DEADLINES_EVERY_S)
+
+    def _wake(self, *predictions: str) -> None:
+        for prediction in predictions:
+            for waiter in self._waiting.get(prediction, ()):
+                waiter.wake()
+
+    def _complete(self, message: bytes) -> None:
+        try:
+            completed = list(completions.unpack(message))
+        except ValueError:  # of a worker of another version; who waits looks by itself
+            log.warning("completions_unreadable")
+            return
+        for completion in completed:
+            for waiter in self._waiting.get(completion.id, ()):
+                waiter.completion = completion
+                waiter.wake()
+
+
+class Waiter:
+    """Waits for one prediction to end, inside `with`."""
+
+    def __init__(self, store: Store, prediction: str):
+        self.store = store
+        self.prediction = prediction
+        self.completion: Completion | None = None
+        self.stopped = False
+        """Nobody wants to know any more."""
+        self._woken = asyncio.get_running_loop().create_future()
+
+    def __enter__(self) -> Waiter:
+        self.store._waiting[self.prediction].add(self)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        waiters = self.store._waiting[self.prediction]
+        waiters.discard(self)
+        if not waiters:
+            del self.store._waiting[self.prediction]
+
+    def wake(self) -> None:
+        """Something was said of the prediction."""
+        if not self._woken.done():
+            self._woken.set_result(None)
+
+    def stop(self) -> None:
+        """Ends the wait."""
+        self.stopped = True
+        self.wake()
+
+    async def changed(self, timeout_s: float) -> None:
+        """Returns when something was said of the prediction, or after `timeout_s`."""
+        loop = asyncio.get_running_loop()
+        tired = loop.call_later(timeout_s, self.wake)
+        try:
+            await self._woken
+        finally:
+            tired.cancel()
+        self._woken = loop.create_future()
+
+    async def ended(self, found: Snapshot, timeout_s: float) -> Snapshot:
+        """The prediction `found` once it has ended, or as it stands after `timeout_s` or when the wait was stopped.
+
+        Raises:
+            RedisError: Redis could not be reached by then.
+        """
+        deadline = time.monotonic() + timeout_s
+        while True:
+            # An hour-long wait would still look every few seconds: a message can be lost, a prediction cannot.
+            left = min(deadline - time.monotonic(), 5)
+            if left > 0:
+                await self.changed(left)
+            if self.completion is not None:
+                return _completed(found, self.completion)
+            if self.stopped:
+                return found
+            try:
+                found = await self.store.snapshot(self.prediction) or found
+            except RedisError:
+                if left <= 0:
+                    raise
+                await asyncio.sleep(_OUTAGE_S)
+                continue
+            if found.status in ENDED or left <= 0:
+                return found
+
+
+def _completed(found: Snapshot, completion: Completion) -> Snapshot:
+    """A prediction, and how it ended."""
+    return replace(
+        found,
+        status=Status.SUCCEEDED,
+        answer=completion.answer,
+        blobs=completion.blobs,
+        started_at=completion.started_at,
+        ended_at=completion.ended_at,
+    )
+
+
+def _read(prediction: str, fields: dict, results: list, cancel: bytes | None) -> Snapshot | None:
+    if not fields:
+        return None
+    try:
+        return records.snapshot(prediction, fields, results, cancel)
+    except ValueError:
+        return None  # somebody else's rq job
+
+
+def _histories(order: Order) -> list[str]:
+    """Where a prediction is listed: among all, and among its owner's."""
+    return [keys.history_key(), *([keys.history_key(order.owner)] if order.owner else [])]

@@ -1,0 +1,1 @@
+"""The `easel` command, divided by who uses it: operators, callers, those who make models."""

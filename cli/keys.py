@@ -1,0 +1,122 @@
+"""For operators: API keys."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+from cli.common import quit_with, settings_or_quit
+
+if TYPE_CHECKING:
+    from app.access.keys import Keys
+    from core.settings import Settings
+
+Found = TypeVar("Found")
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Make, list and revoke API keys, in the Redis that EASEL_REDIS_URL names or else in that of `easel up`.",
+)
+
+
+@app.command("create")
+def create_key(
+    name: Annotated[str, typer.Argument(help="whom or what the key is for")],
+    scope: Annotated[
+        list[str] | None,
+        typer.Option(help="predict: ask for pictures; read: models, queues and metrics; admin: all. Can be repeated"),
+    ] = None,
+    rate: Annotated[str | None, typer.Option(help="requests for predictions, for example 60/minute")] = None,
+    outstanding: Annotated[int | None, typer.Option(help="predictions that may be unfinished")] = None,
+    daily: Annotated[int | None, typer.Option(help="images in 24 hours")] = None,
+) -> None:
+    """Make a key and print its token, this once: easel keys create gallery --rate 60/minute"""
+    from pydantic import ValidationError
+
+    from app.access.keys import Scope
+
+    try:
+        scopes = [Scope(each) for each in scope or [Scope.PREDICT]]
+    except ValueError:
+        quit_with(f"scopes: one of {', '.join(Scope)}")
+    try:
+        key, token = _with_keys(lambda kept: kept.create(name, scopes, rate, outstanding, daily))
+    except ValidationError as error:
+        quit_with("\n".join(f"{item['loc'][0]}: {item['msg']}" for item in error.errors()))
+    typer.echo(f"{key.id} ({', '.join(sorted(key.scopes))}) for {key.name}. The token is shown only now:", err=True)
+    print(token)
+
+
+@app.command("list")
+def list_keys() -> None:
+    """List the keys. A limit that is not shown is the default of the settings."""
+    from rich.console import Console
+    from rich.table import Column, Table
+
+    table = Table(Column("id", no_wrap=True), "name", "scopes", "rate", "outstanding", "daily", "created")
+    for key in _with_keys(lambda kept: kept.all()):
+        limits = [str(limit or "") for limit in (key.rate, key.outstanding, key.daily)]
+        table.add_row(key.id, key.name, ", ".join(sorted(key.scopes)), *limits, f"{key.created_at:%Y-%m-%d %H:%M}")
+    Console().print(table)
+
+
+@app.command("revoke")
+def revoke_key(id: Annotated[str, typer.Argument(help="as `easel keys list` shows it")]) -> None:
+    """Revoke a key, from the next request on. What it made stays until it expires, for admins to see."""
+    if not _with_keys(lambda kept: kept.revoke(id)):
+        quit_with(f"there is no key {id}; `easel keys list` shows those there are")
+    print(f"{id} is revoked")
+
+
+def _with_keys(act: Callable[[Keys], Awaitable[Found]]) -> Found:
+    """What `act` makes of the keys; without a Redis to find them in, the end of the command."""
+    from contextlib import nullcontext
+
+    from redis.exceptions import RedisError
+
+    from core.embedded_redis import EmbeddedRedis
+
+    settings = settings_or_quit()
+    place = nullcontext(settings.redis_url) if settings.redis_url else EmbeddedRedis(settings.redis_folder).visited()
+    try:
+        with place as url:
+            return ask_keys(url, act)
+    except (RuntimeError, RedisError) as error:
+        quit_with(str(error))
+
+
+def ask_keys(url: str, act: Callable[[Keys], Awaitable[Found]]) -> Found:
+    import asyncio
+
+    from app.access.keys import Keys
+
+    async def run() -> Found:
+        async with Keys.at(url) as kept:
+            return await act(kept)
+
+    return asyncio.run(run())
+
+
+def require_key(settings: Settings, redis_url: str) -> None:
+    """Keeps a command from serving a network on which nobody could ask for anything.
+
+    A Redis that does not answer yet is no obstacle: until it does, nobody gets in either.
+
+    Raises:
+        RuntimeError: requests would need a key, and there is none.
+    """
+    from redis.exceptions import RedisError
+
+    if settings.open_access or settings.on_loopback:
+        return
+    try:
+        if ask_keys(redis_url, lambda kept: kept.any()):
+            return
+    except RedisError:
+        return
+    raise RuntimeError(
+        f"{settings.host} can be reached from other machines, so requests need an API key, and there is none: make one "
+        "with `easel keys create NAME`, or set EASEL_AUTH=open to let everybody in"
+    )

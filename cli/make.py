@@ -1,0 +1,224 @@
+"""For those who make models: train, import, measure and document them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from cli.common import quit_with, settings_or_quit
+
+if TYPE_CHECKING:
+    from models.card import Direction
+    from models.registry import Registry
+
+app = typer.Typer()
+
+
+@app.command()
+def train(
+    recipe: Annotated[str, typer.Argument(help="name of a shipped recipe, or a .toml file")],
+    runs: Annotated[Path, typer.Option(help="where the run keeps its state, log and sample sheets")] = Path("runs"),
+    zoo: Annotated[Path | None, typer.Option(help="where the model goes; models/zoo if absent")] = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda or cuda:N; a GPU if there is one when absent")] = "auto",
+    threads: Annotated[int, typer.Option(help="CPU threads; 0: all cores")] = 0,
+    steps: Annotated[int | None, typer.Option(help="a smaller budget than the recipe's, for a trial")] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="begin again instead of resuming")] = False,
+    keep: Annotated[int | None, typer.Option(min=1, help="steps after which a model `<name>-step-<n>` is kept")] = None,
+) -> None:
+    """Train a model by its recipe. Stopped with Ctrl-C, the same command goes on where it was.
+
+    Data is read from the folder that EASEL_DATASETS names (docs/data.md says where to get it).
+    """
+    import shutil
+
+    import torch
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from evaluation.coverage import watch
+    from models import devices
+    from models.registry import SHIPPED, Registry
+    from training import recipe as recipes
+    from training.trainer import Trainer
+
+    if threads:
+        torch.set_num_threads(threads)
+    chosen = devices.choose(device)
+    try:
+        loaded, digest = recipes.load(recipe)
+        if fresh:
+            shutil.rmtree(runs / loaded.name, ignore_errors=True)
+        trainer = Trainer(
+            loaded, digest, runs / loaded.name, chosen, steps, watch(loaded.data.set, Registry([SHIPPED]))
+        )
+    except (FileNotFoundError, ValueError) as error:
+        quit_with(str(error))
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[losses]}"),
+    )
+    try:
+        with Progress(*columns, refresh_per_second=2) as progress:
+            bar = progress.add_task(loaded.name, total=trainer.steps, completed=trainer.step, losses="")
+            for losses in trainer.train():
+                values = "  ".join(f"{name} {value:.3g}" for name, value in losses.items())
+                progress.update(bar, completed=trainer.step, losses=values)
+                if keep and trainer.step % keep == 0 and trainer.step < trainer.steps:
+                    trainer.export(zoo or SHIPPED, f"{loaded.name}-step-{trainer.step}")
+    except KeyboardInterrupt:
+        trainer.save()
+        quit_with(f"stopped at step {trainer.step}; the same command goes on from here")
+    card = trainer.export(zoo or SHIPPED)
+    print(
+        f"{card.name}: {card.weights.parameters:,} parameters, {card.weights.bytes / 1e6:.1f} MB, "
+        f"in {(zoo or SHIPPED) / card.name}"
+    )
+
+
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="a generator: latest_net_G.pth, latest_net_G_A.pth", exists=True)],
+    family: Annotated[Literal["pix2pix", "cyclegan"], typer.Option(help="what it was trained as")],
+    name: Annotated[str, typer.Option(help="what requests will call the model, for example maps-pix2pix")],
+    back: Annotated[Path | None, typer.Option(help="the generator of the way back: latest_net_G_B.pth")] = None,
+    direction: Annotated[Literal["AtoB", "BtoA"], typer.Option(help="which way FILE goes")] = "AtoB",
+    domains: Annotated[str, typer.Option(help="what A and B are, for example horse,zebra")] = "A,B",
+    size: Annotated[int | None, typer.Option(help="side of the pictures; what is usual if absent")] = None,
+    padding: Annotated[Literal["reflect", "replicate"], typer.Option(help="of a ResNet's padded blocks")] = "reflect",
+    statistics: Annotated[
+        Literal["stored", "picture"],
+        typer.Option(help="of batch norm: those in the file, or each picture's own (test.py without --eval)"),
+    ] = "stored",
+    licence: Annotated[str, typer.Option(help="under which the weights may be used, for the card")] = "unknown",
+    zoo: Annotated[Path, typer.Option(help="folder of models that the model's folder goes to")] = Path("imported"),
+) -> None:
+    """Make a model of a checkpoint of the reference PyTorch code of pix2pix and CycleGAN (docs/importing.md).
+
+    easel import latest_net_G_A.pth --back latest_net_G_B.pth --family cyclegan --name horse2zebra --domains horse,zebra
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    from importing.reference import NotImportable, Wishes, import_files
+    from models.card import BACK, ModelName
+
+    try:
+        TypeAdapter(ModelName).validate_python(name)
+    except ValidationError:
+        quit_with(f"{name!r} is no name for a model: small letters, digits and single hyphens between them")
+    named = tuple(part.strip() for part in domains.split(","))
+    if len(named) != 2 or not all(named):
+        quit_with(f"--domains takes two names with a comma between them, not {domains!r}")
+    files: dict[Direction, Path] = {direction: file}
+    if back is not None:
+        files[BACK[direction]] = back
+    wishes = Wishes(padding, statistics, size, named, licence)
+    try:
+        card = import_files(name, family, files, wishes, zoo)
+    except NotImportable as error:
+        quit_with(str(error))
+    if card.imported is not None:
+        for line in card.imported.inferred:
+            print(f"found: {line}")
+        for line in card.imported.assumed:
+            print(f"assumed: {line}")
+    print(
+        f"{card.name}: {card.summary}; {card.weights.parameters:,} parameters, {card.weights.bytes / 1e6:.1f} MB, "
+        f"in {zoo / name}. EASEL_MODELS={zoo} easel up serves it"
+    )
+
+
+@app.command()
+def evaluate(
+    model: Annotated[str, typer.Argument(help="a model of the zoo, for example mnist-cgan")],
+    write: Annotated[bool, typer.Option("--write", help="write figures and today's tasks into the card")] = False,
+    limits: Annotated[str | None, typer.Option(help="what the model does badly, as you saw it, for the card")] = None,
+    featured: Annotated[
+        bool | None, typer.Option(help="whether the model is shown before the others, for the card")
+    ] = None,
+    only: Annotated[list[str] | None, typer.Option(help="measure only this kind of figures, keep the others")] = None,
+) -> None:
+    """Measure a model on data that it was not trained on. Data is read from the folder that EASEL_DATASETS names."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    from evaluation.evaluate import evaluate as measure
+    from models.registry import Registry
+
+    registry = Registry.with_shipped(settings_or_quit().models)
+    try:
+        card = measure(model, registry, only or ())
+    except KeyError as error:
+        quit_with(f"there is no model {error}")
+    except (FileNotFoundError, ModuleNotFoundError, ValueError) as error:
+        quit_with(str(error))
+    table = Table("figure", "value", "images", "against", "judge")
+    for metric in card.metrics:
+        table.add_row(
+            escape(metric.name), f"{metric.value:g}", str(metric.count), metric.reference, metric.extractor or ""
+        )
+    Console().print(table)
+    if write:
+        said = {"limits": limits, "featured": featured}
+        card = card.model_copy(update={name: value for name, value in said.items() if value is not None})
+        card.write(registry[model].folder)
+
+
+@app.command()
+def directions(
+    model: Annotated[str, typer.Argument(help="a model with a latent, for example mnist-cgan")],
+    write: Annotated[bool, typer.Option("--write", help="ship them with the model, as inputs of its tasks")] = False,
+) -> None:
+    """Find directions of a model's latent along which one thing changes, such as the thickness of strokes.
+
+    Data is read from the folder that EASEL_DATASETS names.
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from evaluation import latent_directions
+    from models.registry import Registry
+
+    try:
+        entry = Registry.with_shipped(settings_or_quit().models)[model]
+        found = latent_directions.find(entry)
+    except KeyError as error:
+        quit_with(f"there is no model {error}")
+    except (FileNotFoundError, ValueError) as error:
+        quit_with(str(error))
+    table = Table("attribute", "effect of a step, in standard deviations")
+    for name, each in found.items():
+        table.add_row(name, f"{each.effect:.2f}")
+    Console().print(table)
+    if write:
+        latent_directions.write(entry.folder, found)
+
+
+@app.command()
+def report(out: Annotated[Path, typer.Option("--out", "-o", help="folder of the docs")] = Path("docs")) -> None:
+    """Write the docs' page of all models, with a sample sheet of each. Needs the data sets, as evaluate does."""
+    from evaluation.report import write
+
+    _write_page(write, out)
+
+
+@app.command()
+def gallery(out: Annotated[Path, typer.Option("--out", "-o", help="folder of the docs")] = Path("docs")) -> None:
+    """Write the docs' page of translations, a sheet for each way of each translator. Needs the data sets."""
+    from evaluation.gallery import write
+
+    _write_page(write, out)
+
+
+def _write_page(write: Callable[[Registry, Path], None], out: Path) -> None:
+    from models.registry import Registry
+
+    try:
+        write(Registry.with_shipped(settings_or_quit().models), out)
+    except FileNotFoundError as error:
+        quit_with(str(error))

@@ -1,0 +1,42 @@
+"""How many modes a generator covers, on stacked MNIST: three digits as the channels of one image, 1,000 modes.
+
+Metz et al. 2016 (arXiv 1611.02163, section 3.3.1).
+"""
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from evaluation.evaluated import judge_of
+from models.registry import Registry
+
+
+def mode_coverage(
+    images: Tensor, classify: Callable[[Tensor], Tensor], classes: int = 10, channels: int = 1
+) -> tuple[int, float]:
+    """Modes that occur among the images, and KL(p(mode) || uniform) in nats: 0 if all occur alike.
+
+    Args:
+        images: [N, C, H, W], of which so many `channels` at a time are read by themselves.
+        classify: [N, channels, H, W] -> logits [N, classes].
+    """
+    digits = [classify(part).argmax(1) for part in images.split(channels, dim=1)]
+    modes = sum(digit * classes**place for place, digit in enumerate(digits))
+    shares = torch.bincount(modes, minlength=classes ** len(digits)) / len(images)
+    occurring = shares[shares > 0]
+    return len(occurring), float((occurring * occurring.log()).sum() + math.log(len(shares)))
+
+
+def watch(data_set: str, registry: Registry) -> Callable[[Tensor], dict[str, float]] | None:
+    """What tells of samples how many kinds are among them and how unevenly, if there is a judge of the data set."""
+    judge = judge_of(data_set, registry)
+    if judge is None:
+        return None
+
+    def figures(images: Tensor) -> dict[str, float]:
+        modes, divergence = mode_coverage(images, judge.classify, channels=judge.config.channels)
+        return {"modes": modes, "mode_divergence": round(divergence, 4)}
+
+    return figures

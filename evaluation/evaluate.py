@@ -1,0 +1,55 @@
+"""`easel evaluate`: measures a model by what it does on data it was not trained on, and returns the card's metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import torch
+
+from evaluation.evaluated import EvaluatedModel
+from evaluation.figures import FIGURES
+from models import checkpoint
+from models.card import Card
+from models.registry import Registry
+from tasks.operations import tasks_of
+from training import data, recipe
+
+KINDS = {figure.__name__: figure for figure in FIGURES}
+"""The kinds of figures, by name."""
+
+
+class NothingToMeasure(ValueError):
+    """A model for which no figure is defined."""
+
+
+def evaluate(name: str, registry: Registry, only: Collection[str] = ()) -> Card:
+    """The model's card with all figures that are defined for it; its tasks, latent and attributes as they are today.
+
+    Args:
+        only: kinds of figures (`KINDS`), for a model that takes long to measure; figures of other kinds stay.
+
+    Raises:
+        KeyError: no such model.
+        ValueError: an unknown kind of figures.
+        FileNotFoundError: the data set is not there.
+        NothingToMeasure: no figure is defined for what it does.
+    """
+    if unknown := set(only) - KINDS.keys():
+        raise ValueError(f"unknown kinds of figures: {', '.join(sorted(unknown))}; known: {', '.join(KINDS)}")
+    entry = registry[name]
+    card, model = entry.card, checkpoint.read(entry.folder, entry.card)
+    if card.training is None:
+        raise NothingToMeasure(f"{name} has no recipe, so it is not known what it was trained on")
+    held_out = data.load(recipe.of(card.training).data.evaluation())
+    offered = {name: attribute.record for name, attribute in model.attributes.items()}
+    today = {name: getattr(model, name) for name in ("native", "scales", "hole")}
+    today |= {"tasks": tasks_of(model), "latent": model.latent_shape, "attributes": offered}
+    card = card.model_copy(update=today)
+    about = EvaluatedModel(model, card, held_out, registry)
+    with torch.inference_mode():
+        found = [metric for kind in only or KINDS for metric in KINDS[kind](about)]
+    if not found:
+        raise NothingToMeasure(f"no figure is defined for what {name} does")
+    measured = {metric.name for metric in found}
+    kept = [metric for metric in card.metrics if only and metric.name not in measured]
+    return card.model_copy(update={"metrics": (*kept, *found)})

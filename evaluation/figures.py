@@ -1,0 +1,226 @@
+"""The figures that a card can state: each function yields those that are defined for what the model does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from inspect import signature
+
+import torch
+from torch import Tensor
+
+from evaluation.codes import cluster_error, neighbour_accuracy
+from evaluation.coverage import mode_coverage
+from evaluation.evaluated import SAMPLES, TARGET_JUDGES, EvaluatedModel, batched
+from evaluation.faces import face_detection_rate
+from evaluation.fidelity import psnr
+from evaluation.frechet import frechet_distance
+from evaluation.holes import inpainting
+from evaluation.kernel import kernel_distance
+from evaluation.manifold import precision_recall
+from evaluation.parzen import parzen_log_likelihood
+from evaluation.prompts import prompts
+from evaluation.retrieval import WAYS, retrieval, thumbnails
+from evaluation.score import classifier_score
+from evaluation.translations import judged_right, patches, styles, targets, translation
+from evaluation.upscaling import upscaling
+from models.card import Metric, Task
+from models.clusters import k_means
+from models.model import LIKELIHOOD
+from tasks.operations import whole
+from training.data import binarised, to_float
+
+NEIGHBOURHOOD = 5000
+"""Images on each side of precision and recall, whose cost grows with the square."""
+TIGHT, EVERY = 5000, 25
+"""Importance samples of the tight bound, and which images it is taken of: every n-th."""
+LOOSE = 50
+"""Importance samples of the bound that is taken of all images."""
+LOOKED_AT = 500
+"""Pictures in which a face is looked for."""
+
+
+def accuracy(about: EvaluatedModel) -> Iterator[Metric]:
+    """A classifier's, on the held-out split; a matcher's, beside that of thumbnails."""
+    if hasattr(about.model, "classify"):
+        right = judged_right(batched(about.model.classify, about.real["images"]), about.real["labels"])
+        yield about.metric("accuracy", right.float().mean().item(), len(right))
+    if hasattr(about.model, "match"):
+        a, b = about.real["a"], about.real["b"]
+        for name, features in (("matching", lambda x: batched(about.model.match, x)), ("matching[pixels]", thumbnails)):
+            found = retrieval(features(a), features(b))
+            yield about.metric(name, found, len(a), reference=f"{about.reference}; {WAYS} ways")
+
+
+def samples(about: EvaluatedModel) -> Iterator[Metric]:
+    """Distances between samples and held-out images in the judge's features, each beside that of real training images
+    (the floor); what the judge reads; and where a class was asked for, how often it reads that class."""
+    if not {Task.SAMPLE, Task.CONDITIONAL} & about.card.tasks.keys() or not about.judged:
+        return
+    judge, by = about.judge, about.extractor
+    verdicts = batched(judge.classify, about.samples)
+    if about.model.classes:
+        right = verdicts.argmax(1) == about.labels
+        yield about.metric("conditional_accuracy", right.float().mean().item(), SAMPLES, by)
+    features = {
+        name: batched(judge.network.features, images)
+        for name, images in (
+            ("made", about.samples),
+            ("real", about.real["images"]),
+            ("train", about.trained_on["images"][:SAMPLES]),
+        )
+    }
+    name = by.partition("@")[0]
+    for distance, figure in ((frechet_distance, "frechet_distance"), (kernel_distance, "kernel_distance")):
+        for cloud, suffix in (("made", ""), ("train", ".floor")):
+            value = distance(features[cloud], features["real"])
+            yield about.metric(f"{figure}[{name}]{suffix}", value, len(features[cloud]), by)
+    near = {cloud: rows[torch.linspace(0, len(rows) - 1, NEIGHBOURHOOD).long()] for cloud, rows in features.items()}
+    for cloud, suffix in (("made", ""), ("train", ".floor")):
+        precision, recall = precision_recall(near[cloud], near["real"])
+        yield about.metric(f"precision[{name}]{suffix}", precision, NEIGHBOURHOOD, by)
+        yield about.metric(f"recall[{name}]{suffix}", recall, NEIGHBOURHOOD, by)
+    train_verdicts = batched(judge.classify, about.trained_on["images"][:SAMPLES])
+    yield about.metric(f"classifier_score[{name}]", classifier_score(verdicts), SAMPLES, by)
+    yield about.metric(f"classifier_score[{name}].floor", classifier_score(train_verdicts), SAMPLES, by)
+
+
+def faces(about: EvaluatedModel) -> Iterator[Metric]:
+    """Of a model of faces: in how many of its samples one is found, and in how many real pictures; and the distance
+    between samples and training pictures, beside that between two halves of those.
+
+    To training pictures, as held-out ones are too few for the covariance of their features.
+    """
+    if about.held_out.spec.set != "faces" or not {Task.SAMPLE, Task.CONDITIONAL} & about.card.tasks.keys():
+        return
+    for images, suffix in ((about.samples[:LOOKED_AT], ""), (about.real["images"][:LOOKED_AT], ".floor")):
+        rate = face_detection_rate(images)
+        yield about.metric(f"face_detection_rate{suffix}", rate, len(images), "scikit-image's frontal-face cascade")
+    if judge := about.ours(TARGET_JUDGES):
+        network, by = judge
+        made, real = (
+            batched(network.network.features, images) for images in (about.samples, about.all_trained_on["images"])
+        )
+        halves = real[torch.randperm(len(real), generator=torch.Generator().manual_seed(0))].chunk(2)
+        name, told = f"frechet_distance[{by.partition('@')[0]}]", f"{about.held_out.spec.set}/{about.card.data.split}"
+        yield about.metric(name, frechet_distance(made, real), len(made), by, told)
+        yield about.metric(f"{name}.floor", frechet_distance(*halves), len(halves[0]), by, told)
+
+
+def coverage(about: EvaluatedModel) -> Iterator[Metric]:
+    """Of stacked digits: how many of the kinds occur among the samples, and how far from evenly."""
+    if about.stacked and {Task.SAMPLE, Task.CONDITIONAL} & about.card.tasks.keys():
+        for images, suffix in ((about.samples, ""), (about.real["images"], ".floor")):
+            modes, divergence = mode_coverage(images, lambda channel: batched(about.judge.classify, channel))
+            yield about.metric(f"modes{suffix}", modes, len(images), about.extractor)
+            yield about.metric(f"mode_divergence{suffix}", divergence, len(images), about.extractor)
+
+
+def parzen(about: EvaluatedModel) -> Iterator[Metric]:
+    """The kernel density estimate, its width chosen on training images that the floor does not use."""
+    if about.judged and Task.SAMPLE in about.card.tasks:
+        train = _flat(about.trained_on["images"])
+        for centres, suffix in ((_flat(about.samples), ""), (train[:SAMPLES], ".floor")):
+            found, width = parzen_log_likelihood(centres, train[SAMPLES : SAMPLES + 1000], _flat(about.real["images"]))
+            told = f"{about.reference}; width {width:.3f}"
+            yield about.metric(f"parzen_nats{suffix}", found.mean().item(), len(found), reference=told)
+
+
+def likelihood(about: EvaluatedModel) -> Iterator[Metric]:
+    """The negative log-likelihood of held-out images, of black and white ones where the model is of those.
+
+    Of a bound by importance samples: with few of all images, and the gap to the bound with many from every n-th.
+    """
+    if Task.SCORE not in about.card.tasks or about.model.scores != LIKELIHOOD:
+        return
+    images, told = about.real["images"], about.reference
+    if about.model.binary:
+        images = to_float(binarised(about.held_out.fields["images"]))
+        told = f"{told}, binarised once with seed 0"
+    pixels = images[0].numel() * torch.log(torch.tensor(2.0)).item()
+    if "samples" not in signature(about.model.score).parameters:
+        nats = -batched(lambda x: whole(about.model.score(x)), images).mean().item()
+        yield about.metric("nll_nats", nats, len(images), reference=told)
+    else:
+        few = images[::EVERY]
+        loose, loose_few, tight_few = (_bound(about, *of) for of in ((images, LOOSE), (few, LOOSE), (few, TIGHT)))
+        nats = loose - loose_few + tight_few
+        told = f"{told}; {LOOSE} importance samples of each, {TIGHT} of every {EVERY}th"
+        yield about.metric(f"nll_nats[IWAE-{TIGHT}]", nats, len(images), reference=told)
+        yield about.metric("nll_nats[ELBO]", _bound(about, images, 1), len(images), reference=told.partition(";")[0])
+    yield about.metric("bits_per_dim", nats / pixels, len(images), reference=told)
+
+
+def reconstruction(about: EvaluatedModel) -> Iterator[Metric]:
+    """How near decoded codes come to the images they were made from."""
+    if Task.RECONSTRUCT in about.card.tasks:
+        images = about.real["images"]
+        rebuilt = batched(lambda x: whole(about.model.decode(about.model.encode(x))), images)
+        yield about.metric("reconstruction_psnr", psnr(rebuilt, images).mean().item(), len(images))
+
+
+def codes(about: EvaluatedModel) -> Iterator[Metric]:
+    """What the codes know of the classes, and how many of their dimensions depend on the image at all."""
+    if Task.ENCODE not in about.card.tasks or "labels" not in about.real:
+        return
+
+    def encoded(images: Tensor) -> Tensor:
+        return batched(about.model.encode, images).flatten(1)
+
+    found, labels, train = encoded(about.real["images"]), about.real["labels"], about.all_trained_on
+    told = f"{about.reference}; {len(train['images'])} training images"
+    right = neighbour_accuracy(found, labels, encoded(train["images"]), train["labels"])
+    yield about.metric("neighbour_accuracy[codes]", right, len(found), reference=told)
+    pixels = neighbour_accuracy(_flat(about.real["images"]), labels, _flat(train["images"]), train["labels"])
+    yield about.metric("neighbour_accuracy[pixels]", pixels, len(found), reference=told)
+    error = cluster_error(k_means(found, int(labels.max()) + 1), labels)
+    yield about.metric("cluster_error[k-means of codes]", error, len(found))
+    if hasattr(about.model, "posterior"):
+        yield about.metric("active_units", (found.var(0) > 0.01).sum().item(), len(found))
+
+
+def categories(about: EvaluatedModel) -> Iterator[Metric]:
+    """How often a category that was found without labels is not the class that it mostly is."""
+    if hasattr(about.model, "categorise") and "labels" in about.real:
+        kinds = batched(about.model.categorise, about.real["images"]).argmax(1)
+        yield about.metric("cluster_error[categories]", cluster_error(kinds, about.real["labels"]), len(kinds))
+
+
+def stylization(about: EvaluatedModel) -> Iterator[Metric]:
+    """How near a stylized picture stays to the one that was given."""
+    if Task.STYLIZE in about.card.tasks:
+        given = about.real["images"][:: len(about.real["images"]) // 200]
+        side = about.model.side or given.shape[-1]
+        given = torch.nn.functional.interpolate(given, side, mode="bicubic").clamp(-1, 1)
+        made = torch.cat([whole(about.model.stylize(picture)) for picture in given.split(1)])
+        yield about.metric("psnr.stylize", psnr(made, given).mean().item(), len(made))
+
+
+def _bound(about: EvaluatedModel, images: Tensor, samples: int) -> float:
+    """The mean negative bound in nats."""
+    return -batched(lambda x: whole(about.model.score(x, samples)), images).mean().item()
+
+
+def _flat(images: Tensor) -> Tensor:
+    """[N, C, H, W] in [-1, 1] -> [N, D] in [0, 1]."""
+    return (images.flatten(1) + 1) / 2
+
+
+FIGURES: tuple[Callable[[EvaluatedModel], Iterator[Metric]], ...] = (
+    accuracy,
+    samples,
+    faces,
+    coverage,
+    likelihood,
+    reconstruction,
+    codes,
+    categories,
+    parzen,
+    translation,
+    styles,
+    targets,
+    patches,
+    prompts,
+    stylization,
+    inpainting,
+    upscaling,
+)

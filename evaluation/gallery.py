@@ -1,0 +1,148 @@
+"""`easel gallery`: the docs' page that shows what translators make of pictures that they were not trained on, and what
+models that fill in make of holes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from evaluation import hole_sheets
+from models import checkpoint
+from models.card import Card, Task
+from models.model import Model
+from models.registry import Entry, Registry
+from pictures import codec, composition
+from tasks.inputs import input_model
+from tasks.operations import OPERATIONS, to_pixels, whole
+from training import data, recipe
+from training.data import Source
+
+ROWS = 5
+STYLES = 3
+"""Answers to one picture, of models that draw styles."""
+LARGEST = 128
+"""Side of a picture on a sheet, at most."""
+QUALITY = 82
+
+_HEAD = """# Translations
+
+Made by `easel gallery`: what every translator that ships makes of held-out pictures, evenly spread over their split,
+none chosen. *Back* is the way back from the picture beside it (`cycle`), *truth* the true answer where the data has it.
+Styles are drawn with seeds 0, 1, 2. Figures and limits of each model are in [models.md](models.md).
+"""
+
+
+_HOLES = """# Holes
+
+What every model that fills in makes of holes in held-out pictures, beside the surface that bends least (biharmonic) and
+what was there. The masks are drawn with the seeds 0, 1, 2 …, as in training; none is chosen.
+"""
+
+
+@dataclass(frozen=True)
+class Strip:
+    """One way that a model is asked, as columns of pictures."""
+
+    title: str
+    field: str
+    """The data's field that the pictures given are of."""
+    asked: Sequence[dict[str, Any]]
+    """Inputs, one request each."""
+    columns: tuple[str, ...]
+    """What the answers are called."""
+    truth: str = ""
+    """The data's field of the true answers."""
+
+
+def write(registry: Registry, folder: Path) -> None:
+    """Writes `folder/gallery.md`, and its sheets into `folder/gallery`.
+
+    Raises:
+        FileNotFoundError: a data set that a sheet needs is missing.
+    """
+    (folder / "gallery").mkdir(parents=True, exist_ok=True)
+    sections = [_HEAD.rstrip()]
+    trained = [entry for entry in registry if entry.card.training is not None]
+    for entry in (entry for entry in trained if Task.TRANSLATE in entry.card.tasks):
+        card = entry.card
+        held_out = data.load(recipe.of(card.training).data.evaluation())
+        model = checkpoint.read(entry.folder, card)
+        sections.append(f"\n## {card.name}\n\n{card.summary}.")
+        for strip in strips(card, held_out.paired):
+            name = f"{card.name}-{strip.title.partition(':')[0].lower()}.webp"
+            sheet = codec.encode(draw(model, card, strip, held_out), "webp", QUALITY)
+            (folder / "gallery" / name).write_bytes(sheet)
+            columns = ", ".join(("input", *strip.columns, *(["truth"] if strip.truth else [])))
+            sections.append(f"\n{strip.title}. From left to right: {columns}.\n\n![{columns}](gallery/{name})")
+    sections.append(f"\n{_HOLES.rstrip()}")
+    for entry in (entry for entry in trained if Task.INPAINT in entry.card.tasks):
+        sections.append(f"\n## {entry.card.name}: holes\n\n{_hole_sheet(entry, folder / 'gallery')}")
+    (folder / "gallery.md").write_text("\n".join(sections) + "\n")
+
+
+def _hole_sheet(entry: Entry, folder: Path) -> str:
+    """Writes the sheet of a model that fills in; how the page shows it."""
+    held_out = data.load(recipe.of(entry.card.training).data.evaluation())
+    model = checkpoint.read(entry.folder, entry.card)
+    name, columns = f"{entry.card.name}-holes.webp", ", ".join(hole_sheets.columns(model))
+    (folder / name).write_bytes(codec.encode(hole_sheets.draw(model, held_out), "webp", QUALITY))
+    return f"From left to right: {columns}.\n\n![{columns}](gallery/{name})"
+
+
+def strips(card: Card, paired: bool) -> Iterator[Strip]:
+    """The ways that a translator can be asked: each direction, or from any picture to each of its targets."""
+    names = card.tasks[Task.TRANSLATE]
+    for target in ("target", "targets"):
+        if target in names:
+            asked = [{target: name if target == "target" else [name]} for name in card.classes]
+            yield Strip("targets", "images", asked, card.classes)
+    for direction in card.directions:
+        source, aim = direction[0], direction[-1]
+        words = f"{direction}: {card.domains.get(source, source)} to {card.domains.get(aim, aim)}"
+        fields = source.lower(), aim.lower() if paired else ""
+        if "n" in names:
+            styles = tuple(f"style {index + 1}" for index in range(STYLES))
+            yield Strip(words, fields[0], [{"direction": direction, "n": STYLES, "seed": 0}], styles, fields[1])
+        else:
+            back = {"cycle": True} if "cycle" in names else {}
+            columns = ("output", "back") if back else ("output",)
+            yield Strip(words, fields[0], [{"direction": direction, **back}], columns, fields[1])
+
+
+def draw(model: Model, card: Card, strip: Strip, held_out: Source) -> np.ndarray:
+    """The sheet of a strip, uint8 [H, W, C]: a row for each picture."""
+    cells: list[np.ndarray] = []
+    count = len(held_out.fields[strip.field])
+    for row in range(ROWS):
+        place = (2 * row + 1) * count // (2 * ROWS)
+        given = _pixels(held_out, strip.field, place)
+        cells += [given, *(made for asked in strip.asked for made in answers(model, card, given, asked))]
+        cells += [_pixels(held_out, strip.truth, place)] if strip.truth else []
+    return composition.grid([_small(cell) for cell in cells], columns=len(cells) // ROWS)
+
+
+@torch.inference_mode()
+def answers(model: Model, card: Card, given: np.ndarray, asked: dict[str, Any]) -> Sequence[np.ndarray]:
+    """What a request with this picture, uint8 [H, W, C], and these inputs is answered with, as a worker does it."""
+    operation = OPERATIONS[Task.TRANSLATE]
+    inputs = input_model(card, Task.TRANSLATE).model_validate({"image": "picture:given", **asked})
+    rows = operation.prepare(model, inputs, [given])
+    made = to_pixels(whole(operation.apply(model, rows.tensors, **rows.options)))
+    return operation.finish(asked, [given], made).pictures
+
+
+def _pixels(held_out: Source, field: str, place: int) -> np.ndarray:
+    return held_out.fields[field][place].permute(1, 2, 0).numpy()
+
+
+def _small(pixels: np.ndarray) -> np.ndarray:
+    if pixels.shape[1] <= LARGEST:
+        return pixels
+    picture = Image.fromarray(pixels.squeeze()).resize((LARGEST, LARGEST), Image.Resampling.LANCZOS)
+    return np.asarray(picture).reshape(LARGEST, LARGEST, -1)

@@ -1,0 +1,156 @@
+"""`easel report`: the page of the docs that shows every model, what it was trained on, and what it was measured at."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from models import checkpoint
+from models.card import EXAMPLES, SHEET_FILE, Card, Task
+from models.registry import Registry
+from pictures import codec, composition
+from training import data, recipe
+from training.data import Source
+from training.preview import preview
+
+_COLUMNS, _ABREAST = 8, 3
+"""Of the overview: pictures of each model, and models beside each other."""
+_SIDE = 64
+_EXAMPLES = 4
+_KINDS = {"a": "A", "b": "B", "images": "image"}
+
+_HEAD = """# The models
+
+Made by `easel report`, from the cards in `models/zoo`. Every figure was measured by `easel evaluate` on images that
+were not trained on; `[name]` is the network whose features or verdicts were used, and `.floor` the same figure for
+real training images, or for a translator's input before it is translated.
+Samples are drawn with seeds 0, 1, 2 …, none chosen.
+
+`frechet_distance`, `kernel_distance`, `classifier_score`, `precision` and `recall` have the formulas of FID, KID, the
+Inception score and improved precision and recall, but on the features of our own judges: they rank models here, and
+cannot be compared with figures on Inception's features. Likelihoods are in nats: of black and white pixels where the
+table says so, else of 256 levels; only figures of the same kind compare. `parzen_nats` misleads (arXiv 1511.01844) and
+stands for the papers that state it.
+"""
+
+_DRAWS = {Task.SAMPLE, Task.CONDITIONAL}
+
+_LEAGUE = {
+    "frechet_distance": "↓",
+    "kernel_distance": "↓",
+    "precision": "↑",
+    "recall": "↑",
+    "classifier_score": "↑",
+    "conditional_accuracy": "↑",
+    "nll_nats": "↓",
+    "bits_per_dim": "↓",
+    "neighbour_accuracy": "↑",
+    "parzen_nats": "↑",
+    "modes": "↑",
+}
+"""The columns of the league tables, and which way is better; the first ranks."""
+
+
+def write(registry: Registry, folder: Path) -> None:
+    """Writes `folder/models.md` and `folder/models/overview.png`; into each model's folder its sample sheet, and
+    pictures to try it on if it takes any.
+
+    Raises:
+        FileNotFoundError: a data set that a sheet needs is missing.
+    """
+    (folder / "models").mkdir(parents=True, exist_ok=True)
+    sections, cells, cards = [], [], []
+    for entry in registry:
+        if entry.card.training is None:
+            continue
+        held_out = data.load(recipe.of(entry.card.training).data.evaluation())
+        sheet = preview(checkpoint.read(entry.folder, entry.card), held_out)
+        if sheet is not None:
+            (entry.folder / SHEET_FILE).write_bytes(codec.encode(sheet, "webp"))
+            cells += _highlights(entry.card, sheet)
+        cards.append(entry.card)
+        if any({"image", "images"} & set(inputs) for inputs in entry.card.tasks.values()):
+            _write_examples(entry.folder / EXAMPLES, held_out)
+        sections.append(_section(entry.card, shown=sheet is not None))
+    (folder / "models" / "overview.png").write_bytes(codec.encode(composition.grid(cells, columns=_ABREAST * _COLUMNS)))
+    (folder / "models.md").write_text(_HEAD + _league(cards) + "\n".join(sections))
+
+
+def _write_examples(folder: Path, held_out: Source) -> None:
+    """Pictures to try the model on: `_EXAMPLES` of each domain, evenly spread over the data."""
+    folder.mkdir(exist_ok=True)
+    for field, images in held_out.fields.items():
+        for index in range(_EXAMPLES):
+            pixels = images[(2 * index + 1) * len(images) // (2 * _EXAMPLES)].permute(1, 2, 0).numpy()
+            (folder / f"{_KINDS[field]}-{index}.png").write_bytes(codec.encode(pixels))
+
+
+def _highlights(card: Card, sheet: np.ndarray) -> list[np.ndarray]:
+    """`_COLUMNS` pictures: the sheet's first samples, or its first inputs each beside what was made of it."""
+    side, step = card.image.height, card.image.height + 2
+
+    def cell(row: int, column: int) -> np.ndarray:
+        pixels = sheet[row * step : row * step + side, column * step : column * step + side]
+        picture = Image.fromarray(pixels.squeeze()).convert("RGB")
+        return np.asarray(picture.resize((_SIDE, _SIDE), Image.Resampling.LANCZOS))
+
+    if Task.SAMPLE in card.tasks or not card.directions:
+        across = min((sheet.shape[1] + 2) // step, _COLUMNS)
+        return [
+            cell(place // across, place % across) for place in range(_COLUMNS) if place // across * step < len(sheet)
+        ]
+    return [cell(row, column) for row in range(_COLUMNS // 2) for column in (0, 1)]
+
+
+def _league(cards: Sequence[Card]) -> str:
+    """For each data set, the models that draw from it side by side, the nearest to real images first."""
+    lines = []
+    for name in dict.fromkeys(card.data.name for card in cards):
+        rows = [(card, _by_column(card)) for card in cards if card.data.name == name and _DRAWS & card.tasks.keys()]
+        shown = [column for column in _LEAGUE if any(column in found for _, found in rows)]
+        if not shown:
+            continue
+        head = [f"{column} {better}" for column, better in _LEAGUE.items() if column in shown]
+        lines += [f"\n## {name}\n", f"| model | {' | '.join(head)} |", "| --- |" + " --- |" * len(head)]
+        floors = {column: value for _, found in rows for column, value in found.items() if column.endswith(".floor")}
+        lines.append(_row("*real training images*", [floors.get(f"{column}.floor") for column in shown]))
+        for card, found in sorted(rows, key=lambda row: row[1].get(next(iter(_LEAGUE)), float("inf"))):
+            lines.append(_row(f"[{card.name}](#{card.name})", [found.get(column) for column in shown]))
+    return "\n".join(lines) + "\n"
+
+
+def _by_column(card: Card) -> dict[str, float]:
+    """The card's figures by their names without the judge's."""
+    return {re.sub(r"\[.*\]", "", metric.name): metric.value for metric in reversed(card.metrics)}
+
+
+def _row(name: str, values: Iterable[float | None]) -> str:
+    return f"| {name} | " + " | ".join("" if value is None else f"{value:g}" for value in values) + " |"
+
+
+def _section(card: Card, shown: bool) -> str:
+    training, weights = card.training, card.weights
+    made = f"{training.steps:,} steps, {training.images:,} images, {training.seconds / 60:.0f} min on {training.device}"
+    lines = [
+        f"\n## {card.name}\n",
+        f"{card.summary}. Family `{card.family}`; tasks: {', '.join(card.tasks) or 'none (it judges others)'}.\n",
+        f"- {weights.parameters:,} parameters, {weights.bytes / 1e6:.1f} MB; recipe `{training.recipe}`: {made}",
+        f"- data: {card.data.name}/{card.data.split}, {card.data.count:,} images; licence: {card.licence}",
+    ]
+    if card.attributes:
+        lines.append(f"- attributes: {'; '.join(f'`{name}`, {each.told}' for name, each in card.attributes.items())}")
+    if card.limits:
+        lines.append(f"- limits: {card.limits}")
+    if card.metrics:
+        lines += ["", "| figure | value | images | against | judge |", "| --- | --- | --- | --- | --- |"]
+        lines += [
+            f"| {metric.name} | {metric.value:g} | {metric.count:,} | {metric.reference} | {metric.extractor or ''} |"
+            for metric in card.metrics
+        ]
+    if shown:
+        lines += ["", f"![samples of {card.name}](../models/zoo/{card.name}/{SHEET_FILE})"]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,128 @@
+"""Every key and channel in Redis: ours, which begin with `easel:`, and those that rq keeps for a queue or a job."""
+
+from __future__ import annotations
+
+from rq.job import Job
+from rq.queue import Queue
+from rq.results import Result
+from rq.worker_registration import REDIS_WORKER_KEYS
+
+from jobs.prediction import Priority, Status
+from models.card import Task
+
+DOORBELL = "easel:doorbell"
+"""A list an enqueue pushes to and an idle worker blocks on. It has no data: a lost ring costs seconds, no job. It keeps
+one ring, for a worker that is about to block; busy workers need none, since they look anyway."""
+
+FINISHED = "easel:finished"
+"""Channel on which a worker publishes the ids of predictions that have ended, with spaces between."""
+
+CANCEL = "easel:cancel"
+"""Channel on which the id of a prediction to be canceled is published, for the worker that may hold it."""
+
+MODELS = "easel:models"
+"""Channel on which workers are told to `load <model>` or to `unload <model>`."""
+
+PROGRESS = "easel:progress"
+"""Channel on which a worker publishes the id of a prediction that has new events."""
+
+DEADLINES = "easel:deadlines"
+"""Sorted set of the predictions that are to be canceled unless they have ended by a time, in s since 1970."""
+
+PACE = "easel:pace"
+"""Hash of seconds that a prediction takes lately, by model: what waiting times are reckoned from."""
+
+API_KEYS = "easel:keys"
+"""Hash of each API key as JSON, by its id. It has no TTL, and the append-only file carries it over restarts."""
+
+LIMITS_PREFIX = "easel:limits"
+"""Before the counters of what API keys use, which the library `limits` names."""
+
+QUEUES: str = Queue.redis_queues_keys
+"""The set in which rq keeps the keys of all queues."""
+
+WORKERS: str = REDIS_WORKER_KEYS
+"""The set in which rq keeps the keys of all workers."""
+
+END_COUNTS = "easel:ends"
+"""Hash of how many predictions have ended, by `end_field`: counted in the transactions that end them."""
+
+
+def queue_name(model: str, priority: Priority) -> str:
+    """Queues are per model and priority: what is drained together can be batched together."""
+    return f"{model}.{priority.value}"
+
+
+def queue_key(model: str, priority: Priority) -> str:
+    """The Redis key of the list that rq keeps for the queue."""
+    return Queue.redis_queue_namespace_prefix + queue_name(model, priority)
+
+
+def end_field(model: str, task: Task, status: Status) -> str:
+    """The field of `END_COUNTS` that counts such ends."""
+    return f"{model} {task.value} {status.value}"
+
+
+def image_key(prediction: str, index: int) -> str:
+    """Where the encoded bytes of an image lie."""
+    return f"easel:image:{prediction}:{index}"
+
+
+def latents_key(prediction: str) -> str:
+    """Where the latents of a prediction's images lie: float32, little-endian, image after image."""
+    return f"easel:latents:{prediction}"
+
+
+def picture_key(picture: str) -> str:
+    """Where the pixels of a picture lie: uint8 height x width x channels, of the card's size or `Frame.inner`."""
+    return f"easel:picture:{picture}"
+
+
+def cancel_key(prediction: str) -> str:
+    """Set while a prediction that a worker holds is to be canceled."""
+    return f"easel:cancel:{prediction}"
+
+
+def events_key(prediction: str) -> str:
+    """Stream of the progress that a worker reports, for whoever watches."""
+    return f"easel:events:{prediction}"
+
+
+def history_key(owner: str = "") -> str:
+    """Sorted set of all predictions that are kept, or of one owner's, by the time they were made, in ms since 1970."""
+    return f"easel:history:{owner}" if owner else "easel:history"
+
+
+def idempotency_key(key: str) -> str:
+    """Hash that holds the prediction made for an `Idempotency-Key`, and the digest of that request."""
+    return f"easel:idempotency:{key}"
+
+
+def unfinished_key(api_key: str) -> str:
+    """Sorted set of the predictions that an API key claimed, by the time of the claim."""
+    return f"easel:outstanding:{api_key}"
+
+
+def kept_uploads_key(api_key: str) -> str:
+    """Sorted set of an API key's uploads, each with its size, by the time when they expire."""
+    return f"easel:uploads:{api_key}"
+
+
+def upload_key(owner: str, upload: str) -> str:
+    """Where the record of an owner's upload lies."""
+    return f"easel:upload:{owner}:{upload}"
+
+
+def upload_file_key(owner: str, upload: str) -> str:
+    """Where the bytes of an owner's upload lie, as they came."""
+    return f"{upload_key(owner, upload)}:file"
+
+
+def job_key(prediction: str) -> str:
+    """The hash that rq keeps for the job."""
+    return Job.redis_job_namespace_prefix + prediction
+
+
+def results_key(prediction: str) -> str:
+    """The stream that rq keeps for the job's results."""
+    return Result.get_key(prediction)

@@ -1,0 +1,27 @@
+-- KEYS: job, queue, rq's canceled registry, cancel flag, counts of ends, queue of webhooks.
+-- ARGV: id, ttl, now in s, now as rq writes it, the count to raise, id of a webhook's job or '', then fields and values
+-- of that job's hash.
+-- A job that still waits is canceled here and now. One that a worker holds gets a flag, which the worker heeds between
+-- steps and before it commits. Answers 'canceled', 'canceling', 'ended', or false if there is no such job.
+
+local job, queue, registry, flag, ends, webhooks = unpack(KEYS)
+local id, ttl, now, ended_at, counted, delivery = unpack(ARGV)
+local status = redis.call('HGET', job, 'status')
+if not status then return false end
+if status == 'queued' and redis.call('LREM', queue, 1, id) == 1 then
+    redis.call('HSET', job, 'status', 'canceled', 'ended_at', ended_at)
+    redis.call('EXPIRE', job, ttl)
+    redis.call('ZADD', registry, now + ttl, id)
+    redis.call('HINCRBY', ends, counted, 1)
+    if delivery ~= '' then
+        redis.call('HSET', 'rq:job:' .. delivery, unpack(ARGV, 7))
+        redis.call('SADD', 'rq:queues', webhooks)
+        redis.call('RPUSH', webhooks, delivery)
+    end
+    return 'canceled'
+end
+if status == 'queued' or status == 'started' then
+    redis.call('SET', flag, '1', 'EX', ttl)
+    return 'canceling'
+end
+return 'ended'

@@ -1,0 +1,185 @@
+"""What rq writes of a prediction: its job hash and its results, made and read without rq's objects where it matters.
+
+A prediction is one rq job with the JSON serializer; its id is the job's id.
+"""
+
+from __future__ import annotations
+
+import zlib
+from base64 import b64decode
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+import orjson
+from rq.job import Job, JobStatus, Retry
+from rq.serializers import JSONSerializer
+from rq.utils import utcformat
+
+from jobs.keys import queue_name
+from jobs.prediction import ENDED, LOST, Answer, Failure, Order, Priority, Snapshot, Status, Webhook
+
+FUNCTION = "workers.entrypoint.predict"
+"""The one function that our queues may run."""
+
+FORMER_FUNCTIONS = ("workers.predict.predict",)
+"""What jobs call it that were queued by an earlier version."""
+
+_STATUS = {
+    JobStatus.CREATED: Status.QUEUED,
+    JobStatus.QUEUED: Status.QUEUED,
+    JobStatus.DEFERRED: Status.QUEUED,
+    JobStatus.SCHEDULED: Status.QUEUED,
+    JobStatus.READY_TO_ENQUEUE: Status.QUEUED,
+    JobStatus.STARTED: Status.PROCESSING,
+    JobStatus.FINISHED: Status.SUCCEEDED,
+    JobStatus.FAILED: Status.FAILED,
+    JobStatus.STOPPED: Status.CANCELED,
+    JobStatus.CANCELED: Status.CANCELED,
+}
+
+
+def new_job(
+    prediction: str,
+    order: Order,
+    priority: Priority,
+    timeout_s: int,
+    ttl_s: int,
+    webhook: Webhook | None = None,
+    waiter: str = "",
+) -> dict[str, Any]:
+    """The fields of the rq job hash for an order, ready for HSET.
+
+    Two are ours: `images`, for `scripts.BEGIN`, and `waiter`, the API process that is to be told of the end.
+    """
+    now = utcformat(datetime.now(UTC))
+    fields = {
+        **_NEW_JOB,
+        "created_at": now,
+        "enqueued_at": now,
+        "origin": queue_name(order.model, priority),
+        "description": f"{order.task} {order.model}",
+        "data": orjson.dumps((FUNCTION, None, (), order.model_dump(mode="json"))),  # rq compresses, and reads both
+        "timeout": timeout_s,
+        "result_ttl": ttl_s,
+        "failure_ttl": ttl_s,
+        "images": order.count,
+    }
+    if waiter:
+        fields["waiter"] = waiter
+    if webhook:
+        fields["meta"] = orjson.dumps({"webhook": webhook.model_dump(mode="json")})
+    return fields
+
+
+def snapshot(
+    prediction: str,
+    fields: Mapping[bytes, bytes],
+    results: list[tuple[bytes, Mapping[bytes, bytes]]],
+    cancel: bytes | None = None,
+) -> Snapshot:
+    """A prediction from its job hash, the newest entry of its results stream, and its cancel flag.
+
+    Reads what rq wrote without making rq's objects of it: the API does this for each answer.
+
+    Raises:
+        ValueError: the job is not one of ours.
+    """
+    status = _STATUS[JobStatus(fields[b"status"].decode())]
+    answer = None
+    if status is Status.SUCCEEDED and results:
+        answer = orjson.loads(b64decode(results[0][1][b"return_value"]))
+    return _snapshot(
+        id=prediction,
+        queue=fields[b"origin"].decode(),
+        order=order(fields),
+        status=_canceling(status) if cancel is not None else status,
+        answer=answer,
+        meta=orjson.loads(fields.get(b"meta") or b"{}"),
+        created_at=date(fields[b"created_at"]),
+        started_at=date(fields.get(b"started_at")),
+        ended_at=date(fields.get(b"ended_at")),
+    )
+
+
+def snapshot_of(job: Job, answer: Any) -> Snapshot:
+    """A prediction from its job and, once it has succeeded, what the job returned."""
+    return _snapshot(
+        id=job.id,
+        queue=job.origin,
+        order=order_of(job),
+        status=_STATUS[job._status],
+        answer=answer,
+        meta=job.meta,
+        created_at=job.created_at,
+        started_at=job.started_at,
+        ended_at=job.ended_at,
+    )
+
+
+def _snapshot(status: Status, answer: Any, meta: Mapping[str, Any], **fields: Any) -> Snapshot:
+    failure, webhook = meta.get("failure", LOST), meta.get("webhook")
+    return Snapshot(
+        **fields,
+        status=status,
+        answer=Answer.model_validate(answer) if answer and status is Status.SUCCEEDED else None,
+        failure=Failure.model_validate(failure) if status is Status.FAILED else None,
+        webhook=Webhook.model_validate(webhook) if webhook else None,
+    )
+
+
+def _canceling(status: Status) -> Status:
+    return Status.CANCELING if status in (Status.QUEUED, Status.PROCESSING) else status
+
+
+def date(text: bytes | None) -> datetime | None:
+    """A moment as rq writes it, None where it writes nothing."""
+    return datetime.fromisoformat(text.decode()) if text else None
+
+
+def has_ended(status: bytes) -> bool:
+    """Whether the `status` of a job hash is one that no job leaves again."""
+    return _STATUS[JobStatus(status.decode())] in ENDED
+
+
+def order(fields: Mapping[bytes, bytes]) -> Order:
+    """What a job hash asks for. Raises `ValueError` for a job that is not ours."""
+    data = fields[b"data"]
+    function, _, _, kwargs = orjson.loads(data if data.startswith(b"[") else zlib.decompress(data))
+    return _order(function, kwargs)
+
+
+def enqueued_at(fields: Mapping[bytes, bytes]) -> datetime:
+    """Since when a job has waited."""
+    return date(fields[b"enqueued_at"])
+
+
+def order_of(job: Job) -> Order:
+    """What the job asks for. Raises `ValueError` for a job that is not ours."""
+    return _order(job.func_name, job.kwargs)
+
+
+def _order(function: str, kwargs: Mapping[str, Any]) -> Order:
+    if function not in (FUNCTION, *FORMER_FUNCTIONS):
+        raise ValueError(f"a job of {function!r} is not ours to run")
+    return Order.model_validate(kwargs)
+
+
+# rq's constructors insist on a connection that (de)serialising never touches.
+_NO_CONNECTION: Any = SimpleNamespace()
+
+_NEW_JOB: dict[str, Any] = {
+    **{
+        name: value
+        for name, value in Job.create(
+            FUNCTION, retry=Retry(max=1), serializer=JSONSerializer, connection=_NO_CONNECTION
+        )
+        .to_dict()
+        .items()
+        if value != ""
+    },
+    "status": JobStatus.QUEUED.value,
+}
+"""What all our job hashes share, as rq writes it, but for what it would leave empty. A job whose worker dies is run
+once more (`Retry`); one that raises is not, since it would raise again."""

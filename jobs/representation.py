@@ -1,0 +1,132 @@
+"""A prediction as its caller sees it: what the API answers, and what webhooks and events carry."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+from jobs.prediction import ENDED, Answer, Failure, Snapshot, Status, Timing
+from models.card import Task
+
+
+def is_none(value: object) -> bool:
+    """For fields that are left out of the answer when they hold nothing (`exclude_if`)."""
+    return value is None
+
+
+class OutputImage(BaseModel):
+    """One image of a prediction."""
+
+    url: str
+    seed: int | None = Field(description="draws this very image again; null where no noise was drawn")
+    width: int
+    height: int
+    sha256: str
+    b64_json: str | None = Field(
+        None, exclude_if=is_none, description="the file's bytes, with `output.b64_json`; absent once they have expired"
+    )
+    latent: list[float] | None = Field(
+        None, exclude_if=is_none, description="what it was made from, with `output.latents`; absent once it has expired"
+    )
+
+
+class OutputNumbers(BaseModel):
+    """What a task that makes no pictures says of one picture."""
+
+    values: dict[str, float] | None = Field(
+        None,
+        exclude_if=is_none,
+        description="of `score`: `log_likelihood` in nats, or a lower bound of it, and the same as `bits_per_dim`; or "
+        "`critic` (higher is more real) or `energy` (lower is more real); of `classify`: each class's probability",
+    )
+    latent: list[float] | None = Field(
+        None, exclude_if=is_none, description="of `encode`: the picture's latent; absent once it has expired"
+    )
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """What stands in the answer itself though it is kept apart: each image in base64, each latent."""
+
+    b64: Sequence[str | None] = ()
+    latents: Sequence[list[float]] = ()
+
+
+class Urls(BaseModel):
+    """Where to go from here."""
+
+    get: str
+    cancel: str
+    events: str
+    grid: str | None = Field(None, exclude_if=is_none, description="all images on one sheet, with `output.grid`")
+    archive: str | None = Field(None, exclude_if=is_none, description="all images in one zip, with `output.archive`")
+
+
+class Prediction(BaseModel):
+    """A request and its life."""
+
+    id: str
+    object: Literal["prediction"] = "prediction"
+    model: str
+    task: Task
+    status: Status
+    input: dict[str, Any]
+    output: list[OutputImage] | list[OutputNumbers] | None
+    error: Failure | None
+    metrics: Timing | None
+    created_at: datetime
+    started_at: datetime | None
+    completed_at: datetime | None
+    expires_at: datetime | None
+    urls: Urls
+
+    @classmethod
+    def of(cls, snapshot: Snapshot, ttl_s: int, embedded: Embedded | None = None) -> Prediction:
+        """The prediction as the API tells it; links are relative to the server's root."""
+        here = f"/v1/predictions/{snapshot.id}"
+        order, answer, ended = snapshot.order, snapshot.answer, snapshot.status in ENDED
+        images = answer and answer.images
+        return cls(
+            id=snapshot.id,
+            model=order.model,
+            task=order.task,
+            status=snapshot.status,
+            input=order.input,
+            output=answer and _output(here, answer, embedded or Embedded()),
+            error=snapshot.failure,
+            metrics=answer and answer.timing,
+            created_at=snapshot.created_at,
+            started_at=snapshot.started_at,
+            completed_at=snapshot.ended_at if ended else None,
+            expires_at=snapshot.ended_at + timedelta(seconds=ttl_s) if ended and snapshot.ended_at else None,
+            urls=Urls(
+                get=here,
+                cancel=f"{here}/cancel",
+                events=f"{here}/events",
+                grid=f"{here}/grid.png" if images and order.output.grid else None,
+                archive=f"{here}/archive.zip" if images and order.output.archive else None,
+            ),
+        )
+
+
+def _output(here: str, answer: Answer, embedded: Embedded) -> list[OutputImage] | list[OutputNumbers]:
+    latents = embedded.latents or [None] * max(len(answer.images), len(answer.values), 1)
+    if not answer.images:
+        values = answer.values or [None] * len(latents)
+        return [OutputNumbers(values=row, latent=latent) for row, latent in zip(values, latents, strict=True)]
+    return [
+        OutputImage(
+            url=f"{here}/images/{index}.{image.format}",
+            seed=image.seed,
+            width=image.width,
+            height=image.height,
+            sha256=image.sha256,
+            b64_json=embedded.b64[index] if embedded.b64 else None,
+            latent=latent,
+        )
+        for index, (image, latent) in enumerate(zip(answer.images, latents, strict=True))
+    ]

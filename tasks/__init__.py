@@ -1,0 +1,1 @@
+"""What can be asked of a model: the inputs of each task, and how a model answers them."""

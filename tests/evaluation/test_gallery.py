@@ -1,0 +1,68 @@
+"""The docs' page of translations."""
+
+import io
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from evaluation import gallery
+from models import checkpoint
+from models.card import Card
+from models.registry import Registry
+
+
+def held_out(paired=False):
+    """Twenty pictures of A, and of B their negatives."""
+    pixels = torch.randint(0, 256, (20, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    return SimpleNamespace(fields={"a": pixels, "b": 255 - pixels}, paired=paired)
+
+
+@pytest.mark.parametrize(
+    ("name", "paired", "columns"), [("toy-cyclegan", False, ("output", "back")), ("toy-pix2pix", True, ("output",))]
+)
+def test_a_sheet_shows_input_output_cycle_and_truth(toy_zoo, name, paired, columns):
+    entry = Registry([toy_zoo])[name]
+    *_, strip = gallery.strips(entry.card, paired)
+    assert strip.columns == columns
+    assert strip.title == "BtoA: right to left"
+    source = held_out(paired=paired)
+    sheet = gallery.draw(checkpoint.read(entry.folder, entry.card), entry.card, strip, source)
+    cells = [sheet[:32, 34 * column : 34 * column + 32] for column in range(3)]
+    assert sheet.shape == (34 * gallery.ROWS - 2, 34 * 3 - 2, 3)
+    assert np.array_equal(cells[0], source.fields["b"][2].permute(1, 2, 0).numpy())
+    assert not np.array_equal(cells[1], cells[0])
+    truth = source.fields["a"][2].permute(1, 2, 0).numpy()
+    assert np.array_equal(cells[2], truth) == paired
+
+
+def test_a_model_with_targets_is_asked_for_each_and_one_with_styles_for_several(toy_zoo):
+    card = Registry([toy_zoo])["toy-cyclegan"].card
+    several = card.model_copy(update={"directions": ("AtoB",), "tasks": {"translate": ("image", "n", "seed")}})
+    (strip,) = gallery.strips(several, paired=True)
+    assert (strip.columns, strip.truth) == (("style 1", "style 2", "style 3"), "b")
+    starry = card.model_copy(
+        update={"directions": (), "classes": ("x", "y"), "tasks": {"translate": ("image", "target")}}
+    )
+    (strip,) = gallery.strips(starry, paired=False)
+    assert (strip.asked, strip.columns) == ([{"target": "x"}, {"target": "y"}], ("x", "y"))
+
+
+def test_the_page_names_every_sheet(toy_zoo, tmp_path, monkeypatch):
+    shipped = Registry([gallery.Path(gallery.checkpoint.__file__).parent / "zoo"])
+    card = Registry([toy_zoo])["toy-cyclegan"].card
+    trained = card.model_copy(update={"training": shipped["horse2zebra-cyclegan"].card.training})
+    folder = tmp_path / "zoo" / card.name
+    folder.mkdir(parents=True)
+    trained.write(folder)
+    (folder / "model.safetensors").write_bytes((toy_zoo / card.name / "model.safetensors").read_bytes())
+    monkeypatch.setattr(gallery.data, "load", lambda spec: held_out())
+    gallery.write(Registry([tmp_path / "zoo", toy_zoo]), tmp_path)
+    page = (tmp_path / "gallery.md").read_text()
+    assert [Card.read(folder).name in page, "toy-pix2pix" in page] == [True, False]
+    for direction in ("atob", "btoa"):
+        assert f"](gallery/toy-cyclegan-{direction}.webp)" in page
+        sheet = Image.open(io.BytesIO((tmp_path / "gallery" / f"toy-cyclegan-{direction}.webp").read_bytes()))
+        assert sheet.size == (34 * 3 - 2, 34 * gallery.ROWS - 2)

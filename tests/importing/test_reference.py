@@ -1,0 +1,265 @@
+"""Checkpoints of the reference code become models that answer what the original networks do."""
+
+import contextlib
+import pickle
+from collections import OrderedDict
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn.utils import parametrizations, spectral_norm
+from typer.testing import CliRunner
+
+from cli.main import app
+from importing.reference import NotImportable, Wishes, _layers, import_files, recognise
+from models import checkpoint
+from models.card import Card, Task
+from tasks import compilation
+from tasks.operations import OPERATIONS, Rows
+from tests import reference
+from tests.reference import trained
+
+EXACT = 1e-5
+"""Per value in [-1, 1]; what is asked for is 1e-4."""
+
+
+def imported(folder, network=None, state=None, wishes=None, family="pix2pix"):
+    """A network, or a state dict, saved and imported."""
+    torch.save(network.state_dict() if state is None else state, folder / "latest_net_G.pth")
+    card = import_files(
+        "mine", family, {"AtoB": folder / "latest_net_G.pth"}, wishes or Wishes(size=32), folder / "zoo"
+    )
+    return checkpoint.read(folder / "zoo" / "mine"), card
+
+
+@torch.inference_mode()
+def apart(model, original, direction="AtoB", channels=3) -> float:
+    """The largest difference between the model's answers and the original network's."""
+    pictures = torch.rand(2, channels, 32, 32, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    answers = original(pictures)
+    assert answers.std() > 0.05, "too flat to tell networks apart"
+    return (model.translate(pictures, direction) - answers).abs().max().item()
+
+
+@pytest.mark.parametrize("padding", ["reflect", "replicate", "zero"])
+@pytest.mark.parametrize("dropout", [False, True])
+@pytest.mark.parametrize("norm", ["instance", "batch", "none"])
+def test_a_resnet_answers_as_it_did(tmp_path, norm, dropout, padding):
+    original = trained(reference.ResNet(norm=norm, dropout=dropout, padding=padding))
+    wishes = Wishes(size=32, padding="replicate" if padding == "replicate" else "reflect")
+    model, card = imported(tmp_path, original, wishes=wishes)
+    assert apart(model, original) < EXACT
+    assert "a ResNet of 2 blocks (resnet_2blocks), width 4" in card.imported.inferred
+
+
+@pytest.mark.parametrize("norm", ["instance", "batch", "none"])
+@pytest.mark.parametrize("dropout", [False, True])
+def test_a_unet_answers_as_it_did(tmp_path, norm, dropout):
+    original = trained(reference.UNet(norm=norm, dropout=dropout))
+    model, card = imported(tmp_path, original)
+    assert apart(model, original) < EXACT
+    assert "a U-Net of 5 halvings (unet_32), width 4" in card.imported.inferred
+
+
+@pytest.mark.parametrize(("halvings", "size"), [(7, 128), (8, 256)])
+def test_the_size_of_a_unet_is_inferred_and_told_as_an_assumption(tmp_path, halvings, size):
+    _, card = imported(tmp_path, reference.UNet(halvings, width=1), wishes=Wishes())
+    assert (card.image.width, card.image.height) == (size, size)
+    assert card.imported.assumed == (f"pictures of {size} x {size} pixels, as is usual for such a network",)
+
+
+@pytest.mark.parametrize(("blocks", "size"), [(6, 128), (9, 256)])
+def test_so_is_that_of_a_resnet(tmp_path, blocks, size):
+    _, card = imported(tmp_path, reference.ResNet(blocks, width=1), wishes=Wishes())
+    assert card.image.width == size
+
+
+@pytest.mark.parametrize("network", [reference.ResNet, reference.UNet])
+def test_the_running_statistics_of_instance_norm_are_left_out(tmp_path, network):
+    """Early versions of torch saved them, and the reference code ignores them."""
+    original = trained(network(norm="instance"))
+    like = trained(network(norm="batch"), seed=5).state_dict()
+    state = original.state_dict() | {
+        name: value for name, value in like.items() if name.endswith(("running_mean", "running_var"))
+    }
+    assert len(state) > len(original.state_dict())
+    model, card = imported(tmp_path, state=state)
+    assert apart(model, original) < EXACT
+    assert any("running statistics are left out" in told for told in card.imported.inferred)
+
+
+@pytest.mark.parametrize("network", [reference.ResNet, reference.UNet])
+def test_batch_norm_can_go_by_each_picture_as_the_reference_tests_do(tmp_path, network):
+    original = trained(network(norm="batch", dropout=False))
+    model, _ = imported(tmp_path, original, wishes=Wishes(size=32, statistics="picture"))
+    pictures = torch.rand(2, 3, 32, 32) * 2 - 1
+    with torch.inference_mode():
+        alone = torch.cat([original.train()(picture[None]) for picture in pictures])
+        assert (model.translate(pictures, "AtoB") - alone).abs().max() < EXACT
+
+
+@pytest.mark.parametrize("normed", [spectral_norm, parametrizations.spectral_norm])
+@pytest.mark.parametrize("network", [reference.ResNet, reference.UNet])
+def test_spectral_norm_is_folded_into_the_weights(tmp_path, network, normed):
+    original = network()
+    for module in list(original.modules()):
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+            normed(module)
+    original.train()(torch.randn(2, 3, 32, 32))
+    original.eval()
+    pictures = torch.rand(2, 3, 32, 32) * 2 - 1
+    model, _ = imported(tmp_path, original)
+    with torch.inference_mode():
+        assert (model.translate(pictures, "AtoB") - original(pictures)).abs().max() < EXACT
+
+
+def test_what_data_parallel_saves_is_taken(tmp_path):
+    original = trained(reference.ResNet())
+    model, _ = imported(tmp_path, nn.DataParallel(original))
+    assert apart(model, original) < EXACT
+
+
+def test_files_of_old_versions_of_torch_are_read(tmp_path):
+    original = trained(reference.UNet())
+    path = tmp_path / "old.pth"
+    torch.save(original.state_dict(), path, _use_new_zipfile_serialization=False)
+    import_files("old", "pix2pix", {"BtoA": path}, Wishes(size=32), tmp_path / "zoo")
+    assert apart(checkpoint.read(tmp_path / "zoo" / "old"), original, "BtoA") < EXACT
+
+
+def test_a_generator_can_be_kept_in_half_precision(tmp_path):
+    original = trained(reference.ResNet()).half().float()
+    model, _ = imported(tmp_path, state={name: value.half() for name, value in original.state_dict().items()})
+    assert apart(model, original) < EXACT
+
+
+@pytest.mark.parametrize(("takes", "makes"), [(1, 1), (1, 3), (3, 1)])
+def test_grey_and_colour_are_told_apart(tmp_path, takes, makes):
+    original = trained(reference.UNet(takes=takes, makes=makes))
+    model, card = imported(tmp_path, original)
+    assert card.image.channels == max(takes, makes)
+    luminance = torch.tensor([0.299, 0.587, 0.114])[:, None, None]
+    grey = takes < card.image.channels
+
+    def as_the_reference_code_reads_it(pictures):
+        return original((pictures * luminance).sum(1, keepdim=True) if grey else pictures)
+
+    assert apart(model, as_the_reference_code_reads_it, channels=card.image.channels) < EXACT
+
+
+def test_two_files_make_a_cyclegan_that_is_served_as_it_was(tmp_path):
+    """Through ONNX Runtime, as a worker runs it."""
+    there, back = trained(reference.ResNet(), seed=1), trained(reference.UNet(norm="instance"), seed=2)
+    for letter, network in (("A", there), ("B", back)):
+        torch.save(network.state_dict(), tmp_path / f"latest_net_G_{letter}.pth")
+    told = CliRunner().invoke(
+        app,
+        [
+            *("import", str(tmp_path / "latest_net_G_A.pth"), "--back", str(tmp_path / "latest_net_G_B.pth")),
+            *("--family", "cyclegan", "--name", "my-cyclegan", "--domains", "horse, zebra", "--size", "32"),
+            *("--licence", "CC0", "--zoo", str(tmp_path / "zoo")),
+        ],
+    )
+    assert told.exit_code == 0, told.output
+    assert "found: a ResNet of 2 blocks" in told.output
+    assert "found: a U-Net of 5 halvings" in told.output
+    card = Card.read(tmp_path / "zoo" / "my-cyclegan")
+    assert (card.summary, card.licence) == ("horse to zebra and back, imported", "CC0")
+    assert card.directions == ("AtoB", "BtoA")
+    model, operation = checkpoint.read(tmp_path / "zoo" / "my-cyclegan"), OPERATIONS[Task.TRANSLATE]
+    for direction, original in (("AtoB", there), ("BtoA", back)):
+        rows = Rows(operation.probe(model, card, 3).tensors, {"direction": direction})
+        served = compilation.compile(model, operation, rows, 1)(rows.tensors)
+        with torch.inference_mode():
+            assert (served - original(rows.tensors["images"])).abs().max() < 1e-4
+
+
+class Surprise:
+    """Something that is not weights."""
+
+
+def without(state, name):
+    return {key: value for key, value in state.items() if key != name}
+
+
+GOOD = trained(reference.ResNet()).state_dict()
+
+BAD = {
+    "code": (Surprise(), "holds more than weights"),
+    "a list": ([torch.zeros(2)], "it holds list, not a state dict"),
+    "nothing": ({}, "it holds dict, not a state dict"),
+    "more than tensors": (GOOD | {"epoch": 200}, "'epoch' in it is int; only a state dict"),
+    "a wrapped state dict": ({"state_dict": GOOD}, "'state_dict' in it is OrderedDict; only a state dict"),
+    "infinite weights": (GOOD | {"model.1.bias": torch.full((4,), torch.inf)}, "model.1.bias in it is no plain tensor"),
+    "a discriminator": ({"model.0.weight": torch.zeros(4, 3, 4, 4)}, "laid out like a discriminator"),
+    "another network": ({"features.0.weight": torch.zeros(4, 3, 3, 3)}, "no U-Net and no ResNet generator"),
+    "a layer too many": (GOOD | {"model.30.weight": torch.zeros(4)}, "layers that such a generator has not: model.30"),
+    "a tensor too many": (GOOD | {"model.1.scale": torch.zeros(4)}, "model.1.scale is no tensor of a layer"),
+    "a layer too few": (without(GOOD, "model.4.weight"), "it has no model.4.weight"),
+    "another shape": (GOOD | {"model.4.weight": torch.zeros(8, 4, 5, 5)}, "8 x 4 x 5 x 5, and 8 x 4 x 3 x 3 in such"),
+    "a number as weight": (GOOD | {"model.1.weight": torch.tensor(1.0)}, "model.1.weight"),
+    "four channels": (trained(reference.ResNet(takes=4)).state_dict(), "pictures of 4 channels are not taken"),
+    "half a spectral norm": (
+        without(GOOD, "model.4.weight")
+        | {"model.4.weight_orig": GOOD["model.4.weight"], "model.4.weight_u": torch.ones(8)},
+        "vectors of one of its spectral norms are missing",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_anything_else_is_refused_with_a_word_on_it(tmp_path, case):
+    state, reason = BAD[case]
+    with pytest.raises(NotImportable, match=reason) as caught:
+        imported(tmp_path, state=state)
+    assert "latest_net_G.pth" in str(caught.value)
+    assert not (tmp_path / "zoo" / "mine").exists()
+
+
+@pytest.mark.parametrize("network", [reference.ResNet, reference.UNet])
+def test_whatever_is_amiss_with_a_state_dict_nothing_else_is_raised(network):
+    random = np.random.default_rng(0)
+    whole = trained(network(norm="batch")).state_dict()
+    for _ in range(150):
+        state = dict(whole)
+        for name in random.choice(list(whole), 2, replace=False):
+            damage = random.integers(4)
+            value = state.pop(name)
+            if damage == 0:
+                state[name] = torch.ones([1, 3, 8][: random.integers(4)])
+            elif damage == 1:
+                state[name.replace("weight", "weight_orig")] = value
+            elif damage == 2:
+                state[name.replace("1", str(random.integers(30)), 1)] = value
+        with contextlib.suppress(NotImportable):
+            recognise(_layers(state), Wishes())
+
+
+def test_files_that_are_no_checkpoints_are_refused(tmp_path):
+    path = tmp_path / "net.pth"
+    whole = pickle.dumps(OrderedDict(a=1), protocol=2)
+    torch.save(GOOD, tmp_path / "good.pth")
+    for data in (b"", b"hello", b"PK\3\4" + bytes(100), whole, (tmp_path / "good.pth").read_bytes()[:-200]):
+        path.write_bytes(data)
+        with pytest.raises(NotImportable, match=r"net\.pth"):
+            import_files("mine", "pix2pix", {"AtoB": path}, Wishes(), tmp_path / "zoo")
+
+
+def test_a_size_that_the_network_cannot_take_and_a_name_that_is_taken_are_refused(tmp_path):
+    with pytest.raises(NotImportable, match="multiples of 32"):
+        imported(tmp_path, reference.UNet(), wishes=Wishes(size=48))
+    imported(tmp_path, reference.UNet(), wishes=Wishes(size=64))
+    with pytest.raises(NotImportable, match="exists already"):
+        imported(tmp_path, reference.UNet())
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [(["--name", "No Name"], "is no name for a model"), (["--name", "ok", "--domains", "horse"], "two names")],
+)
+def test_options_that_make_no_sense_are_told(tmp_path, options, reason):
+    torch.save(GOOD, tmp_path / "net.pth")
+    told = CliRunner().invoke(app, ["import", str(tmp_path / "net.pth"), "--family", "pix2pix", *options])
+    assert told.exit_code == 1
+    assert reason in told.output

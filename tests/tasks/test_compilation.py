@@ -1,0 +1,92 @@
+"""Tasks through ONNX Runtime: the same pictures as eager torch, or a word that it cannot be done."""
+
+from contextlib import suppress
+
+import pytest
+import torch
+
+from models import checkpoint
+from models.card import Card, Task
+from models.model import Step, build
+from tasks.compilation import TOLERANCE, CannotCompile, compile
+from tasks.operations import OPERATIONS, Rows
+from tests import zoo
+
+FAST = {"dcgan", "cgan", "vae", "cls", "pix2pix", "cyclegan", "munit", "stargan", "conv", "encoder"}
+"""Families (by the end of their name) whose pictures are one pass of a network."""
+
+
+def compiled(toy_zoo, name):
+    """Of each task of a toy model that can be compiled: the operation, typical rows, and the function."""
+    card = Card.read(toy_zoo / name)
+    model = checkpoint.read(toy_zoo / name, card)
+    for task in card.tasks:
+        operation = OPERATIONS[task]
+        rows = operation.probe(model, card, 9)
+        with suppress(CannotCompile):
+            yield model, operation, rows, compile(model, operation, rows, 1)
+
+
+@pytest.mark.parametrize("name", zoo.MODELS)
+def test_every_compiled_task_gives_what_eager_torch_gives(toy_zoo, name):
+    for model, operation, rows, run in compiled(toy_zoo, name):
+        for count in (1, 2, 3):
+            some = {key: tensor[:count] for key, tensor in rows.tensors.items()}
+            with torch.inference_mode():
+                wanted = operation.apply(model, some, **rows.options)
+            assert (run(some) - wanted).abs().max() <= TOLERANCE, operation.task
+
+
+@pytest.mark.parametrize("name", ["toy-gmm", "toy-gated-conv", "toy-context-encoder"])
+def test_a_compiled_model_that_fills_in_takes_other_masks_than_it_was_tried_with(toy_zoo, name):
+    for model, operation, rows, run in compiled(toy_zoo, name):
+        if operation.task is Task.INPAINT:
+            some = {key: tensor[:3] for key, tensor in rows.tensors.items()}
+            some["mask"] = torch.bernoulli(torch.full_like(some["mask"], 0.3))
+            with torch.inference_mode():
+                assert (run(some) - operation.apply(model, some)).abs().max() <= TOLERANCE
+
+
+@pytest.mark.parametrize("name", [name for name in zoo.MODELS if name.rpartition("-")[2] in FAST])
+def test_the_first_task_of_networks_of_one_pass_is_compiled(toy_zoo, name):
+    card = Card.read(toy_zoo / name)
+    assert next(iter(card.tasks)) in {operation.task for _, operation, _, _ in compiled(toy_zoo, name)}
+
+
+def toy():
+    return build("dcgan", {"size": 28, "latent": 8, "width": 8}).eval()
+
+
+def sampled(model):
+    rows = Rows({"latent": torch.randn(3, 8)})
+    return compile(model, OPERATIONS["sample"], rows, 1)
+
+
+def test_a_task_of_many_steps_is_left_to_torch(monkeypatch):
+    model = toy()
+    monkeypatch.setattr(model, "sample", lambda latent: iter([Step(1, 1, latent)]))
+    with pytest.raises(CannotCompile, match="many steps"):
+        sampled(model)
+
+
+def test_a_model_that_tracing_gets_wrong_is_left_to_torch(monkeypatch):
+    """What depends on the values or the size of the batch is fixed by tracing; the check afterwards finds it."""
+    model = toy()
+    whole = model.generator
+    monkeypatch.setattr(model, "sample", lambda latent: whole(latent) * (0.1 * len(latent)))
+    with pytest.raises(CannotCompile, match="off by up to"):
+        sampled(model)
+
+
+def test_a_model_whose_batch_tracing_fixes_is_left_to_torch(monkeypatch):
+    model = toy()
+    whole = model.generator
+    monkeypatch.setattr(model, "sample", lambda latent: whole(latent) + torch.zeros(len(latent), 1, 1, 1))
+    with pytest.raises(CannotCompile, match="in a batch of"):
+        sampled(model)
+
+
+def test_compiling_leaves_the_model_in_evaluation_mode():
+    model = toy()
+    sampled(model)
+    assert not any(module.training for module in model.modules())

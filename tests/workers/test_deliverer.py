@@ -1,0 +1,383 @@
+"""Webhooks with a real Redis and a real receiver: what is told, when, how it is signed, and what stops it."""
+
+import asyncio
+import json
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from redis import Redis
+from rq.job import Job
+from rq.queue import Queue
+from rq.registry import FailedJobRegistry, ScheduledJobRegistry
+from rq.serializers import JSONSerializer
+from standardwebhooks import Webhook as Signer
+from standardwebhooks import WebhookVerificationError
+
+from app.predictions.store import Store
+from core.settings import Settings, get_settings
+from jobs import keys, outbox, records
+from jobs.prediction import Event, Order, Priority, Snapshot, Status, Webhook
+from jobs.representation import Prediction
+from models.card import Task
+from models.registry import Registry
+from tests.receiver import listening
+from workers.deliverer import PER_RECEIVER, Deliverer, secret
+from workers.engine import Engine
+from workers.maintenance import LOCK_S
+from workers.worker import BatchWorker
+
+SECRET = "whsec_" + "A" * 43 + "="
+
+
+@pytest.fixture
+def receiver():
+    with listening() as opened:
+        yield opened
+
+
+@pytest.fixture
+def settings(redis, redis_url, toy_zoo, monkeypatch):
+    given = {"REDIS_URL": redis_url, "MODELS": toy_zoo, "THREADS": 1, "WEBHOOK_ALLOW_PRIVATE": True}
+    for name, value in {**given, "WEBHOOK_SECRET": SECRET}.items():
+        monkeypatch.setenv(f"EASEL_{name}", str(value))
+    get_settings.cache_clear()
+    yield get_settings()
+    get_settings.cache_clear()
+
+
+@pytest.fixture
+def batch_worker(redis, settings):
+    engine = Engine(Registry(settings.models), "cpu", 1)
+    return BatchWorker(engine, Redis.from_url(settings.redis, socket_timeout=15), settings)
+
+
+@pytest.fixture
+def deliver(settings):
+    """Makes all deliveries that are queued."""
+    return lambda: Deliverer(Redis.from_url(settings.redis)).work(burst=True, logging_level="WARNING")
+
+
+def enqueue(redis, prediction, webhook, **fields):
+    wanted = Order(model="toy-dcgan", task=Task.SAMPLE, input={"n": 1, "seed": 1, **fields})
+    redis.hset(keys.job_key(prediction), mapping=records.new_job(prediction, wanted, Priority.NORMAL, 60, 100, webhook))
+    redis.sadd("rq:queues", keys.queue_key("toy-dcgan", Priority.NORMAL))
+    redis.rpush(keys.queue_key("toy-dcgan", Priority.NORMAL), prediction)
+
+
+def told(redis, prediction, settings):
+    """The prediction as GET answers it."""
+    results = redis.xrevrange(keys.results_key(prediction), count=1)
+    found = records.snapshot(prediction, redis.hgetall(keys.job_key(prediction)), results)
+    return Prediction.of(found, settings.result_ttl_s).model_dump(mode="json")
+
+
+def attempts(redis, prediction):
+    return [json.loads(line) for line in redis.lrange(outbox.attempts_key(prediction), 0, -1)]
+
+
+def waiting(redis):
+    return Queue(outbox.QUEUE, redis, serializer=JSONSerializer).get_job_ids()
+
+
+def scheduled(redis):
+    return ScheduledJobRegistry(outbox.QUEUE, redis, serializer=JSONSerializer).get_job_ids()
+
+
+def test_a_success_is_told_as_get_tells_it_and_the_signature_holds(redis, batch_worker, deliver, receiver, settings):
+    enqueue(redis, "p", Webhook(url=f"{receiver.url}/hook"))
+    batch_worker.work(burst=True)
+    deliver()
+    (received,) = receiver.received
+    notice = Signer(SECRET).verify(received.body, received.headers)
+    assert received.path == "/hook"
+    assert received.headers["content-type"] == "application/json"
+    assert notice["type"] == "prediction.succeeded"
+    assert notice["data"] == told(redis, "p", settings)
+    assert notice["data"]["output"][0]["sha256"]
+    assert notice["timestamp"] == notice["data"]["completed_at"]
+    (attempt,) = attempts(redis, "p")
+    assert (attempt["id"], attempt["status"], attempt["error"]) == (received.headers["webhook-id"], 200, None)
+    assert 0 < redis.ttl(outbox.attempts_key("p")) <= settings.result_ttl_s
+    assert not scheduled(redis)
+
+
+def test_a_failure_is_told_with_its_error(redis, batch_worker, deliver, receiver, settings):
+    enqueue(redis, "p", Webhook(url=receiver.url), n="many")
+    batch_worker.work(burst=True)
+    deliver()
+    notice = json.loads(receiver.received[0].body)
+    assert notice["type"] == "prediction.failed"
+    assert notice["data"]["error"]["code"] == "invalid_input"
+    assert notice["data"] == told(redis, "p", settings)
+
+
+def test_a_prediction_whose_workers_died_is_told(redis, batch_worker, deliver, receiver):
+    enqueue(redis, "p", Webhook(url=receiver.url))
+    batch_worker.next_batch(burst=True)
+    redis.hset(keys.job_key("p"), "retries_left", 0)
+    started = f"rq:wip:{keys.queue_name('toy-dcgan', Priority.NORMAL)}"
+    redis.zadd(started, dict.fromkeys(redis.zrange(started, 0, -1), 1))
+    batch_worker.clean_registries()
+    deliver()
+    notice = json.loads(receiver.received[0].body)
+    assert (notice["type"], notice["data"]["error"]["code"]) == ("prediction.failed", "worker_lost")
+
+
+def test_the_lock_of_a_killed_deliverer_lasts_for_seconds(redis, settings):
+    (queue,) = Deliverer(Redis.from_url(settings.redis)).queues
+    assert queue.acquire_maintenance_lock()
+    assert 0 < redis.ttl(queue.registry_cleaning_key) <= LOCK_S
+
+
+def test_a_cancellation_can_be_announced_from_outside_the_worker(redis, batch_worker, deliver, receiver):
+    enqueue(redis, "p", Webhook(url=receiver.url))
+    found = records.snapshot("p", redis.hgetall(keys.job_key("p")), [])
+    with redis.pipeline() as pipeline:
+        outbox.announce(pipeline, replace(found, status=Status.CANCELED))
+        assert not waiting(redis)
+        pipeline.execute()
+    deliver()
+    assert json.loads(receiver.received[0].body)["type"] == "prediction.canceled"
+
+
+def test_an_end_and_its_announcement_are_one_transaction(redis, batch_worker, receiver):
+    enqueue(redis, "p", Webhook(url=receiver.url))
+    batch = batch_worker.next_batch(burst=True)
+    (task,) = batch.tasks
+    assert batch_worker._order(task)
+    assert batch_worker._run(batch.tasks)
+    batch_worker._encode(task)
+    for end, state in (
+        (lambda pipeline: task.job._handle_failure("boom", pipeline), b"failed"),
+        (lambda pipeline: batch_worker._batches.succeed(batch.queue, [task], batch_worker.key, pipeline), b"finished"),
+    ):
+        with redis.pipeline() as pipeline:
+            task.job.set_status(state.decode(), pipeline=pipeline)
+            end(pipeline)
+            assert redis.hget(keys.job_key("p"), "status") != state
+            assert not waiting(redis)
+            pipeline.execute()
+        assert redis.hget(keys.job_key("p"), "status") == state
+        assert len(waiting(redis)) == 1
+        redis.delete("rq:queue:webhooks")
+
+
+def test_only_the_events_asked_for_are_told(redis, batch_worker, deliver, receiver):
+    enqueue(redis, "good", Webhook(url=receiver.url, events=(Event.FAILED,)))
+    enqueue(redis, "bad", Webhook(url=receiver.url, events=(Event.FAILED,)), n="many")
+    enqueue(redis, "silent", None)
+    batch_worker.work(burst=True)
+    deliver()
+    assert [json.loads(received.body)["data"]["id"] for received in receiver.received] == ["bad"]
+
+
+def test_a_tampered_or_replayed_message_does_not_verify(redis, batch_worker, deliver, receiver):
+    enqueue(redis, "p", Webhook(url=receiver.url))
+    batch_worker.work(burst=True)
+    deliver()
+    (received,) = receiver.received
+    verifier = Signer(SECRET)
+    verifier.verify(received.body, received.headers)
+    with pytest.raises(WebhookVerificationError):
+        verifier.verify(received.body.replace(b"succeeded", b"failed"), received.headers)
+    with pytest.raises(WebhookVerificationError):
+        verifier.verify(received.body, received.headers | {"webhook-id": "msg_other"})
+    with pytest.raises(WebhookVerificationError):
+        later = str(int(received.headers["webhook-timestamp"]) + 60)
+        verifier.verify(received.body, received.headers | {"webhook-timestamp": later})
+    with pytest.raises(WebhookVerificationError):
+        Signer("whsec_" + "B" * 43 + "=").verify(received.body, received.headers)
+    old = datetime.now(UTC) - timedelta(minutes=6)
+    signature = verifier.sign(received.headers["webhook-id"], old, received.body.decode())
+    stale = {"webhook-timestamp": str(int(old.timestamp())), "webhook-signature": signature}
+    with pytest.raises(WebhookVerificationError, match="too old"):
+        verifier.verify(received.body, received.headers | stale)
+
+
+def test_after_a_500_it_is_tried_again_by_the_running_process(
+    redis, batch_worker, receiver, settings, monkeypatch, tmp_path
+):
+    monkeypatch.setattr(outbox, "RETRY_AFTER_S", (1, 1))
+    receiver.statuses = [500, 200]
+    enqueue(redis, "p", Webhook(url=receiver.url))
+    batch_worker.work(burst=True)
+    with (tmp_path / "log").open("w") as sink:
+        process = subprocess.Popen([sys.executable, "-m", "cli", "deliver"], stdout=sink, stderr=sink)
+    try:
+        first, second = receiver.wait_for(2)
+        deadline = time.monotonic() + 5
+        while len(attempts(redis, "p")) < 2 and time.monotonic() < deadline:
+            time.sleep(0.05)
+    finally:
+        process.terminate()
+        assert process.wait(15) == 0
+    assert first.body == second.body
+    assert first.headers["webhook-id"] == second.headers["webhook-id"]
+    Signer(SECRET).verify(second.body, second.headers)
+    assert [attempt["status"] for attempt in attempts(redis, "p")] == [500, 200]
+    assert attempts(redis, "p")[0]["error"] == "the receiver answered with 500"
+
+
+def test_tries_are_spread_and_end(redis, batch_worker, deliver, receiver, monkeypatch):
+    receiver.statuses = [503]
+    for name in ("p", "q", "r"):
+        enqueue(redis, name, Webhook(url=receiver.url))
+    batch_worker.work(burst=True)
+    found = [Job.fetch(delivery, redis, JSONSerializer) for delivery in waiting(redis)]
+    for waits in zip(outbox.RETRY_AFTER_S, *(job.retry_intervals for job in found), strict=True):
+        assert all(waits[0] <= wait <= 1.2 * waits[0] for wait in waits[1:])
+    assert len({tuple(job.retry_intervals) for job in found}) == 3
+    queue = Queue(outbox.QUEUE, redis, serializer=JSONSerializer)
+    for _ in range(len(outbox.RETRY_AFTER_S)):
+        deliver()
+        assert len(scheduled(redis)) == 3
+        for delivery in scheduled(redis):
+            queue.scheduled_job_registry.remove(delivery)
+            queue.enqueue_job(Job.fetch(delivery, redis, JSONSerializer))
+    deliver()
+    assert not scheduled(redis)
+    assert len(attempts(redis, "p")) == len(outbox.RETRY_AFTER_S) + 1
+    assert len(FailedJobRegistry(outbox.QUEUE, redis, serializer=JSONSerializer).get_job_ids()) == 3
+
+
+def test_410_stops_it(redis, batch_worker, deliver, receiver):
+    receiver.statuses = [410]
+    enqueue(redis, "p", Webhook(url=receiver.url))
+    batch_worker.work(burst=True)
+    deliver()
+    assert not scheduled(redis)
+    assert attempts(redis, "p")[0]["status"] == 410
+
+
+def test_a_redirect_is_not_followed_and_counts_as_not_delivered(redis, batch_worker, deliver, receiver):
+    with listening() as elsewhere:
+        receiver.statuses, receiver.headers = [307], {"Location": elsewhere.url}
+        enqueue(redis, "p", Webhook(url=receiver.url))
+        batch_worker.work(burst=True)
+        deliver()
+        assert not elsewhere.received
+    assert attempts(redis, "p")[0]["error"] == "redirects are not followed"
+    assert len(scheduled(redis)) == 1
+
+
+def test_a_private_address_is_refused_at_delivery_too(redis, batch_worker, deliver, receiver, monkeypatch):
+    monkeypatch.setenv("EASEL_WEBHOOK_ALLOW_PRIVATE", "false")
+    get_settings.cache_clear()
+    enqueue(redis, "port", Webhook(url=receiver.url))
+    enqueue(redis, "address", Webhook(url="http://127.0.0.1/"))
+    batch_worker.work(burst=True)
+    deliver()
+    assert not receiver.received
+    assert "port" in attempts(redis, "port")[0]["error"]
+    assert "public" in attempts(redis, "address")[0]["error"]
+
+
+def announce(redis, prediction, url):
+    """Queues the delivery of a prediction's end."""
+    order, ended_at = Order(model="toy-dcgan", task=Task.SAMPLE, input={}), datetime.now(UTC)
+    found = Snapshot(prediction, "q", order, Status.CANCELED, None, None, ended_at, None, ended_at, Webhook(url=url))
+    with redis.pipeline() as pipeline:
+        outbox.announce(pipeline, found)
+        pipeline.execute()
+
+
+def deliveries_of(settings):
+    async def ask():
+        store = Store(settings.redis, settings.result_ttl_s)
+        try:
+            return await store.deliveries()
+        finally:
+            await store.close()
+
+    return asyncio.run(ask())
+
+
+def test_a_slow_receiver_holds_up_neither_another_nor_all_places(redis, receiver, settings, tmp_path):
+    with listening() as slow:
+        slow.wait_s = 3
+        for index in range(3 * PER_RECEIVER):
+            announce(redis, f"slow-{index}", slow.url)
+        for index in range(20):
+            announce(redis, f"quick-{index}", receiver.url)
+        with (tmp_path / "log").open("w") as sink:
+            process = subprocess.Popen([sys.executable, "-m", "cli", "deliver"], stdout=sink, stderr=sink)
+        try:
+            receiver.wait_for(20)
+            assert len(slow.received) == PER_RECEIVER
+            assert not any(attempts(redis, f"slow-{index}") for index in range(3 * PER_RECEIVER))
+        finally:
+            process.terminate()
+            assert process.wait(15) == 0
+        told = deliveries_of(settings)
+        assert told.outcomes[outbox.Outcome.DELIVERED] == 20 + PER_RECEIVER, "it leaves when they are done"
+        assert told.pending == 2 * PER_RECEIVER == len(scheduled(redis))
+
+
+def test_what_comes_of_deliveries_is_counted(redis, deliver, receiver, settings, monkeypatch):
+    monkeypatch.setattr(outbox, "RETRY_AFTER_S", (0,))
+    receiver.statuses = [200, 500, 500, 410]
+    for name in ("delivered", "given-up", "gone"):
+        announce(redis, name, receiver.url)
+        while deliveries_of(settings).pending:
+            deliver()
+    announce(redis, "unreachable", "http://127.0.0.1:9/")
+    assert deliveries_of(settings).pending == 1
+    while (told := deliveries_of(settings)).pending:
+        deliver()
+    assert dict(told.outcomes) == {"delivered": 1, "rejected": 3, "unreachable": 2, "given_up": 3}
+    lines = told.exposition().decode().splitlines()
+    assert 'easel_webhook_attempts_total{outcome="rejected"} 3.0' in lines
+    assert {"easel_webhooks_given_up_total 3.0", "easel_webhooks_pending 0.0"} <= set(lines)
+
+
+def test_a_delivery_outlives_its_prediction(redis, batch_worker, deliver, receiver):
+    enqueue(redis, "p", Webhook(url=receiver.url))
+    batch_worker.work(burst=True)
+    redis.delete(keys.job_key("p"), keys.results_key("p"))
+    deliver()
+    assert json.loads(receiver.received[0].body)["data"]["output"]
+
+
+def test_a_deliverer_does_not_count_as_a_worker(redis, settings):
+    deliverer = Deliverer(Redis.from_url(settings.redis))
+    deliverer.register_birth()
+
+    async def count():
+        store = Store(settings.redis, 60)
+        try:
+            return await store.workers()
+        finally:
+            await store.close()
+
+    try:
+        assert asyncio.run(count()) == 0
+    finally:
+        deliverer.teardown()
+
+
+def test_the_secret_is_the_setting_or_drawn_once(redis, redis_url, settings):
+    assert secret(redis, settings) == SECRET
+    without = Settings(redis_url=redis_url, webhook_secret=None)
+    drawn = secret(redis, without)
+    assert drawn.startswith("whsec_")
+    assert drawn == secret(redis, without) != SECRET
+    Signer(drawn)
+
+
+def test_the_command_shows_the_secret(redis, settings, monkeypatch):
+    monkeypatch.delenv("EASEL_WEBHOOK_SECRET")
+    shown = [
+        subprocess.run([sys.executable, "-m", "cli", "webhook-secret"], capture_output=True, text=True).stdout.strip()
+        for _ in range(2)
+    ]
+    assert shown[0] == shown[1] == redis.get("easel:webhook:secret").decode()
+
+
+def test_the_deliverer_is_light():
+    code = "import sys, workers.deliverer; print({'torch', 'fastapi', 'uvicorn'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"

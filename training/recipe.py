@@ -1,0 +1,85 @@
+"""A recipe: one TOML file that says how one model is trained."""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from models.card import ModelName, Serving, TrainingRecord
+from training.data import DataSpec
+
+RECIPES = Path(__file__).parent / "recipes"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Optimiser(_Section):
+    """Adam, per player. `lr` is multiplied by `players[name]` where that is given (two time-scale updates)."""
+
+    lr: float = Field(default=2e-4, gt=0)
+    betas: tuple[float, float] = (0.9, 0.999)
+    weight_decay: float = 0.0
+    players: dict[str, float] = Field(default_factory=dict)
+    decay: Literal["none", "linear", "cosine"] = "none"
+    decay_from: float = Field(default=0.5, ge=0, le=1, description="share of the budget after which the decay begins")
+
+
+class Budget(_Section):
+    """How long to train."""
+
+    steps: int = Field(gt=0)
+    batch: int = Field(gt=0)
+    precision: Literal["fp32", "bf16"] = "fp32"
+    sheet_every: int = Field(default=1000, gt=0, description="steps between sample sheets and checkpoints")
+
+
+class Recipe(_Section):
+    """Everything that decides the weights, and what the card says beside them."""
+
+    name: ModelName
+    summary: str
+    licence: str
+    family: str
+    start: ModelName | None = None
+    """A shipped model whose weights are begun with, as far as they fit (`training.start`); absent: none."""
+    seed: int = 0
+    ema: float = Field(default=0.999, ge=0, lt=1, description="decay of the averaged weights, which are what ships")
+    config: dict[str, Any] = Field(default_factory=dict)
+    classes: tuple[str, ...] = ()
+    domains: dict[Literal["A", "B"], str] = Field(default_factory=dict)
+    data: DataSpec
+    optimiser: Optimiser = Optimiser()
+    budget: Budget
+    serving: Serving = Serving()
+
+
+def load(name_or_file: str) -> tuple[Recipe, str]:
+    """A recipe by name (`mnist-dcgan`) or by file, and the sha256 of its text.
+
+    Raises:
+        FileNotFoundError: neither a shipped recipe nor a file.
+        pydantic.ValidationError: the file says something a recipe does not.
+    """
+    path = Path(name_or_file)
+    if path.suffix != ".toml":
+        path = RECIPES / f"{name_or_file}.toml"
+    if not path.is_file():
+        raise FileNotFoundError(f"no recipe {name_or_file!r}; shipped: {', '.join(names())}")
+    text = path.read_bytes()
+    return Recipe.model_validate(tomllib.loads(text.decode())), hashlib.sha256(text).hexdigest()
+
+
+def of(training: TrainingRecord) -> Recipe:
+    """The recipe that a card's model was trained by, as it stands. Raises as `load`."""
+    return load(training.recipe.removesuffix(".toml"))[0]
+
+
+def names() -> list[str]:
+    """The recipes that ship."""
+    return sorted(path.stem for path in RECIPES.glob("*.toml"))
