@@ -117,7 +117,9 @@ class Metric(_Record):
     value: float
     count: int = Field(description="images or pairs it was measured on")
     reference: str = Field(description="the data or split it is measured against")
-    extractor: str | None = Field(default=None, description="name and weights' sha256 of the network that judged, if one did")
+    extractor: str | None = Field(
+        default=None, description="name and weights' sha256 of the network that judged, if one did"
+    )
     date: str
     command: str
 
@@ -148,9 +150,13 @@ class Card(_Record):
     config: dict[str, Any]
     tasks: dict[Task, tuple[str, ...]]
     image: ImageFormat = Field(description="of the pictures it makes, and of the pictures it takes")
-    native: Native | None = Field(default=None, description="of the pictures that it takes at their own size, if it does")
+    native: Native | None = Field(
+        default=None, description="of the pictures that it takes at their own size, if it does"
+    )
     scales: tuple[int, ...] = Field(default=(), description="how many times as large it can make a picture")
-    latent: tuple[int, ...] = Field(default=(), description="shape of the latent that an image is made from; empty: none")
+    latent: tuple[int, ...] = Field(
+        default=(), description="shape of the latent that an image is made from; empty: none"
+    )
     normalisation: Literal["uint8 / 127.5 - 1"] = "uint8 / 127.5 - 1"
     classes: tuple[str, ...] = ()
     attributes: dict[str, Attribute] = Field(
