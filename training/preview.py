@@ -151,9 +151,7 @@ def _samples(model: Model, *asked: Tensor, columns: int) -> np.ndarray:
     return composition.grid(list(operations.to_pixels(images)), columns=columns)
 
 
-def _beside(
-    make: Callable[[Tensor], Tensor], model: Model, held_out: Source, rows: int, columns: int = 1
-) -> np.ndarray:
+def _beside(make: Change, model: Model, held_out: Source, rows: int, columns: int = 1) -> np.ndarray:
     """Held-out images, spread over the classes, each with what is made of it to its right."""
     given = _spread(held_out, rows * columns).to(device_of(model))
     if model.side:
