@@ -14,10 +14,11 @@ from PIL import Image
 
 from evaluation import hole_sheets
 from models import checkpoint
-from models.card import Card, Task
+from models.card import SOURCE_AND_TARGET, Card, Task
 from models.model import Model
 from models.registry import Entry, Registry
 from pictures import codec, composition
+from tasks.given import Given
 from tasks.inputs import input_model
 from tasks.operations import OPERATIONS, to_pixels, whole
 from training import data, recipe
@@ -103,9 +104,10 @@ def strips(card: Card, paired: bool) -> Iterator[Strip]:
             asked = [{target: name if target == "target" else [name]} for name in card.classes]
             yield Strip("targets", "images", asked, card.classes)
     for direction in card.directions:
-        source, aim = direction[0], direction[-1]
-        words = f"{direction}: {card.domains.get(source, source)} to {card.domains.get(aim, aim)}"
-        fields = source.lower(), aim.lower() if paired else ""
+        source, target = SOURCE_AND_TARGET[direction]
+        domains = {"a": card.domains.get("A", "A"), "b": card.domains.get("B", "B")}
+        words = f"{direction}: {domains[source]} to {domains[target]}"
+        fields = source, target if paired else ""
         if "n" in names:
             styles = tuple(f"style {index + 1}" for index in range(STYLES))
             yield Strip(words, fields[0], [{"direction": direction, "n": STYLES, "seed": 0}], styles, fields[1])
@@ -132,9 +134,9 @@ def answers(model: Model, card: Card, given: np.ndarray, asked: dict[str, Any]) 
     """What a request with this picture, uint8 [H, W, C], and these inputs is answered with, as a worker does it."""
     operation = OPERATIONS[Task.TRANSLATE]
     inputs = input_model(card, Task.TRANSLATE).model_validate({"image": "picture:given", **asked})
-    rows = operation.prepare(model, inputs, [given])
+    rows = operation.prepare(model, Given.of(inputs), [given])
     made = to_pixels(whole(operation.apply(model, rows.tensors, **rows.options)))
-    return operation.finish(asked, [given], made).pictures
+    return operation.finish(asked, [given], list(made)).pictures
 
 
 def _pixels(held_out: Source, field: str, place: int) -> np.ndarray:

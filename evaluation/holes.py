@@ -10,6 +10,7 @@ from torch import Tensor
 from evaluation.evaluated import EvaluatedModel, batched
 from evaluation.fidelity import hole_psnr
 from models import noise
+from models.capabilities import Completer, require
 from models.card import Metric, Task
 from tasks.operations import whole
 from training.masks import Masks, hide
@@ -35,11 +36,11 @@ def inpainting(about: EvaluatedModel) -> Iterator[Metric]:
 
 def _filled_by(about: EvaluatedModel) -> Callable[[Tensor, Tensor], Tensor]:
     """What the model makes of images and masks; of the noise of seeds 0, 1, 2 …, if it takes any."""
-    model = about.model
+    model, completer = about.model, require(about.model, Completer)
 
     def fill(images: Tensor, masks: Tensor) -> Tensor:
         drawn = (noise.normal(range(len(images)), model.latent_shape),) if model.latent_shape else ()
-        return batched(lambda *rows: whole(model.complete(*rows)), images, masks, *drawn)
+        return batched(lambda *rows: whole(completer.complete(*rows)), images, masks, *drawn)
 
     return fill
 
