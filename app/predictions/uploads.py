@@ -65,6 +65,17 @@ async def to_framed(
     return pixels.tobytes(), frame
 
 
+def require_texture(pixels: bytes, form: ImageFormat, pointer: str) -> None:
+    """Of a picture whose style is taken, as `to_pixels` gives it.
+
+    Raises:
+        Invalid: it has one colour only, and so no style.
+    """
+    if pixels == pixels[: form.channels] * (len(pixels) // form.channels):
+        detail = "a picture of one colour has no style; send one with shapes or strokes in it"
+        raise Invalid(detail, code="flat_picture", errors=[FieldError(pointer=pointer, detail=detail)])
+
+
 async def to_holed(image: bytes, mask: bytes, card: Card, max_pixels: int) -> tuple[bytes, bytes, Holes]:
     """A picture at its own size as raw uint8 height x width x channels, its mask as height x width of 0 and 255, and
     how its holes go through the model. Of a picture that is its own mask, the transparency marks, not the colours.
@@ -134,7 +145,7 @@ async def record(file: BinaryIO, max_pixels: int, ttl_s: int) -> Upload:
         except BadPicture as error:
             raise _PROBLEMS[error.reason](str(error), code=error.reason) from None
     file.seek(0)
-    digest = await asyncio.to_thread(hashlib.file_digest, file, "sha256")
+    digest = await asyncio.to_thread(_sha256, file)
     created = datetime.now(UTC)
     return Upload(
         id=uuid4().hex,
@@ -142,10 +153,17 @@ async def record(file: BinaryIO, max_pixels: int, ttl_s: int) -> Upload:
         width=width,
         height=height,
         media_type=media_type,
-        sha256=digest.hexdigest(),
+        sha256=digest,
         created_at=created,
         expires_at=created + timedelta(seconds=ttl_s),
     )
+
+
+def _sha256(file: BinaryIO) -> str:
+    digest = hashlib.sha256()
+    while chunk := file.read(_CHUNK_BYTES):
+        digest.update(chunk)
+    return digest.hexdigest()
 
 
 async def chunks_of(file: BinaryIO) -> AsyncIterator[bytes]:
