@@ -11,9 +11,11 @@ import numpy as np
 import torch
 from PIL import Image
 
+from evaluation.upscaling import Upscale, bicubic
 from models import checkpoint
 from models.card import Card, Task
 from models.model import Model
+from models.nn.bicubic import reduced
 from models.registry import Registry
 from pictures import codec, composition
 from tasks.inputs import input_model
@@ -26,6 +28,8 @@ STYLES = 3
 """Answers to one picture, of models that draw styles."""
 LARGEST = 128
 """Side of a picture on a sheet, at most."""
+CENTRE = 192
+"""Side of what is shown of an enlarged photograph."""
 QUALITY = 82
 
 _HEAD = """# Translations
@@ -72,7 +76,39 @@ def write(registry: Registry, folder: Path) -> None:
             (folder / "gallery" / name).write_bytes(sheet)
             columns = ", ".join(("input", *strip.columns, *(["truth"] if strip.truth else [])))
             sections.append(f"\n{strip.title}. From left to right: {columns}.\n\n![{columns}](gallery/{name})")
+    sections += _enlarged(registry, folder / "gallery")
     (folder / "gallery.md").write_text("\n".join(sections) + "\n")
+
+
+def _enlarged(registry: Registry, folder: Path) -> Iterator[str]:
+    """The section of the upscalers, and their sheet: all of them beside each other, by the scale that all have."""
+    entries = [entry for entry in registry if entry.card.scales and entry.card.training is not None]
+    if not entries:
+        return
+    scale = max(set.intersection(*(set(entry.card.scales) for entry in entries)))
+    held_out = data.load(recipe.of(entries[0].card.training).data.evaluation())
+    upscalers = [checkpoint.read(entry.folder, entry.card).upscale for entry in entries]
+    (folder / "enlarged.webp").write_bytes(codec.encode(enlarged(upscalers, held_out, scale), "webp", QUALITY))
+    columns = ", ".join(("bicubic interpolation", *(entry.card.name for entry in entries), "truth"))
+    yield (
+        f"\n## Enlarged pictures\n\nThe centres of held-out photographs, reduced and enlarged {scale} times again. "
+        f"From left to right: {columns}.\n\n![{columns}](gallery/enlarged.webp)"
+    )
+
+
+@torch.inference_mode()
+def enlarged(upscalers: Sequence[Upscale], held_out: Source, scale: int) -> np.ndarray:
+    """What each makes of the reduced centres of `ROWS` photographs, between bicubic interpolation and the truth."""
+    pictures = held_out.fields["images"]
+    shown = [pictures[(2 * row + 1) * len(pictures) // (2 * ROWS)] for row in range(ROWS)]
+    side = min(CENTRE, *(length for picture in shown for length in picture.shape[1:])) // scale * scale
+    cells = []
+    for picture in shown:
+        top, left = ((length - side) // 2 for length in picture.shape[1:])
+        truth = data.to_float(picture[:, top : top + side, left : left + side])[None]
+        made = [upscale(reduced(truth, scale), scale) for upscale in (bicubic, *upscalers)]
+        cells += list(to_pixels(torch.cat([*made, truth])))
+    return composition.grid(cells, columns=len(cells) // ROWS)
 
 
 def strips(card: Card, paired: bool) -> Iterator[Strip]:

@@ -18,6 +18,8 @@ from training.masks import hide
 
 _CENTRE = 144
 """Side of what is shown of a photograph, if it is that large and a multiple of the scale."""
+UPSCALED = 6
+"""Cells in a row of an upscaler's sheet: two pictures, three times each."""
 _STYLES = 3
 """Translations of one image that are shown, where there are styles."""
 
@@ -86,7 +88,7 @@ def _spread(held_out: Source, count: int) -> Tensor:
 
 
 def _upscaled(model: Model, held_out: Source, rows: int) -> np.ndarray:
-    """Two pictures in a row, three times each."""
+    """Bicubic interpolation, the model, and the truth, of two pictures in a row."""
     scale, cells = max(model.scales), []
     shown = held_out.fields["images"][: 2 * rows]
     side = min(_CENTRE, *(length for picture in shown for length in picture.shape[1:])) // scale * scale
@@ -96,7 +98,7 @@ def _upscaled(model: Model, held_out: Source, rows: int) -> np.ndarray:
         small = reduced(truth, scale)
         made = model.upscale(small.to(device_of(model)), scale).cpu()
         cells += list(operations.to_pixels(torch.cat([resized(small, side, side), made, truth])))
-    return composition.grid(cells, columns=6)
+    return composition.grid(cells, columns=UPSCALED)
 
 
 def _told(model: Model, held_out: Source, rows: int) -> np.ndarray:
