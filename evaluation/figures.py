@@ -22,7 +22,7 @@ from evaluation.prompts import prompts
 from evaluation.retrieval import WAYS, retrieval, thumbnails
 from evaluation.score import classifier_score
 from evaluation.translations import judged_right, patches, styles, targets, translation
-from evaluation.upscaling import upscaling
+from evaluation.upscaling import upscaling, upscaling_cost
 from models.card import Metric, Task
 from models.clusters import k_means
 from models.model import LIKELIHOOD
@@ -209,4 +209,5 @@ FIGURES: tuple[Callable[[EvaluatedModel], Iterator[Metric]], ...] = (
     stylization,
     inpainting,
     upscaling,
+    upscaling_cost,
 )

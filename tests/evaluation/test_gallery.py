@@ -75,8 +75,8 @@ def test_enlarged_pictures_stand_between_bicubic_interpolation_and_the_truth():
     source = SimpleNamespace(fields={"images": pictures})
     black = lambda images, scale: torch.full_like(bicubic(images, scale), -1)  # noqa: E731
     sheet = gallery.enlarged([black, bicubic], source, 2)
-    cells = [sheet[:60, 62 * column : 62 * column + 60] for column in range(4)]
-    assert sheet.shape == (62 * gallery.ROWS - 2, 62 * 4 - 2, 3)
+    cells = [sheet[:62, 64 * column : 64 * column + 62] for column in range(4)]
+    assert sheet.shape == (64 * gallery.ROWS - 2, 64 * 4 - 2, 3)
     assert np.array_equal(cells[0], cells[2]) and not cells[1].any()
-    truth = pictures[1][:, 5:65, 1:61].permute(1, 2, 0).numpy()
+    truth = pictures[1][:, 4:66].permute(1, 2, 0).numpy()
     assert np.array_equal(cells[3], truth)
