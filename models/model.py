@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, TypeVar
 
 import torch
 from pydantic import BaseModel, ConfigDict
@@ -149,13 +149,15 @@ class Model(nn.Module):
         """Called after each optimiser step of `player` (weight clipping, for example)."""
 
 
+Family = TypeVar("Family", bound=Model)
+
 _families: dict[str, tuple[type[Model], dict[str, Any]]] = {}
 
 
-def register(name: str, **preset: Any):
+def register(name: str, **preset: Any) -> Callable[[type[Family]], type[Family]]:
     """Class decorator: makes the family known by `name`; `preset` overrides defaults of its config."""
 
-    def add(cls: type[Model]) -> type[Model]:
+    def add(cls: type[Family]) -> type[Family]:
         if name in _families:
             raise ValueError(f"family {name!r} is registered twice")
         _families[name] = (cls, preset)

@@ -24,8 +24,9 @@ from models.card import Card, Task
 from models.model import Model, Step, Steps
 from models.registry import Entry, Registry
 from tasks.compilation import CannotCompile, Compiled, compile
+from tasks.given import Given
 from tasks.inputs import input_model
-from tasks.operations import OPERATIONS, Rows, over_tiles, steps_of, to_pixels
+from tasks.operations import OPERATIONS, Rows, over_parts, over_tiles, steps_of, to_pixels
 from workers.exactness import ALONE, Alone, ExactSizes
 from workers.metrics import WorkerMetrics
 
@@ -166,11 +167,15 @@ class Engine:
         loaded = self.load(order.model)
         work.load_ms, work.weights = (time.monotonic() - started) * 1000, loaded.card.weights.sha256
         try:
-            inputs = input_model(loaded.card, order.task).model_validate(order.input)
+            inputs = Given.of(input_model(loaded.card, order.task).model_validate(order.input))
         except (KeyError, ValueError) as error:
             raise PredictionError("invalid_input", f"{order.model} does not take this input: {error}") from error
         operation = OPERATIONS[order.task]
-        if order.frame is None:
+        if order.holes:
+            picture, mask = work.pictures
+            parts = order.holes.cut(picture, mask[:, :, 0] > 0, loaded.card.image)
+            work.rows = over_parts(operation.prepare(loaded.model, inputs, parts[0]), parts)
+        elif order.frame is None:
             work.rows = operation.prepare(loaded.model, inputs, work.pictures)
         else:
             tiles = order.frame.cut(work.pictures[0])
@@ -214,7 +219,7 @@ class Engine:
         """
         name = entry.card.name
         try:
-            return checkpoint.read(entry.folder, entry.card).to(self.device, memory_format=torch.channels_last)
+            return devices.place(checkpoint.read(entry.folder, entry.card), self.device)
         except checkpoint.BadCheckpoint as error:
             if not is_out_of_memory(error):
                 raise PredictionError("model_unusable", str(error)) from error

@@ -16,6 +16,7 @@ from models.features import feature_network
 from models.losses.style import content_loss, total_variation
 from models.model import Batch, Losses, Model, Player, device_of, register
 from models.nn.init import he_
+from models.nn.native import native
 from models.nn.vgg import VGG
 
 
@@ -37,12 +38,15 @@ class AdaIN(Model):
         content_weight: float = 1.0
         variation_weight: float = 0.0
 
+    paintings: Tensor
+
     def __init__(self, config: Config):
         super().__init__()
         self.config = config
         self.encoder = VGG(3, 0, config.widths, config.depths).eval().fold().requires_grad_(False)
         self.decoder = Mirror(3, config.widths, config.depths)
         self.classes = config.classes
+        self.native = native(900, multiple=8, least=16, default=True)
         self.register_buffer("paintings", torch.zeros(config.classes, 2, config.widths[-1]))
         """Mean and standard deviation of each channel, as they are over the cuts of a painting."""
 

@@ -17,7 +17,9 @@ from models import model
 from models.card import Task
 from models.features import feature_network
 from models.model import Batch, Losses, Model, Step, Steps, device_of, register
+from models.nn.native import native
 from models.nn.vgg import VGG
+from models.sampling_defaults import ASCENT_STEPS, OCTAVES
 
 _SMALLEST = 32
 """Side of the smallest octave."""
@@ -35,9 +37,9 @@ class DeepDream(Model):
 
     class Config(model.Config):
         features: str = "medley-features"
-        layers: tuple[str, ...] = ("relu3_3", "relu4_3", "relu5_2")
+        layers: tuple[str, ...] = ("relu2_2", "relu3_3", "relu4_3", "relu5_1", "relu5_2")
         """That a dream may be of."""
-        widths: tuple[int, ...] = (64, 128, 256)
+        widths: tuple[int, ...] = (32, 64, 128, 256, 256)
         """Channels of these layers."""
         classes: int = 28
         octave_scale: float = 1.4
@@ -50,6 +52,7 @@ class DeepDream(Model):
         self.config = config
         self.classes = config.classes
         self.layers = dict(zip(config.layers, config.widths, strict=True))
+        self.native = native(1400, least=16, default=True)
         self.levels = nn.ParameterDict({name: nn.Parameter(torch.ones(width)) for name, width in self.layers.items()})
         """Root mean square of each channel in photographs: what is usual counts no more for being strong."""
 
@@ -60,9 +63,9 @@ class DeepDream(Model):
         channel: int | None = None,
         labels: Tensor | None = None,
         guide: Tensor | None = None,
-        octaves: int = 4,
-        steps: int = 10,
-        strength: float = 1.0,
+        octaves: int = OCTAVES,
+        steps: int = ASCENT_STEPS,
+        strength: float = 0.5,
     ) -> Steps:
         """A step of gradient ascent each, `steps` in each octave.
 
@@ -71,9 +74,9 @@ class DeepDream(Model):
         if labels is not None:
             wanted = self._of_classes(labels)
         elif guide is not None:
-            wanted = self._as_in(guide, layer)
+            wanted = self._as_in(guide, _named(layer))
         else:
-            wanted = self._of_layer(layer, channel)
+            wanted = self._of_layer(_named(layer), channel)
         return self._ascend(images, wanted, octaves, steps, strength)
 
     def fit(self, data: Batch, step: int) -> Losses:
@@ -99,6 +102,8 @@ class DeepDream(Model):
     def _of_classes(self, labels: Tensor) -> Objective:
         """The logit everywhere, as if the head looked at each place by itself."""
         last, head = list(self.network.layers)[-1], self.network.head
+        if head is None:
+            raise ValueError("the network that dreams knows no classes")
 
         def wanted(images: Tensor) -> Tensor:
             everywhere = self.network.features(images, [last])[last].movedim(1, 3)
@@ -124,7 +129,8 @@ class DeepDream(Model):
         dreamt = torch.zeros_like(images)
         for octave in range(octaves):
             share = config.octave_scale ** (octave + 1 - octaves)
-            size = [max(min(side, _SMALLEST), round(side * share)) for side in (height, width)]
+            least = min(height, _SMALLEST), min(width, _SMALLEST)
+            size = max(least[0], round(height * share)), max(least[1], round(width * share))
             shown = _resized(images, size)
             x = shown + _resized(dreamt, size)
             for step in range(steps):
@@ -155,3 +161,9 @@ def _smooth(gradient: Tensor) -> Tensor:
     """The gradient with its coarser parts counted more: itself, and means over growing squares."""
     padded = F.pad(gradient, (4,) * 4, mode="replicate")
     return gradient + F.avg_pool2d(padded[..., 2:-2, 2:-2], 5, 1) + 2 * F.avg_pool2d(padded, 9, 1)
+
+
+def _named(layer: str | None) -> str:
+    if layer is None:
+        raise ValueError("a dream is of a layer, or of a class")
+    return layer

@@ -14,8 +14,9 @@ from models import model
 from models.card import Task
 from models.families.gatys import Gatys
 from models.features import shipped
-from models.losses.style import content_loss, gram, style_loss, total_variation
+from models.losses.style import content_loss, manner, style_loss, total_variation
 from models.model import Batch, Losses, Model, Player, register
+from models.nn.native import native
 from models.nn.stylist import Stylist
 
 
@@ -27,14 +28,13 @@ class FastStyle(Model):
 
     class Config(model.Config):
         paintings: str = "paintings-gatys"
-        """The model whose Gram matrices are matched, by the features that it names."""
+        """The model that knows the manners of the paintings, by the features that it names."""
         classes: int = 10
         width: int = 16
         blocks: int = 5
         outer: int = 7
-        style_weight: float = 1.0
-        content_weight: float = 0.05
-        variation_weight: float = 0.1
+        content_weight: float = 0.03
+        variation_weight: float = 1.0
         plain: float = 0.1
         """Share of training pictures that are to be left as they are."""
 
@@ -42,6 +42,7 @@ class FastStyle(Model):
         super().__init__()
         self.config = config
         self.classes = config.classes
+        self.native = native(900, multiple=4, least=16, default=True)
         self.network = Stylist(3, config.classes + 1, config.width, config.blocks, config.outer)
 
     def stylize(self, images: Tensor, mixture: Tensor, strength: float = 1.0) -> Tensor:
@@ -50,7 +51,7 @@ class FastStyle(Model):
         return self.network(images, torch.cat([strength * mixture, plain], dim=1))
 
     def prepare_training(self) -> None:
-        self.teacher: Gatys = shipped(self.config.paintings)
+        self.teacher = shipped(self.config.paintings, Gatys)
 
     def players(self) -> tuple[Player, ...]:
         return (Player("stylist", (self.network,)),)
@@ -65,12 +66,12 @@ class FastStyle(Model):
             content = teacher.network.features(images, told.content)
         found = teacher.network.features(made, {*told.style, *told.content})
         painted = (chosen < config.classes).float()
-        wanted = {name: matrices[chosen.clamp(max=config.classes - 1)] for name, matrices in teacher.grams.items()}
-        style = painted * style_loss({name: gram(found[name]) for name in told.style}, wanted)
+        wanted = {name: matrices[chosen.clamp(max=config.classes - 1)] for name, matrices in teacher.manners.items()}
+        style = painted * style_loss({name: manner(found[name]) for name in told.style}, wanted)
         # Of pictures that stay, the pixels count, too.
         kept = content_loss(found, content) + (1 - painted) * 10 * (made - images).abs().mean((1, 2, 3))
         return {
-            "style": config.style_weight * style.mean(),
+            "style": style.mean(),
             "content": config.content_weight * kept.mean(),
             "variation": config.variation_weight * (painted * total_variation(made)).mean(),
         }

@@ -6,7 +6,7 @@
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from models import model
 from models.losses.adversarial import NonSaturating
@@ -22,6 +22,9 @@ class Filler(Model):
 
     The generator moves first and leaves its images for the discriminator.
     """
+
+    generator: nn.Module
+    discriminator: nn.Module
 
     def players(self) -> tuple[Player, ...]:
         return (Player("generator", (self.generator,)), Player("discriminator", (self.discriminator,)))
@@ -54,10 +57,8 @@ class ContextEncoder(Filler):
         self.generator = ContextFiller(config.channels, config.size, self.made, config.width)
 
     def complete(self, images: Tensor, mask: Tensor) -> Tensor:
-        """What the mask shows outside the square stays hidden, and grey."""
-        made = self._fill(images)
-        around = (images.shape[-1] - self.hole) // 2
-        return F.pad(_middle(made, self.hole), (around,) * 4)
+        """Grey outside the square and its margin, of which nothing is told."""
+        return F.pad(self._fill(images), ((images.shape[-1] - self.made) // 2,) * 4)
 
     def _fill(self, images: Tensor) -> Tensor:
         """The middle with its margin, [N, C, made, made]."""
@@ -70,7 +71,7 @@ class ContextEncoder(Filler):
         self.adversarial = NonSaturating()
         margin = torch.full((self.made, self.made), config.overlap)
         margin[config.margin : -config.margin, config.margin : -config.margin] = 1
-        self.register_buffer("weights", margin, persistent=False)
+        self.weights = nn.Buffer(margin, persistent=False)
 
     def loss(self, player: str, batch: Batch) -> Losses:
         images, config = batch["images"], self.config

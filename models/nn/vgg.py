@@ -13,7 +13,8 @@ class VGG(nn.Module):
 
     Stages of 3 x 3 convolutions, each followed by a batch norm and a ReLU; between the stages the mean of 2 x 2 pixels,
     which gives smoother gradients than the maximum (Gatys et al., arXiv 1508.06576, section "Methods"). The layers are
-    named as VGG's are: `relu3_1` is the first of the third stage.
+    named as VGG's are: `relu3_1` is the first of the third stage. Borders are repeated: zeros beyond them would be seen
+    as lines.
 
     Args:
         classes: 0 for the layers alone.
@@ -27,7 +28,9 @@ class VGG(nn.Module):
         for stage, (width, depth) in enumerate(zip(widths, depths, strict=True), start=1):
             for place in range(1, depth + 1):
                 self.layers[f"relu{stage}_{place}"] = nn.Sequential(
-                    nn.Conv2d(channels, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True)
+                    nn.Conv2d(channels, width, 3, padding=1, padding_mode="replicate", bias=False),
+                    nn.BatchNorm2d(width),
+                    nn.ReLU(inplace=True),
                 )
                 channels = width
         self.pool = nn.AvgPool2d(2)
@@ -45,11 +48,16 @@ class VGG(nn.Module):
         return found
 
     def forward(self, images: Tensor) -> Tensor:
+        if self.head is None:
+            raise ValueError("a network of 0 classes gives no logits, but features")
         last = list(self.layers)[-1]
         return self.head(self.features(images, [last])[last].mean((2, 3)))
 
     def fold(self) -> VGG:
         """Puts the batch norms into the convolutions before them, in place. Of a network in evaluation mode."""
         for layer in self.layers.values():
-            layer[0], layer[1] = fuse_conv_bn_eval(layer[0], layer[1]), nn.Identity()
+            if isinstance(layer, nn.Sequential):
+                convolution, norm, _ = layer
+                if isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                    layer[0], layer[1] = fuse_conv_bn_eval(convolution, norm), nn.Identity()
         return self

@@ -32,6 +32,8 @@ const VERBS = {
   interpolate: "Interpolate",
   upscale: "Enlarge",
   vary: "Vary",
+  stylize: "Stylize",
+  dream: "Dream",
   inpaint: "Fill in",
   score: "Score",
   classify: "Read",
