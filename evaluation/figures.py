@@ -10,7 +10,7 @@ from torch import Tensor
 
 from evaluation.codes import cluster_error, neighbour_accuracy
 from evaluation.coverage import mode_coverage
-from evaluation.evaluated import SAMPLES, EvaluatedModel, batched
+from evaluation.evaluated import SAMPLES, TARGET_JUDGES, EvaluatedModel, batched
 from evaluation.faces import face_detection_rate
 from evaluation.fidelity import psnr
 from evaluation.frechet import frechet_distance
@@ -85,11 +85,25 @@ def samples(about: EvaluatedModel) -> Iterator[Metric]:
 
 
 def faces(about: EvaluatedModel) -> Iterator[Metric]:
-    """Of a model of faces: in how many of its samples one is found, and in how many real pictures."""
-    if about.held_out.spec.set == "faces" and {Task.SAMPLE, Task.CONDITIONAL} & about.card.tasks.keys():
-        for images, suffix in ((about.samples[:LOOKED_AT], ""), (about.real["images"][:LOOKED_AT], ".floor")):
-            rate = face_detection_rate(images)
-            yield about.metric(f"face_detection_rate{suffix}", rate, len(images), "scikit-image's frontal-face cascade")
+    """Of a model of faces: in how many of its samples one is found, and in how many real pictures; and the distance
+    between samples and training pictures, beside that between two halves of those.
+
+    To training pictures, as held-out ones are too few for the covariance of their features.
+    """
+    if about.held_out.spec.set != "faces" or not {Task.SAMPLE, Task.CONDITIONAL} & about.card.tasks.keys():
+        return
+    for images, suffix in ((about.samples[:LOOKED_AT], ""), (about.real["images"][:LOOKED_AT], ".floor")):
+        rate = face_detection_rate(images)
+        yield about.metric(f"face_detection_rate{suffix}", rate, len(images), "scikit-image's frontal-face cascade")
+    if judge := about.ours(TARGET_JUDGES):
+        network, by = judge
+        made, real = (
+            batched(network.network.features, images) for images in (about.samples, about.all_trained_on["images"])
+        )
+        halves = real[torch.randperm(len(real), generator=torch.Generator().manual_seed(0))].chunk(2)
+        name, told = f"frechet_distance[{by.partition('@')[0]}]", f"{about.held_out.spec.set}/{about.card.data.split}"
+        yield about.metric(name, frechet_distance(made, real), len(made), by, told)
+        yield about.metric(f"{name}.floor", frechet_distance(*halves), len(halves[0]), by, told)
 
 
 def coverage(about: EvaluatedModel) -> Iterator[Metric]:
