@@ -20,6 +20,7 @@ from models.model import Model
 from models.nn.bicubic import reduced
 from models.registry import Entry, Registry
 from pictures import codec, composition
+from tasks.given import Given
 from tasks.inputs import input_model
 from tasks.operations import OPERATIONS, to_pixels, whole
 from training import data, recipe
@@ -167,7 +168,7 @@ def draw(model: Model, card: Card, strip: Strip, held_out: Source) -> np.ndarray
 def answers(model: Model, card: Card, given: np.ndarray, asked: dict[str, Any]) -> Sequence[np.ndarray]:
     """What a request with this picture, uint8 [H, W, C], and these inputs is answered with, as a worker does it."""
     operation = OPERATIONS[Task.TRANSLATE]
-    inputs = input_model(card, Task.TRANSLATE).model_validate({"image": "picture:given", **asked})
+    inputs = Given.of(input_model(card, Task.TRANSLATE).model_validate({"image": "picture:given", **asked}))
     rows = operation.prepare(model, inputs, [given])
     made = to_pixels(whole(operation.apply(model, rows.tensors, **rows.options)))
     return operation.finish(asked, [given], made).pictures
