@@ -24,7 +24,7 @@ from evaluation.prompts import prompts
 from evaluation.retrieval import WAYS, retrieval, thumbnails
 from evaluation.score import classifier_score
 from evaluation.translations import judged_right, patches, styles, targets, translation
-from evaluation.upscaling import upscaling
+from evaluation.upscaling import upscaling, upscaling_cost
 from models.capabilities import (
     Categoriser,
     Classifier,
@@ -246,4 +246,5 @@ FIGURES: tuple[Callable[[EvaluatedModel], Iterator[Metric]], ...] = (
     stylization,
     inpainting,
     upscaling,
+    upscaling_cost,
 )

@@ -13,9 +13,11 @@ import torch
 from PIL import Image
 
 from evaluation import hole_sheets
+from evaluation.upscaling import Upscale, bicubic
 from models import checkpoint
 from models.card import SOURCE_AND_TARGET, Card, Task
 from models.model import Model
+from models.nn.bicubic import reduced
 from models.registry import Entry, Registry
 from pictures import codec, composition
 from tasks.given import Given
@@ -29,6 +31,8 @@ STYLES = 3
 """Answers to one picture, of models that draw styles."""
 LARGEST = 128
 """Side of a picture on a sheet, at most."""
+CENTRE = 192
+"""Side of what is shown of an enlarged photograph."""
 QUALITY = 82
 
 _HEAD = """# Translations
@@ -84,6 +88,7 @@ def write(registry: Registry, folder: Path) -> None:
     sections.append(f"\n{_HOLES.rstrip()}")
     for entry in (entry for entry in trained if Task.INPAINT in entry.card.tasks):
         sections.append(f"\n## {entry.card.name}: holes\n\n{_hole_sheet(entry, folder / 'gallery')}")
+    sections += _enlarged(trained, folder / "gallery")
     (folder / "gallery.md").write_text("\n".join(sections) + "\n")
 
 
@@ -94,6 +99,37 @@ def _hole_sheet(entry: Entry, folder: Path) -> str:
     name, columns = f"{entry.card.name}-holes.webp", ", ".join(hole_sheets.columns(model))
     (folder / name).write_bytes(codec.encode(hole_sheets.draw(model, held_out), "webp", QUALITY))
     return f"From left to right: {columns}.\n\n![{columns}](gallery/{name})"
+
+
+def _enlarged(trained: Sequence[Entry], folder: Path) -> Iterator[str]:
+    """The section of the upscalers, and their sheet: all of them beside each other, by the scale that all have."""
+    entries = [entry for entry in trained if entry.card.scales]
+    if not entries:
+        return
+    scale = max(set.intersection(*(set(entry.card.scales) for entry in entries)))
+    held_out = data.load(recipe.of(entries[0].card.training).data.evaluation())
+    upscalers = [checkpoint.read(entry.folder, entry.card).upscale for entry in entries]
+    (folder / "enlarged.webp").write_bytes(codec.encode(enlarged(upscalers, held_out, scale), "webp", QUALITY))
+    columns = ", ".join(("bicubic interpolation", *(entry.card.name for entry in entries), "truth"))
+    yield (
+        f"\n## Enlarged pictures\n\nThe centres of held-out photographs, reduced and enlarged {scale} times again. "
+        f"From left to right: {columns}.\n\n![{columns}](gallery/enlarged.webp)"
+    )
+
+
+@torch.inference_mode()
+def enlarged(upscalers: Sequence[Upscale], held_out: Source, scale: int) -> np.ndarray:
+    """What each makes of the reduced centres of `ROWS` photographs, between bicubic interpolation and the truth."""
+    pictures = held_out.fields["images"]
+    shown = [pictures[(2 * row + 1) * len(pictures) // (2 * ROWS)] for row in range(ROWS)]
+    side = min(CENTRE, *(length for picture in shown for length in picture.shape[1:])) // scale * scale
+    cells = []
+    for picture in shown:
+        top, left = ((length - side) // 2 for length in picture.shape[1:])
+        truth = data.to_float(picture[:, top : top + side, left : left + side])[None]
+        made = [upscale(reduced(truth, scale), scale) for upscale in (bicubic, *upscalers)]
+        cells += list(to_pixels(torch.cat([*made, truth])))
+    return composition.grid(cells, columns=len(cells) // ROWS)
 
 
 def strips(card: Card, paired: bool) -> Iterator[Strip]:
@@ -133,8 +169,8 @@ def draw(model: Model, card: Card, strip: Strip, held_out: Source) -> np.ndarray
 def answers(model: Model, card: Card, given: np.ndarray, asked: dict[str, Any]) -> Sequence[np.ndarray]:
     """What a request with this picture, uint8 [H, W, C], and these inputs is answered with, as a worker does it."""
     operation = OPERATIONS[Task.TRANSLATE]
-    inputs = input_model(card, Task.TRANSLATE).model_validate({"image": "picture:given", **asked})
-    rows = operation.prepare(model, Given.of(inputs), [given])
+    inputs = Given.of(input_model(card, Task.TRANSLATE).model_validate({"image": "picture:given", **asked}))
+    rows = operation.prepare(model, inputs, [given])
     made = to_pixels(whole(operation.apply(model, rows.tensors, **rows.options)))
     return operation.finish(asked, [given], list(made)).pictures
 

@@ -30,6 +30,8 @@ from training.masks import hide
 
 _CENTRE = 144
 """Side of what is shown of a photograph, if it is that large and a multiple of the scale."""
+UPSCALED = 6
+"""Cells in a row of an upscaler's sheet: two pictures, three times each."""
 _STYLES = 3
 """Translations of one image that are shown, where there are styles."""
 
@@ -119,7 +121,7 @@ def _upscaled(model: Model, shown: Sequence[Tensor]) -> np.ndarray:
         small = reduced(truth, scale)
         made = operations.whole(upscaler.upscale(small.to(device_of(model)), scale)).cpu()
         cells += list(operations.to_pixels(torch.cat([resized(small, side, side), made, truth])))
-    return composition.grid(cells, columns=6)
+    return composition.grid(cells, columns=UPSCALED)
 
 
 def _wordings(held_out: Source, rows: int) -> list[str]:
