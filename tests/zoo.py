@@ -33,10 +33,15 @@ MODELS = {
     "toy-munit": ("munit", {"width": 4, "blocks": 1, "style": 3}, (32, 3)),
     "toy-stargan": ("stargan", {"size": 32, "width": 4, "blocks": 1, "classes": 3}, (32, 3)),
     "toy-edsr": ("edsr", {"width": 4, "blocks": 1}, (32, 3)),
+    "toy-fast-style": ("fast-style", {"classes": 3, "width": 4, "blocks": 1}, (32, 3)),
+    "toy-adain": ("adain", {"classes": 3, "widths": [4, 4], "depths": [1, 1]}, (32, 3)),
+    "toy-gatys": ("gatys", {"classes": 3}, (32, 3)),
+    "toy-deepdream": ("deepdream", {"classes": 3}, (32, 3)),
     "toy-faces": ("stargan", {"size": 32, "width": 4, "blocks": 1, "classes": 4, "attributes": True}, (32, 3)),
 }
 
-BOUNDS = {"toy-edsr": {"limit": 250_000}, "toy-cyclegan": {"whole": 250_000, "limit": 250_000}}
+_SMALL = {"whole": 250_000, "limit": 250_000}
+BOUNDS = {"toy-edsr": {"limit": 250_000}, "toy-cyclegan": _SMALL, "toy-fast-style": _SMALL}
 """Less than their networks take, so that pictures are too large for them which are none for the service."""
 
 DIRECTED = {"toy-acgan": ("thickness", "slant")}
@@ -69,6 +74,7 @@ def make(folder: Path, name: str, serving: Serving = SERVING) -> Path:
         image=ImageFormat(height=size, width=size, channels=channels),
         native=model.native and model.native.model_copy(update=BOUNDS.get(name, {})),
         scales=model.scales,
+        layers=dict(model.layers),
         latent=model.latent_shape,
         attributes={name: attribute.record for name, attribute in model.attributes.items()},
         classes=DIGITS[: model.classes],

@@ -44,7 +44,7 @@ class AdaIN(Model):
         self.encoder = VGG(3, 0, config.widths, config.depths).eval().fold().requires_grad_(False)
         self.decoder = Mirror(3, config.widths, config.depths)
         self.classes = config.classes
-        self.native = native(900, multiple=8, least=16, default=True)
+        self.native = native(600, multiple=8, least=16, default=True)
         self.register_buffer("paintings", torch.zeros(config.classes, 2, config.widths[-1]))
         """Mean and standard deviation of each channel, as they are over the cuts of a painting."""
 

@@ -52,7 +52,7 @@ class DeepDream(Model):
         self.config = config
         self.classes = config.classes
         self.layers = dict(zip(config.layers, config.widths, strict=True))
-        self.native = native(1400, least=16, default=True)
+        self.native = native(700, least=32, default=True, most=2**20)
         self.levels = nn.ParameterDict({name: nn.Parameter(torch.ones(width)) for name, width in self.layers.items()})
         """Root mean square of each channel in photographs: what is usual counts no more for being strong."""
 

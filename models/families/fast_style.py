@@ -42,7 +42,7 @@ class FastStyle(Model):
         super().__init__()
         self.config = config
         self.classes = config.classes
-        self.native = native(900, multiple=4, least=16, default=True)
+        self.native = native(600, multiple=4, least=16, default=True)
         self.network = Stylist(3, config.classes + 1, config.width, config.blocks, config.outer)
 
     def stylize(self, images: Tensor, mixture: Tensor, strength: float = 1.0) -> Tensor:

@@ -53,7 +53,7 @@ class Gatys(Model):
         super().__init__()
         self.config = config
         self.classes = config.classes
-        self.native = native(1400, least=16, default=True)
+        self.native = native(1300, least=16, default=True, most=2**19)
         shapes = {
             name: (config.classes, width, 1 + width) for name, width in zip(config.style, config.widths, strict=True)
         }
@@ -68,10 +68,12 @@ class Gatys(Model):
         steps: int = DESCENT_STEPS,
     ) -> Steps:
         """A step of Adam each. What is wanted lies `strength` of the way from the picture's own manner to that of a
-        mixture of the paintings, `mixture` [N, classes], or of the pictures `style` [N, C, h, w]."""
+        mixture of the paintings, `mixture` [N, classes], or of the pictures `style` [N, C, h, w], and steps are as much
+        smaller."""
         wanted = self._mixed(mixture) if style is None else self.manner_of(style)
         own = self.manner_of(images)
-        return self._descend(images, {name: torch.lerp(own[name], wanted[name], strength) for name in own}, steps)
+        wanted = {name: torch.lerp(own[name], wanted[name], strength) for name in own}
+        return self._descend(images, wanted, self.config.lr * strength, steps)
 
     def manner_of(self, images: Tensor) -> dict[str, Tensor]:
         """What is matched, of pictures."""
@@ -93,7 +95,7 @@ class Gatys(Model):
     def _mixed(self, mixture: Tensor) -> dict[str, Tensor]:
         return {name: torch.tensordot(mixture, manners, 1) for name, manners in self.manners.items()}
 
-    def _descend(self, images: Tensor, wanted: Mapping[str, Tensor], steps: int) -> Steps:
+    def _descend(self, images: Tensor, wanted: Mapping[str, Tensor], lr: float, steps: int) -> Steps:
         """Every picture by itself: nothing of the sum over the batch reaches a step, which Adam scales for each value.
 
         Gradients are on within a step only, not while another thread of events has the turn.
@@ -103,7 +105,7 @@ class Gatys(Model):
             images, wanted, content = images.clone(), _cloned(wanted), _cloned(content)
             change = [torch.zeros(size, device=images.device) for size in _halvings(images.shape, self.config.levels)]
             change = [level.requires_grad_() for level in change]
-            optimiser = torch.optim.Adam(change, self.config.lr, betas=(0.9, 0.99))
+            optimiser = torch.optim.Adam(change, lr, betas=(0.9, 0.99))
         for done in range(1, steps + 1):
             with torch.inference_mode(False), torch.enable_grad():
                 optimiser.zero_grad()

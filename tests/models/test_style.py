@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from models.features import shipped
-from models.losses.style import content_loss, gram, style_loss, total_variation
+from models.losses.style import content_loss, manner, style_loss, total_variation
 from models.model import build
 from models.nn.stylist import Stylist
 from models.nn.vgg import VGG
@@ -37,16 +37,18 @@ def small_vgg():
     return VGG(3, 4, (4, 8, 8), (1, 2, 1))
 
 
-def test_a_gram_matrix_is_the_mean_of_the_products_of_channels():
-    activations = torch.randn(2, 3, 4, 5)
-    expected = torch.einsum("nchw,ndhw->ncd", activations, activations) / 20
-    assert torch.allclose(gram(activations), expected, atol=1e-6)
+def test_the_manner_of_activations_is_their_means_and_covariances():
+    activations = torch.randn(2, 3, 4, 5) + 1
+    told = manner(activations)
+    assert torch.allclose(told[:, :, 0], activations.mean((2, 3)), atol=1e-6)
+    for row, found in zip(activations.flatten(2), told[:, :, 1:], strict=True):
+        assert torch.allclose(found, torch.cov(row, correction=0), atol=1e-5)
 
 
 def test_losses_are_0_for_what_is_wanted_and_1_for_nothing():
-    wanted = {"a": torch.randn(2, 3, 3), "b": torch.randn(2, 4, 4)}
-    nothing = {name: torch.zeros_like(matrix) for name, matrix in wanted.items()}
-    for loss in (style_loss, content_loss):
+    for loss, size in ((style_loss, (2, 4, 5)), (content_loss, (2, 4, 3, 3))):
+        wanted = {"a": torch.randn(size), "b": 10 * torch.randn(size)}
+        nothing = {name: torch.zeros_like(tensor) for name, tensor in wanted.items()}
         assert torch.allclose(loss(wanted, wanted), torch.zeros(2))
         assert torch.allclose(loss(nothing, wanted), torch.ones(2))
 
@@ -90,9 +92,9 @@ def test_a_classifier_learns_with_noise_on_its_images():
 
 def test_optimisation_brings_the_style_loss_to_a_tenth_in_50_steps(gatys):
     images, painting = pictures(height=96, width=128), 6
-    wanted = {name: matrices[[painting]] for name, matrices in gatys.grams.items()}
+    wanted = {name: matrices[[painting]] for name, matrices in gatys.manners.items()}
     made = whole(gatys.stylize(images, mixture=one(painting)))
-    before, after = (style_loss(gatys.grams_of(shown), wanted).item() for shown in (images, made))
+    before, after = (style_loss(gatys.manner_of(shown), wanted).item() for shown in (images, made))
     assert after <= before / 10
     assert made.shape == images.shape and made.abs().max() <= 1
 
@@ -113,17 +115,18 @@ def test_optimisation_can_be_left_after_any_step_and_leaves_no_gradients_on(gaty
         steps.close()
 
 
-def test_without_strength_optimisation_leaves_the_picture(gatys):
+def test_strength_leads_from_the_picture_to_the_painting(gatys):
     images = pictures(height=64, width=64)
-    kept, painted = (whole(gatys.stylize(images, mixture=one(2), strength=s, steps=10)) for s in (0.0, 1.0))
-    assert (kept - images).abs().mean() < (painted - images).abs().mean() / 5
+    kept, half, painted = (whole(gatys.stylize(images, mixture=one(2), strength=s, steps=10)) for s in (0.0, 0.5, 1.0))
+    assert torch.equal(kept, images)
+    assert 0 < (half - images).abs().mean() < (painted - images).abs().mean()
 
 
 def test_a_second_picture_is_matched_as_a_painting_is(gatys):
     images, style = pictures(height=64, width=64), pictures(2, 48, 80)[1:].flip(3) * 0.5
     made = whole(gatys.stylize(images, style=style, steps=20))
-    wanted = gatys.grams_of(style)
-    before, after = (style_loss(gatys.grams_of(shown), wanted).item() for shown in (images, made))
+    wanted = gatys.manner_of(style)
+    before, after = (style_loss(gatys.manner_of(shown), wanted).item() for shown in (images, made))
     assert after < before / 4
 
 
