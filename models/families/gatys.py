@@ -70,7 +70,7 @@ class Gatys(Model):
         """A step of Adam each. What is wanted lies `strength` of the way from the picture's own manner to that of a
         mixture of the paintings, `mixture` [N, classes], or of the pictures `style` [N, C, h, w], and steps are as much
         smaller."""
-        wanted = self._mixed(mixture) if style is None else self.manner_of(style)
+        wanted = self.mixed(mixture) if style is None else self.manner_of(style)
         own = self.manner_of(images)
         wanted = {name: torch.lerp(own[name], wanted[name], strength) for name in own}
         return self._descend(images, wanted, self.config.lr * strength, steps)
@@ -92,7 +92,8 @@ class Gatys(Model):
         """The network whose features are matched."""
         return feature_network(self.config.features, device_of(self))
 
-    def _mixed(self, mixture: Tensor) -> dict[str, Tensor]:
+    def mixed(self, mixture: Tensor) -> dict[str, Tensor]:
+        """What is matched of a mixture of the paintings [N, classes]."""
         return {name: torch.tensordot(mixture, manners, 1) for name, manners in self.manners.items()}
 
     def _descend(self, images: Tensor, wanted: Mapping[str, Tensor], lr: float, steps: int) -> Steps:

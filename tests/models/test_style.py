@@ -1,5 +1,7 @@
 """Style transfer and dreams: what each loss says, and what each model does to a picture."""
 
+from functools import partial
+
 import pytest
 import torch
 
@@ -189,7 +191,7 @@ def test_a_dream_climbs_what_it_is_of(deepdream, of):
         "guide": lambda: deepdream._as_in(of["guide"], of["layer"]),
     }.get(
         next((name for name in ("labels", "guide") if name in of), ""),
-        lambda: deepdream._of_layer(of["layer"], of.get("channel")),
+        lambda: partial(deepdream.seen, layer=of["layer"], channel=of.get("channel")),
     )()
     dreamt = whole(deepdream.dream(images, **of, octaves=2, steps=4))
     assert dreamt.shape == images.shape
