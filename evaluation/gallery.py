@@ -1,4 +1,4 @@
-"""`easel gallery`: the docs' page that shows what each translator makes of pictures that it was not trained on."""
+"""`easel gallery`: the docs' page that shows what models make of pictures that they were not trained on."""
 
 from __future__ import annotations
 
@@ -26,13 +26,20 @@ STYLES = 3
 """Answers to one picture, of models that draw styles."""
 LARGEST = 128
 """Side of a picture on a sheet, at most."""
+STYLIZED, DREAMS, LARGE = 6, 4, 192
+"""Photographs in the manner of each painting, and with dreams of each layer; and the side of these, at most."""
+DREAMT_OF = ("zebra", "facade", "smiling woman", "painting starry night")
+"""Classes that dreams are shown of."""
 QUALITY = 82
 
-_HEAD = """# Translations
+_SHOWN = {Task.TRANSLATE, Task.STYLIZE, Task.DREAM}
 
-Made by `easel gallery`: what every translator that ships makes of held-out pictures, evenly spread over their split,
-none chosen. *Back* is the way back from the picture beside it (`cycle`), *truth* the true answer where the data has it.
-Styles are drawn with seeds 0, 1, 2. Figures and limits of each model are in [models.md](models.md).
+_HEAD = """# What becomes of pictures
+
+Made by `easel gallery`: what every model that ships makes of held-out pictures, evenly spread over their split, if it
+translates, stylizes or dreams; none chosen. *Back* is the way back from the picture beside it (`cycle`), *truth* the
+true answer where the data has it. Styles of translators are drawn with seeds 0, 1, 2. Figures and limits of each model
+are in [models.md](models.md).
 """
 
 
@@ -49,6 +56,9 @@ class Strip:
     """What the answers are called."""
     truth: str = ""
     """The data's field of the true answers."""
+    task: Task = Task.TRANSLATE
+    rows: int = ROWS
+    largest: int = LARGEST
 
 
 def write(registry: Registry, folder: Path) -> None:
@@ -61,7 +71,7 @@ def write(registry: Registry, folder: Path) -> None:
     sections = [_HEAD.rstrip()]
     for entry in registry:
         card = entry.card
-        if card.training is None or Task.TRANSLATE not in card.tasks:
+        if card.training is None or not _SHOWN & card.tasks.keys():
             continue
         held_out = data.load(recipe.of(card.training).data.evaluation())
         model = checkpoint.read(entry.folder, card)
@@ -76,7 +86,19 @@ def write(registry: Registry, folder: Path) -> None:
 
 
 def strips(card: Card, paired: bool) -> Iterator[Strip]:
-    """The ways that a translator can be asked: each direction, or from any picture to each of its targets."""
+    """The ways that a model can be asked: each direction, from any picture to each target, class or layer."""
+    if Task.TRANSLATE in card.tasks:
+        yield from _translations(card, paired)
+    if Task.STYLIZE in card.tasks and card.classes:
+        asked = [{"label": name} for name in card.classes]
+        yield Strip("styles", "images", asked, card.classes, task=Task.STYLIZE, rows=STYLIZED, largest=LARGE)
+    if Task.DREAM in card.tasks:
+        asked = [*({"layer": name} for name in card.layers), *({"label": name} for name in DREAMT_OF)]
+        columns = *card.layers, *DREAMT_OF
+        yield Strip("dreams", "images", asked, columns, task=Task.DREAM, rows=DREAMS, largest=LARGE)
+
+
+def _translations(card: Card, paired: bool) -> Iterator[Strip]:
     names = card.tasks[Task.TRANSLATE]
     for target in ("target", "targets"):
         if target in names:
@@ -99,19 +121,21 @@ def draw(model: Model, card: Card, strip: Strip, held_out: Source) -> np.ndarray
     """The sheet of a strip, uint8 [H, W, C]: a row for each picture."""
     cells: list[np.ndarray] = []
     count = len(held_out.fields[strip.field])
-    for row in range(ROWS):
-        place = (2 * row + 1) * count // (2 * ROWS)
+    for row in range(strip.rows):
+        place = (2 * row + 1) * count // (2 * strip.rows)
         given = _pixels(held_out, strip.field, place)
-        cells += [given, *(made for asked in strip.asked for made in answers(model, card, given, asked))]
+        cells += [given, *(made for asked in strip.asked for made in answers(model, card, given, asked, strip.task))]
         cells += [_pixels(held_out, strip.truth, place)] if strip.truth else []
-    return composition.grid([_small(cell) for cell in cells], columns=len(cells) // ROWS)
+    return composition.grid([_small(cell, strip.largest) for cell in cells], columns=len(cells) // strip.rows)
 
 
 @torch.inference_mode()
-def answers(model: Model, card: Card, given: np.ndarray, asked: dict[str, Any]) -> Sequence[np.ndarray]:
+def answers(
+    model: Model, card: Card, given: np.ndarray, asked: dict[str, Any], task: Task = Task.TRANSLATE
+) -> Sequence[np.ndarray]:
     """What a request with this picture, uint8 [H, W, C], and these inputs is answered with, as a worker does it."""
-    operation = OPERATIONS[Task.TRANSLATE]
-    inputs = input_model(card, Task.TRANSLATE).model_validate({"image": "picture:given", **asked})
+    operation = OPERATIONS[task]
+    inputs = input_model(card, task).model_validate({"image": "picture:given", **asked})
     rows = operation.prepare(model, inputs, [given])
     made = to_pixels(whole(operation.apply(model, rows.tensors, **rows.options)))
     return operation.finish(asked, [given], made).pictures
@@ -121,8 +145,8 @@ def _pixels(held_out: Source, field: str, place: int) -> np.ndarray:
     return held_out.fields[field][place].permute(1, 2, 0).numpy()
 
 
-def _small(pixels: np.ndarray) -> np.ndarray:
-    if pixels.shape[1] <= LARGEST:
+def _small(pixels: np.ndarray, largest: int) -> np.ndarray:
+    if pixels.shape[1] <= largest:
         return pixels
-    picture = Image.fromarray(pixels.squeeze()).resize((LARGEST, LARGEST), Image.Resampling.LANCZOS)
-    return np.asarray(picture).reshape(LARGEST, LARGEST, -1)
+    picture = Image.fromarray(pixels.squeeze()).resize((largest, largest), Image.Resampling.LANCZOS)
+    return np.asarray(picture).reshape(largest, largest, -1)

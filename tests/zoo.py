@@ -10,6 +10,7 @@ from evaluation.latent_directions import Found
 from models import checkpoint
 from models.card import EXAMPLES, SHEET_FILE, Card, Serving
 from models.model import build
+from models.nn.stylist import ConditionalNorm
 from pictures import codec
 from pictures.formats import ImageFormat
 from tasks import operations
@@ -51,11 +52,14 @@ SERVING = Serving(max_batch=16)
 
 
 def with_contrast(network: torch.nn.Module) -> torch.nn.Module:
-    """Fresh weights make almost grey images, and layers that start from 0 none; these do not."""
+    """Fresh weights make almost grey images, layers that start from 0 none, and all styles alike; these do not."""
     with torch.no_grad():
         for parameter in network.parameters():
             if parameter.dim() == 4:
                 parameter.copy_(parameter * 5 if parameter.any() else torch.randn_like(parameter) * 0.1)
+        for norm in network.modules():
+            if isinstance(norm, ConditionalNorm):
+                norm.shift.normal_()
     return network
 
 

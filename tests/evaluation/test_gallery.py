@@ -66,3 +66,16 @@ def test_the_page_names_every_sheet(toy_zoo, tmp_path, monkeypatch):
         assert f"](gallery/toy-cyclegan-{direction}.webp)" in page
         sheet = Image.open(io.BytesIO((tmp_path / "gallery" / f"toy-cyclegan-{direction}.webp").read_bytes()))
         assert sheet.size == (34 * 3 - 2, 34 * gallery.ROWS - 2)
+
+
+def test_a_sheet_of_styles_has_a_column_for_each_class_and_one_of_dreams_for_each_layer(toy_zoo):
+    registry = Registry([toy_zoo])
+    entry = registry["toy-fast-style"]
+    (strip,) = gallery.strips(entry.card, paired=False)
+    source = SimpleNamespace(fields={"images": held_out().fields["a"]}, paired=False)
+    sheet = gallery.draw(checkpoint.read(entry.folder, entry.card), entry.card, strip, source)
+    assert sheet.shape == (34 * gallery.STYLIZED - 2, 34 * 4 - 2, 3)
+    assert not np.array_equal(sheet[:32, 34:66], sheet[:32, 68:100])
+    card = registry["toy-deepdream"].card
+    (dreams,) = gallery.strips(card, paired=False)
+    assert dreams.columns == (*card.layers, *gallery.DREAMT_OF)
