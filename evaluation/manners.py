@@ -11,7 +11,6 @@ from torch import Tensor
 from evaluation.evaluated import EvaluatedModel
 from models import checkpoint
 from models.card import Card, Metric
-from models.losses.style import style_loss
 from models.model import Model
 from tasks.operations import whole
 
@@ -53,12 +52,12 @@ def dreams(about: EvaluatedModel) -> Iterator[Metric]:
         return
     photographs = _spread(about, DREAMT)
     for layer in model.layers:
-        before, after = (model.seen(images, layer) for images in (photographs, whole(model.dream(photographs, layer))))
+        before, after = (model.seen(images, layer) for images in (photographs, _dreamt(model, photographs, layer)))
         yield about.metric(f"activation_gain.{layer}", (after / before).mean().item(), DREAMT)
     told = f"512 x 512 pixels in PyTorch, CPU time of one core, least of {RUNS}"
     large = torch.nn.functional.interpolate(photographs[:1], 512, mode="bicubic").clamp(-1, 1)
     layer = list(model.layers)[len(model.layers) // 2]
-    yield about.metric("ms.512", _milliseconds(lambda: whole(model.dream(large, layer))), RUNS, None, told)
+    yield about.metric("ms.512", _milliseconds(lambda: _dreamt(model, large, layer)), RUNS, None, told)
 
 
 def _spread(about: EvaluatedModel, count: int) -> Tensor:
@@ -68,13 +67,16 @@ def _spread(about: EvaluatedModel, count: int) -> Tensor:
 
 def _each(model: Model, images: Tensor, mixtures: Tensor) -> Tensor:
     """One by one, as large pictures are served."""
-    pairs = zip(images.split(1), mixtures.split(1), strict=True)
-    return torch.cat([whole(model.stylize(image, mixture=mixture)) for image, mixture in pairs])
+    pairs = zip(images.split(1), model.manner_of_classes(mixtures).split(1), strict=True)
+    return torch.cat([whole(model.stylize(image, manner, torch.ones(1))) for image, manner in pairs])
+
+
+def _dreamt(model: Model, images: Tensor, layer: str) -> Tensor:
+    return whole(model.dream(images, torch.full((len(images),), 0.5), layer))
 
 
 def _loss(knows: Model, images: Tensor, mixtures: Tensor) -> float:
-    wanted = knows.mixed(mixtures)
-    return style_loss(knows.manner_of(images), wanted).mean().item()
+    return knows.style_loss(images, knows.manner_of_classes(mixtures)).mean().item()
 
 
 def _named(about: EvaluatedModel, made: Tensor, mixtures: Tensor) -> Iterator[Metric]:

@@ -66,15 +66,17 @@ def _in_manners(model: Model, held_out: Source, rows: int = 3) -> np.ndarray:
     cells = []
     for photograph in photographs:
         cells.append(photograph)
-        for mixture in torch.eye(model.classes, device=photograph.device):
-            cells.append(operations.whole(model.stylize(photograph[None], mixture=mixture[None]))[0])
+        for manner in model.manner_of_classes(torch.eye(model.classes, device=photograph.device)).split(1):
+            strength = torch.ones(1, device=photograph.device)
+            cells.append(operations.whole(model.stylize(photograph[None], manner, strength))[0])
     return composition.grid(list(operations.to_pixels(torch.stack(cells))), columns=1 + model.classes)
 
 
 def _dreams(model: Model, held_out: Source, rows: int = 3) -> np.ndarray:
     """In each row a held-out photograph, and a dream of each layer."""
     photographs = _spread(held_out, rows).to(device_of(model))
-    made = [operations.whole(model.dream(photographs, layer=layer)) for layer in model.layers]
+    strength = torch.full((rows,), 0.5, device=photographs.device)
+    made = [operations.whole(model.dream(photographs, strength, layer)) for layer in model.layers]
     cells = torch.stack([photographs, *made], dim=1).flatten(0, 1)
     return composition.grid(list(operations.to_pixels(cells)), columns=1 + len(made))
 

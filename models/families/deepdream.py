@@ -38,7 +38,7 @@ class DeepDream(Model):
     """Dreams of a layer's activations, of one channel's, of a class, or of what is in a second picture."""
 
     exportable = False
-    options = {Task.DREAM: ("octaves", "steps", "strength")}
+    options = {Task.DREAM: ("octaves", "steps")}
 
     class Config(model.Config):
         features: str = "medley-features"
@@ -64,13 +64,13 @@ class DeepDream(Model):
     def dream(
         self,
         images: Tensor,
+        strength: Tensor,
         layer: str | None = None,
         channel: int | None = None,
         labels: Tensor | None = None,
         guide: Tensor | None = None,
         octaves: int = OCTAVES,
         steps: int = ASCENT_STEPS,
-        strength: float = 0.5,
     ) -> Steps:
         """A step of gradient ascent each, `steps` in each octave.
 
@@ -127,9 +127,10 @@ class DeepDream(Model):
 
         return wanted
 
-    def _ascend(self, images: Tensor, wanted: Objective, octaves: int, steps: int, strength: float) -> Steps:
+    def _ascend(self, images: Tensor, wanted: Objective, octaves: int, steps: int, strength: Tensor) -> Steps:
         config, chance = self.config, torch.Generator().manual_seed(0)
         height, width = images.shape[2:]
+        rate = config.rate * strength[:, None, None, None]
         dreamt = torch.zeros_like(images)
         for octave in range(octaves):
             share = config.octave_scale ** (octave + 1 - octaves)
@@ -138,9 +139,7 @@ class DeepDream(Model):
             x = shown + _resized(dreamt, size)
             for step in range(steps):
                 shift = tuple(torch.randint(config.jitter, (2,), generator=chance).tolist())
-                x = x + config.rate * strength * self._uphill(x.roll(shift, (2, 3)), wanted).roll(
-                    [-s for s in shift], (2, 3)
-                )
+                x = x + rate * self._uphill(x.roll(shift, (2, 3)), wanted).roll([-s for s in shift], (2, 3))
                 x = x.clamp(-1, 1)
                 yield Step(octave * steps + step + 1, octaves * steps, _resized(x, (height, width)))
             dreamt = x - shown

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from tests.app.test_bad_input import assert_problem
+from tests.app.test_life import wait_for
 from tests.app.test_translate import picture
 from tests.conftest import pixels_of
 
@@ -130,8 +131,7 @@ def test_a_descent_is_left_when_it_is_canceled(client):
     }
     made = client.post("/v1/predictions", json=asked).json()
     client.post(made["urls"]["cancel"])
-    told = client.get(made["urls"]["get"], headers={"Prefer": "wait=10"}).json()
-    assert told["status"] == "canceled"
+    wait_for(client, made["urls"]["get"], "canceled")
 
 
 @pytest.mark.parametrize(
