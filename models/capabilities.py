@@ -60,6 +60,20 @@ class Stylizer(Protocol):
 
 
 @runtime_checkable
+class MannerLibrary(Protocol):
+    """Knows the manners of its classes: of shares of them [N, classes] to what `stylize` takes, [N, ...]."""
+
+    def manner_of_classes(self, mixture: Tensor) -> Tensor: ...
+
+
+@runtime_checkable
+class MannerEncoder(Protocol):
+    """Finds the manners of pictures, as `stylize` takes them, [N, ...]."""
+
+    def manner_of(self, images: Tensor) -> Tensor: ...
+
+
+@runtime_checkable
 class Dreamer(Protocol):
     """Makes more of what a network sees in images."""
 
