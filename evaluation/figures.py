@@ -32,6 +32,7 @@ from models.capabilities import (
     Decoder,
     Encoder,
     Matcher,
+    PosteriorEncoder,
     Scorer,
     Stylizer,
     require,
@@ -192,7 +193,7 @@ def codes(about: EvaluatedModel) -> Iterator[Metric]:
     yield about.metric("neighbour_accuracy[pixels]", pixels, len(found), reference=reference)
     error = cluster_error(k_means(found, int(labels.max()) + 1), labels)
     yield about.metric("cluster_error[k-means of codes]", error, len(found))
-    if hasattr(about.model, "posterior"):
+    if isinstance(about.model, PosteriorEncoder):
         yield about.metric("active_units", (found.var(0) > 0.01).sum().item(), len(found))
 
 

@@ -32,6 +32,13 @@ class Encoder(Protocol):
 
 
 @runtime_checkable
+class PosteriorEncoder(Protocol):
+    """Finds the distributions of the codes of images: means and log-variances, [N, *latent_shape] each."""
+
+    def posterior(self, images: Tensor) -> tuple[Tensor, Tensor]: ...
+
+
+@runtime_checkable
 class Decoder(Protocol):
     """Makes images of codes."""
 
