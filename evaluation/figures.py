@@ -19,6 +19,7 @@ from evaluation.holes import inpainting
 from evaluation.judging import TARGET_JUDGES
 from evaluation.kernel import kernel_distance
 from evaluation.manifold import precision_recall
+from evaluation.manners import dreams, manners
 from evaluation.parzen import parzen_log_likelihood
 from evaluation.prompts import prompts
 from evaluation.retrieval import WAYS, retrieval, thumbnails
@@ -31,6 +32,7 @@ from models.capabilities import (
     Decoder,
     Encoder,
     Matcher,
+    PosteriorEncoder,
     Scorer,
     Stylizer,
     require,
@@ -191,7 +193,7 @@ def codes(about: EvaluatedModel) -> Iterator[Metric]:
     yield about.metric("neighbour_accuracy[pixels]", pixels, len(found), reference=reference)
     error = cluster_error(k_means(found, int(labels.max()) + 1), labels)
     yield about.metric("cluster_error[k-means of codes]", error, len(found))
-    if hasattr(about.model, "posterior"):
+    if isinstance(about.model, PosteriorEncoder):
         yield about.metric("active_units", (found.var(0) > 0.01).sum().item(), len(found))
 
 
@@ -204,7 +206,7 @@ def categories(about: EvaluatedModel) -> Iterator[Metric]:
 
 def stylization(about: EvaluatedModel) -> Iterator[Metric]:
     """How near a stylized picture stays to the one that was given."""
-    if Task.STYLIZE in about.card.tasks:
+    if Task.STYLIZE in about.card.tasks and not about.model.classes:
         stylizer = require(about.model, Stylizer)
         given = about.real["images"][:: len(about.real["images"]) // 200]
         side = about.model.side or given.shape[-1]
@@ -244,6 +246,8 @@ FIGURES: tuple[Callable[[EvaluatedModel], Iterator[Metric]], ...] = (
     patches,
     prompts,
     stylization,
+    manners,
+    dreams,
     inpainting,
     upscaling,
     upscaling_cost,

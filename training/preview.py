@@ -12,6 +12,7 @@ from models.capabilities import (
     Decoder,
     Dreamer,
     Encoder,
+    MannerLibrary,
     Sampler,
     StyleEncoder,
     Stylizer,
@@ -85,13 +86,15 @@ def preview(model: Model, held_out: Source, rows: int = 8) -> np.ndarray | None:
 
 def _in_manners(model: Model, held_out: Source, rows: int = 3) -> np.ndarray:
     """In each row a held-out photograph, and the same in the manner of every class."""
-    stylizer = require(model, Stylizer)
+    stylizer, library = require(model, Stylizer), require(model, MannerLibrary)
     photographs = _spread(held_out, rows).to(device_of(model))
     cells = []
     for photograph in photographs:
         cells.append(photograph)
-        for mixture in torch.eye(model.classes, device=photograph.device):
-            cells.append(operations.whole(stylizer.stylize(photograph[None], mixture=mixture[None]))[0])
+        for manner in library.manner_of_classes(torch.eye(model.classes, device=photograph.device)).split(1):
+            strength = torch.ones(1, device=photograph.device)
+            made = stylizer.stylize(photograph[None], manner=manner, strength=strength)
+            cells.append(operations.whole(made)[0])
     return composition.grid(list(operations.to_pixels(torch.stack(cells))), columns=1 + model.classes)
 
 
@@ -99,7 +102,8 @@ def _dreams(model: Model, held_out: Source, rows: int = 3) -> np.ndarray:
     """In each row a held-out photograph, and a dream of each layer."""
     photographs = _spread(held_out, rows).to(device_of(model))
     dreamer = require(model, Dreamer)
-    made = [operations.whole(dreamer.dream(photographs, layer=layer)) for layer in model.layers]
+    strength = torch.full((rows,), 0.5, device=photographs.device)
+    made = [operations.whole(dreamer.dream(photographs, strength=strength, layer=layer)) for layer in model.layers]
     cells = torch.stack([photographs, *made], dim=1).flatten(0, 1)
     return composition.grid(list(operations.to_pixels(cells)), columns=1 + len(made))
 
