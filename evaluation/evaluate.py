@@ -42,7 +42,9 @@ def evaluate(name: str, registry: Registry, only: Collection[str] = ()) -> Card:
         raise NothingToMeasure(f"{name} has no recipe, so it is not known what it was trained on")
     held_out = data.load(recipe.of(card.training).data.evaluation())
     offered = {name: attribute.record for name, attribute in model.attributes.items()}
-    card = card.model_copy(update={"tasks": tasks_of(model), "latent": model.latent_shape, "attributes": offered})
+    today = {name: getattr(model, name) for name in ("native", "scales", "hole")}
+    today |= {"tasks": tasks_of(model), "latent": model.latent_shape, "attributes": offered}
+    card = card.model_copy(update=today)
     about = EvaluatedModel(model, card, held_out, registry)
     with torch.inference_mode():
         found = [metric for kind in only or KINDS for metric in KINDS[kind](about)]

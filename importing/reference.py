@@ -139,6 +139,7 @@ def import_files(name: str, family: str, files: Mapping[Direction, Path], wishes
         config=config,
         tasks=operations.tasks_of(model),
         image=ImageFormat(height=size, width=size, channels=model.channels),
+        native=model.native,
         domains=dict(zip(("A", "B"), wishes.domains, strict=True)),
         directions=model.directions,
         imported=record,

@@ -36,6 +36,12 @@ DEADLINES = "easel:deadlines"
 PACE = "easel:pace"
 """Hash of seconds that a prediction takes lately, by model: what waiting times are reckoned from."""
 
+API_KEYS = "easel:keys"
+"""Hash of each API key as JSON, by its id. It has no TTL, and the append-only file carries it over restarts."""
+
+LIMITS_PREFIX = "easel:limits"
+"""Before the counters of what API keys use, which the library `limits` names."""
+
 END_COUNTS = "easel:ends"
 """Hash of how many predictions have ended, by `end_field`: counted in the transactions that end them."""
 
@@ -51,10 +57,10 @@ WEBHOOK_SECRET = "easel:webhook:secret"
 
 # rq's own names, from its constants where it has them.
 
-QUEUES = Queue.redis_queues_keys
+QUEUES: str = Queue.redis_queues_keys
 """Set of the keys of all queues that ever had a job."""
 
-WORKERS = REDIS_WORKER_KEYS
+WORKERS: str = REDIS_WORKER_KEYS
 """Set of the keys of all workers."""
 
 _WORKER = BaseWorker.redis_worker_namespace_prefix
@@ -125,6 +131,26 @@ def history_key(owner: str = "") -> str:
 def idempotency_key(key: str) -> str:
     """Hash that holds the prediction made for an `Idempotency-Key`, and the digest of that request."""
     return f"easel:idempotency:{key}"
+
+
+def unfinished_key(api_key: str) -> str:
+    """Sorted set of the predictions that an API key claimed, by the time of the claim."""
+    return f"easel:outstanding:{api_key}"
+
+
+def kept_uploads_key(api_key: str) -> str:
+    """Sorted set of an API key's uploads, each with its size, by the time when they expire."""
+    return f"easel:uploads:{api_key}"
+
+
+def upload_key(owner: str, upload: str) -> str:
+    """Where the record of an owner's upload lies."""
+    return f"easel:upload:{owner}:{upload}"
+
+
+def upload_file_key(owner: str, upload: str) -> str:
+    """Where the bytes of an owner's upload lie, as they came."""
+    return f"{upload_key(owner, upload)}:file"
 
 
 def job_key(prediction: str) -> str:

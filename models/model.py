@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, TypeVar
 
 import torch
 from pydantic import BaseModel, ConfigDict
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from models.attributes import LatentAttribute
 from models.card import Direction, Task
+from pictures.framing import Native
 
 Batch = Mapping[str, Tensor]
 """Training data by name: `images` [N,C,H,W] in [-1, 1] and `labels` [N]; or `a` and `b` for two domains or a pair."""
@@ -68,11 +69,16 @@ class Model(nn.Module):
     - `translate(images, direction)`: images -> images. Of a model with `style(images, direction)`: images of the domain
       that it leads to -> codes [N, *latent_shape], it takes such a code, or normal noise, as `latent` besides. Of one
       with `targets` it takes, in place of a direction, `targets` [N, classes] of 0 and 1
-    - `stylize(images)`: images -> images
+    - `stylize(images)`: images -> images. Of a model with `classes`, in the manner of a `mixture` of them [N, classes],
+      whose rows add up to 1; of one that also `reads_style`, of that or of pictures `style` [N, C, h, w]
+    - `dream(images)`: images -> images, of one of: a `layer` by name, and a `channel` of it; `labels` [N]; pictures
+      `guide` [N, C, h, w]
+    - `upscale(images, scale)`: images -> images `scale` times as large, one of `scales`
     - `vary(images, noise, strength)`: images, normal noise [N, *latent_shape] and a share in [0, 1] -> images; without
       it, a model with codes adds the noise to those
     - `complete(images, mask, noise)`: images, [N, 1, H, W] that is 1 where they are to be filled in and else 0, and
-      normal noise [N, *latent_shape] -> whole images (the known pixels are laid over them)
+      normal noise [N, *latent_shape] -> whole images (the known pixels are laid over them); a model without a latent
+      takes no noise
     - `classify(images)`: logits of the classes [N, classes]
     - `score(images)`: log-likelihood of each image in nats [N], or a lower bound of it, or what `scores` names
 
@@ -98,6 +104,10 @@ class Model(nn.Module):
     classes: int = 0
     reads_text = False
     """Whether `sample` takes texts, as `models.nn.text.bags` puts them, in place of labels."""
+    reads_style = False
+    """Whether `stylize` takes pictures for the style."""
+    layers: Mapping[str, int] = {}
+    """Layers that `dream` may be of, and their channels."""
     truncatable = True
     """Whether latents nearer to 0 make images that are more typical."""
     attributes: Mapping[str, LatentAttribute] = {}
@@ -105,6 +115,12 @@ class Model(nn.Module):
     directions: tuple[Direction, ...] = ()
     targets: Literal["", "one", "many"] = ""
     """Whether a translation is told a class: one of several domains, or as many attributes as an image may have."""
+    hole: int = 0
+    """Side of the square in the middle of a picture to which the holes that it fills are confined; 0: anywhere."""
+    native: Native | None = None
+    """The pictures that it takes at their own size, if it is made of convolutions alone."""
+    scales: tuple[int, ...] = ()
+    """How many times as large it can make a picture."""
     options: Mapping[Task, tuple[str, ...]] = {}
     """Inputs (`tasks.inputs.FIELDS`) of a task that the model's method takes besides, by the same names."""
 
@@ -133,13 +149,15 @@ class Model(nn.Module):
         """Called after each optimiser step of `player` (weight clipping, for example)."""
 
 
+Family = TypeVar("Family", bound=Model)
+
 _families: dict[str, tuple[type[Model], dict[str, Any]]] = {}
 
 
-def register(name: str, **preset: Any):
+def register(name: str, **preset: Any) -> Callable[[type[Family]], type[Family]]:
     """Class decorator: makes the family known by `name`; `preset` overrides defaults of its config."""
 
-    def add(cls: type[Model]) -> type[Model]:
+    def add(cls: type[Family]) -> type[Family]:
         if name in _families:
             raise ValueError(f"family {name!r} is registered twice")
         _families[name] = (cls, preset)

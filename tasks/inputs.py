@@ -3,30 +3,44 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model, model_validator
-from pydantic.fields import FieldInfo
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, create_model, model_validator
+from pydantic.config import JsonDict
 
 from models.card import SOURCE_AND_TARGET, Card, Task
-from models.sampling_defaults import DEFAULT_GUIDANCE, DEFAULT_SAMPLER, DEFAULT_STEPS
+from models.sampling_defaults import (
+    ASCENT_STEPS,
+    DEFAULT_GUIDANCE,
+    DEFAULT_SAMPLER,
+    DEFAULT_STEPS,
+    DESCENT_STEPS,
+    OCTAVES,
+)
 from models.text import words
-from pictures.framing import MAX_SIDE, Fit
+from pictures.framing import FITS, MAX_SIDE, Framing
+from tasks.given import Given
 
 MAX_SEED = 2**53 - 1
 """The largest integer that JSON and JavaScript hold exactly."""
 MAX_IMAGES = 64
 """Most images of one prediction."""
 MAX_STEPS = 250
-"""Most noise levels of a diffusion model."""
+"""Most noise levels of a diffusion model, or steps along a gradient."""
+MAX_BLEND = 16
+"""Most classes that are mixed with one."""
+MAX_OCTAVES = 10
 MAX_TEXT = 200
 """Most characters of a text."""
 MAX_LATENT = 1000
 """Largest absolute value of a latent's numbers."""
 
-FieldMaker = Callable[[Card], tuple[Any, FieldInfo]]
+Choice = TypeVar("Choice", str, int)
+
+FieldMaker = Callable[[Card], tuple[Any, Any]]
+"""The type of an input and its `Field`, for a card."""
 
 
 def _label_of(card: Card) -> Callable[[int | str], int]:
@@ -45,38 +59,114 @@ def _label_of(card: Card) -> Callable[[int | str], int]:
     return check
 
 
-def _names_or_indices(card: Card) -> list[dict[str, Any]]:
+def _names_or_indices(card: Card) -> list[JsonValue]:
     return [
         {"type": "string", "enum": list(card.classes)},
         {"type": "integer", "minimum": 0, "maximum": len(card.classes) - 1},
     ]
 
 
-def _class(card: Card, told: str) -> tuple[Any, FieldInfo]:
+def _class(card: Card, meaning: str) -> tuple[Any, Any]:
     """One of the model's classes, by name or index."""
     return Annotated[int | str, AfterValidator(_label_of(card))], Field(
-        description=f"{told}: {', '.join(card.classes)}",
+        description=f"{meaning}: {', '.join(card.classes)}",
         examples=[card.classes[-1]],
         json_schema_extra={"anyOf": _names_or_indices(card)},
     )
 
 
-def _direction(card: Card) -> tuple[Any, FieldInfo]:
-    named = {
-        way: [card.domains.get(end.upper(), end.upper()) for end in SOURCE_AND_TARGET[way]] for way in card.directions
-    }
-    told = "; ".join(f"{way}: {source} to {target}" for way, (source, target) in named.items())
+def _direction(card: Card) -> tuple[Any, Any]:
+    domains = {"a": card.domains.get("A", "A"), "b": card.domains.get("B", "B")}
+    ways = ((way, *SOURCE_AND_TARGET[way]) for way in card.directions)
+    description = "; ".join(f"{way}: {domains[source]} to {domains[target]}" for way, source, target in ways)
     kind = Annotated[str, AfterValidator(_one_of(card.directions))]
-    return kind, Field(card.directions[0], description=told, json_schema_extra={"enum": list(card.directions)})
+    return kind, Field(card.directions[0], description=description, json_schema_extra={"enum": list(card.directions)})
 
 
-def _one_of(allowed: tuple[str, ...]) -> Callable[[str], str]:
-    def check(value: str) -> str:
+def _one_of(allowed: tuple[Choice, ...]) -> Callable[[Choice], Choice]:
+    def check(value: Choice) -> Choice:
         if value not in allowed:
-            raise ValueError(f"this model takes {' or '.join(allowed)}")
+            raise ValueError(f"this model takes {' or '.join(map(str, allowed))}")
         return value
 
     return check
+
+
+def _fit(card: Card) -> tuple[Any, Any]:
+    """How a picture of another size than the model's goes through it."""
+    ways = (
+        "answer at the picture's own size: contain shows the network all of it, cover its centre, stretch all of it "
+        "without its aspect, tile one part after the other"
+    )
+    absent = f"its centre is answered at {card.image.width} x {card.image.height}"
+    fits = FITS
+    if card.native is None:
+        fits = tuple(fit for fit in FITS if fit != "native")
+    else:
+        ways += f", native as it is, up to {card.native.limit:,} pixels"
+        absent = "native" if card.native.default else absent
+    return _optional(Literal[*fits]), Field(None, description=f"{ways}; if absent, {absent}")
+
+
+def _scale(card: Card) -> tuple[Any, Any]:
+    allowed: JsonDict = {"enum": list(card.scales)}
+    return Annotated[int, AfterValidator(_one_of(card.scales)), Field(json_schema_extra=allowed)], Field(
+        card.scales[0], description="how many times as large the picture is to be"
+    )
+
+
+def _optional(kind: Any) -> Any:
+    """The type, or None."""
+    return kind | None
+
+
+def _steps(card: Card) -> tuple[Any, Any]:
+    meanings = {
+        Task.STYLIZE: (DESCENT_STEPS, "steps of gradient descent; more are nearer to the style, and take longer"),
+        Task.DREAM: (ASCENT_STEPS, "steps of gradient ascent in each octave; more dream deeper, and take longer"),
+    }
+    usual = DEFAULT_STEPS, "noise levels on the way, one pass of the network at each"
+    default, description = next((meanings[task] for task in meanings if task in card.tasks), usual)
+    return int, Field(default, ge=1, le=MAX_STEPS, description=description)
+
+
+def _strength(card: Card) -> tuple[Any, Any]:
+    meanings = {
+        Task.STYLIZE: (1.0, "how far to go from the picture's own manner: 0 stays with it, 1 goes all the way"),
+        Task.DREAM: (0.5, "how much a step changes: 0 leaves the picture as it is"),
+    }
+    usual = 0.5, "how far to go from the picture: 0 stays with it, 1 adds as much noise as there is in a sample"
+    default, description = next((meanings[task] for task in meanings if task in card.tasks), usual)
+    return float, Field(default, ge=0, le=1, allow_inf_nan=False, description=description)
+
+
+def _style_image(card: Card) -> tuple[Any, Any]:
+    meaning = "a picture in whose manner the other is to be" if Task.STYLIZE in card.tasks else _OF_DOMAIN
+    return Picture, Field(description=f"{meaning}: {_PICTURE}")
+
+
+def _side(card: Card) -> tuple[Any, Any]:
+    meaning = "the answer's longer side"
+    if card.native is None or not card.native.default:
+        meaning = f"with `fit`: {meaning}"
+    return int | None, Field(
+        None, ge=8, le=MAX_SIDE, description=f"{meaning}; the picture's own if absent, up to {MAX_SIDE}"
+    )
+
+
+def _layer(card: Card) -> tuple[Any, Any]:
+    names = tuple(card.layers)
+    kind = Annotated[str, AfterValidator(_one_of(names)), Field(json_schema_extra={"enum": list(names)})]
+    return _optional(kind), Field(
+        None,
+        description="the layer of the network whose activations grow: a low one dreams of textures, a high one of "
+        f"things; {usual_layer(card.layers)} if absent",
+    )
+
+
+def usual_layer(layers: Mapping[str, int]) -> str:
+    """The layer that is dreamt of where none is named: the one in the middle."""
+    return list(layers)[len(layers) // 2]
 
 
 def _readable(text: str) -> str:
@@ -93,6 +183,7 @@ def _latent_of(card: Card) -> Any:
 
 Picture = Annotated[str, Field(json_schema_extra={"contentMediaType": "image/*"})]
 """The media type tells forms, which are built from the schema, to offer a file."""
+_OF_DOMAIN = "a picture of the domain to translate to, whose style is taken"
 _PICTURE = "a picture: a file part of a multipart request, or in JSON a data: URI or upload:<id>"
 
 FIELDS: dict[str, FieldMaker] = {
@@ -156,12 +247,7 @@ FIELDS: dict[str, FieldMaker] = {
         int,
         Field(8, ge=2, le=MAX_IMAGES, description="how many images along the way, both ends included"),
     ),
-    "steps": lambda card: (
-        int,
-        Field(
-            DEFAULT_STEPS, ge=1, le=MAX_STEPS, description="noise levels on the way, one pass of the network at each"
-        ),
-    ),
+    "steps": _steps,
     "sampler": lambda card: (
         Literal["dpm-solver++", "ddim", "ddpm"],
         Field(DEFAULT_SAMPLER, description="how to go from one level to the next; ddpm needs the most steps by far"),
@@ -181,12 +267,13 @@ FIELDS: dict[str, FieldMaker] = {
         Field(description="which number of the latent to change", examples=[0]),
     ),
     "attribute": lambda card: (
-        Annotated[
-            str,
-            AfterValidator(_one_of(tuple(card.attributes))),
-            Field(json_schema_extra={"enum": list(card.attributes)}),
-        ]
-        | None,
+        _optional(
+            Annotated[
+                str,
+                AfterValidator(_one_of(tuple(card.attributes))),
+                Field(json_schema_extra={"enum": list(card.attributes)}),
+            ]
+        ),
         Field(None, description="which attribute to change, from its least value to its most"),
     ),
     "span": lambda card: (
@@ -195,16 +282,44 @@ FIELDS: dict[str, FieldMaker] = {
     ),
     "mask": lambda card: (
         Picture,
-        Field(description=f"white where the picture is to be filled in: {_PICTURE}, cut and scaled like `image`"),
+        Field(
+            description=f"{_PICTURE}, as large as `image`: white where that is to be filled in, or transparent; if "
+            "anything of it is transparent, its colours mean nothing"
+        ),
     ),
     "image": lambda card: (Picture, Field(description=_PICTURE)),
     "images": lambda card: (
         list[Picture] | None,
         Field(None, min_length=2, max_length=8, description=f"the pictures to pass through, each {_PICTURE}"),
     ),
-    "style_image": lambda card: (
-        Picture,
-        Field(description=f"a picture of the domain to translate to, whose style is taken: {_PICTURE}"),
+    "style_image": _style_image,
+    "blend": lambda card: (
+        list[Annotated[int | str, AfterValidator(_label_of(card))]],
+        Field(
+            default_factory=list,
+            max_length=MAX_BLEND,
+            description="further classes to mix with `label`, by name or index: each counts the same, and one that is "
+            "named twice counts double",
+            json_schema_extra={"items": {"anyOf": _names_or_indices(card)}},
+        ),
+    ),
+    "layer": _layer,
+    "channel": lambda card: (
+        int | None,
+        Field(
+            None,
+            ge=0,
+            lt=max(card.layers.values()),
+            description="the one channel of the layer that grows, if not all are to",
+        ),
+    ),
+    "guide_image": lambda card: (
+        _optional(Picture),
+        Field(None, description=f"a picture of which to dream, as the layer sees it: {_PICTURE}"),
+    ),
+    "octaves": lambda card: (
+        int,
+        Field(OCTAVES, ge=1, le=MAX_OCTAVES, description="sizes at which to dream, from small to large"),
     ),
     "direction": _direction,
     "target": lambda card: _class(card, "what to translate to, by name or index"),
@@ -217,39 +332,15 @@ FIELDS: dict[str, FieldMaker] = {
             json_schema_extra={"items": {"anyOf": _names_or_indices(card)}},
         ),
     ),
-    "fit": lambda card: (
-        Fit | None,
-        Field(
-            None,
-            description="answer at the picture's own size: contain shows the network all of it, cover its centre, "
-            "stretch all of it without its aspect, tile one part after the other; "
-            f"if absent, its centre is answered at {card.image.width} x {card.image.height}",
-        ),
-    ),
-    "side": lambda card: (
-        int | None,
-        Field(
-            None,
-            ge=8,
-            le=MAX_SIDE,
-            description=f"with `fit`: the answer's longer side; the picture's own if absent, up to {MAX_SIDE}",
-        ),
-    ),
+    "fit": _fit,
+    "scale": _scale,
+    "side": _side,
     "cycle": lambda card: (bool, Field(False, description="answer with the way back, too, and how far it is off")),
     "heat_map": lambda card: (
         bool,
         Field(False, description="with `cycle`: a third picture, of where the way back is off"),
     ),
-    "strength": lambda card: (
-        float,
-        Field(
-            0.5,
-            ge=0,
-            le=1,
-            allow_inf_nan=False,
-            description="how far to go from the picture: 0 stays with it, 1 adds as much noise as there is in a sample",
-        ),
-    ),
+    "strength": _strength,
 }
 
 
@@ -259,6 +350,7 @@ STARTS: dict[Task, tuple[str, ...]] = {
     Task.TEXT: ("seed", "latent"),
     Task.TRANSLATE: ("seed", "latent", "style_image"),
     Task.INTERPOLATE: ("seeds", "images", "latents"),
+    Task.STYLIZE: ("label", "style_image"),
     Task.VARY: ("image", "latent"),
     Task.TRAVERSE: ("seed", "image", "latent"),
 }
@@ -267,16 +359,22 @@ ALONG = ("dimension", "attribute")
 """Inputs of which a request gives one, where both are offered."""
 
 
-def _attribute(card: Card, name: str) -> tuple[Any, FieldInfo]:
+def _attribute(card: Card, name: str) -> tuple[Any, Any]:
     """An input of the model's own."""
     known = card.attributes[name]
     bounds = Field(None, ge=known.low, le=known.high, description=known.told)
     if known.whole:
         return int | None, bounds
-    return Annotated[float, Field(allow_inf_nan=False)] | None, bounds
+    return _optional(Annotated[float, Field(allow_inf_nan=False)]), bounds
 
 
-GOES_WITH = {"side": "fit", "heat_map": "cycle"}
+NATIVE = (
+    Task.STYLIZE,
+    Task.DREAM,
+    Task.UPSCALE,
+)
+"""Tasks that answer at a picture's own size if nothing is said, of models that have that for a default."""
+GOES_WITH = {"side": "fit", "heat_map": "cycle", "blend": "label"}
 """Inputs that mean something only beside another one."""
 
 
@@ -292,48 +390,93 @@ def input_model(card: Card, task: Task) -> type[BaseModel]:
     along = tuple(name for name in ALONG if name in names)
     checks: dict[str, Callable[[BaseModel], BaseModel]] = {}
     if GOES_WITH.keys() & set(names):
-        checks["together"] = _together
+        checks["together"] = _together(card)
     if starts:
         checks["one_start"] = _one_of_starts(starts)
     if len(along) > 1:
         checks["one_way"] = _exactly_one(along)
+    if task is Task.DREAM:
+        checks["one_dream"] = _one_dream(card)
     chosen = {name for names in (starts, along) if len(names) > 1 for name in names}
+    chosen |= {"label"} if task is Task.DREAM else set()
+    validators: dict[str, Any] = {name: model_validator(mode="after")(check) for name, check in checks.items()}
+    fields: dict[str, Any] = {name: _field(card, name, optional=name in chosen) for name in names}
     return create_model(
         f"{card.name}-{task.value}-input",
         __config__=ConfigDict(extra="forbid", frozen=True, title=f"Input of {card.name} for {task.value}"),
-        __validators__={name: model_validator(mode="after")(check) for name, check in checks.items()},
-        **{name: _field(card, name, optional=name in chosen) for name in names},
+        __validators__=validators,
+        **fields,
     )
 
 
-def _field(card: Card, name: str, optional: bool) -> tuple[Any, FieldInfo]:
+def _field(card: Card, name: str, optional: bool) -> tuple[Any, Any]:
     if name in card.attributes:
         return _attribute(card, name)
     kind, field = FIELDS[name](card)
     if optional and field.is_required():
-        return kind | None, Field(None, description=field.description)
+        return _optional(kind), Field(None, description=field.description)
     return kind, field
 
 
-def _together(inputs: BaseModel) -> BaseModel:
-    for name, other in GOES_WITH.items():
-        if getattr(inputs, name, None) and not getattr(inputs, other):
-            raise ValueError(f"`{name}` goes with `{other}`; give both or neither")
-    return inputs
+def _together(card: Card) -> Callable[[BaseModel], BaseModel]:
+    fitted = card.native is not None and card.native.default
+
+    def check(inputs: BaseModel) -> BaseModel:
+        for name, other in GOES_WITH.items():
+            beside = getattr(inputs, other, None)
+            if getattr(inputs, name, None) and (beside is None or beside is False) and not (other == "fit" and fitted):
+                raise ValueError(f"`{name}` goes with `{other}`; give both or neither")
+        return inputs
+
+    return check
+
+
+def _one_dream(card: Card) -> Callable[[BaseModel], BaseModel]:
+    def check(inputs: BaseModel) -> BaseModel:
+        given = Given.of(inputs)
+        layer = given.layer or usual_layer(card.layers)
+        if given.label is not None and _given(inputs, ("layer", "channel", "guide_image")):
+            raise ValueError("a dream of a `label` takes no `layer`, `channel` or `guide_image`")
+        if given.channel is not None and given.guide_image is not None:
+            raise ValueError("give only one of `channel` or `guide_image`")
+        if given.channel is not None and given.channel >= card.layers[layer]:
+            raise ValueError(f"{layer} has the channels 0 to {card.layers[layer] - 1}")
+        return inputs
+
+    return check
+
+
+def framing(card: Card, task: Task, values: Mapping[str, Any]) -> Framing | None:
+    """How the `image` of an input is to be answered if it is of another size than the model's own; None for the centre
+    of it, at the model's size. `values` are those of a valid input."""
+    if values.get("image") is None:
+        return None
+    native = card.native is not None and card.native.default and task in NATIVE
+    fit = values.get("fit") or ("native" if native else None)
+    if fit is None:
+        return None
+    return Framing(
+        fit,
+        values.get("side"),
+        values.get("n", 1),
+        card.native,
+        values.get("scale", 1),
+        transparent=task in NATIVE,
+    )
 
 
 def _given(inputs: BaseModel, names: tuple[str, ...]) -> list[str]:
     return [name for name in names if getattr(inputs, name) is not None]
 
 
-def _told(names: tuple[str, ...]) -> str:
+def _either(names: tuple[str, ...]) -> str:
     return " or ".join(f"`{name}`" for name in names)
 
 
 def _exactly_one(names: tuple[str, ...]) -> Callable[[BaseModel], BaseModel]:
     def check(inputs: BaseModel) -> BaseModel:
         if len(_given(inputs, names)) != 1:
-            raise ValueError(f"give one of {_told(names)}")
+            raise ValueError(f"give one of {_either(names)}")
         return inputs
 
     return check
@@ -343,9 +486,9 @@ def _one_of_starts(starts: tuple[str, ...]) -> Callable[[BaseModel], BaseModel]:
     def check(inputs: BaseModel) -> BaseModel:
         given = _given(inputs, starts)
         if len(given) > 1:
-            raise ValueError(f"give only one of {_told(starts)}")
+            raise ValueError(f"give only one of {_either(starts)}")
         if not given and "seed" not in starts:
-            raise ValueError(f"give {_told(starts)}")
+            raise ValueError(f"give {_either(starts)}")
         if given in (["latent"], ["style_image"]) and "seed" in starts and _draws(inputs):
             raise ValueError(f"a `{given[0]}` makes one image as it is; leave out `n` and `truncation`")
         return inputs

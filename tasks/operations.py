@@ -14,15 +14,33 @@ from typing import Any
 
 import numpy as np
 import torch
-from pydantic import BaseModel
 from torch import Tensor
 
 from models import noise
 from models.attributes import LatentAttribute
+from models.capabilities import (
+    Classifier,
+    Completer,
+    Decoder,
+    Dreamer,
+    Encoder,
+    Images,
+    Sampler,
+    Scorer,
+    StyleEncoder,
+    Stylizer,
+    Translator,
+    Upscaler,
+    Varier,
+    offers,
+    require,
+)
 from models.card import BACK, Card, Task
 from models.model import LIKELIHOOD, Model, Step, Steps, device_of
 from models.nn.text import bags
 from pictures.composition import heat_map
+from tasks.given import Given, present
+from tasks.inputs import usual_layer
 
 
 @dataclass(frozen=True)
@@ -65,7 +83,7 @@ class Operation(ABC):
         """The names of the inputs (`tasks.inputs.FIELDS`) the task takes with this model; none if it cannot do it."""
 
     @abstractmethod
-    def prepare(self, model: Model, inputs: BaseModel, pictures: Sequence[np.ndarray]) -> Rows:
+    def prepare(self, model: Model, inputs: Given, pictures: Sequence[np.ndarray]) -> Rows:
         """One request as rows. `pictures` are the uploads, uint8 [H, W, C], in the order the inputs name them."""
 
     @abstractmethod
@@ -77,7 +95,7 @@ class Operation(ABC):
         return Finished(made)
 
     @abstractmethod
-    def apply(self, model: Model, tensors: dict[str, Tensor], **options: Any) -> Tensor | Steps:
+    def apply(self, model: Model, tensors: dict[str, Tensor], **options: Any) -> Images:
         """Rows to images [N, C, H, W] in [-1, 1], or the steps that lead there.
 
         Of a task that is not pictured: rows to codes [N, *latent_shape], or to [N, len(columns)].
@@ -94,11 +112,11 @@ class Sample(Operation):
     task = Task.SAMPLE
 
     def inputs(self, model: Model) -> tuple[str, ...]:
-        unled = hasattr(model, "sample") and not model.classes and not model.reads_text
+        unled = offers(model, Sampler) and not model.classes and not model.reads_text
         return (*_draws(model), *_offered(model, self.task)) if unled else ()
 
-    def prepare(self, model: Model, inputs: BaseModel, pictures: Sequence[np.ndarray]) -> Rows:
-        temperature = getattr(inputs, "temperature", None) or 1.0
+    def prepare(self, model: Model, inputs: Given, pictures: Sequence[np.ndarray]) -> Rows:
+        temperature = inputs.temperature or 1.0
         rows = _drawn(model, inputs)
         if model.temperature == "sample":
             tensors = {**rows.tensors, "temperature": torch.full((len(rows),), temperature)}
@@ -110,8 +128,8 @@ class Sample(Operation):
         tensors = {"latent": noise.normal(range(count), model.latent_shape)}
         return Rows(tensors | ({"temperature": torch.ones(count)} if model.temperature == "sample" else {}))
 
-    def apply(self, model: Model, tensors: dict[str, Tensor], **options: Any) -> Tensor | Steps:
-        return model.sample(**tensors, **options)
+    def apply(self, model: Model, tensors: dict[str, Tensor], **options: Any) -> Images:
+        return require(model, Sampler).sample(**tensors, **options)
 
 
 class Conditional(Sample):
@@ -121,11 +139,12 @@ class Conditional(Sample):
 
     def inputs(self, model: Model) -> tuple[str, ...]:
         offered = ("label", *_draws(model), *_offered(model, self.task))
-        return offered if hasattr(model, "sample") and model.classes else ()
+        return offered if offers(model, Sampler) and model.classes else ()
 
-    def prepare(self, model: Model, inputs: BaseModel, pictures: Sequence[np.ndarray]) -> Rows:
+    def prepare(self, model: Model, inputs: Given, pictures: Sequence[np.ndarray]) -> Rows:
         rows = super().prepare(model, inputs, pictures)
-        return Rows({**rows.tensors, "labels": torch.full((len(rows),), inputs.label)}, rows.options, rows.seeds)
+        labels = torch.full((len(rows),), present(inputs.label, "label"))
+        return Rows({**rows.tensors, "labels": labels}, rows.options, rows.seeds)
 
     def probe(self, model: Model, card: Card, count: int) -> Rows:
         return Rows({**super().probe(model, card, count).tensors, "labels": torch.arange(count) % model.classes})
@@ -139,9 +158,9 @@ class Text(Sample):
     def inputs(self, model: Model) -> tuple[str, ...]:
         return ("text", *_draws(model), *_offered(model, self.task)) if model.reads_text else ()
 
-    def prepare(self, model: Model, inputs: BaseModel, pictures: Sequence[np.ndarray]) -> Rows:
+    def prepare(self, model: Model, inputs: Given, pictures: Sequence[np.ndarray]) -> Rows:
         rows = super().prepare(model, inputs, pictures)
-        text = bags([inputs.text]).expand(len(rows), -1)
+        text = bags([present(inputs.text, "text")]).expand(len(rows), -1)
         return Rows({**rows.tensors, "text": text}, rows.options, rows.seeds)
 
     def probe(self, model: Model, card: Card, count: int) -> Rows:
@@ -152,7 +171,7 @@ class Text(Sample):
 class OfPicture(Operation):
     """What is made of one picture; a task says what."""
 
-    def prepare(self, model: Model, inputs: BaseModel, pictures: Sequence[np.ndarray]) -> Rows:
+    def prepare(self, model: Model, inputs: Given, pictures: Sequence[np.ndarray]) -> Rows:
         return Rows({"images": to_tensor(pictures)}, seeds=(None,))
 
     def probe(self, model: Model, card: Card, count: int) -> Rows:
@@ -168,25 +187,25 @@ class Translate(OfPicture):
     task = Task.TRANSLATE
 
     def inputs(self, model: Model) -> tuple[str, ...]:
-        if not hasattr(model, "translate"):
+        if not offers(model, Translator):
             return ()
         if model.targets:
             return ("image", {"one": "target", "many": "targets"}[model.targets], "fit", "side")
-        styled = ("n", "seed", "latent", "style_image") if hasattr(model, "style") else ()
+        styled = ("n", "seed", "latent", "style_image") if offers(model, StyleEncoder) else ()
         back = ("cycle", "heat_map") if len(model.directions) == 2 else ()
         return ("image", "direction", *styled, "fit", "side", *back)
 
-    def prepare(self, model: Model, inputs: BaseModel, pictures: Sequence[np.ndarray]) -> Rows:
+    def prepare(self, model: Model, inputs: Given, pictures: Sequence[np.ndarray]) -> Rows:
         rows = super().prepare(model, inputs, pictures[:1])
         if model.targets:
-            chosen = [inputs.target] if model.targets == "one" else inputs.targets
+            chosen = [present(inputs.target, "target")] if model.targets == "one" else inputs.targets
             return replace(rows, tensors={**rows.tensors, "targets": _marked(chosen, model.classes)})
-        if hasattr(model, "style"):
+        if offers(model, StyleEncoder):
             styles = _styles(model, inputs, pictures[1:])
             images = to_tensor(list(pictures[:1]) * len(styles))
             rows = Rows({"images": images, **styles.tensors}, seeds=styles.seeds)
         options = {"direction": inputs.direction}
-        if not getattr(inputs, "cycle", False):
+        if not inputs.cycle:
             return replace(rows, options=options)
         shown = 3 if inputs.heat_map else 2
         seeds = tuple(seed for seed in rows.seeds for _ in range(shown))
@@ -197,17 +216,19 @@ class Translate(OfPicture):
         if model.targets:
             targets = torch.cat([_marked([index % model.classes], model.classes) for index in range(count)])
             return replace(rows, tensors={**rows.tensors, "targets": targets})
-        styles = {"latent": noise.normal(range(count), model.latent_shape)} if hasattr(model, "style") else {}
+        styles = {"latent": noise.normal(range(count), model.latent_shape)} if offers(model, StyleEncoder) else {}
         return replace(rows, tensors={**rows.tensors, **styles}, options={"direction": model.directions[0]})
 
-    def apply(self, model: Model, tensors: dict[str, Tensor], cycle: bool = False, **options: Any) -> Tensor | Steps:
-        there = model.translate(**tensors, **options)
+    def apply(self, model: Model, tensors: dict[str, Tensor], cycle: bool = False, **options: Any) -> Images:
+        there = require(model, Translator).translate(**tensors, **options)
         if not cycle:
             return there
         there, back = whole(there), BACK[options["direction"]]
         # On the way back a picture's style is its own.
-        own = {"latent": model.style(tensors["images"], back)} if hasattr(model, "style") else {}
-        returned = whole(model.translate(images=there, direction=back, **own))
+        own = {}
+        if offers(model, StyleEncoder):
+            own["latent"] = require(model, StyleEncoder).style(tensors["images"], back)
+        returned = whole(require(model, Translator).translate(images=there, direction=back, **own))
         return torch.cat([there, returned], dim=1)
 
     def finish(self, inputs: Mapping[str, Any], given: Sequence[np.ndarray], made: Sequence[np.ndarray]) -> Finished:
@@ -223,15 +244,81 @@ class Translate(OfPicture):
 
 
 class Stylize(OfPicture):
-    """An image in the manner of the model."""
+    """An image in the manner of the model, of a mixture of the classes that it knows, or of a second picture."""
 
     task = Task.STYLIZE
 
     def inputs(self, model: Model) -> tuple[str, ...]:
-        return ("image",) if hasattr(model, "stylize") else ()
+        if not offers(model, Stylizer):
+            return ()
+        known = ("label", "blend") if model.classes else ()
+        read = ("style_image",) if model.reads_style else ()
+        sized = ("side",) if model.native else ()
+        return ("image", *known, *read, *_offered(model, self.task), *sized)
 
-    def apply(self, model: Model, tensors: dict[str, Tensor], **options: Any) -> Tensor | Steps:
-        return model.stylize(**tensors)
+    def prepare(self, model: Model, inputs: Given, pictures: Sequence[np.ndarray]) -> Rows:
+        tensors = {"images": to_tensor(pictures[:1])}
+        if len(pictures) > 1:
+            tensors["style"] = to_tensor(pictures[1:])
+        elif model.classes:
+            tensors["mixture"] = _mixed([present(inputs.label, "label"), *inputs.blend], model.classes)
+        return Rows(tensors, _chosen(model, self.task, inputs), seeds=(None,))
+
+    def probe(self, model: Model, card: Card, count: int) -> Rows:
+        rows = super().probe(model, card, count)
+        if not model.classes:
+            return rows
+        mixture = torch.cat([_mixed([index % model.classes], model.classes) for index in range(count)])
+        return replace(rows, tensors={**rows.tensors, "mixture": mixture})
+
+    def apply(self, model: Model, tensors: dict[str, Tensor], **options: Any) -> Images:
+        return require(model, Stylizer).stylize(**tensors, **options)
+
+
+class Dream(OfPicture):
+    """An image with more of what a network sees in it."""
+
+    task = Task.DREAM
+
+    def inputs(self, model: Model) -> tuple[str, ...]:
+        if not offers(model, Dreamer):
+            return ()
+        return ("image", "layer", "channel", "label", "guide_image", *_offered(model, self.task), "side")
+
+    def prepare(self, model: Model, inputs: Given, pictures: Sequence[np.ndarray]) -> Rows:
+        tensors, options = {"images": to_tensor(pictures[:1])}, _chosen(model, self.task, inputs)
+        if inputs.label is not None:
+            return Rows({**tensors, "labels": torch.tensor([inputs.label])}, options, seeds=(None,))
+        if len(pictures) > 1:
+            tensors["guide"] = to_tensor(pictures[1:])
+        options["layer"] = inputs.layer or usual_layer(model.layers)
+        if inputs.channel is not None:
+            options["channel"] = inputs.channel
+        return Rows(tensors, options, seeds=(None,))
+
+    def probe(self, model: Model, card: Card, count: int) -> Rows:
+        return replace(super().probe(model, card, count), options={"layer": usual_layer(model.layers)})
+
+    def apply(self, model: Model, tensors: dict[str, Tensor], **options: Any) -> Steps:
+        return require(model, Dreamer).dream(**tensors, **options)
+
+
+class Upscale(OfPicture):
+    """An image several times as large."""
+
+    task = Task.UPSCALE
+
+    def inputs(self, model: Model) -> tuple[str, ...]:
+        return ("image", "scale") if offers(model, Upscaler) and model.scales else ()
+
+    def prepare(self, model: Model, inputs: Given, pictures: Sequence[np.ndarray]) -> Rows:
+        return replace(super().prepare(model, inputs, pictures), options={"scale": inputs.scale})
+
+    def probe(self, model: Model, card: Card, count: int) -> Rows:
+        return replace(super().probe(model, card, count), options={"scale": model.scales[0]})
+
+    def apply(self, model: Model, tensors: dict[str, Tensor], **options: Any) -> Images:
+        return require(model, Upscaler).upscale(**tensors, **options)
 
 
 class Decode(Operation):
@@ -240,8 +327,8 @@ class Decode(Operation):
     def probe(self, model: Model, card: Card, count: int) -> Rows:
         return Rows({"latent": noise.normal(range(count), model.latent_shape)})
 
-    def apply(self, model: Model, tensors: dict[str, Tensor], **options: Any) -> Tensor | Steps:
-        return model.decode(tensors["latent"])
+    def apply(self, model: Model, tensors: dict[str, Tensor], **options: Any) -> Images:
+        return require(model, Decoder).decode(tensors["latent"])
 
 
 class Reconstruct(Decode):
@@ -252,7 +339,7 @@ class Reconstruct(Decode):
     def inputs(self, model: Model) -> tuple[str, ...]:
         return ("image", *model.attributes) if _has_codes(model) else ()
 
-    def prepare(self, model: Model, inputs: BaseModel, pictures: Sequence[np.ndarray]) -> Rows:
+    def prepare(self, model: Model, inputs: Given, pictures: Sequence[np.ndarray]) -> Rows:
         return Rows({"latent": _attributed(model, inputs, _encode(model, pictures))}, seeds=(None,))
 
 
@@ -262,16 +349,16 @@ class Interpolate(Decode):
     task = Task.INTERPOLATE
 
     def inputs(self, model: Model) -> tuple[str, ...]:
-        drawn = ("seeds",) if hasattr(model, "sample") else ()
+        drawn = ("seeds",) if offers(model, Sampler) else ()
         return (*drawn, "images", "latents", "frames", "path") if _has_codes(model) else ()
 
-    def prepare(self, model: Model, inputs: BaseModel, pictures: Sequence[np.ndarray]) -> Rows:
+    def prepare(self, model: Model, inputs: Given, pictures: Sequence[np.ndarray]) -> Rows:
         if pictures:
             stops = _encode(model, pictures)
         elif inputs.latents:
-            stops = _told(model, inputs.latents)
+            stops = _latents(model, inputs.latents)
         else:
-            stops = noise.normal(inputs.seeds, model.latent_shape)
+            stops = noise.normal(present(inputs.seeds, "seeds"), model.latent_shape)
         between = {"lerp": torch.lerp, "slerp": slerp}[inputs.path or ("lerp" if pictures else "slerp")]
         return Rows({"latent": path(stops, inputs.frames, between)}, seeds=(None,) * inputs.frames)
 
@@ -283,26 +370,28 @@ class Vary(Decode):
     task = Task.VARY
 
     def inputs(self, model: Model) -> tuple[str, ...]:
-        if hasattr(model, "vary"):
+        if offers(model, Varier):
             return ("image", "n", "seed", "strength", *_offered(model, self.task))
         return ("image", "latent", "n", "seed", "strength") if _has_codes(model) else ()
 
-    def prepare(self, model: Model, inputs: BaseModel, pictures: Sequence[np.ndarray]) -> Rows:
-        seeds = tuple(inputs.seed + index for index in range(inputs.n))
-        if hasattr(model, "vary"):
+    def prepare(self, model: Model, inputs: Given, pictures: Sequence[np.ndarray]) -> Rows:
+        seeds = tuple(present(inputs.seed, "seed") + index for index in range(inputs.n))
+        if offers(model, Varier):
             tensors = {"images": to_tensor(list(pictures) * inputs.n), "noise": noise.normal(seeds, model.latent_shape)}
             return Rows(tensors, {"strength": inputs.strength, **_chosen(model, self.task, inputs)}, seeds)
-        centre = _encode(model, pictures) if pictures else _told(model, [inputs.latent])
+        centre = _encode(model, pictures) if pictures else _latents(model, [present(inputs.latent, "latent")])
         return Rows({"latent": centre + inputs.strength * noise.normal(seeds, model.latent_shape)}, seeds=seeds)
 
     def probe(self, model: Model, card: Card, count: int) -> Rows:
         rows = super().probe(model, card, count)
-        if not hasattr(model, "vary"):
+        if not offers(model, Varier):
             return rows
         return Rows({"images": _noise_images(card, count), "noise": rows.tensors["latent"]}, {"strength": 0.5})
 
-    def apply(self, model: Model, tensors: dict[str, Tensor], **options: Any) -> Tensor | Steps:
-        return model.vary(**tensors, **options) if hasattr(model, "vary") else super().apply(model, tensors)
+    def apply(self, model: Model, tensors: dict[str, Tensor], **options: Any) -> Images:
+        if offers(model, Varier):
+            return require(model, Varier).vary(**tensors, **options)
+        return super().apply(model, tensors)
 
 
 class Traverse(Decode):
@@ -312,21 +401,21 @@ class Traverse(Decode):
     task = Task.TRAVERSE
 
     def inputs(self, model: Model) -> tuple[str, ...]:
-        if not hasattr(model, "decode") or not (hasattr(model, "encode") or model.attributes):
+        if not offers(model, Decoder) or not (offers(model, Encoder) or model.attributes):
             return ()
         along = ("dimension", "attribute") if model.attributes else ("dimension",)
-        drawn = ("seed",) if hasattr(model, "sample") else ()
-        read = ("image",) if hasattr(model, "encode") else ()
+        drawn = ("seed",) if offers(model, Sampler) else ()
+        read = ("image",) if offers(model, Encoder) else ()
         return (*along, *drawn, "latent", *read, "frames", "span", *model.attributes)
 
-    def prepare(self, model: Model, inputs: BaseModel, pictures: Sequence[np.ndarray]) -> Rows:
+    def prepare(self, model: Model, inputs: Given, pictures: Sequence[np.ndarray]) -> Rows:
         start = _encode(model, pictures) if pictures else _drawn(model, inputs).tensors["latent"]
         start = _attributed(model, inputs, start)
-        if getattr(inputs, "attribute", None) is not None:
+        if inputs.attribute is not None:
             codes = _along(model.attributes[inputs.attribute], start, inputs.frames)
         else:
             codes = start.flatten(1).repeat(inputs.frames, 1)
-            codes[:, inputs.dimension] = torch.linspace(-inputs.span, inputs.span, inputs.frames)
+            codes[:, present(inputs.dimension, "dimension")] = torch.linspace(-inputs.span, inputs.span, inputs.frames)
             codes = codes.unflatten(1, model.latent_shape)
         return Rows({"latent": codes}, seeds=(None,) * inputs.frames)
 
@@ -337,28 +426,34 @@ class Inpaint(Operation):
     task = Task.INPAINT
 
     def inputs(self, model: Model) -> tuple[str, ...]:
-        return ("image", "mask", "n", "seed") if hasattr(model, "complete") else ()
+        drawn = ("n", "seed") if model.latent_shape else ()
+        return ("image", "mask", *drawn) if offers(model, Completer) else ()
 
-    def prepare(self, model: Model, inputs: BaseModel, pictures: Sequence[np.ndarray]) -> Rows:
+    def prepare(self, model: Model, inputs: Given, pictures: Sequence[np.ndarray]) -> Rows:
         image, mask = pictures
-        rows = _drawn(model, inputs)
+        count = inputs.n
         tensors = {
-            "images": to_tensor([image] * inputs.n),
-            "mask": (to_tensor([mask] * inputs.n).mean(1, keepdim=True) > 0).float(),
-            "noise": rows.tensors["latent"],
+            "images": to_tensor([image] * count),
+            "mask": _hidden([mask] * count),
         }
-        return Rows(tensors, seeds=rows.seeds)
+        if not model.latent_shape:
+            return Rows(tensors, seeds=(None,))
+        rows = _drawn(model, inputs)
+        return Rows({**tensors, "noise": rows.tensors["latent"]}, seeds=rows.seeds)
 
     def probe(self, model: Model, card: Card, count: int) -> Rows:
         images = _noise_images(card, count)
         mask = torch.zeros_like(images[:, :1])
         mask[:, :, card.image.height // 2 :] = 1
-        return Rows({"images": images, "mask": mask, "noise": noise.normal(range(count), model.latent_shape)})
+        drawn = {"noise": noise.normal(range(count), model.latent_shape)} if model.latent_shape else {}
+        return Rows({"images": images, "mask": mask, **drawn})
 
-    def apply(self, model: Model, tensors: dict[str, Tensor], **options: Any) -> Steps:
-        images, unknown = tensors["images"], tensors["mask"].bool()
-        for step in steps_of(model.complete(**tensors)):
-            yield Step(step.done, step.total, torch.where(unknown, step.images, images))
+    def apply(self, model: Model, tensors: dict[str, Tensor], **options: Any) -> Images:
+        images, unknown = tensors["images"], tensors["mask"] > 0
+        made = require(model, Completer).complete(**tensors)
+        if isinstance(made, Tensor):
+            return torch.where(unknown, made, images)
+        return (Step(step.done, step.total, torch.where(unknown, step.images, images)) for step in made)
 
 
 class Encode(OfPicture):
@@ -367,10 +462,10 @@ class Encode(OfPicture):
     task = Task.ENCODE
 
     def inputs(self, model: Model) -> tuple[str, ...]:
-        return ("image",) if hasattr(model, "encode") else ()
+        return ("image",) if offers(model, Encoder) else ()
 
-    def apply(self, model: Model, tensors: dict[str, Tensor], **options: Any) -> Tensor | Steps:
-        return model.encode(tensors["images"])
+    def apply(self, model: Model, tensors: dict[str, Tensor], **options: Any) -> Images:
+        return require(model, Encoder).encode(tensors["images"])
 
 
 class Score(OfPicture):
@@ -379,11 +474,11 @@ class Score(OfPicture):
     task = Task.SCORE
 
     def inputs(self, model: Model) -> tuple[str, ...]:
-        return ("image",) if hasattr(model, "score") else ()
+        return ("image",) if offers(model, Scorer) else ()
 
     def apply(self, model: Model, tensors: dict[str, Tensor], **options: Any) -> Steps:
         per_bit = tensors["images"][0].numel() * math.log(2)
-        for step in steps_of(model.score(tensors["images"])):
+        for step in steps_of(require(model, Scorer).score(tensors["images"])):
             told = (step.images, -step.images / per_bit) if model.scores == LIKELIHOOD else (step.images,)
             yield Step(step.done, step.total, torch.stack(told, dim=1))
 
@@ -397,10 +492,10 @@ class Classify(OfPicture):
     task = Task.CLASSIFY
 
     def inputs(self, model: Model) -> tuple[str, ...]:
-        return ("image",) if hasattr(model, "classify") and hasattr(model, "sample") else ()
+        return ("image",) if offers(model, Classifier) and offers(model, Sampler) else ()
 
     def apply(self, model: Model, tensors: dict[str, Tensor], **options: Any) -> Tensor:
-        return model.classify(tensors["images"]).softmax(1)
+        return require(model, Classifier).classify(tensors["images"]).softmax(1)
 
     def columns(self, model: Model, card: Card) -> tuple[str, ...]:
         return card.classes
@@ -413,10 +508,20 @@ def over_tiles(rows: Rows, tiles: Sequence[np.ndarray]) -> Rows:
     return replace(rows, tensors=tensors)
 
 
+def over_parts(rows: Rows, parts: Sequence[tuple[np.ndarray, np.ndarray]]) -> Rows:
+    """The rows of a picture's first part as rows of all: what is shown of each, and its mask, uint8 [H, W, C]."""
+    shown, masks = zip(*parts, strict=True)
+    rows = over_tiles(rows, shown)
+    return replace(rows, tensors={**rows.tensors, "mask": _hidden(masks).repeat(len(rows) // len(parts), 1, 1, 1)})
+
+
 def whole(result: Tensor | Steps) -> Tensor:
     """The images of a method's result, however many passes they take."""
+    images = None
     for step in steps_of(result):
         images = step.images
+    if images is None:
+        raise ValueError("a result of no steps")
     return images
 
 
@@ -433,6 +538,8 @@ OPERATIONS: dict[Task, Operation] = {
         Text(),
         Translate(),
         Stylize(),
+        Dream(),
+        Upscale(),
         Reconstruct(),
         Interpolate(),
         Vary(),
@@ -480,17 +587,23 @@ def to_pixels(images: Tensor) -> np.ndarray:
     return scaled.to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
 
 
+def _hidden(masks: Sequence[np.ndarray]) -> Tensor:
+    """[N, 1, H, W], 1 where masks are white, uint8 [H, W, C] each, and else 0."""
+    return (to_tensor(masks).mean(1, keepdim=True) > 0).float()
+
+
 def _noise_images(card: Card, count: int) -> Tensor:
     return noise.normal(range(count), (card.image.channels, card.image.height, card.image.width)).clamp(-1, 1)
 
 
-def _styles(model: Model, inputs: BaseModel, pictures: Sequence[np.ndarray]) -> Rows:
+def _styles(model: Model, inputs: Given, pictures: Sequence[np.ndarray]) -> Rows:
     """The style of a picture, or those that are told or drawn as latents are."""
     if inputs.style_image is None:
         return _drawn(model, inputs)
     with torch.inference_mode():
-        styles = model.style(to_tensor(pictures).to(device_of(model)), inputs.direction).cpu()
-    return Rows({"latent": styles}, seeds=(None,))
+        images = to_tensor(pictures).to(device_of(model))
+        styles = require(model, StyleEncoder).style(images, present(inputs.direction, "direction"))
+    return Rows({"latent": styles.cpu()}, seeds=(None,))
 
 
 def _marked(chosen: Sequence[int], classes: int) -> Tensor:
@@ -500,8 +613,14 @@ def _marked(chosen: Sequence[int], classes: int) -> Tensor:
     return marked
 
 
+def _mixed(chosen: Sequence[int], classes: int) -> Tensor:
+    """[1, classes]: the shares of the classes, as often as they were chosen."""
+    counts = torch.bincount(torch.tensor(chosen), minlength=classes)
+    return counts[None] / len(chosen)
+
+
 def _has_codes(model: Model) -> bool:
-    return hasattr(model, "encode") and hasattr(model, "decode")
+    return offers(model, Encoder) and offers(model, Decoder)
 
 
 def _draws(model: Model) -> tuple[str, ...]:
@@ -516,26 +635,26 @@ def _offered(model: Model, task: Task) -> tuple[str, ...]:
     return model.options.get(task, ())
 
 
-def _chosen(model: Model, task: Task, inputs: BaseModel) -> dict[str, Any]:
+def _chosen(model: Model, task: Task, inputs: Given) -> dict[str, Any]:
     """What a request says of `_offered`."""
-    return {name: getattr(inputs, name) for name in _offered(model, task)}
+    return {name: inputs.values[name] for name in _offered(model, task)}
 
 
-def _drawn(model: Model, inputs: BaseModel) -> Rows:
+def _drawn(model: Model, inputs: Given) -> Rows:
     """The latent that was told, or one of each seed."""
-    if getattr(inputs, "latent", None) is not None:
-        return Rows({"latent": _told(model, [inputs.latent])}, seeds=(None,))
-    seeds = tuple(inputs.seed + index for index in range(getattr(inputs, "n", 1)))
-    truncation = getattr(inputs, "truncation", None)
+    if inputs.latent is not None:
+        return Rows({"latent": _latents(model, [present(inputs.latent, "latent")])}, seeds=(None,))
+    seeds = tuple(present(inputs.seed, "seed") + index for index in range(inputs.n))
+    truncation = inputs.truncation
     if truncation is None:
         return Rows({"latent": noise.normal(seeds, model.latent_shape)}, seeds=seeds)
     return Rows({"latent": noise.truncated(seeds, model.latent_shape, truncation)}, seeds=seeds)
 
 
-def _attributed(model: Model, inputs: BaseModel, latent: Tensor) -> Tensor:
+def _attributed(model: Model, inputs: Given, latent: Tensor) -> Tensor:
     """The latents [N, *latent_shape] with the attributes set that a request gives."""
     for name, attribute in model.attributes.items():
-        value = getattr(inputs, name, None)
+        value = inputs.values.get(name)
         latent = latent if value is None else attribute.put(latent, value)
     return latent
 
@@ -548,11 +667,11 @@ def _along(attribute: LatentAttribute, latent: Tensor, frames: int) -> Tensor:
     return torch.cat([attribute.put(latent, value) for value in values.tolist()])
 
 
-def _told(model: Model, latents: Sequence[Sequence[float]]) -> Tensor:
+def _latents(model: Model, latents: Sequence[Sequence[float]]) -> Tensor:
     """Flat lists of numbers as latents [N, *latent_shape]."""
     return torch.tensor(latents, dtype=torch.float32).unflatten(1, model.latent_shape)
 
 
 def _encode(model: Model, pictures: Sequence[np.ndarray]) -> Tensor:
     with torch.inference_mode():
-        return model.encode(to_tensor(pictures).to(device_of(model))).cpu()
+        return require(model, Encoder).encode(to_tensor(pictures).to(device_of(model))).cpu()

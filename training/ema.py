@@ -1,8 +1,12 @@
 """Averaged weights, and the batch-norm statistics that belong to them."""
 
-import torch
-from torch import nn
+from collections.abc import Callable
 
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
+
+from models.capabilities import Categoriser, Classifier, Encoder, Matcher, Sampler
 from models.model import Model
 from tasks.operations import whole
 from training.data import Source
@@ -22,8 +26,8 @@ class Average:
         names = set(model.state_dict())
         model.load_state_dict({name: tensor for name, tensor in trained.state_dict().items() if name in names})
         theirs = dict(trained.named_parameters())
-        self.own = list(model.parameters())
-        self.trained = [theirs[name] for name, _ in model.named_parameters()]
+        self.own: list[Tensor] = list(model.parameters())
+        self.trained: list[Tensor] = [theirs[name] for name, _ in model.named_parameters()]
         theirs_buffers = dict(trained.named_buffers())
         self.buffers = [(buffer, theirs_buffers[name]) for name, buffer in model.named_buffers()]
         self.updates = 0
@@ -33,7 +37,7 @@ class Average:
         """Moves the average towards the trained weights; buffers are copied."""
         decay = min(self.decay, (self.updates + 1) / (self.updates + 10))
         self.updates += 1
-        torch._foreach_lerp_(self.own, [parameter.detach() for parameter in self.trained], 1 - decay)
+        get_ema_multi_avg_fn(decay)(self.own, [parameter.detach() for parameter in self.trained], self.updates)
         for own, theirs in self.buffers:
             own.copy_(theirs)
 
@@ -51,16 +55,29 @@ def standing_statistics(model: Model, source: Source, passes: int = 64, batch: i
     device = next(model.parameters()).device
     generator = torch.Generator().manual_seed(0)
     for index in range(passes):
-        if hasattr(model, "sample"):
+        if isinstance(model, Sampler):
             latent = torch.randn(batch, *model.latent_shape, generator=generator)
             if model.reads_text:
-                told = source.batch(batch, index)["text"]
+                condition = source.batch(batch, index)["text"]
             else:
-                told = torch.randint(max(model.classes, 1), (batch,), generator=generator)
-            whole(model.sample(latent.to(device), told.to(device)))
-        for reads in ("encode", "classify", "categorise", "match"):
-            if hasattr(model, reads):
-                drawn = source.batch(batch, index)
-                for name in source.fields:
-                    getattr(model, reads)(drawn[name].to(device))
+                condition = torch.randint(max(model.classes, 1), (batch,), generator=generator)
+            whole(model.sample(latent.to(device), condition.to(device)))
+        for read in _readers(model):
+            drawn = source.batch(batch, index)
+            for name in source.fields:
+                read(drawn[name].to(device))
     model.eval()
+
+
+def _readers(model: Model) -> list[Callable[[Tensor], Tensor]]:
+    """The methods of a model that take images alone, and so see each batch of them."""
+    readers: list[Callable[[Tensor], Tensor]] = []
+    if isinstance(model, Encoder):
+        readers.append(model.encode)
+    if isinstance(model, Classifier):
+        readers.append(model.classify)
+    if isinstance(model, Categoriser):
+        readers.append(model.categorise)
+    if isinstance(model, Matcher):
+        readers.append(model.match)
+    return readers

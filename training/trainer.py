@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, reduce
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -18,7 +18,8 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from models import checkpoint, noise
+from models import checkpoint, devices, noise
+from models.capabilities import Classifier, Sampler
 from models.card import Card, TrainingRecord
 from models.model import Batch, Model, Player, build
 from pictures import codec
@@ -56,7 +57,7 @@ class Trainer:
         Args:
             run: folder for the state, the log and the sample sheets.
             steps: a smaller budget than the recipe's, for a trial.
-            watch: what is told of a game's samples at each sheet, since a game can collapse; nothing if absent.
+            watch: figures of a game's samples at each sheet, since a game can collapse; none if absent.
 
         Raises:
             ValueError: the folder holds a run of another recipe.
@@ -68,7 +69,7 @@ class Trainer:
         torch.manual_seed(recipe.seed)
         self.model = self._built()
         self.model.prepare_training()
-        self.model.to(device, memory_format=torch.channels_last).train()
+        devices.place(self.model, device).train()
         self.players = self.model.players()
         self.average = Average(self._built().to(device), self.model, recipe.ema)
         self.optimisers = {player.name: self._optimiser(player) for player in self.players}
@@ -133,7 +134,7 @@ class Trainer:
             terms = self.model.loss(player.name, batch)
         parameters, optimiser = player.parameters(), self.optimisers[player.name]
         optimiser.zero_grad(set_to_none=True)
-        sum(terms.values()).backward(inputs=parameters)
+        reduce(torch.add, terms.values()).backward(inputs=parameters)
         gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
         optimiser.step()
         self.model.after_step(player.name)
@@ -182,7 +183,7 @@ class Trainer:
     @torch.inference_mode()
     def _watched(self, model: Model) -> dict[str, float]:
         """What `watch` tells of `WATCHED` samples with the seeds 0, 1, 2 …; nothing of a model with one player."""
-        if self.watch is None or len(self.players) < 2 or not hasattr(model, "sample"):
+        if self.watch is None or len(self.players) < 2 or not isinstance(model, Sampler):
             return {}
         latent = noise.normal(range(WATCHED), model.latent_shape).to(self.device)
         labels = (torch.arange(WATCHED) % max(model.classes, 1)).to(self.device)
@@ -243,9 +244,13 @@ class Trainer:
             config=recipe.config,
             tasks=operations.tasks_of(model),
             image=ImageFormat(height=size, width=size, channels=self.source.channels),
+            native=model.native,
+            scales=model.scales,
+            hole=model.hole,
             latent=model.latent_shape,
             attributes={name: attribute.record for name, attribute in model.attributes.items()},
-            classes=(recipe.classes or self.source.classes) if model.classes or hasattr(model, "classify") else (),
+            classes=(recipe.classes or self.source.classes) if model.classes or isinstance(model, Classifier) else (),
+            layers=dict(model.layers),
             domains=recipe.domains,
             directions=model.directions,
             data=self.source.record,
@@ -287,7 +292,7 @@ def _under(state: dict[str, Any], prefix: str) -> dict[str, Any]:
 def _commit() -> str:
     """The commit of the code that trains, or `unknown` outside a checkout."""
     try:
-        told = subprocess.run(
+        described = subprocess.run(
             ["git", "describe", "--always", "--dirty", "--abbrev=12"],
             cwd=Path(__file__).parent,
             capture_output=True,
@@ -296,4 +301,4 @@ def _commit() -> str:
         )
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
-    return told.stdout.strip()
+    return described.stdout.strip()

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -20,16 +21,21 @@ from models.card import Task
 from models.model import Step, Steps
 from models.registry import Registry
 from tasks.compilation import CannotCompile, Compiled, compile
+from tasks.given import Given
 from tasks.inputs import input_model
-from tasks.operations import OPERATIONS, Rows, over_tiles, steps_of, to_pixels
-from workers.exactness import ExactSizes
+from tasks.operations import OPERATIONS, Rows, over_parts, over_tiles, steps_of, to_pixels
+from workers.exactness import ALONE, Alone, ExactSizes
 from workers.metrics import WorkerMetrics
 from workers.model_memory import LoadedModel, ModelMemory, is_out_of_memory
 from workers.progress import GroupProgress, Report, unreported
-from workers.work import ComputedWork, Numbers, Pixels, PredictionError, PreparedWork, Work
+from workers.work import ComputedWork, ImageOutput, NumberOutput, PredictionError, PreparedWork, Work
 
 log = logs.get(__name__)
 
+BATCH_PIXELS = 2**17
+"""Pixels of a batch of pictures that do not have the model's own size; larger ones go one by one."""
+SIZES_KEPT = 32
+"""How many of such sizes it is remembered for which batches are exact."""
 PROBE_STEPS = 2
 """How many steps of a model that takes many are run to measure it."""
 
@@ -79,8 +85,9 @@ class Engine:
         for group in groups.values():
             while (ended := self._forward(loaded, group, report)) is None:
                 task = group[0].order.task
-                self._take_less(loaded.card.name, loaded.sizes[task].largest)
+                self._take_less(loaded.card.name, self._sizes(loaded, group).largest)
                 loaded.sizes[task] = self._exact_sizes(loaded, task)
+                loaded.native_sizes.clear()
             computed.update(zip(group, ended, strict=False))
         return [computed.get(work) for work in works]
 
@@ -94,11 +101,15 @@ class Engine:
         loaded = self.load(order.model)
         load_ms = (time.monotonic() - started) * 1000
         try:
-            inputs = input_model(loaded.card, order.task).model_validate(order.input)
+            inputs = Given.of(input_model(loaded.card, order.task).model_validate(order.input))
         except (KeyError, ValueError) as error:
             raise PredictionError("invalid_input", f"{order.model} does not take this input: {error}") from error
         operation = OPERATIONS[order.task]
-        if order.frame is None:
+        if order.holes:
+            picture, mask = work.pictures
+            parts = order.holes.cut(picture, mask[:, :, 0] > 0, loaded.card.image)
+            rows = over_parts(operation.prepare(loaded.model, inputs, parts[0]), parts)
+        elif order.frame is None:
             rows = operation.prepare(loaded.model, inputs, work.pictures)
         else:
             tiles = order.frame.cut(work.pictures[0])
@@ -148,6 +159,28 @@ class Engine:
                     raise
             self._take_less(name, limit)
 
+    def _sizes(self, loaded: LoadedModel, group: Sequence[PreparedWork]) -> ExactSizes | Alone:
+        """The batch sizes for a group of works: measured for the model's own size when it was loaded, and for another
+        one when it first pays, which is where some of that size come together and they are not large."""
+        task, rows = group[0].order.task, group[0].rows
+        image = loaded.card.image
+        height, width = rows.tensors["images"].shape[2:] if "images" in rows.tensors else (image.height, image.width)
+        if (height, width) == (image.height, image.width):
+            return loaded.sizes[task]
+        limit = min(loaded.sizes[task].largest, BATCH_PIXELS // (height * width))
+        if limit < 2 or sum(len(work.rows) for work in group) < 2:
+            return ALONE
+        key = (*_pass_of(task), rows.key)
+        if key not in loaded.native_sizes:
+            card = loaded.card.model_copy(update={"image": image.model_copy(update={"height": height, "width": width})})
+            probe = OPERATIONS[task].probe(loaded.model, card, limit)
+            rows = Rows(probe.tensors, {**probe.options, **rows.options})
+            run = partial(self._probed, weakref.proxy(loaded), task, rows)
+            loaded.native_sizes[key] = ExactSizes(run, limit, alone=True)
+            if len(loaded.native_sizes) > SIZES_KEPT:
+                loaded.native_sizes.popitem(last=False)
+        return loaded.native_sizes[key]
+
     @torch.inference_mode()
     def _probed(self, loaded: LoadedModel, task: Task, rows: Rows, indices: Sequence[int]) -> Tensor:
         """The images after the first steps."""
@@ -182,7 +215,7 @@ class Engine:
         """Joins the group's rows, runs them in batches of the exact sizes, and hands each work its part of the output;
         nothing if all its works were canceled meanwhile."""
         task, rows = group[0].order.task, _joined([work.rows for work in group])
-        sizes = loaded.sizes[task]
+        sizes = self._sizes(loaded, group)
         progress = GroupProgress(group, report, passes=math.ceil(len(rows) / sizes.largest))
         started = time.monotonic()
         parts, total = [], len(rows)
@@ -192,31 +225,35 @@ class Engine:
             if part is None:
                 return []
             parts.append(part)
-        result = torch.cat(parts) if len(parts) > 1 else parts[0]
+        made = np.concatenate(parts) if len(parts) > 1 else parts[0]
         inference_ms = (time.monotonic() - started) * 1000
-        made = to_pixels(result) if task.pictured else result.flatten(1).numpy()
         columns = () if task.pictured else OPERATIONS[task].columns(loaded.model, loaded.card)
         self.metrics.ran(loaded.card.name, total, inference_ms / 1000)
         return [
             work.computed(
-                Pixels(made[first:last]) if task.pictured else Numbers(made[first:last], columns), total, inference_ms
+                ImageOutput(made[first:last]) if task.pictured else NumberOutput(made[first:last], columns),
+                total,
+                inference_ms,
             )
             for work, (first, last) in zip(group, progress.spans, strict=True)
         ]
 
     def _run_batch(
         self, loaded: LoadedModel, rows: Rows, progress: GroupProgress, start: int, count: int, size: int
-    ) -> Tensor | None:
-        """The images of `count` rows from `start` on, made in a batch of `size`; None if nobody wants them any more."""
+    ) -> np.ndarray | None:
+        """The output of `count` rows from `start` on, made in a batch of `size`; None if nobody wants them any more."""
         # A short batch is filled up with its last row, whose copies are dropped again.
         indices = [min(start + offset, len(rows) - 1) for offset in range(size)]
-        images = None
-        for step in self._steps(loaded, progress.task, rows, indices):
+        task, images = progress.task, None
+        for step in self._steps(loaded, task, rows, indices):
             if progress.canceled:
                 return None
             progress.step(step, start, count)
             images = step.images[:count]
-        return images
+        if images is None:
+            return None
+        # As bytes at once: large pictures come in many parts.
+        return to_pixels(images) if task.pictured else images.flatten(1).numpy()
 
     def _steps(self, loaded: LoadedModel, task: Task, rows: Rows, indices: Sequence[int]) -> Iterator[Step]:
         """One batch on its way; each step's images are on the CPU."""

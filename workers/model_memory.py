@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import torch
 
 from core import logs
-from models import checkpoint
+from models import checkpoint, devices
 from models.card import Card, Task
 from models.model import Model
 from models.registry import Entry
@@ -30,6 +30,8 @@ class LoadedModel:
     model: Model
     bytes: int
     sizes: dict[Task, ExactSizes] = field(default_factory=dict)
+    native_sizes: OrderedDict[tuple, ExactSizes] = field(default_factory=OrderedDict)
+    """Of pictures that do not have the model's own size: by the forward pass of the task, and the rows' key."""
     compiled: dict[tuple, Compiled | None] = field(default_factory=dict)
     """By the forward pass of the task, and options; None where only eager torch will do."""
 
@@ -88,9 +90,7 @@ class ModelMemory:
         """If memory is short, all others are dropped first."""
         name = entry.card.name
         try:
-            read = checkpoint.read(entry.folder, entry.card)
-            # torch documents `memory_format`, and leaves it out of the types of `to`.
-            return read.to(self.device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+            return devices.place(checkpoint.read(entry.folder, entry.card), self.device)
         except checkpoint.BadCheckpoint as error:
             if not is_out_of_memory(error):
                 raise PredictionError("model_unusable", str(error)) from error

@@ -14,9 +14,9 @@ import numpy as np
 from jobs.prediction import PICTURE_PREFIX, Answer, Image, Timing
 from models.card import Task
 from pictures import codec, composition
-from pictures.provenance import CHUNK, PICTURE_DIGEST, Provenance
+from pictures.provenance import PICTURE_DIGEST, Provenance
 from tasks.operations import OPERATIONS, Finished
-from workers.work import ComputedWork, Numbers, Pixels, PredictionError
+from workers.work import ComputedWork, ImageOutput, NumberOutput, PredictionError
 
 PREVIEWED = 4
 """Most images of a prediction that a preview shows."""
@@ -63,7 +63,7 @@ def preview(images: np.ndarray) -> bytes:
 
 def _latents(work: ComputedWork, count: int) -> np.ndarray | None:
     """float32 [count, D], one for each picture of the answer, if the order asks for them; of a code, [N, D]."""
-    if isinstance(work.output, Numbers) and work.order.task is Task.ENCODE:
+    if isinstance(work.output, NumberOutput) and work.order.task is Task.ENCODE:
         return _finite(work.output.values)
     if not work.order.output.latents:
         return None
@@ -74,7 +74,7 @@ def _latents(work: ComputedWork, count: int) -> np.ndarray | None:
 
 def _values(work: ComputedWork) -> tuple[dict[str, float], ...]:
     """The named numbers of each row, of a task that has any."""
-    if not isinstance(work.output, Numbers) or not work.output.columns:
+    if not isinstance(work.output, NumberOutput) or not work.output.columns:
         return ()
     columns = work.output.columns
     return tuple(dict(zip(columns, row, strict=True)) for row in _finite(work.output.values).tolist())
@@ -88,22 +88,32 @@ def _finite(numbers: np.ndarray) -> np.ndarray:
 
 def _finished(work: ComputedWork) -> Finished:
     """The pictures to answer with: none of a task that answers with numbers; framed ones at the size asked for."""
-    if not isinstance(work.output, Pixels):
+    if not isinstance(work.output, ImageOutput):
         return Finished([])
     order, frame, images = work.order, work.order.frame, work.output.images
     operation = OPERATIONS[order.task]
+    if order.holes:
+        picture, mask = work.pictures
+        hidden = mask[:, :, 0] > 0
+        parts = _parts(images, len(order.holes.crops))
+        return Finished([order.holes.fill(picture, hidden, list(made)) for made in parts])
     if frame is None:
         return operation.finish(order.input, work.pictures, list(images))
-    made = [frame.join(list(tiles)) for tiles in images.reshape(-1, frame.tiles, *images.shape[1:])]
+    made = [frame.join(list(tiles)) for tiles in _parts(images, frame.tiles)]
     finished = operation.finish(order.input, work.pictures, made)
-    return replace(finished, pictures=[frame.restore(picture) for picture in finished.pictures])
+    return replace(finished, pictures=[frame.restore(picture, work.pictures[0]) for picture in finished.pictures])
+
+
+def _parts(images: np.ndarray, count: int) -> np.ndarray:
+    """Rows as parts of the answer's pictures, so many each. uint8 [N, count, H, W, C]."""
+    return images.reshape(-1, count, *images.shape[1:])
 
 
 def _encoded(work: ComputedWork, shown: Sequence[np.ndarray]) -> list[bytes]:
     output = work.order.output
     return [
-        codec.encode(pixels, output.format, output.quality, texts)
-        for pixels, texts in zip(shown, _texts(work, len(shown)), strict=True)
+        codec.encode(pixels, output.format, output.quality, made)
+        for pixels, made in zip(shown, _provenances(work, len(shown)), strict=True)
     ]
 
 
@@ -121,15 +131,15 @@ def _images(work: ComputedWork, shown: Sequence[np.ndarray], blobs: list[bytes])
         )
 
 
-def _texts(work: ComputedWork, count: int) -> Iterator[dict[str, str]]:
-    """What is written into each image: its provenance, where the order's format has room for it and wants it."""
+def _provenances(work: ComputedWork, count: int) -> Iterator[Provenance | None]:
+    """What is written into each image, unless the order wants nothing in it."""
     order, seeds = work.order, work.rows.seeds[:count]
-    if order.output.format != "png" or not order.output.metadata:
-        yield from ({} for _ in seeds)
+    if not order.output.metadata:
+        yield from (None for _ in seeds)
         return
     described = _described_input(work)
     for index, seed in enumerate(seeds):
-        made = Provenance(
+        yield Provenance(
             model=order.model,
             weights=work.weights,
             task=order.task,
@@ -137,7 +147,6 @@ def _texts(work: ComputedWork, count: int) -> Iterator[dict[str, str]]:
             index=index if seed is None else 0,
             input=described,
         )
-        yield {CHUNK: made.text}
 
 
 def _described_input(work: ComputedWork) -> dict[str, Any]:

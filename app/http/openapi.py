@@ -7,11 +7,12 @@ from typing import Any, get_args
 from app.http.errors import PROBLEM_JSON, ProblemBody
 from app.schemas.images import ErrorEnvelope, ImagesRequest
 from app.schemas.predictions import PredictionRequest
-from jobs.prediction import Output
+from jobs.prediction import PICTURE_INPUTS, Output
 from jobs.representation import Prediction
 from pictures.formats import MEDIA_TYPES
 from pictures.framing import MAX_SIDE, Fit
-from tasks.inputs import MAX_IMAGES, MAX_TEXT
+from pictures.holes import MAX_PIXELS
+from tasks.inputs import MAX_IMAGES, MAX_OCTAVES, MAX_TEXT
 
 _REF = "#/components/schemas/{model}"
 _WORDS = {
@@ -55,6 +56,11 @@ def components() -> dict[str, Any]:
 
 _PICTURE = {"type": "string", "format": "binary"}
 
+
+def _pictures(name: str) -> dict[str, Any]:
+    return {"type": "array", "items": _PICTURE} if name == "images" else _PICTURE
+
+
 _PREDICTION_EXAMPLES = {
     "sample": {"summary": "Four digits", "value": {"model": "mnist-dcgan", "input": {"n": 4, "seed": 1}}},
     "conditional": {"summary": "A seven", "value": {"model": "mnist-cgan", "input": {"label": "7", "seed": 1}}},
@@ -86,9 +92,7 @@ PREDICTION_BODY = {
                             "description": "the JSON above",
                             "example": '{"model": "facades-pix2pix"}',
                         },
-                        "image": _PICTURE,
-                        "images": {"type": "array", "items": _PICTURE},
-                        "mask": _PICTURE,
+                        **{name: _pictures(name) for name in PICTURE_INPUTS},
                     },
                 }
             },
@@ -161,6 +165,65 @@ TRANSLATE_BODY = _short_body(
     required=["image"],
 )
 
+STYLIZE_BODY = _short_body(
+    {
+        "image": _PICTURE,
+        "label": {"type": "string", "description": "a painting that the model knows", "example": "starry-night"},
+        "blend": {"type": "string", "description": "further paintings to mix with it, separated by commas"},
+        "style_image": {**_PICTURE, "description": "instead of a label: a picture in whose manner it is to be"},
+        "strength": {
+            "type": "number",
+            "minimum": 0,
+            "maximum": 1,
+            "description": "how far to go; all the way if absent",
+        },
+        "steps": {"type": "integer", "minimum": 1, "description": "of models that take many"},
+        "side": {"type": "integer", "minimum": 8, "maximum": MAX_SIDE, "description": "the answer's longer side"},
+        **_OUTPUT_FIELDS,
+    },
+    required=["image"],
+)
+
+DREAM_BODY = _short_body(
+    {
+        "image": _PICTURE,
+        "layer": {"type": "string", "description": "whose activations grow", "example": "relu4_3"},
+        "channel": {"type": "integer", "minimum": 0, "description": "the one channel of the layer that grows"},
+        "label": {"type": "string", "description": "instead of a layer: a class to dream of"},
+        "guide_image": {**_PICTURE, "description": "a picture of which to dream, as the layer sees it"},
+        "octaves": {"type": "integer", "minimum": 1, "maximum": MAX_OCTAVES, "description": "sizes, small to large"},
+        "steps": {"type": "integer", "minimum": 1, "description": "in each octave"},
+        "strength": {"type": "number", "minimum": 0, "maximum": 1, "description": "how much a step changes"},
+        "side": {"type": "integer", "minimum": 8, "maximum": MAX_SIDE, "description": "the answer's longer side"},
+        **_OUTPUT_FIELDS,
+    },
+    required=["image"],
+)
+
+INPAINT_BODY = _short_body(
+    {
+        "image": {**_PICTURE, "description": f"of any size up to {MAX_PIXELS:,} pixels"},
+        "mask": {**_PICTURE, "description": "of the same size: white, or transparent, where it is to be filled in"},
+        "n": {"type": "integer", "minimum": 1, "maximum": MAX_IMAGES, "description": "of models that draw: how many"},
+        "seed": {"type": "integer", "minimum": 0, "description": "of models that draw"},
+        **_OUTPUT_FIELDS,
+    },
+    required=["image", "mask"],
+)
+
+UPSCALE_BODY = _short_body(
+    {
+        "image": _PICTURE,
+        "scale": {
+            "type": "integer",
+            "enum": [2, 3, 4],
+            "description": "how many times as large the picture is to be; the model's first if absent",
+        },
+        **_OUTPUT_FIELDS,
+    },
+    required=["image"],
+)
+
 PICTURES: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "the picture",
@@ -204,4 +267,9 @@ def _images_body(kind: str, **more: Any) -> dict[str, Any]:
 
 
 GENERATION_BODY = _images_body("application/json")
-EDIT_BODY = VARIATION_BODY = _images_body("multipart/form-data", image=_PICTURE)
+VARIATION_BODY = _images_body("multipart/form-data", image=_PICTURE)
+EDIT_BODY = _images_body("multipart/form-data", image=_PICTURE)
+EDIT_BODY["requestBody"]["content"]["multipart/form-data"]["schema"]["properties"]["mask"] = {
+    **_PICTURE,
+    "description": "of models that fill in: as large as the picture, and transparent where it is to be filled in",
+}

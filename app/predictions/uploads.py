@@ -13,11 +13,15 @@ from typing import BinaryIO, TypeVar
 from urllib.parse import unquote_to_bytes
 from uuid import uuid4
 
+import numpy as np
+
 from app.http.errors import FieldError, Invalid, Problem, TooLarge, UnsupportedMedia
 from app.schemas.uploads import Upload
-from pictures.codec import BadPicture, decode, decode_framed, inspect
+from models.card import Card
+from pictures.codec import BadPicture, Reason, decode, decode_framed, decode_kept, decode_mask, inspect
 from pictures.formats import ImageFormat
-from pictures.framing import Fit, Frame, TooManyTiles
+from pictures.framing import Frame, Framing, TooLargePicture, TooManyTiles
+from pictures.holes import MAX_PIXELS, BadMask, Holes
 
 Decoded = TypeVar("Decoded")
 
@@ -28,7 +32,12 @@ _CHUNK_BYTES = 2**18
 
 UPLOAD_ID = re.compile(r"[0-9a-f]{32}")
 
-_PROBLEMS: dict[str, type[Problem]] = {"not_an_image": UnsupportedMedia, "truncated": Invalid, "too_large": TooLarge}
+_PROBLEMS: dict[Reason, type[Problem]] = {
+    "not_an_image": UnsupportedMedia,
+    "not_readable": UnsupportedMedia,
+    "truncated": Invalid,
+    "too_large": TooLarge,
+}
 
 
 async def to_pixels(data: bytes, wanted: ImageFormat, max_pixels: int, pointer: str) -> bytes:
@@ -41,19 +50,51 @@ async def to_pixels(data: bytes, wanted: ImageFormat, max_pixels: int, pointer: 
 
 
 async def to_framed(
-    data: bytes, wanted: ImageFormat, max_pixels: int, pointer: str, fit: Fit, side: int | None, answers: int
+    data: bytes, wanted: ImageFormat, max_pixels: int, pointer: str, framing: Framing
 ) -> tuple[bytes, Frame]:
     """The same of the size `Frame.inner`, and the frame.
 
     Raises:
-        Problem: as `to_pixels`; 422 too large for tiles.
+        Problem: as `to_pixels`; 422 more work than one picture may be.
     """
     try:
-        pixels, frame = await _decoded(pointer, decode_framed, data, wanted, max_pixels, fit, side, answers)
-    except TooManyTiles as error:
-        detail = str(error)
-        raise Invalid(detail, code="too_many_tiles", errors=[FieldError(pointer=pointer, detail=detail)]) from None
+        pixels, frame = await _decoded(pointer, decode_framed, data, wanted, max_pixels, framing)
+    except TooLargePicture as error:
+        detail, code = str(error), "too_many_tiles" if isinstance(error, TooManyTiles) else "too_many_pixels"
+        raise Invalid(detail, code=code, errors=[FieldError(pointer=pointer, detail=detail)]) from None
     return pixels.tobytes(), frame
+
+
+def require_texture(pixels: bytes, form: ImageFormat, pointer: str) -> None:
+    """Of a picture whose style is taken, as `to_pixels` gives it.
+
+    Raises:
+        Invalid: it has one colour only, and so no style.
+    """
+    if pixels == pixels[: form.channels] * (len(pixels) // form.channels):
+        detail = "a picture of one colour has no style; send one with shapes or strokes in it"
+        raise Invalid(detail, code="flat_picture", errors=[FieldError(pointer=pointer, detail=detail)])
+
+
+async def to_holed(image: bytes, mask: bytes, card: Card, max_pixels: int) -> tuple[bytes, bytes, Holes]:
+    """A picture at its own size as raw uint8 height x width x channels, its mask as height x width of 0 and 255, and
+    how its holes go through the model. Of a picture that is its own mask, the transparency marks, not the colours.
+
+    Raises:
+        Problem: as `to_pixels`; 422 a mask that marks nothing, or everything, or is of another size.
+    """
+    limit = min(max_pixels, MAX_PIXELS)
+    picture = await _decoded("/input/image", decode_kept, image, card.image, limit)
+    marked = await _decoded("/input/mask", decode_mask, mask, limit, mask == image)
+    try:
+        if marked.shape != picture.shape[:2]:
+            sizes = (f"{width} x {height}" for height, width in (marked.shape, picture.shape[:2]))
+            raise BadMask("the mask has {} pixels and the picture {}; both must be of one size".format(*sizes))
+        holes = await asyncio.to_thread(Holes.of, marked, picture.shape[2], card.image.width, card.hole)
+    except BadMask as error:
+        detail = str(error)
+        raise Invalid(detail, code="bad_mask", errors=[FieldError(pointer="/input/mask", detail=detail)]) from None
+    return picture.tobytes(), (marked * np.uint8(255)).tobytes(), holes
 
 
 async def _decoded(pointer: str, decoder: Callable[..., Decoded], *arguments: object) -> Decoded:
@@ -68,16 +109,20 @@ async def _decoded(pointer: str, decoder: Callable[..., Decoded], *arguments: ob
 
 
 def from_data_uri(value: str, pointer: str) -> bytes:
-    """The bytes of a `data:` URI (RFC 2397).
+    """The bytes of a `data:` URI (RFC 2397), read as browsers do (WHATWG Fetch, 6): scheme and `base64` in any case,
+    percent-encoded or not, with line breaks and without padding.
 
     Raises:
         Invalid: anything else.
     """
-    head, comma, data = value.partition(",")
+    head, comma, data = value.strip().partition(",")
     try:
-        if not head.startswith("data:") or not comma:
+        if head[:5].lower() != "data:" or not comma:
             raise ValueError
-        return base64.b64decode(data, validate=True) if head.endswith(";base64") else unquote_to_bytes(data)
+        if not re.search(r";\s*base64\s*$", head, re.IGNORECASE):
+            return unquote_to_bytes(data)
+        plain = re.sub(rb"[\t\n\f\r ]", b"", unquote_to_bytes(data) if "%" in data else data.encode("ascii"))
+        return base64.b64decode(plain.rstrip(b"=") + b"=" * (-len(plain.rstrip(b"=")) % 4), validate=True)
     except (ValueError, binascii.Error):
         detail = "not a data: URI or upload:<id>; send data:image/png;base64,… or a multipart file"
         raise Invalid(detail, errors=[FieldError(pointer=pointer, detail=detail)]) from None
@@ -100,7 +145,7 @@ async def record(file: BinaryIO, max_pixels: int, ttl_s: int) -> Upload:
         except BadPicture as error:
             raise _PROBLEMS[error.reason](str(error), code=error.reason) from None
     file.seek(0)
-    digest = await asyncio.to_thread(hashlib.file_digest, file, "sha256")
+    digest = await asyncio.to_thread(_sha256, file)
     created = datetime.now(UTC)
     return Upload(
         id=uuid4().hex,
@@ -108,10 +153,17 @@ async def record(file: BinaryIO, max_pixels: int, ttl_s: int) -> Upload:
         width=width,
         height=height,
         media_type=media_type,
-        sha256=digest.hexdigest(),
+        sha256=digest,
         created_at=created,
         expires_at=created + timedelta(seconds=ttl_s),
     )
+
+
+def _sha256(file: BinaryIO) -> str:
+    digest = hashlib.sha256()
+    while chunk := file.read(_CHUNK_BYTES):
+        digest.update(chunk)
+    return digest.hexdigest()
 
 
 async def chunks_of(file: BinaryIO) -> AsyncIterator[bytes]:

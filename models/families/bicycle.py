@@ -12,6 +12,7 @@ from models import model
 from models.card import SOURCE_AND_TARGET, Direction
 from models.losses.adversarial import LeastSquares, PerScale
 from models.losses.likelihood import kl_to_standard_normal
+from models.losses.total import total
 from models.model import Batch, Losses, Model, Player, register
 from models.nn import normal
 from models.nn.content_style import StyleEncoder
@@ -46,6 +47,7 @@ class BicycleGAN(Model):
         self.generator = UNetTranslator(
             config.channels, config.size, config.width, config.cap, dropout=0.0, latent=config.style
         )
+        self.native = self.generator.native
         self.encoder = StyleEncoder(config.channels, config.encoder_width, config.style * 2)
 
     def translate(self, images: Tensor, direction: Direction, latent: Tensor) -> Tensor:
@@ -92,7 +94,7 @@ class BicycleGAN(Model):
         made = {"encoded": self.generator(source, style), "drawn": self.generator(source, torch.randn_like(style))}
         self.fakes = {game: fake.detach() for game, fake in made.items()}
         return {
-            "adversarial": sum(
+            "adversarial": total(
                 self.adversarial.generator(self._judged(game, source, fake)) for game, fake in made.items()
             ),
             "l1": config.l1 * F.l1_loss(made["encoded"].float(), target),

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from models import model
 from models.losses.adversarial import NonSaturating
 from models.losses.penalty import zero_centred_penalty
+from models.losses.total import total
 from models.model import Batch, Losses, Model, Player, register
 from models.nn import dcgan, normal
 from models.nn.mlp import MLP
@@ -107,7 +108,7 @@ class Bidirectional(Model):
             losses = {"adversarial": self.adversarial.discriminator(encoded, decoded)}
             if self.config.penalty:
                 slopes = [zero_centred_penalty(self.discriminator, *pair) for pair in ((images, codes), (fake, latent))]
-                losses["penalty"] = self.config.penalty / 2 * sum(slopes)
+                losses["penalty"] = self.config.penalty / 2 * total(slopes)
             return losses
         losses = {"adversarial": self.adversarial.discriminator(decoded, encoded)}
         if self.config.cycle:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from models import model
 from models.card import Direction
 from models.model import Model, register
+from models.nn.native import strictest
 from models.nn.norm import Norm
 from models.nn.resnet import Padding, ResNetTranslator
 from models.nn.unet import UNetTranslator
@@ -29,7 +30,7 @@ class UNet(model.Config):
     takes: Channels = 3
     makes: Channels = 3
 
-    def build(self) -> nn.Module:
+    def build(self) -> UNetTranslator:
         """The network. Its dropout is off when it serves."""
         return UNetTranslator(self.takes, self.size, self.width, dropout=0, norm=self.norm, out_channels=self.makes)
 
@@ -45,7 +46,7 @@ class ResNet(model.Config):
     takes: Channels = 3
     makes: Channels = 3
 
-    def build(self) -> nn.Module:
+    def build(self) -> ResNetTranslator:
         """The network."""
         return ResNetTranslator(self.takes, self.width, self.blocks, self.norm, self.padding, out_channels=self.makes)
 
@@ -71,10 +72,14 @@ class Imported(Model):
     def __init__(self, config: Config):
         super().__init__()
         given: dict[Direction, UNet | ResNet | None] = {"AtoB": config.a_to_b, "BtoA": config.b_to_a}
-        self.networks = {direction: network for direction, network in given.items() if network is not None}
+        self.networks: dict[Direction, UNet | ResNet] = {
+            direction: network for direction, network in given.items() if network is not None
+        }
         self.directions = tuple(self.networks)
         self.channels = max(max(network.takes, network.makes) for network in self.networks.values())
-        self.generators = nn.ModuleDict({direction: network.build() for direction, network in self.networks.items()})
+        built = {direction: network.build() for direction, network in self.networks.items()}
+        self.generators = nn.ModuleDict(built)
+        self.native = strictest(*(generator.native for generator in built.values()))
 
     def translate(self, images: Tensor, direction: Direction) -> Tensor:
         """Colour goes in as its luminance where a generator takes grey, and grey comes out in as many channels."""

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from models.nn.init import normal_
+from models.nn.native import native
 from models.nn.norm import Norm, norm_layer
 
 
@@ -63,15 +64,16 @@ class UNetTranslator(nn.Module):
         if size != 2**depth or depth < 4:
             raise ValueError(f"size {size} must be a power of two, and at least 16")
         widths = [width * min(2**level, cap) for level in range(depth)]
-        level: _Level | None = None
-        for index in range(depth - 1, 0, -1):
-            dropped = dropout if depth - 4 <= index < depth - 1 else 0.0
+        level = _Level(widths[-2], widths[-1], None, 0.0, norm, latent)
+        for index in range(depth - 2, 0, -1):
+            dropped = dropout if index >= depth - 4 else 0.0
             level = _Level(widths[index - 1], widths[index], level, dropped, norm, latent)
         self.first = nn.Conv2d(channels + latent, width, 4, stride=2, padding=1)
         self.levels = level
         last = nn.ConvTranspose2d(width * 2, out_channels or channels, 4, stride=2, padding=1)
         self.last = nn.Sequential(nn.ReLU(), last, nn.Tanh())
         normal_(self)
+        self.native = native(8 * width + 60, multiple=size, least=size)
 
     def forward(self, images: Tensor, latent: Tensor | None = None) -> Tensor:
         return self.last(self.levels(self.first(_joined(images, latent)), latent))
