@@ -159,7 +159,7 @@ class Engine:
                     raise
             self._take_less(name, limit)
 
-    def _sizes(self, loaded: LoadedModel, group: Sequence[PreparedWork]) -> ExactSizes | Alone:
+    def _sizes(self, loaded: LoadedModel, group: list[PreparedWork]) -> ExactSizes | Alone:
         """The batch sizes for a group of works: measured for the model's own size when it was loaded, and for another
         one when it first pays, which is where some of that size come together and they are not large."""
         task, rows = group[0].order.task, group[0].rows
@@ -224,7 +224,8 @@ class Engine:
             part = self._run_batch(loaded, rows, progress, start, count, sizes.holding(count))
             if part is None:
                 return []
-            parts.append(part)
+            # As bytes at once: large pictures come in many parts.
+            parts.append(to_pixels(part) if task.pictured else part.flatten(1).numpy())
         made = np.concatenate(parts) if len(parts) > 1 else parts[0]
         inference_ms = (time.monotonic() - started) * 1000
         columns = () if task.pictured else OPERATIONS[task].columns(loaded.model, loaded.card)
@@ -240,20 +241,17 @@ class Engine:
 
     def _run_batch(
         self, loaded: LoadedModel, rows: Rows, progress: GroupProgress, start: int, count: int, size: int
-    ) -> np.ndarray | None:
-        """The output of `count` rows from `start` on, made in a batch of `size`; None if nobody wants them any more."""
+    ) -> Tensor | None:
+        """The images of `count` rows from `start` on, made in a batch of `size`; None if nobody wants them any more."""
         # A short batch is filled up with its last row, whose copies are dropped again.
         indices = [min(start + offset, len(rows) - 1) for offset in range(size)]
-        task, images = progress.task, None
-        for step in self._steps(loaded, task, rows, indices):
+        images = None
+        for step in self._steps(loaded, progress.task, rows, indices):
             if progress.canceled:
                 return None
             progress.step(step, start, count)
             images = step.images[:count]
-        if images is None:
-            return None
-        # As bytes at once: large pictures come in many parts.
-        return to_pixels(images) if task.pictured else images.flatten(1).numpy()
+        return images
 
     def _steps(self, loaded: LoadedModel, task: Task, rows: Rows, indices: Sequence[int]) -> Iterator[Step]:
         """One batch on its way; each step's images are on the CPU."""

@@ -34,6 +34,8 @@ class ExactSizes:
             rows = b"".join(made[row // size * size][row % size].numpy().tobytes() for row in witnesses)
             agreeing[rows].append(size)
             images[rows] = made[0]
+        if alone:
+            agreeing = {rows: sizes for rows, sizes in agreeing.items() if 1 in sizes}
         chosen = max(agreeing, key=lambda rows: (len(agreeing[rows]), agreeing[rows][-1]))
         self.known = agreeing[chosen]
         """Sizes that agree, in rising order."""

@@ -93,20 +93,23 @@ def _finished(work: ComputedWork) -> Finished:
     order, frame, images = work.order, work.order.frame, work.output.images
     operation = OPERATIONS[order.task]
     if order.holes:
-        picture, mask = work.pictures
-        hidden = mask[:, :, 0] > 0
-        parts = _parts(images, len(order.holes.crops))
-        return Finished([order.holes.fill(picture, hidden, list(made)) for made in parts])
+        return Finished([order.holes.fill(*_masked(work), made) for made in _each(images, len(order.holes.crops))])
     if frame is None:
         return operation.finish(order.input, work.pictures, list(images))
-    made = [frame.join(list(tiles)) for tiles in _parts(images, frame.tiles)]
+    made = [frame.join(list(tiles)) for tiles in _each(images, frame.tiles)]
     finished = operation.finish(order.input, work.pictures, made)
     return replace(finished, pictures=[frame.restore(picture, work.pictures[0]) for picture in finished.pictures])
 
 
-def _parts(images: np.ndarray, count: int) -> np.ndarray:
-    """Rows as parts of the answer's pictures, so many each. uint8 [N, count, H, W, C]."""
-    return images.reshape(-1, count, *images.shape[1:])
+def _each(images: np.ndarray, parts: int) -> np.ndarray:
+    """What was made for each picture of the answer, of so many parts. uint8 [N, parts, H, W, C]."""
+    return images.reshape(-1, parts, *images.shape[1:])
+
+
+def _masked(work: ComputedWork) -> tuple[np.ndarray, np.ndarray]:
+    """The picture that has holes, and where they are."""
+    picture, mask = work.pictures
+    return picture, mask[:, :, 0] > 0
 
 
 def _encoded(work: ComputedWork, shown: Sequence[np.ndarray]) -> list[bytes]:

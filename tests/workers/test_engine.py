@@ -315,11 +315,9 @@ def test_pictures_at_their_own_size_share_a_pass_with_those_of_one_size_and_stay
     assert [work.batch_size for work in together] == [3, 3, 1, 3, 1]
     for seed, (size, work) in enumerate(zip(sizes, together, strict=True)):
         assert work.output.images.shape == (1, 2 * size[1], 2 * size[0], 3)
-        alone = upscaled(size, seed=seed)
-        (alone,) = run(engine, [alone])
+        (alone,) = run(engine, [upscaled(size, seed=seed)])
         assert np.array_equal(alone.output.images, work.output.images)
-    other = upscaled((40, 30), scale=4)
-    (other,) = run(engine, [other])
+    (other,) = run(engine, [upscaled((40, 30), scale=4)])
     assert other.output.images.shape == (1, 120, 160, 3)
 
 
@@ -336,15 +334,15 @@ def test_tiles_of_a_picture_and_the_whole_agree_within_one_level(engine, eager):
 def test_a_large_picture_is_done_tile_by_tile_and_can_be_canceled_between_two(engine, monkeypatch):
     monkeypatch.setattr(progress, "REPORT_S", -1)
     monkeypatch.setattr(engines, "BATCH_PIXELS", 1)
-    work, reported = upscaled((150, 97), native=EDSR.model_copy(update={"whole": 48 * 48})), []
+    work, told = upscaled((150, 97), native=EDSR.model_copy(update={"whole": 48 * 48})), []
 
-    def report(work, progress):
-        reported.append((progress.done, progress.total, progress.preview))
-        if progress.done == 3:
+    def report(work, step):
+        told.append((step.done, step.total, step.preview))
+        if step.done == 3:
             work.canceled.set()
 
     assert run(engine, [work], report) == [None]
-    assert reported == [(1, 12, None), (2, 12, None), (3, 12, None)]
+    assert told == [(1, 12, None), (2, 12, None), (3, 12, None)]
 
 
 def test_it_is_remembered_of_few_sizes_only_which_batches_are_exact(engine, monkeypatch):
