@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 
 import torch
 
 from evaluation.evaluated import EvaluatedModel
 from evaluation.figures import FIGURES
+from evaluation.trained import Trained
 from models import checkpoint
 from models.card import Card
 from models.registry import Registry
 from tasks.operations import tasks_of
-from training import data, recipe
+from training import data
 
 KINDS = {figure.__name__: figure for figure in FIGURES}
 """The kinds of figures, by name."""
@@ -37,15 +39,15 @@ def evaluate(name: str, registry: Registry, only: Collection[str] = ()) -> Card:
     if unknown := set(only) - KINDS.keys():
         raise ValueError(f"unknown kinds of figures: {', '.join(sorted(unknown))}; known: {', '.join(KINDS)}")
     entry = registry[name]
-    card, model = entry.card, checkpoint.read(entry.folder, entry.card)
-    if card.training is None:
+    model, trained = checkpoint.read(entry.folder, entry.card), Trained.of(entry.card)
+    if trained is None:
         raise NothingToMeasure(f"{name} has no recipe, so it is not known what it was trained on")
-    held_out = data.load(recipe.of(card.training).data.evaluation())
+    held_out = data.load(trained.spec.evaluation())
     offered = {name: attribute.record for name, attribute in model.attributes.items()}
     today = {name: getattr(model, name) for name in ("native", "scales", "hole")}
     today |= {"tasks": tasks_of(model), "latent": model.latent_shape, "attributes": offered}
-    card = card.model_copy(update=today)
-    about = EvaluatedModel(model, card, held_out, registry)
+    card = entry.card.model_copy(update=today)
+    about = EvaluatedModel(model, replace(trained, card=card), held_out, registry)
     with torch.inference_mode():
         found = [metric for kind in only or KINDS for metric in KINDS[kind](about)]
     if not found:

@@ -1,5 +1,4 @@
-"""`easel gallery`: the docs' page that shows what translators make of pictures that they were not trained on, and what
-models that fill in make of holes."""
+"""`easel gallery`: the docs' page that shows what models make of pictures that they were not trained on."""
 
 from __future__ import annotations
 
@@ -13,9 +12,11 @@ import torch
 from PIL import Image
 
 from evaluation import hole_sheets
+from evaluation.trained import Trained
 from evaluation.upscaling import Upscale, bicubic
 from models import checkpoint
-from models.card import Card, Task
+from models.capabilities import Upscaler, require
+from models.card import SOURCE_AND_TARGET, Card, Task
 from models.model import Model
 from models.nn.bicubic import reduced
 from models.registry import Entry, Registry
@@ -23,7 +24,7 @@ from pictures import codec, composition
 from tasks.given import Given
 from tasks.inputs import input_model
 from tasks.operations import OPERATIONS, to_pixels, whole
-from training import data, recipe
+from training import data
 from training.data import Source
 
 ROWS = 5
@@ -33,13 +34,20 @@ LARGEST = 128
 """Side of a picture on a sheet, at most."""
 CENTRE = 192
 """Side of what is shown of an enlarged photograph."""
+STYLIZED, DREAMS, LARGE = 6, 4, 192
+"""Photographs in the manner of each painting, and with dreams of each layer; and the side of these, at most."""
+DREAMT_OF = ("zebra", "facade", "smiling woman", "painting starry night")
+"""Classes that dreams are shown of."""
 QUALITY = 82
 
-_HEAD = """# Translations
+_SHOWN = {Task.TRANSLATE, Task.STYLIZE, Task.DREAM}
 
-Made by `easel gallery`: what every translator that ships makes of held-out pictures, evenly spread over their split,
-none chosen. *Back* is the way back from the picture beside it (`cycle`), *truth* the true answer where the data has it.
-Styles are drawn with seeds 0, 1, 2. Figures and limits of each model are in [models.md](models.md).
+_HEAD = """# What becomes of pictures
+
+Made by `easel gallery`: what every model that ships makes of held-out pictures, evenly spread over their split, if it
+translates, stylizes or dreams; none chosen. *Back* is the way back from the picture beside it (`cycle`), *truth* the
+true answer where the data has it. Styles of translators are drawn with seeds 0, 1, 2. Figures and limits of each model
+are in [models.md](models.md).
 """
 
 
@@ -63,6 +71,9 @@ class Strip:
     """What the answers are called."""
     truth: str = ""
     """The data's field of the true answers."""
+    task: Task = Task.TRANSLATE
+    rows: int = ROWS
+    largest: int = LARGEST
 
 
 def write(registry: Registry, folder: Path) -> None:
@@ -73,10 +84,11 @@ def write(registry: Registry, folder: Path) -> None:
     """
     (folder / "gallery").mkdir(parents=True, exist_ok=True)
     sections = [_HEAD.rstrip()]
-    trained = [entry for entry in registry if entry.card.training is not None]
-    for entry in (entry for entry in trained if Task.TRANSLATE in entry.card.tasks):
-        card = entry.card
-        held_out = data.load(recipe.of(card.training).data.evaluation())
+    for entry in (entry for entry in registry if _SHOWN & entry.card.tasks.keys()):
+        card, trained = entry.card, Trained.of(entry.card)
+        if trained is None:
+            continue
+        held_out = data.load(trained.spec.evaluation())
         model = checkpoint.read(entry.folder, card)
         sections.append(f"\n## {card.name}\n\n{card.summary}.")
         for strip in strips(card, held_out.paired):
@@ -86,35 +98,41 @@ def write(registry: Registry, folder: Path) -> None:
             columns = ", ".join(("input", *strip.columns, *(["truth"] if strip.truth else [])))
             sections.append(f"\n{strip.title}. From left to right: {columns}.\n\n![{columns}](gallery/{name})")
     sections.append(f"\n{_HOLES.rstrip()}")
-    for entry in (entry for entry in trained if Task.INPAINT in entry.card.tasks):
-        sections.append(f"\n## {entry.card.name}: holes\n\n{_hole_sheet(entry, folder / 'gallery')}")
-    sections += _enlarged(trained, folder / "gallery")
+    for entry in (entry for entry in registry if Task.INPAINT in entry.card.tasks):
+        if trained := Trained.of(entry.card):
+            sections.append(f"\n## {entry.card.name}: holes\n\n{_hole_sheet(entry, trained, folder / 'gallery')}")
+    sections += _enlarged(registry, folder / "gallery")
     (folder / "gallery.md").write_text("\n".join(sections) + "\n")
 
 
-def _hole_sheet(entry: Entry, folder: Path) -> str:
+def _hole_sheet(entry: Entry, trained: Trained, folder: Path) -> str:
     """Writes the sheet of a model that fills in; how the page shows it."""
-    held_out = data.load(recipe.of(entry.card.training).data.evaluation())
+    held_out = data.load(trained.spec.evaluation())
     model = checkpoint.read(entry.folder, entry.card)
     name, columns = f"{entry.card.name}-holes.webp", ", ".join(hole_sheets.columns(model))
     (folder / name).write_bytes(codec.encode(hole_sheets.draw(model, held_out), "webp", QUALITY))
     return f"From left to right: {columns}.\n\n![{columns}](gallery/{name})"
 
 
-def _enlarged(trained: Sequence[Entry], folder: Path) -> Iterator[str]:
+def _enlarged(registry: Registry, folder: Path) -> Iterator[str]:
     """The section of the upscalers, and their sheet: all of them beside each other, by the scale that all have."""
-    entries = [entry for entry in trained if entry.card.scales]
-    if not entries:
+    entries = [entry for entry in registry if entry.card.scales]
+    trained = next((found for entry in entries if (found := Trained.of(entry.card))), None)
+    if trained is None:
         return
     scale = max(set.intersection(*(set(entry.card.scales) for entry in entries)))
-    held_out = data.load(recipe.of(entries[0].card.training).data.evaluation())
-    upscalers = [checkpoint.read(entry.folder, entry.card).upscale for entry in entries]
+    held_out = data.load(trained.spec.evaluation())
+    upscalers = [_upscale(checkpoint.read(entry.folder, entry.card)) for entry in entries]
     (folder / "enlarged.webp").write_bytes(codec.encode(enlarged(upscalers, held_out, scale), "webp", QUALITY))
     columns = ", ".join(("bicubic interpolation", *(entry.card.name for entry in entries), "truth"))
     yield (
         f"\n## Enlarged pictures\n\nThe centres of held-out photographs, reduced and enlarged {scale} times again. "
         f"From left to right: {columns}.\n\n![{columns}](gallery/enlarged.webp)"
     )
+
+
+def _upscale(model: Model) -> Upscale:
+    return lambda images, scale: whole(require(model, Upscaler).upscale(images, scale))
 
 
 @torch.inference_mode()
@@ -133,16 +151,29 @@ def enlarged(upscalers: Sequence[Upscale], held_out: Source, scale: int) -> np.n
 
 
 def strips(card: Card, paired: bool) -> Iterator[Strip]:
-    """The ways that a translator can be asked: each direction, or from any picture to each of its targets."""
+    """The ways that a model can be asked: each direction, from any picture to each target, class or layer."""
+    if Task.TRANSLATE in card.tasks:
+        yield from _translations(card, paired)
+    if Task.STYLIZE in card.tasks and card.classes:
+        asked = [{"label": name} for name in card.classes]
+        yield Strip("styles", "images", asked, card.classes, task=Task.STYLIZE, rows=STYLIZED, largest=LARGE)
+    if Task.DREAM in card.tasks:
+        asked = [*({"layer": name} for name in card.layers), *({"label": name} for name in DREAMT_OF)]
+        columns = *card.layers, *DREAMT_OF
+        yield Strip("dreams", "images", asked, columns, task=Task.DREAM, rows=DREAMS, largest=LARGE)
+
+
+def _translations(card: Card, paired: bool) -> Iterator[Strip]:
     names = card.tasks[Task.TRANSLATE]
     for target in ("target", "targets"):
         if target in names:
             asked = [{target: name if target == "target" else [name]} for name in card.classes]
             yield Strip("targets", "images", asked, card.classes)
     for direction in card.directions:
-        source, aim = direction[0], direction[-1]
-        words = f"{direction}: {card.domains.get(source, source)} to {card.domains.get(aim, aim)}"
-        fields = source.lower(), aim.lower() if paired else ""
+        source, target = SOURCE_AND_TARGET[direction]
+        domains = {"a": card.domains.get("A", "A"), "b": card.domains.get("B", "B")}
+        words = f"{direction}: {domains[source]} to {domains[target]}"
+        fields = source, target if paired else ""
         if "n" in names:
             styles = tuple(f"style {index + 1}" for index in range(STYLES))
             yield Strip(words, fields[0], [{"direction": direction, "n": STYLES, "seed": 0}], styles, fields[1])
@@ -156,30 +187,32 @@ def draw(model: Model, card: Card, strip: Strip, held_out: Source) -> np.ndarray
     """The sheet of a strip, uint8 [H, W, C]: a row for each picture."""
     cells: list[np.ndarray] = []
     count = len(held_out.fields[strip.field])
-    for row in range(ROWS):
-        place = (2 * row + 1) * count // (2 * ROWS)
+    for row in range(strip.rows):
+        place = (2 * row + 1) * count // (2 * strip.rows)
         given = _pixels(held_out, strip.field, place)
-        cells += [given, *(made for asked in strip.asked for made in answers(model, card, given, asked))]
+        cells += [given, *(made for asked in strip.asked for made in answers(model, card, given, asked, strip.task))]
         cells += [_pixels(held_out, strip.truth, place)] if strip.truth else []
-    return composition.grid([_small(cell) for cell in cells], columns=len(cells) // ROWS)
+    return composition.grid([_small(cell, strip.largest) for cell in cells], columns=len(cells) // strip.rows)
 
 
 @torch.inference_mode()
-def answers(model: Model, card: Card, given: np.ndarray, asked: dict[str, Any]) -> Sequence[np.ndarray]:
+def answers(
+    model: Model, card: Card, given: np.ndarray, asked: dict[str, Any], task: Task = Task.TRANSLATE
+) -> Sequence[np.ndarray]:
     """What a request with this picture, uint8 [H, W, C], and these inputs is answered with, as a worker does it."""
-    operation = OPERATIONS[Task.TRANSLATE]
-    inputs = Given.of(input_model(card, Task.TRANSLATE).model_validate({"image": "picture:given", **asked}))
+    operation = OPERATIONS[task]
+    inputs = Given.of(input_model(card, task).model_validate({"image": "picture:given", **asked}))
     rows = operation.prepare(model, inputs, [given])
     made = to_pixels(whole(operation.apply(model, rows.tensors, **rows.options)))
-    return operation.finish(asked, [given], made).pictures
+    return operation.finish(asked, [given], list(made)).pictures
 
 
 def _pixels(held_out: Source, field: str, place: int) -> np.ndarray:
     return held_out.fields[field][place].permute(1, 2, 0).numpy()
 
 
-def _small(pixels: np.ndarray) -> np.ndarray:
-    if pixels.shape[1] <= LARGEST:
+def _small(pixels: np.ndarray, largest: int) -> np.ndarray:
+    if pixels.shape[1] <= largest:
         return pixels
-    picture = Image.fromarray(pixels.squeeze()).resize((LARGEST, LARGEST), Image.Resampling.LANCZOS)
-    return np.asarray(picture).reshape(LARGEST, LARGEST, -1)
+    picture = Image.fromarray(pixels.squeeze()).resize((largest, largest), Image.Resampling.LANCZOS)
+    return np.asarray(picture).reshape(largest, largest, -1)

@@ -7,6 +7,7 @@ import torch
 
 from evaluation.holes import biharmonic
 from models import noise
+from models.capabilities import Completer, require
 from models.model import Model
 from pictures import composition
 from tasks.operations import to_pixels, whole
@@ -34,6 +35,6 @@ def draw(model: Model, held_out: Source) -> np.ndarray:
     shown = [truth * (1 - masks)]
     for seed in range(DRAWN if model.latent_shape else 1):
         drawn = (noise.normal([seed] * ROWS, model.latent_shape),) if model.latent_shape else ()
-        shown.append(torch.where(masks > 0, whole(model.complete(truth, masks, *drawn)), truth))
+        shown.append(torch.where(masks > 0, whole(require(model, Completer).complete(truth, masks, *drawn)), truth))
     shown += [biharmonic(truth, masks), truth]
     return composition.grid(list(to_pixels(torch.stack(shown, dim=1).flatten(0, 1))), columns=len(shown))

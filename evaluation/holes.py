@@ -10,7 +10,9 @@ from torch import Tensor
 from evaluation.evaluated import EvaluatedModel, batched
 from evaluation.fidelity import hole_psnr
 from models import noise
+from models.capabilities import Completer, require
 from models.card import Metric, Task
+from models.nn.smooth import smoothed
 from tasks.operations import whole
 from training.masks import Masks, hide
 
@@ -27,7 +29,7 @@ def inpainting(about: EvaluatedModel) -> Iterator[Metric]:
     kinds: tuple[Masks, ...] = ("centre",) if about.model.hole else ("centre", "free-form")
     for kind in kinds:
         masks = torch.stack([hide(kind, images.shape[-1], seed) for seed in range(len(images))])
-        for fill, suffix in ((_filled_by(about), ""), (mean_colour, ".mean-colour"), (biharmonic, ".biharmonic")):
+        for suffix, fill in {"": _filled_by(about), **WITHOUT_LEARNING}.items():
             found = hole_psnr(fill(images, masks), images, masks)
             by = "scikit-image's inpaint_biharmonic" if fill is biharmonic else None
             yield about.metric(f"hole_psnr[{kind}]{suffix}", found.mean().item(), len(images), by)
@@ -35,11 +37,11 @@ def inpainting(about: EvaluatedModel) -> Iterator[Metric]:
 
 def _filled_by(about: EvaluatedModel) -> Callable[[Tensor, Tensor], Tensor]:
     """What the model makes of images and masks; of the noise of seeds 0, 1, 2 …, if it takes any."""
-    model = about.model
+    model, completer = about.model, require(about.model, Completer)
 
     def fill(images: Tensor, masks: Tensor) -> Tensor:
         drawn = (noise.normal(range(len(images)), model.latent_shape),) if model.latent_shape else ()
-        return batched(lambda *rows: whole(model.complete(*rows)), images, masks, *drawn)
+        return batched(lambda *rows: whole(completer.complete(*rows)), images, masks, *drawn)
 
     return fill
 
@@ -49,6 +51,11 @@ def mean_colour(images: Tensor, masks: Tensor) -> Tensor:
     known = 1 - masks
     colour = (images * known).sum((2, 3), keepdim=True) / known.sum((2, 3), keepdim=True)
     return torch.where(masks > 0, colour, images)
+
+
+def push_pull(images: Tensor, masks: Tensor) -> Tensor:
+    """The hole as `models.nn.smooth` fills it, which is what `gated-conv` begins with. Shapes as above."""
+    return smoothed(images, 1 - masks)
 
 
 def biharmonic(images: Tensor, masks: Tensor) -> Tensor:
@@ -65,3 +72,11 @@ def biharmonic(images: Tensor, masks: Tensor) -> Tensor:
     pairs = zip(pixels, holes, strict=True)
     filled = [torch.from_numpy(inpaint_biharmonic(picture, hole, channel_axis=-1)) for picture, hole in pairs]
     return torch.stack(filled).permute(0, 3, 1, 2).to(images.dtype)
+
+
+WITHOUT_LEARNING: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    ".mean-colour": mean_colour,
+    ".push-pull": push_pull,
+    ".biharmonic": biharmonic,
+}
+"""What a model is compared with, by what its figures' names end in."""

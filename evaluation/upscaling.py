@@ -9,15 +9,16 @@ from statistics import median
 import torch
 from torch import Tensor
 
-from evaluation.evaluated import PATCH_JUDGES, EvaluatedModel, batched
+from evaluation.evaluated import EvaluatedModel, batched
 from evaluation.frechet import frechet_distance
+from evaluation.judging import PATCH_JUDGES, Judge
 from evaluation.luminance import psnr_y
+from models.capabilities import Upscaler
 from models.card import Metric, Task
-from models.model import Model
 from models.nn.bicubic import reduced, resized
 from tasks.compilation import Compiled, compile
-from tasks.operations import OPERATIONS, Rows
-from training.data import to_float
+from tasks.operations import OPERATIONS, Rows, whole
+from training.data import Photographs, to_float
 
 PATCH = 32
 """Side of the patches that a classifier of small photographs judges."""
@@ -31,32 +32,36 @@ Upscale = Callable[[Tensor, int], Tensor]
 
 def upscaling(about: EvaluatedModel) -> Iterator[Metric]:
     """How near enlarged pictures come to those that were reduced, and how alike their patches are to real ones."""
-    if not hasattr(about.model, "upscale"):
+    model, held_out = about.model, about.held_out
+    if not isinstance(model, Upscaler) or not isinstance(held_out, Photographs):
         return
-    for scale in about.model.scales:
-        truths = [_multiple(to_float(picture)[None], scale) for picture in about.held_out.fields["images"]]
+
+    def upscaled(images: Tensor, scale: int) -> Tensor:
+        return whole(model.upscale(images, scale))
+
+    for scale in model.scales:
+        truths = [_multiple(to_float(picture)[None], scale) for picture in held_out.images]
         small = [reduced(truth, scale) for truth in truths]
-        judge = about.ours(PATCH_JUDGES)
-        real = _cloud(judge[0], truths) if judge else None
-        for upscale, suffix in ((about.model.upscale, ""), (bicubic, ".floor")):
+        judge = about.judge(PATCH_JUDGES)
+        real = _cloud(judge, truths) if judge else None
+        for upscale, suffix in ((upscaled, ""), (bicubic, ".floor")):
             made = [upscale(picture, scale) for picture in small]
-            yield from _fidelity(about, made, truths, scale, suffix)
-            if judge is not None:
-                classifier, by = judge
-                name = f"frechet_distance[{by.partition('@')[0]}, {PATCH} px patches].x{scale}{suffix}"
-                yield about.metric(name, frechet_distance(_cloud(classifier, made), real), len(real), by)
+            yield from _fidelity(about, held_out, made, truths, scale, suffix)
+            if judge is not None and real is not None:
+                name = f"frechet_distance[{judge.name}, {PATCH} px patches].x{scale}{suffix}"
+                yield about.metric(name, frechet_distance(_cloud(judge, made), real), len(real), judge.extractor)
 
 
 def upscaling_cost(about: EvaluatedModel) -> Iterator[Metric]:
     """What a million pixels of an answer cost, as a worker makes them."""
-    if not hasattr(about.model, "upscale"):
+    if not isinstance(about.model, Upscaler):
         return
     operation = OPERATIONS[Task.UPSCALE]
     for scale in about.model.scales:
         probe = operation.probe(about.model, about.card, 3)
         run = compile(about.model, operation, Rows(probe.tensors, {"scale": scale}), threads=1)
-        told = f"about {TIMED} x {TIMED} pixels, by ONNX Runtime on one core: its time, median of {RUNS}"
-        yield about.metric(f"ms_per_megapixel.x{scale}", _milliseconds(run, scale), RUNS, None, told)
+        timing = f"about {TIMED} x {TIMED} pixels, by ONNX Runtime on one core: its time, median of {RUNS}"
+        yield about.metric(f"ms_per_megapixel.x{scale}", _milliseconds(run, scale), RUNS, None, timing)
 
 
 def bicubic(images: Tensor, scale: int) -> Tensor:
@@ -64,17 +69,19 @@ def bicubic(images: Tensor, scale: int) -> Tensor:
     return resized(images, scale * images.shape[2], scale * images.shape[3]).clamp(-1, 1)
 
 
-def _fidelity(about: EvaluatedModel, made: Pictures, truths: Pictures, scale: int, suffix: str) -> Iterator[Metric]:
+def _fidelity(
+    about: EvaluatedModel, held_out: Photographs, made: Pictures, truths: Pictures, scale: int, suffix: str
+) -> Iterator[Metric]:
     """Of each set of pictures apart; `scale` pixels along the border do not count, as in the literature."""
     found = torch.cat([psnr_y(image, truth, border=scale) for image, truth in zip(made, truths, strict=True)])
-    for index, name in enumerate(about.held_out.classes):
-        chosen = found[about.held_out.labels == index]
+    for index, name in enumerate(held_out.classes):
+        chosen = found[held_out.labels == index]
         yield about.metric(f"psnr_y.{name}.x{scale}{suffix}", chosen.mean().item(), len(chosen))
 
 
-def _cloud(judge: Model, pictures: Pictures) -> Tensor:
+def _cloud(judge: Judge, pictures: Pictures) -> Tensor:
     """What a classifier of small photographs sees in the patches of all pictures, [N, features]."""
-    return batched(judge.network.features, torch.cat([_patches(picture) for picture in pictures]))
+    return batched(judge.features, torch.cat([_patches(picture) for picture in pictures]))
 
 
 def _milliseconds(run: Compiled, scale: int) -> float:

@@ -32,6 +32,13 @@ class Encoder(Protocol):
 
 
 @runtime_checkable
+class PosteriorEncoder(Protocol):
+    """Finds the distributions of the codes of images: means and log-variances, [N, *latent_shape] each."""
+
+    def posterior(self, images: Tensor) -> tuple[Tensor, Tensor]: ...
+
+
+@runtime_checkable
 class Decoder(Protocol):
     """Makes images of codes."""
 
@@ -57,6 +64,20 @@ class Stylizer(Protocol):
     """Makes images in a manner of its own, of classes, or of pictures."""
 
     def stylize(self, images: Tensor, **options: Any) -> Images: ...
+
+
+@runtime_checkable
+class MannerLibrary(Protocol):
+    """Knows the manners of its classes: of shares of them [N, classes] to what `stylize` takes, [N, ...]."""
+
+    def manner_of_classes(self, mixture: Tensor) -> Tensor: ...
+
+
+@runtime_checkable
+class MannerEncoder(Protocol):
+    """Finds the manners of pictures, as `stylize` takes them, [N, ...]."""
+
+    def manner_of(self, images: Tensor) -> Tensor: ...
 
 
 @runtime_checkable

@@ -69,10 +69,11 @@ class Model(nn.Module):
     - `translate(images, direction)`: images -> images. Of a model with `style(images, direction)`: images of the domain
       that it leads to -> codes [N, *latent_shape], it takes such a code, or normal noise, as `latent` besides. Of one
       with `targets` it takes, in place of a direction, `targets` [N, classes] of 0 and 1
-    - `stylize(images)`: images -> images. Of a model with `classes`, in the manner of a `mixture` of them [N, classes],
-      whose rows add up to 1; of one that also `reads_style`, of that or of pictures `style` [N, C, h, w]
-    - `dream(images)`: images -> images, of one of: a `layer` by name, and a `channel` of it; `labels` [N]; pictures
-      `guide` [N, C, h, w]
+    - `stylize(images)`: images -> images. Of a model with `classes`, `stylize(images, manner, strength)`: in a manner
+      [N, ...] that `manner_of_classes(mixture)` tells, from rows of shares [N, classes] that add up to 1, or
+      `manner_of(images)` if it reads pictures; and `strength` [N] from 0, which leaves the image, to 1
+    - `dream(images, strength)`: images -> images, of one of: a `layer` by name, and a `channel` of it or pictures
+      `guide` [N, C, h, w]; or `labels` [N]
     - `upscale(images, scale)`: images -> images `scale` times as large, one of `scales`
     - `vary(images, noise, strength)`: images, normal noise [N, *latent_shape] and a share in [0, 1] -> images; without
       it, a model with codes adds the noise to those
@@ -104,8 +105,6 @@ class Model(nn.Module):
     classes: int = 0
     reads_text = False
     """Whether `sample` takes texts, as `models.nn.text.bags` puts them, in place of labels."""
-    reads_style = False
-    """Whether `stylize` takes pictures for the style."""
     layers: Mapping[str, int] = {}
     """Layers that `dream` may be of, and their channels."""
     truncatable = True

@@ -25,6 +25,8 @@ from models.capabilities import (
     Dreamer,
     Encoder,
     Images,
+    MannerEncoder,
+    MannerLibrary,
     Sampler,
     Scorer,
     StyleEncoder,
@@ -251,25 +253,26 @@ class Stylize(OfPicture):
     def inputs(self, model: Model) -> tuple[str, ...]:
         if not offers(model, Stylizer):
             return ()
-        known = ("label", "blend") if model.classes else ()
-        read = ("style_image",) if model.reads_style else ()
         sized = ("side",) if model.native else ()
-        return ("image", *known, *read, *_offered(model, self.task), *sized)
+        if not model.classes:
+            return ("image", *sized)
+        read = ("style_image",) if offers(model, MannerEncoder) else ()
+        return ("image", "label", "blend", *read, "strength", *_offered(model, self.task), *sized)
 
     def prepare(self, model: Model, inputs: Given, pictures: Sequence[np.ndarray]) -> Rows:
         tensors = {"images": to_tensor(pictures[:1])}
-        if len(pictures) > 1:
-            tensors["style"] = to_tensor(pictures[1:])
-        elif model.classes:
-            tensors["mixture"] = _mixed([present(inputs.label, "label"), *inputs.blend], model.classes)
+        if model.classes:
+            tensors["manner"] = _manner(model, inputs, pictures[1:])
+            tensors["strength"] = torch.tensor([inputs.strength])
         return Rows(tensors, _chosen(model, self.task, inputs), seeds=(None,))
 
     def probe(self, model: Model, card: Card, count: int) -> Rows:
         rows = super().probe(model, card, count)
         if not model.classes:
             return rows
-        mixture = torch.cat([_mixed([index % model.classes], model.classes) for index in range(count)])
-        return replace(rows, tensors={**rows.tensors, "mixture": mixture})
+        mixtures = torch.cat([_mixed([index % model.classes], model.classes) for index in range(count)])
+        manner = require(model, MannerLibrary).manner_of_classes(mixtures.to(device_of(model))).cpu()
+        return replace(rows, tensors={**rows.tensors, "manner": manner, "strength": torch.linspace(1, 0.5, count)})
 
     def apply(self, model: Model, tensors: dict[str, Tensor], **options: Any) -> Images:
         return require(model, Stylizer).stylize(**tensors, **options)
@@ -283,10 +286,12 @@ class Dream(OfPicture):
     def inputs(self, model: Model) -> tuple[str, ...]:
         if not offers(model, Dreamer):
             return ()
-        return ("image", "layer", "channel", "label", "guide_image", *_offered(model, self.task), "side")
+        of = "layer", "channel", "label", "guide_image"
+        return ("image", *of, "strength", *_offered(model, self.task), "side")
 
     def prepare(self, model: Model, inputs: Given, pictures: Sequence[np.ndarray]) -> Rows:
-        tensors, options = {"images": to_tensor(pictures[:1])}, _chosen(model, self.task, inputs)
+        tensors = {"images": to_tensor(pictures[:1]), "strength": torch.tensor([inputs.strength])}
+        options = _chosen(model, self.task, inputs)
         if inputs.label is not None:
             return Rows({**tensors, "labels": torch.tensor([inputs.label])}, options, seeds=(None,))
         if len(pictures) > 1:
@@ -297,7 +302,8 @@ class Dream(OfPicture):
         return Rows(tensors, options, seeds=(None,))
 
     def probe(self, model: Model, card: Card, count: int) -> Rows:
-        return replace(super().probe(model, card, count), options={"layer": usual_layer(model.layers)})
+        tensors = {**super().probe(model, card, count).tensors, "strength": torch.full((count,), 0.5)}
+        return Rows(tensors, {"layer": usual_layer(model.layers)})
 
     def apply(self, model: Model, tensors: dict[str, Tensor], **options: Any) -> Steps:
         return require(model, Dreamer).dream(**tensors, **options)
@@ -617,6 +623,15 @@ def _mixed(chosen: Sequence[int], classes: int) -> Tensor:
     """[1, classes]: the shares of the classes, as often as they were chosen."""
     counts = torch.bincount(torch.tensor(chosen), minlength=classes)
     return counts[None] / len(chosen)
+
+
+@torch.inference_mode()
+def _manner(model: Model, inputs: Given, styles: Sequence[np.ndarray]) -> Tensor:
+    """What a style says to `stylize`, [1, ...]: of the picture that was sent, or of the classes that were named."""
+    if styles:
+        return require(model, MannerEncoder).manner_of(to_tensor(styles).to(device_of(model))).cpu()
+    mixture = _mixed([present(inputs.label, "label"), *inputs.blend], model.classes)
+    return require(model, MannerLibrary).manner_of_classes(mixture.to(device_of(model))).cpu()
 
 
 def _has_codes(model: Model) -> bool:
