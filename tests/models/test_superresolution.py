@@ -161,7 +161,7 @@ def test_figures_are_of_each_set_and_beside_those_of_bicubic_interpolation(photo
             self.model, self.held_out = model, held_out
             self.card = SimpleNamespace(image=ImageFormat(height=8, width=8, channels=3))
 
-        def ours(self, names):
+        def judge(self, names):
             return None
 
         def metric(self, name, value, count, extractor=None, reference=None):
