@@ -91,7 +91,7 @@ def stylize(
     out: Out = Path("out.png"),
     model: Annotated[
         str, typer.Option("--model", "-m", help="a model that stylizes pictures")
-    ] = "paintings-fast-style",
+    ] = "paintings-gatys",
     label: Annotated[str | None, typer.Option(help="a painting that the model knows, for example the-scream")] = None,
     blend: Annotated[str | None, typer.Option(help="further paintings to mix with it, separated by commas")] = None,
     style: Annotated[
@@ -105,7 +105,7 @@ def stylize(
 ) -> None:
     """Ask a running Easel for a picture in the manner of a painting: easel stylize cat.jpg --label starry-night
 
-    With --model paintings-adain or paintings-gatys the manner may be that of any picture: --style painting.jpg
+    The manner may be that of any picture, too: --style painting.jpg
     """
     fields = {"label": label, "blend": blend, "strength": strength, "steps": steps, "side": side}
     files = {"image": image, **({"style_image": style} if style else {})}
@@ -142,7 +142,7 @@ def inpaint(
     image: Annotated[Path, typer.Argument(help="the picture to fill in", exists=True, dir_okay=False)],
     mask: Annotated[Path, typer.Option(help="as large: white or transparent where it is to be filled in", exists=True)],
     out: Out = Path("out.png"),
-    model: Annotated[str, typer.Option("--model", "-m", help="a model that fills in")] = "facades-gated-conv",
+    model: Annotated[str, typer.Option("--model", "-m", help="a model that fills in")] = "cifar10-diffusion",
     n: Annotated[int | None, typer.Option("-n", help="of a model that draws: how many; several make a grid")] = None,
     seed: Annotated[int | None, typer.Option(help="of a model that draws")] = None,
     server: Server = LOCAL,
