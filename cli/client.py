@@ -89,9 +89,7 @@ def translate(
 def stylize(
     image: Annotated[Path, typer.Argument(help="the picture to stylize", exists=True, dir_okay=False)],
     out: Out = Path("out.png"),
-    model: Annotated[
-        str, typer.Option("--model", "-m", help="a model that stylizes pictures")
-    ] = "paintings-gatys",
+    model: Annotated[str, typer.Option("--model", "-m", help="a model that stylizes pictures")] = "paintings-gatys",
     label: Annotated[str | None, typer.Option(help="a painting that the model knows, for example the-scream")] = None,
     blend: Annotated[str | None, typer.Option(help="further paintings to mix with it, separated by commas")] = None,
     style: Annotated[
