@@ -12,9 +12,8 @@ from torch import Tensor
 from evaluation.retrieval import thumbnails
 from models import checkpoint, noise
 from models.card import Card, Metric
-from models.model import Model
+from models.model import Model, final_images
 from models.registry import Registry
-from tasks.operations import whole
 from training import data
 
 SAMPLES = 10_000
@@ -97,7 +96,7 @@ class EvaluatedModel:
         """Images drawn with seeds 0, 1, 2 …"""
         latent = noise.normal(range(SAMPLES), self.model.latent_shape)
         asked = (latent, self.labels) if self.model.classes else (latent,)
-        return batched(lambda *rows: whole(self.model.sample(*rows)), *asked)
+        return batched(lambda *rows: final_images(self.model.sample(*rows)), *asked)
 
     @cached_property
     def real(self) -> dict[str, Tensor]:

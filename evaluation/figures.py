@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from inspect import signature
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -21,10 +21,21 @@ from evaluation.prompts import prompts
 from evaluation.retrieval import WAYS, retrieval, thumbnails
 from evaluation.score import classifier_score
 from evaluation.translations import judged_right, patches, styles, targets, translation
+from models.capabilities import (
+    LIKELIHOOD,
+    BoundScorer,
+    Categoriser,
+    Classifier,
+    Decoder,
+    Encoder,
+    Matcher,
+    Scorer,
+    Stylizer,
+    VariationalEncoder,
+)
 from models.card import Metric, Task
 from models.clusters import k_means
-from models.model import LIKELIHOOD
-from tasks.operations import whole
+from models.model import final_images
 from training.data import binarised, to_float
 
 NEIGHBOURHOOD = 5000
@@ -39,12 +50,12 @@ LOOKED_AT = 500
 
 def accuracy(about: EvaluatedModel) -> Iterator[Metric]:
     """A classifier's, on the held-out split; a matcher's, beside that of thumbnails."""
-    if hasattr(about.model, "classify"):
+    if isinstance(about.model, Classifier):
         right = judged_right(batched(about.model.classify, about.real["images"]), about.real["labels"])
         yield about.metric("accuracy", right.float().mean().item(), len(right))
-    if hasattr(about.model, "match"):
+    if isinstance(about.model, Matcher):
         a, b = about.real["a"], about.real["b"]
-        for name, features in (("matching", lambda x: batched(about.model.match, x)), ("matching[pixels]", thumbnails)):
+        for name, features in (("matching", partial(batched, about.model.match)), ("matching[pixels]", thumbnails)):
             found = retrieval(features(a), features(b))
             yield about.metric(name, found, len(a), reference=f"{about.reference}; {WAYS} ways")
 
@@ -114,41 +125,44 @@ def likelihood(about: EvaluatedModel) -> Iterator[Metric]:
 
     Of a bound by importance samples: with few of all images, and the gap to the bound with many from every n-th.
     """
-    if Task.SCORE not in about.card.tasks or about.model.scores != LIKELIHOOD:
+    model = about.model
+    if not isinstance(model, Scorer) or model.scores != LIKELIHOOD:
         return
     images, told = about.real["images"], about.reference
-    if about.model.binary:
+    if model.binary:
         images = to_float(binarised(about.held_out.fields["images"]))
         told = f"{told}, binarised once with seed 0"
     pixels = images[0].numel() * torch.log(torch.tensor(2.0)).item()
-    if "samples" not in signature(about.model.score).parameters:
-        nats = -batched(lambda x: whole(about.model.score(x)), images).mean().item()
+    if not isinstance(model, BoundScorer):
+        nats = -batched(lambda x: final_images(model.score(x)), images).mean().item()
         yield about.metric("nll_nats", nats, len(images), reference=told)
     else:
         few = images[::EVERY]
-        loose, loose_few, tight_few = (_bound(about, *of) for of in ((images, LOOSE), (few, LOOSE), (few, TIGHT)))
+        loose, loose_few, tight_few = (_bound(model, *of) for of in ((images, LOOSE), (few, LOOSE), (few, TIGHT)))
         nats = loose - loose_few + tight_few
         told = f"{told}; {LOOSE} importance samples of each, {TIGHT} of every {EVERY}th"
         yield about.metric(f"nll_nats[IWAE-{TIGHT}]", nats, len(images), reference=told)
-        yield about.metric("nll_nats[ELBO]", _bound(about, images, 1), len(images), reference=told.partition(";")[0])
+        yield about.metric("nll_nats[ELBO]", _bound(model, images, 1), len(images), reference=told.partition(";")[0])
     yield about.metric("bits_per_dim", nats / pixels, len(images), reference=told)
 
 
 def reconstruction(about: EvaluatedModel) -> Iterator[Metric]:
     """How near decoded codes come to the images they were made from."""
-    if Task.RECONSTRUCT in about.card.tasks:
+    model = about.model
+    if isinstance(model, Encoder) and isinstance(model, Decoder):
         images = about.real["images"]
-        rebuilt = batched(lambda x: whole(about.model.decode(about.model.encode(x))), images)
+        rebuilt = batched(lambda x: final_images(model.decode(model.encode(x))), images)
         yield about.metric("reconstruction_psnr", psnr(rebuilt, images).mean().item(), len(images))
 
 
 def codes(about: EvaluatedModel) -> Iterator[Metric]:
     """What the codes know of the classes, and how many of their dimensions depend on the image at all."""
-    if Task.ENCODE not in about.card.tasks or "labels" not in about.real:
+    model = about.model
+    if not isinstance(model, Encoder) or "labels" not in about.real:
         return
 
     def encoded(images: Tensor) -> Tensor:
-        return batched(about.model.encode, images).flatten(1)
+        return batched(model.encode, images).flatten(1)
 
     found, labels, train = encoded(about.real["images"]), about.real["labels"], about.all_trained_on
     told = f"{about.reference}; {len(train['images'])} training images"
@@ -158,30 +172,31 @@ def codes(about: EvaluatedModel) -> Iterator[Metric]:
     yield about.metric("neighbour_accuracy[pixels]", pixels, len(found), reference=told)
     error = cluster_error(k_means(found, int(labels.max()) + 1), labels)
     yield about.metric("cluster_error[k-means of codes]", error, len(found))
-    if hasattr(about.model, "posterior"):
+    if isinstance(model, VariationalEncoder):
         yield about.metric("active_units", (found.var(0) > 0.01).sum().item(), len(found))
 
 
 def categories(about: EvaluatedModel) -> Iterator[Metric]:
     """How often a category that was found without labels is not the class that it mostly is."""
-    if hasattr(about.model, "categorise") and "labels" in about.real:
+    if isinstance(about.model, Categoriser) and "labels" in about.real:
         kinds = batched(about.model.categorise, about.real["images"]).argmax(1)
         yield about.metric("cluster_error[categories]", cluster_error(kinds, about.real["labels"]), len(kinds))
 
 
 def stylization(about: EvaluatedModel) -> Iterator[Metric]:
     """How near a stylized picture stays to the one that was given."""
-    if Task.STYLIZE in about.card.tasks:
+    model = about.model
+    if isinstance(model, Stylizer):
         given = about.real["images"][:: len(about.real["images"]) // 200]
-        side = about.model.side or given.shape[-1]
+        side = model.side or given.shape[-1]
         given = torch.nn.functional.interpolate(given, side, mode="bicubic").clamp(-1, 1)
-        made = torch.cat([whole(about.model.stylize(picture)) for picture in given.split(1)])
+        made = torch.cat([final_images(model.stylize(picture)) for picture in given.split(1)])
         yield about.metric("psnr.stylize", psnr(made, given).mean().item(), len(made))
 
 
-def _bound(about: EvaluatedModel, images: Tensor, samples: int) -> float:
+def _bound(model: BoundScorer, images: Tensor, samples: int) -> float:
     """The mean negative bound in nats."""
-    return -batched(lambda x: whole(about.model.score(x, samples)), images).mean().item()
+    return -batched(lambda x: final_images(model.score(x, samples)), images).mean().item()
 
 
 def _flat(images: Tensor) -> Tensor:

@@ -13,11 +13,12 @@ from PIL import Image
 
 from models import checkpoint
 from models.card import Card, Task
-from models.model import Model
+from models.model import Model, final_images
 from models.registry import Registry
 from pictures import codec, composition
 from tasks.inputs import input_model
-from tasks.operations import OPERATIONS, to_pixels, whole
+from tasks.operation import to_pixels
+from tasks.operations import OPERATIONS
 from training import data, recipe
 from training.data import Source
 
@@ -113,7 +114,7 @@ def answers(model: Model, card: Card, given: np.ndarray, asked: dict[str, Any]) 
     operation = OPERATIONS[Task.TRANSLATE]
     inputs = input_model(card, Task.TRANSLATE).model_validate({"image": "picture:given", **asked})
     rows = operation.prepare(model, inputs, [given])
-    made = to_pixels(whole(operation.apply(model, rows.tensors, **rows.options)))
+    made = to_pixels(final_images(operation.apply(model, rows.tensors, **rows.options)))
     return operation.finish(asked, [given], made).pictures
 
 

@@ -12,11 +12,12 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from models import checkpoint, noise
+from models.capabilities import Decoder, Encoder, Sampler, require
 from models.card import DIRECTIONS_FILE, Attribute, Card
-from models.model import Model
+from models.model import Model, final_images
 from models.registry import Entry
-from tasks.inputs import FIELDS
-from tasks.operations import tasks_of, whole
+from tasks.inputs import INPUTS
+from tasks.operations import tasks_of
 from training import data, recipe
 
 STEPS = 3
@@ -91,7 +92,8 @@ def find(entry: Entry) -> dict[str, Found]:
     card = entry.card
     model = checkpoint.read(entry.folder, card)
     measures = MEASURES.get(card.data.name, {}) if card.training else {}
-    if not measures or not model.latent_shape or not hasattr(model, "sample" if model.classes else "decode"):
+    makes_images = isinstance(model, Sampler if model.classes else Decoder)
+    if not measures or not model.latent_shape or not makes_images:
         raise NothingToFind(f"nothing is known to measure of what {card.name} makes, or it makes it without a latent")
     spec = recipe.of(card.training).data
     trained_on = data.load(spec.evaluation().model_copy(update={"split": spec.split})).batch(IMAGES, seed=0)
@@ -122,7 +124,7 @@ def write(folder: Path, found: Mapping[str, Found]) -> Card:
     Raises:
         ValueError: the name of an attribute is that of another input.
     """
-    if taken := found.keys() & FIELDS.keys():
+    if taken := found.keys() & INPUTS.keys():
         raise ValueError(f"{', '.join(sorted(taken))}: inputs of that name are something else")
     (folder / DIRECTIONS_FILE).write_bytes(save({name: each.vector.contiguous() for name, each in found.items()}))
     told = {
@@ -137,7 +139,7 @@ def write(folder: Path, found: Mapping[str, Found]) -> Card:
 
 def _pairs(model: Model, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Latents, the images that belong to them, and those images' classes."""
-    if hasattr(model, "encode"):
+    if isinstance(model, Encoder):
         return torch.cat([model.encode(part) for part in images.split(_BATCH)]), images, labels
     latents = noise.normal(range(len(images)), model.latent_shape)
     labels = torch.arange(len(latents)) % max(model.classes, 1)
@@ -147,8 +149,10 @@ def _pairs(model: Model, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor
 def _made(model: Model, latents: Tensor, labels: Tensor) -> Tensor:
     parts = zip(latents.split(_BATCH), labels.split(_BATCH), strict=True)
     if model.classes:
-        return torch.cat([whole(model.sample(*part)) for part in parts])
-    return torch.cat([whole(model.decode(latent)) for latent, _ in parts])
+        sampler = require(model, Sampler)
+        return torch.cat([final_images(sampler.sample(*part)) for part in parts])
+    decoder = require(model, Decoder)
+    return torch.cat([final_images(decoder.decode(latent)) for latent, _ in parts])
 
 
 def _effect(model: Model, latents: Tensor, labels: Tensor, vector: Tensor, measure: Measure) -> float:

@@ -8,8 +8,8 @@ from evaluation.evaluated import EvaluatedModel, batched
 from evaluation.retrieval import WAYS, retrieval
 from models import noise
 from models.card import Metric, Task
+from models.model import final_images
 from models.nn.text import bags
-from tasks.operations import whole
 
 
 def prompts(about: EvaluatedModel) -> Iterator[Metric]:
@@ -27,7 +27,7 @@ def prompts(about: EvaluatedModel) -> Iterator[Metric]:
         asked = [(text, place) for place, name in enumerate(source.names) for text in wordings.get(name, ())]
         texts, places = zip(*asked, strict=True)
         latent = noise.normal(range(len(texts)), about.model.latent_shape)
-        made = batched(lambda *rows: whole(about.model.sample(*rows)), latent, bags(texts))
+        made = batched(lambda *rows: final_images(about.model.sample(*rows)), latent, bags(texts))
         truth = source.all()["images"][list(places)]
         told = f"{source.spec.set}/{source.spec.split}, {kind}; {WAYS} ways"
         for name, features, by in about.spaces:

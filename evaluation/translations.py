@@ -13,7 +13,9 @@ from evaluation.fidelity import psnr
 from evaluation.frechet import frechet_distance
 from evaluation.retrieval import WAYS, retrieval
 from models import noise
-from models.card import BACK, SOURCE_AND_TARGET, Direction, Metric, Task
+from models.capabilities import StyledTranslator, TargetTranslator, Translator, require
+from models.card import BACK, SOURCE_AND_TARGET, Direction, Metric
+from models.model import final_images
 from models.nn.edges import edges
 from training import data
 
@@ -26,7 +28,7 @@ PATCH = 32
 def translation(about: EvaluatedModel) -> Iterator[Metric]:
     """Against the true answer, where there is one, with that of the untranslated picture as the floor; and, of a model
     that goes both ways, there and back again against the picture itself."""
-    if Task.TRANSLATE not in about.card.tasks or about.model.targets:
+    if not isinstance(about.model, Translator | StyledTranslator):
         return
     for direction in about.model.directions:
         source, target = (about.real[domain] for domain in SOURCE_AND_TARGET[direction])
@@ -44,10 +46,10 @@ def translation(about: EvaluatedModel) -> Iterator[Metric]:
 
 def styles(about: EvaluatedModel) -> Iterator[Metric]:
     """How different the translations of one image are: by their styles, or by dropout where that is the only noise."""
-    if Task.TRANSLATE not in about.card.tasks or about.model.targets:
+    if not isinstance(about.model, Translator | StyledTranslator):
         return
     dropouts = [layer for layer in about.model.modules() if isinstance(layer, nn.Dropout) and layer.p]
-    styled = hasattr(about.model, "style")
+    styled = isinstance(about.model, StyledTranslator)
     if not styled and not dropouts:
         return
     for layer in dropouts:
@@ -65,11 +67,11 @@ def targets(about: EvaluatedModel) -> Iterator[Metric]:
     """Of a model that is told a target: how often our classifier sees it in the result, with its accuracy on real
     images as the floor; and, where the same thing is there in every domain, against the truth."""
     model, images, labels = about.model, about.real.get("images"), about.real.get("labels")
-    if Task.TRANSLATE not in about.card.tasks or not model.targets:
+    if not isinstance(model, TargetTranslator):
         return
     asked, wanted = zip(*_requests(model.targets, labels, model.classes), strict=True)
     asked, wanted = torch.cat(asked), torch.cat(wanted)
-    made = batched(model.translate, images[asked], wanted)
+    made = batched(lambda x, targets: final_images(model.translate(x, targets)), images[asked], wanted)
     if judge := about.ours(TARGET_JUDGES):
         classifier, by = judge
         logits = batched(classifier.classify, made)
@@ -90,7 +92,7 @@ def patches(about: EvaluatedModel) -> Iterator[Metric]:
     """The Fréchet distance of patches of the translations from patches of held-out truths, where a judge of patches
     is there; the floor is that of as many training images."""
     judge = about.ours(PATCH_JUDGES)
-    if Task.TRANSLATE not in about.card.tasks or judge is None or not about.held_out.paired:
+    if not isinstance(about.model, Translator | StyledTranslator) or judge is None or not about.held_out.paired:
         return
     classifier, by = judge
 
@@ -116,13 +118,14 @@ def _translated(
 ) -> Tensor:
     """The translations; in styles drawn with seeds `first`, `first` + 1, …, or in those of `own` images."""
     model = about.model
-    if not hasattr(model, "style"):
-        return batched(lambda x: model.translate(x, direction), images)
+    if isinstance(model, Translator):
+        return batched(lambda x: final_images(model.translate(x, direction)), images)
+    styled = require(model, StyledTranslator)
     if own is None:
         latent = noise.normal(range(first, first + len(images)), model.latent_shape)
     else:
-        latent = batched(lambda x: model.style(x, direction), own)
-    return batched(lambda x, z: model.translate(x, direction, z), images, latent)
+        latent = batched(lambda x: styled.style(x, direction), own)
+    return batched(lambda x, z: final_images(styled.translate(x, direction, z)), images, latent)
 
 
 def _against_truth(

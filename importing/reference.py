@@ -20,13 +20,14 @@ import torch
 from torch import Tensor, nn
 
 from models import checkpoint
+from models.capabilities import directions_of
 from models.card import Card, Direction, ImportedFile, ImportRecord, Serving
 from models.families.imported import ResNet, UNet
 from models.model import build
 from models.nn.norm import Norm
 from models.nn.resnet import Padding
 from pictures.formats import ImageFormat
-from tasks import operations
+from tasks.operations import tasks_of
 
 Statistics = Literal["stored", "picture"]
 """What batch norm normalises by: the statistics in the file, or those of each picture (see `docs/importing.md`)."""
@@ -135,12 +136,12 @@ def import_files(name: str, family: str, files: Mapping[Direction, Path], wishes
     card = Card(
         name=name,
         family=f"imported-{family}",
-        summary=_summary(model.directions, wishes.domains),
+        summary=_summary(directions_of(model), wishes.domains),
         config=config,
-        tasks=operations.tasks_of(model),
+        tasks=tasks_of(model),
         image=ImageFormat(height=size, width=size, channels=model.channels),
         domains=dict(zip(("A", "B"), wishes.domains, strict=True)),
-        directions=model.directions,
+        directions=directions_of(model),
         imported=record,
         weights=checkpoint.write(model, folder, torch.float32),
         serving=Serving(max_batch=8),

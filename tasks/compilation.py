@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from models.model import Model
-from tasks.operations import Operation, Rows
+from tasks.operation import Operation, Rows
 
 TOLERANCE = 1e-4
 """How far, in images of [-1, 1], a compiled task may be from eager torch: a fiftieth of a step between two pixels."""

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Generic, Literal, TypeVar, overload
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model, model_validator
-from pydantic.fields import FieldInfo
 
-from models.card import SOURCE_AND_TARGET, Card, Task
+from models.card import DOMAIN_LETTERS, SOURCE_AND_TARGET, Card, Direction, Domain, Task
 from models.sampling_defaults import DEFAULT_GUIDANCE, DEFAULT_SAMPLER, DEFAULT_STEPS
 from models.text import words
 from pictures.framing import MAX_SIDE, Fit
@@ -26,7 +25,54 @@ MAX_TEXT = 200
 MAX_LATENT = 1000
 """Largest absolute value of a latent's numbers."""
 
-FieldMaker = Callable[[Card], tuple[Any, FieldInfo]]
+Value = TypeVar("Value")
+Other = TypeVar("Other")
+FieldDefinition = tuple[Any, Any]
+"""As `create_model` takes it: a type, `Annotated` or a union maybe, and a `Field`, typed as its default."""
+
+
+class Input(Generic[Value]):
+    """One input of requests: its name, the type of its values, and what a model takes for it."""
+
+    def __init__(self, name: str, definition: Callable[[Card], FieldDefinition]):
+        self.name, self.definition = name, definition
+
+
+class Inputs(BaseModel):
+    """What one request says, checked against `input_model`; `inputs[SEED]` is a value by its input."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def __getitem__(self, input: Input[Value]) -> Value:
+        """Raises `KeyError` if there is no value: the model has no such input, or the request does not give it."""
+        value = self._value(input.name)
+        if value is None:
+            raise KeyError(input.name)
+        return value
+
+    @overload
+    def get(self, input: Input[Value]) -> Value | None: ...
+    @overload
+    def get(self, input: Input[Value], default: Other) -> Value | Other: ...
+    def get(self, input: Input[Value], default: Other | None = None) -> Value | Other | None:
+        """The value, or `default` where there is none."""
+        value = self._value(input.name)
+        return default if value is None else value
+
+    def attribute_value(self, name: str) -> float | None:
+        """The value of an attribute of the model's own (`Card.attributes`), if it is given."""
+        return self._value(name)
+
+    def only(self, names: Iterable[str]) -> dict[str, Any]:
+        """The values of some inputs, by name."""
+        return {name: self._value(name) for name in names}
+
+    def given(self, names: Iterable[str]) -> list[str]:
+        """Those of the names that have a value."""
+        return [name for name in names if self._value(name) is not None]
+
+    def _value(self, name: str) -> Any:
+        return getattr(self, name, None) if name in type(self).model_fields else None
 
 
 def _label_of(card: Card) -> Callable[[int | str], int]:
@@ -52,22 +98,26 @@ def _names_or_indices(card: Card) -> list[dict[str, Any]]:
     ]
 
 
-def _class(card: Card, told: str) -> tuple[Any, FieldInfo]:
+def _class(card: Card, description: str) -> FieldDefinition:
     """One of the model's classes, by name or index."""
     return Annotated[int | str, AfterValidator(_label_of(card))], Field(
-        description=f"{told}: {', '.join(card.classes)}",
+        description=f"{description}: {', '.join(card.classes)}",
         examples=[card.classes[-1]],
         json_schema_extra={"anyOf": _names_or_indices(card)},
     )
 
 
-def _direction(card: Card) -> tuple[Any, FieldInfo]:
-    named = {
-        way: [card.domains.get(end.upper(), end.upper()) for end in SOURCE_AND_TARGET[way]] for way in card.directions
-    }
-    told = "; ".join(f"{way}: {source} to {target}" for way, (source, target) in named.items())
+def _direction(card: Card) -> FieldDefinition:
+    def domain(name: Domain) -> str:
+        letter = DOMAIN_LETTERS[name]
+        return card.domains.get(letter, letter)
+
+    ends = {direction: SOURCE_AND_TARGET[direction] for direction in card.directions}
+    described = (f"{direction}: {domain(source)} to {domain(target)}" for direction, (source, target) in ends.items())
     kind = Annotated[str, AfterValidator(_one_of(card.directions))]
-    return kind, Field(card.directions[0], description=told, json_schema_extra={"enum": list(card.directions)})
+    return kind, Field(
+        card.directions[0], description="; ".join(described), json_schema_extra={"enum": list(card.directions)}
+    )
 
 
 def _one_of(allowed: tuple[str, ...]) -> Callable[[str], str]:
@@ -95,9 +145,10 @@ Picture = Annotated[str, Field(json_schema_extra={"contentMediaType": "image/*"}
 """The media type tells forms, which are built from the schema, to offer a file."""
 _PICTURE = "a picture: a file part of a multipart request, or in JSON a data: URI or upload:<id>"
 
-FIELDS: dict[str, FieldMaker] = {
-    "n": lambda card: (int, Field(1, ge=1, le=MAX_IMAGES, description="how many images")),
-    "seed": lambda card: (
+N = Input[int]("n", lambda card: (int, Field(1, ge=1, le=MAX_IMAGES, description="how many images")))
+SEED = Input[int](
+    "seed",
+    lambda card: (
         int | None,
         Field(
             None,
@@ -106,23 +157,38 @@ FIELDS: dict[str, FieldMaker] = {
             description="image i is drawn with seed + i; drawn by the server and returned if absent",
         ),
     ),
-    "seeds": lambda card: (
+)
+SEEDS = Input[list[int]](
+    "seeds",
+    lambda card: (
         list[Annotated[int, Field(ge=0, le=MAX_SEED)]] | None,
         Field(None, min_length=2, max_length=8, description="the latents to pass through, by their seeds"),
     ),
-    "latent": lambda card: (
+)
+LATENT = Input[list[float]](
+    "latent",
+    lambda card: (
         _latent_of(card) | None,
         Field(None, description="the numbers to make the image from, as an answer with `output.latents` tells them"),
     ),
-    "latents": lambda card: (
+)
+LATENTS = Input[list[list[float]]](
+    "latents",
+    lambda card: (
         list[_latent_of(card)] | None,
         Field(None, min_length=2, max_length=8, description="the latents to pass through, each as an answer tells it"),
     ),
-    "path": lambda card: (
+)
+PATH = Input[Literal["lerp", "slerp"]](
+    "path",
+    lambda card: (
         Literal["lerp", "slerp"] | None,
         Field(None, description="straight or spherical between two latents; if absent, lerp between pictures only"),
     ),
-    "temperature": lambda card: (
+)
+TEMPERATURE = Input[float](
+    "temperature",
+    lambda card: (
         float | None,
         Field(
             None,
@@ -132,7 +198,10 @@ FIELDS: dict[str, FieldMaker] = {
             description="how much chance there is in a sample, 1 if absent; lower is more typical, less varied",
         ),
     ),
-    "truncation": lambda card: (
+)
+TRUNCATION = Input[float](
+    "truncation",
+    lambda card: (
         float | None,
         Field(
             None,
@@ -142,8 +211,11 @@ FIELDS: dict[str, FieldMaker] = {
             description="latents beyond ± this are drawn again; lower is more typical, less varied",
         ),
     ),
-    "label": lambda card: _class(card, "class name or index"),
-    "text": lambda card: (
+)
+LABEL = Input[int]("label", lambda card: _class(card, "class name or index"))
+TEXT = Input[str](
+    "text",
+    lambda card: (
         Annotated[str, AfterValidator(_readable)],
         Field(
             min_length=1,
@@ -152,21 +224,33 @@ FIELDS: dict[str, FieldMaker] = {
             examples=["red apple"],
         ),
     ),
-    "frames": lambda card: (
+)
+FRAMES = Input[int](
+    "frames",
+    lambda card: (
         int,
         Field(8, ge=2, le=MAX_IMAGES, description="how many images along the way, both ends included"),
     ),
-    "steps": lambda card: (
+)
+STEPS = Input[int](
+    "steps",
+    lambda card: (
         int,
         Field(
             DEFAULT_STEPS, ge=1, le=MAX_STEPS, description="noise levels on the way, one pass of the network at each"
         ),
     ),
-    "sampler": lambda card: (
+)
+SAMPLER = Input[str](
+    "sampler",
+    lambda card: (
         Literal["dpm-solver++", "ddim", "ddpm"],
         Field(DEFAULT_SAMPLER, description="how to go from one level to the next; ddpm needs the most steps by far"),
     ),
-    "guidance": lambda card: (
+)
+GUIDANCE = Input[float](
+    "guidance",
+    lambda card: (
         float,
         Field(
             DEFAULT_GUIDANCE,
@@ -176,11 +260,17 @@ FIELDS: dict[str, FieldMaker] = {
             description="how much the label counts: 1 as much as in training; more is clearer and less varied",
         ),
     ),
-    "dimension": lambda card: (
+)
+DIMENSION = Input[int](
+    "dimension",
+    lambda card: (
         Annotated[int, Field(ge=0, lt=math.prod(card.latent))],
         Field(description="which number of the latent to change", examples=[0]),
     ),
-    "attribute": lambda card: (
+)
+ATTRIBUTE = Input[str](
+    "attribute",
+    lambda card: (
         Annotated[
             str,
             AfterValidator(_one_of(tuple(card.attributes))),
@@ -189,26 +279,41 @@ FIELDS: dict[str, FieldMaker] = {
         | None,
         Field(None, description="which attribute to change, from its least value to its most"),
     ),
-    "span": lambda card: (
+)
+SPAN = Input[float](
+    "span",
+    lambda card: (
         float,
         Field(3.0, gt=0, le=MAX_LATENT, allow_inf_nan=False, description="a dimension goes from -span to span"),
     ),
-    "mask": lambda card: (
+)
+MASK = Input[str](
+    "mask",
+    lambda card: (
         Picture,
         Field(description=f"white where the picture is to be filled in: {_PICTURE}, cut and scaled like `image`"),
     ),
-    "image": lambda card: (Picture, Field(description=_PICTURE)),
-    "images": lambda card: (
+)
+IMAGE = Input[str]("image", lambda card: (Picture, Field(description=_PICTURE)))
+IMAGES = Input[list[str]](
+    "images",
+    lambda card: (
         list[Picture] | None,
         Field(None, min_length=2, max_length=8, description=f"the pictures to pass through, each {_PICTURE}"),
     ),
-    "style_image": lambda card: (
+)
+STYLE_IMAGE = Input[str](
+    "style_image",
+    lambda card: (
         Picture,
         Field(description=f"a picture of the domain to translate to, whose style is taken: {_PICTURE}"),
     ),
-    "direction": _direction,
-    "target": lambda card: _class(card, "what to translate to, by name or index"),
-    "targets": lambda card: (
+)
+DIRECTION = Input[Direction]("direction", _direction)
+TARGET = Input[int]("target", lambda card: _class(card, "what to translate to, by name or index"))
+TARGETS = Input[list[int]](
+    "targets",
+    lambda card: (
         list[Annotated[int | str, AfterValidator(_label_of(card))]],
         Field(
             description="what the result is to have, by name or index; it is to have none of the others",
@@ -217,7 +322,10 @@ FIELDS: dict[str, FieldMaker] = {
             json_schema_extra={"items": {"anyOf": _names_or_indices(card)}},
         ),
     ),
-    "fit": lambda card: (
+)
+FIT = Input[Fit](
+    "fit",
+    lambda card: (
         Fit | None,
         Field(
             None,
@@ -226,7 +334,10 @@ FIELDS: dict[str, FieldMaker] = {
             f"if absent, its centre is answered at {card.image.width} x {card.image.height}",
         ),
     ),
-    "side": lambda card: (
+)
+SIDE = Input[int](
+    "side",
+    lambda card: (
         int | None,
         Field(
             None,
@@ -235,12 +346,20 @@ FIELDS: dict[str, FieldMaker] = {
             description=f"with `fit`: the answer's longer side; the picture's own if absent, up to {MAX_SIDE}",
         ),
     ),
-    "cycle": lambda card: (bool, Field(False, description="answer with the way back, too, and how far it is off")),
-    "heat_map": lambda card: (
+)
+CYCLE = Input[bool](
+    "cycle", lambda card: (bool, Field(False, description="answer with the way back, too, and how far it is off"))
+)
+HEAT_MAP = Input[bool](
+    "heat_map",
+    lambda card: (
         bool,
         Field(False, description="with `cycle`: a third picture, of where the way back is off"),
     ),
-    "strength": lambda card: (
+)
+STRENGTH = Input[float](
+    "strength",
+    lambda card: (
         float,
         Field(
             0.5,
@@ -250,7 +369,43 @@ FIELDS: dict[str, FieldMaker] = {
             description="how far to go from the picture: 0 stays with it, 1 adds as much noise as there is in a sample",
         ),
     ),
+)
+
+INPUTS: dict[str, Input[Any]] = {
+    each.name: each
+    for each in (
+        N,
+        SEED,
+        SEEDS,
+        LATENT,
+        LATENTS,
+        PATH,
+        TEMPERATURE,
+        TRUNCATION,
+        LABEL,
+        TEXT,
+        FRAMES,
+        STEPS,
+        SAMPLER,
+        GUIDANCE,
+        DIMENSION,
+        ATTRIBUTE,
+        SPAN,
+        MASK,
+        IMAGE,
+        IMAGES,
+        STYLE_IMAGE,
+        DIRECTION,
+        TARGET,
+        TARGETS,
+        FIT,
+        SIDE,
+        CYCLE,
+        HEAT_MAP,
+        STRENGTH,
+    )
 }
+"""Every input, by its name."""
 
 
 STARTS: dict[Task, tuple[str, ...]] = {
@@ -267,7 +422,7 @@ ALONG = ("dimension", "attribute")
 """Inputs of which a request gives one, where both are offered."""
 
 
-def _attribute(card: Card, name: str) -> tuple[Any, FieldInfo]:
+def _attribute(card: Card, name: str) -> FieldDefinition:
     """An input of the model's own."""
     known = card.attributes[name]
     bounds = Field(None, ge=known.low, le=known.high, description=known.told)
@@ -276,12 +431,13 @@ def _attribute(card: Card, name: str) -> tuple[Any, FieldInfo]:
     return Annotated[float, Field(allow_inf_nan=False)] | None, bounds
 
 
+Check = Callable[[Inputs], Inputs]
 GOES_WITH = {"side": "fit", "heat_map": "cycle"}
 """Inputs that mean something only beside another one."""
 
 
 @lru_cache(maxsize=1024)
-def input_model(card: Card, task: Task) -> type[BaseModel]:
+def input_model(card: Card, task: Task) -> type[Inputs]:
     """The pydantic model of what `card` takes for `task`; its JSON Schema is what the API shows.
 
     Raises:
@@ -290,62 +446,60 @@ def input_model(card: Card, task: Task) -> type[BaseModel]:
     names = card.tasks[task]
     starts = tuple(name for name in STARTS.get(task, ()) if name in names)
     along = tuple(name for name in ALONG if name in names)
-    checks: dict[str, Callable[[BaseModel], BaseModel]] = {}
+    checks: dict[str, Check] = {}
     if GOES_WITH.keys() & set(names):
-        checks["together"] = _together
+        checks["together"] = _both_or_neither
     if starts:
         checks["one_start"] = _one_of_starts(starts)
     if len(along) > 1:
-        checks["one_way"] = _exactly_one(along)
+        checks["one_along"] = _exactly_one(along)
     chosen = {name for names in (starts, along) if len(names) > 1 for name in names}
+    definitions: dict[str, Any] = {name: _definition(card, name, optional=name in chosen) for name in names}
     return create_model(
         f"{card.name}-{task.value}-input",
-        __config__=ConfigDict(extra="forbid", frozen=True, title=f"Input of {card.name} for {task.value}"),
+        __base__=Inputs,
+        __cls_kwargs__={"title": f"Input of {card.name} for {task.value}"},
         __validators__={name: model_validator(mode="after")(check) for name, check in checks.items()},
-        **{name: _field(card, name, optional=name in chosen) for name in names},
+        **definitions,
     )
 
 
-def _field(card: Card, name: str, optional: bool) -> tuple[Any, FieldInfo]:
+def _definition(card: Card, name: str, optional: bool) -> FieldDefinition:
     if name in card.attributes:
         return _attribute(card, name)
-    kind, field = FIELDS[name](card)
+    kind, field = INPUTS[name].definition(card)
     if optional and field.is_required():
         return kind | None, Field(None, description=field.description)
     return kind, field
 
 
-def _together(inputs: BaseModel) -> BaseModel:
+def _both_or_neither(inputs: Inputs) -> Inputs:
     for name, other in GOES_WITH.items():
-        if getattr(inputs, name, None) and not getattr(inputs, other):
+        if any(inputs.only([name]).values()) and not any(inputs.only([other]).values()):
             raise ValueError(f"`{name}` goes with `{other}`; give both or neither")
     return inputs
 
 
-def _given(inputs: BaseModel, names: tuple[str, ...]) -> list[str]:
-    return [name for name in names if getattr(inputs, name) is not None]
-
-
-def _told(names: tuple[str, ...]) -> str:
+def _alternatives(names: Iterable[str]) -> str:
     return " or ".join(f"`{name}`" for name in names)
 
 
-def _exactly_one(names: tuple[str, ...]) -> Callable[[BaseModel], BaseModel]:
-    def check(inputs: BaseModel) -> BaseModel:
-        if len(_given(inputs, names)) != 1:
-            raise ValueError(f"give one of {_told(names)}")
+def _exactly_one(names: tuple[str, ...]) -> Check:
+    def check(inputs: Inputs) -> Inputs:
+        if len(inputs.given(names)) != 1:
+            raise ValueError(f"give one of {_alternatives(names)}")
         return inputs
 
     return check
 
 
-def _one_of_starts(starts: tuple[str, ...]) -> Callable[[BaseModel], BaseModel]:
-    def check(inputs: BaseModel) -> BaseModel:
-        given = _given(inputs, starts)
+def _one_of_starts(starts: tuple[str, ...]) -> Check:
+    def check(inputs: Inputs) -> Inputs:
+        given = inputs.given(starts)
         if len(given) > 1:
-            raise ValueError(f"give only one of {_told(starts)}")
+            raise ValueError(f"give only one of {_alternatives(starts)}")
         if not given and "seed" not in starts:
-            raise ValueError(f"give {_told(starts)}")
+            raise ValueError(f"give {_alternatives(starts)}")
         if given in (["latent"], ["style_image"]) and "seed" in starts and _draws(inputs):
             raise ValueError(f"a `{given[0]}` makes one image as it is; leave out `n` and `truncation`")
         return inputs
@@ -353,5 +507,5 @@ def _one_of_starts(starts: tuple[str, ...]) -> Callable[[BaseModel], BaseModel]:
     return check
 
 
-def _draws(inputs: BaseModel) -> bool:
-    return getattr(inputs, "n", 1) > 1 or getattr(inputs, "truncation", None) is not None
+def _draws(inputs: Inputs) -> bool:
+    return inputs.get(N, 1) > 1 or inputs.get(TRUNCATION) is not None

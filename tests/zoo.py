@@ -8,6 +8,7 @@ import torch
 from evaluation import latent_directions
 from evaluation.latent_directions import Found
 from models import checkpoint
+from models.capabilities import directions_of
 from models.card import EXAMPLES, SHEET_FILE, Card, Serving
 from models.model import build
 from pictures import codec
@@ -66,8 +67,8 @@ def make(folder: Path, name: str, serving: Serving = SERVING) -> Path:
         latent=model.latent_shape,
         attributes={name: attribute.record for name, attribute in model.attributes.items()},
         classes=DIGITS[: model.classes],
-        domains={"A": "left", "B": "right"} if model.directions else {},
-        directions=model.directions,
+        domains={"A": "left", "B": "right"} if directions_of(model) else {},
+        directions=directions_of(model),
         weights=weights,
         serving=serving,
         licence="none",
@@ -77,7 +78,7 @@ def make(folder: Path, name: str, serving: Serving = SERVING) -> Path:
         latent_directions.write(
             folder / name, {each: Found(axes[place], 1.0) for place, each in enumerate(DIRECTED[name])}
         )
-    _draw(folder / name, size, channels, kinds=("A", "B") if model.directions else ("image",))
+    _draw(folder / name, size, channels, kinds=("A", "B") if directions_of(model) else ("image",))
     return folder / name
 
 

@@ -3,8 +3,8 @@
 import torch
 from torch import nn
 
-from models.model import Model
-from tasks.operations import whole
+from models.capabilities import LatentSampler, Sampler, TextSampler, readers
+from models.model import Model, final_images
 from training.data import Source
 
 
@@ -50,17 +50,17 @@ def standing_statistics(model: Model, source: Source, passes: int = 64, batch: i
     model.train()
     device = next(model.parameters()).device
     generator = torch.Generator().manual_seed(0)
+    reads = readers(model)
     for index in range(passes):
-        if hasattr(model, "sample"):
-            latent = torch.randn(batch, *model.latent_shape, generator=generator)
-            if model.reads_text:
-                told = source.batch(batch, index)["text"]
-            else:
-                told = torch.randint(max(model.classes, 1), (batch,), generator=generator)
-            whole(model.sample(latent.to(device), told.to(device)))
-        for reads in ("encode", "classify", "categorise", "match"):
-            if hasattr(model, reads):
-                drawn = source.batch(batch, index)
-                for name in source.fields:
-                    getattr(model, reads)(drawn[name].to(device))
+        if isinstance(model, LatentSampler):
+            latent = torch.randn(batch, *model.latent_shape, generator=generator).to(device)
+            if isinstance(model, TextSampler):
+                final_images(model.sample(latent, source.batch(batch, index)["text"].to(device)))
+            elif isinstance(model, Sampler):
+                labels = torch.randint(max(model.classes, 1), (batch,), generator=generator)
+                final_images(model.sample(latent, labels.to(device)))
+        for read in reads:
+            images = source.batch(batch, index)
+            for name in source.fields:
+                read(images[name].to(device))
     model.eval()

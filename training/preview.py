@@ -7,11 +7,21 @@ import torch
 from torch import Tensor
 
 from models import noise
-from models.card import SOURCE_AND_TARGET, Direction, Task
-from models.model import Model, device_of
+from models.capabilities import (
+    Decoder,
+    Encoder,
+    Sampler,
+    StyledTranslator,
+    Stylizer,
+    TargetTranslator,
+    TextSampler,
+    Translator,
+)
+from models.card import SOURCE_AND_TARGET, Direction
+from models.model import Model, Steps, device_of, final_images
 from models.nn.text import bags
 from pictures import composition
-from tasks import operations
+from tasks.operation import to_pixels
 from training.data import Source
 
 _STYLES = 3
@@ -26,29 +36,30 @@ def preview(model: Model, held_out: Source, rows: int = 8) -> np.ndarray | None:
     the right of their inputs, with the true answer beside them where the data has it, and so do reconstructions and
     stylized pictures.
     """
-    tasks = operations.tasks_of(model)
-    if Task.TRANSLATE in tasks and Task.SAMPLE not in tasks:
+    if isinstance(model, StyledTranslator | TargetTranslator):
         return _translations(model, held_out, rows)
-    if Task.CONDITIONAL in tasks:
+    if isinstance(model, Translator) and not isinstance(model, Sampler):
+        return _translations(model, held_out, rows)
+    if isinstance(model, Sampler) and model.classes:
         labels = torch.arange(model.classes).repeat(rows)
         return _samples(model, _latents(model, len(labels)), labels, columns=model.classes)
-    if Task.TEXT in tasks:
-        return _told(model, held_out, rows)
-    if Task.STYLIZE in tasks:
-        return _beside(lambda images: model.stylize(images), model, held_out, rows=2, columns=2)
-    if Task.SAMPLE in tasks:
+    if isinstance(model, TextSampler):
+        return _wordings(model, held_out, rows)
+    if isinstance(model, Stylizer):
+        return _beside(model.stylize, model, held_out, rows=2, columns=2)
+    if isinstance(model, Sampler):
         kinds = [each for each in model.attributes.values() if each.record.whole]
         columns = int(kinds[0].record.high) + 1 if kinds else 8
         latent = _latents(model, rows * columns)
         if kinds:
             latent = torch.cat([kinds[0].put(row[None], index % columns) for index, row in enumerate(latent)])
         return _samples(model, latent, columns=columns)
-    if Task.RECONSTRUCT in tasks:
+    if isinstance(model, Decoder) and isinstance(model, Encoder):
         return _beside(lambda images: model.decode(model.encode(images)), model, held_out, rows, columns=4)
     return None
 
 
-def _told(model: Model, held_out: Source, rows: int) -> np.ndarray:
+def _wordings(model: TextSampler, held_out: Source, rows: int) -> np.ndarray:
     """A row for each of some wordings that are held out, evenly spread."""
     wordings = [caption for captions in held_out.captions.held.values() for caption in captions]
     shown = [wordings[index * len(wordings) // rows] for index in range(rows) for _ in range(8)]
@@ -60,52 +71,54 @@ def _latents(model: Model, count: int) -> Tensor:
     return noise.normal(range(count), model.latent_shape)
 
 
-def _samples(model: Model, *asked: Tensor, columns: int) -> np.ndarray:
-    """What the model makes of latents, and of what else it is told with them, as a grid."""
-    images = operations.whole(model.sample(*(rows.to(device_of(model)) for rows in asked)))
-    return composition.grid(list(operations.to_pixels(images)), columns=columns)
+def _samples(model: Sampler | TextSampler, *conditions: Tensor, columns: int) -> np.ndarray:
+    """What the model makes of latents, and of labels or texts beside them, as a grid."""
+    images = final_images(model.sample(*(rows.to(device_of(model)) for rows in conditions)))
+    return composition.grid(list(to_pixels(images)), columns=columns)
 
 
-def _beside(make: Callable, model: Model, held_out: Source, rows: int, columns: int = 1) -> np.ndarray:
+def _beside(
+    make: Callable[[Tensor], Tensor | Steps], model: Model, held_out: Source, rows: int, columns: int = 1
+) -> np.ndarray:
     """Held-out images, spread over the classes, each with what is made of it to its right."""
     images = held_out.all()["images"]
     given = images[torch.linspace(0, len(images) - 1, rows * columns).long()].to(device_of(model))
     if model.side:
         given = torch.nn.functional.interpolate(given, model.side, mode="bicubic").clamp(-1, 1)
-    pairs = torch.stack([given, make(given)], dim=1).flatten(0, 1)
-    return composition.grid(list(operations.to_pixels(pairs)), columns=2 * columns)
+    pairs = torch.stack([given, final_images(make(given))], dim=1).flatten(0, 1)
+    return composition.grid(list(to_pixels(pairs)), columns=2 * columns)
 
 
-def _translations(model: Model, held_out: Source, rows: int) -> np.ndarray:
+def _translations(model: Translator | StyledTranslator | TargetTranslator, held_out: Source, rows: int) -> np.ndarray:
     cells: list[np.ndarray] = []
     batch = {name: pixels[:: len(pixels) // rows][:rows] for name, pixels in held_out.all().items()}
-    if model.targets:
+    if isinstance(model, TargetTranslator):
         return _to_targets(model, batch["images"], batch["labels"])
     for row in range(len(batch["a"])):
         for direction in model.directions:
             given, truth = (batch[domain][row] for domain in SOURCE_AND_TARGET[direction])
             made = _translated(model, given[None], direction)
             shown = [given[None], made] + ([truth[None]] if held_out.paired else [])
-            cells += list(operations.to_pixels(torch.cat(shown)))
+            cells += list(to_pixels(torch.cat(shown)))
     return composition.grid(cells, columns=len(cells) // len(batch["a"]))
 
 
-def _translated(model: Model, given: Tensor, direction: Direction) -> Tensor:
+def _translated(model: Translator | StyledTranslator, given: Tensor, direction: Direction) -> Tensor:
     """[1, C, H, W] -> the translation, or `_STYLES` of them where there are styles, drawn with seeds 0, 1, …"""
     given = given.to(device_of(model))
-    if not hasattr(model, "style"):
-        return model.translate(given, direction).cpu()
+    if isinstance(model, Translator):
+        return final_images(model.translate(given, direction)).cpu()
     latent = _latents(model, _STYLES).to(given.device)
-    return model.translate(given.expand(_STYLES, -1, -1, -1), direction, latent).cpu()
+    return final_images(model.translate(given.expand(_STYLES, -1, -1, -1), direction, latent)).cpu()
 
 
-def _to_targets(model: Model, images: Tensor, labels: Tensor) -> np.ndarray:
+def _to_targets(model: TargetTranslator, images: Tensor, labels: Tensor) -> np.ndarray:
     """Each image beside what is made of it: of every domain, or with each attribute in turn changed."""
     cells: list[np.ndarray] = []
     each = torch.eye(model.classes)
     for image, label in zip(images, labels, strict=True):
         targets = each if model.targets == "one" else (label - each).abs()
         given = image.expand(model.classes, -1, -1, -1).to(device_of(model))
-        made = model.translate(given, targets.to(given.device)).cpu()
-        cells += list(operations.to_pixels(torch.cat([image[None], made])))
+        made = final_images(model.translate(given, targets.to(given.device))).cpu()
+        cells += list(to_pixels(torch.cat([image[None], made])))
     return composition.grid(cells, columns=1 + model.classes)

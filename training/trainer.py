@@ -19,11 +19,12 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from models import checkpoint, noise
+from models.capabilities import Classifier, Sampler, directions_of
 from models.card import Card, TrainingRecord
-from models.model import Batch, Model, Player, build
+from models.model import Batch, Model, Player, build, final_images
 from pictures import codec
 from pictures.formats import ImageFormat
-from tasks import operations
+from tasks.operations import tasks_of
 from training import data
 from training.ema import Average, standing_statistics
 from training.preview import preview
@@ -182,11 +183,11 @@ class Trainer:
     @torch.inference_mode()
     def _watched(self, model: Model) -> dict[str, float]:
         """What `watch` tells of `WATCHED` samples with the seeds 0, 1, 2 …; nothing of a model with one player."""
-        if self.watch is None or len(self.players) < 2 or not hasattr(model, "sample"):
+        if self.watch is None or len(self.players) < 2 or not isinstance(model, Sampler):
             return {}
         latent = noise.normal(range(WATCHED), model.latent_shape).to(self.device)
         labels = (torch.arange(WATCHED) % max(model.classes, 1)).to(self.device)
-        return self.watch(operations.whole(model.sample(latent, labels)).cpu())
+        return self.watch(final_images(model.sample(latent, labels)).cpu())
 
     def _served(self) -> Model:
         """A copy of the averaged weights as they would ship."""
@@ -241,13 +242,13 @@ class Trainer:
             family=recipe.family,
             summary=recipe.summary,
             config=recipe.config,
-            tasks=operations.tasks_of(model),
+            tasks=tasks_of(model),
             image=ImageFormat(height=size, width=size, channels=self.source.channels),
             latent=model.latent_shape,
             attributes={name: attribute.record for name, attribute in model.attributes.items()},
-            classes=(recipe.classes or self.source.classes) if model.classes or hasattr(model, "classify") else (),
+            classes=(recipe.classes or self.source.classes) if model.classes or isinstance(model, Classifier) else (),
             domains=recipe.domains,
-            directions=model.directions,
+            directions=directions_of(model),
             data=self.source.record,
             training=self._record(),
             weights=weights,

@@ -21,11 +21,12 @@ from core import logs
 from jobs.prediction import Order
 from models import checkpoint, devices
 from models.card import Card, Task
-from models.model import Model, Step, Steps
+from models.model import Model, Step, Steps, steps_of
 from models.registry import Entry, Registry
 from tasks.compilation import CannotCompile, Compiled, compile
 from tasks.inputs import input_model
-from tasks.operations import OPERATIONS, Rows, over_tiles, steps_of, to_pixels
+from tasks.operation import Rows, over_tiles, to_pixels
+from tasks.operations import OPERATIONS
 from workers.exactness import ExactSizes
 from workers.metrics import WorkerMetrics
 

@@ -7,14 +7,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from models import model
+from models.capabilities import TextSampler
 from models.losses.adversarial import NonSaturating
 from models.losses.information import contrast
-from models.model import Batch, Losses, Model, Player, register
+from models.model import Batch, Losses, Player, register
 from models.nn.text import ImageEncoder, TextDiscriminator, TextEncoder, TextGenerator
 
 
 @register("gan-int-cls")
-class GANIntCLS(Model):
+class GANIntCLS(TextSampler):
     """Noise and a text to an image.
 
     The discriminator is matching-aware (CLS): real images with a wrong text are as wrong as made ones with the right
@@ -22,8 +23,6 @@ class GANIntCLS(Model):
     beforehand; and besides the paper's terms, the generator is rewarded if the image encoder knows its text again, and
     for being like the image, where a text has only one (`l1`, as in pix2pix, arXiv 1611.07004, equation 3).
     """
-
-    reads_text = True
 
     class Config(model.Config):
         size: int = 64

@@ -16,7 +16,8 @@ from importing.reference import NotImportable, Wishes, _layers, import_files, re
 from models import checkpoint
 from models.card import Card, Task
 from tasks import compilation
-from tasks.operations import OPERATIONS, Rows
+from tasks.operation import Rows
+from tasks.operations import OPERATIONS
 from tests import reference
 from tests.reference import trained
 

@@ -10,7 +10,7 @@ import torch
 import models.families  # noqa: F401  (registered before the example's family comes and goes)
 from models import checkpoint, model
 from models.card import Task
-from tests.models.test_training import datasets, finish  # noqa: F401  (the small archives)
+from tests.training.test_trainer import datasets, finish  # noqa: F401  (the small archives)
 from training.recipe import Recipe
 from training.trainer import Trainer
 
