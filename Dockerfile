@@ -11,17 +11,14 @@ RUN apt-get update \
 RUN python -m venv /opt/easel
 ENV PATH=/opt/easel/bin:$PATH
 
-# torch comes first and alone: it is by far the largest part, and the only one from another index.
+# torch comes first and by itself: it is by far the largest part, and the only one from another index.
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
-ARG TORCH_VERSION=2.13.0
+COPY requirements/torch.txt requirements/runtime.txt /tmp/
 RUN --mount=type=cache,target=/root/.cache/pip \
-    pip install --index-url "$TORCH_INDEX" "torch==$TORCH_VERSION"
+    pip install --index-url "$TORCH_INDEX" -r /tmp/torch.txt
 
-# torch is named again so that the build fails, rather than fetches a second one, if pyproject.toml comes to pin another.
-COPY pyproject.toml /tmp/
 RUN --mount=type=cache,target=/root/.cache/pip \
-    python -c "import tomllib; p = tomllib.load(open('/tmp/pyproject.toml', 'rb')); print(*p['build-system']['requires'], *p['project']['dependencies'], sep='\n')" > /tmp/requirements.txt \
-    && pip install "torch==$TORCH_VERSION" -r /tmp/requirements.txt
+    pip install --require-hashes --no-deps -r /tmp/runtime.txt
 
 
 FROM python:3.11-slim
@@ -38,11 +35,18 @@ ENV PATH=/opt/easel/bin:$PATH \
 # Editable, because the shipped models and the recipes are data files that the code looks for next to itself.
 # Compiled now, because the user below can write nothing here.
 WORKDIR /srv/easel
-COPY pyproject.toml README.md LICENSE cli.py ./
+COPY pyproject.toml README.md LICENSE ./
 COPY core core
+COPY pictures pictures
 COPY models models
+COPY tasks tasks
+COPY training training
+COPY importing importing
+COPY evaluation evaluation
+COPY jobs jobs
 COPY workers workers
 COPY app app
+COPY cli cli
 COPY deploy/worker_health.py deploy/
 RUN pip install --no-cache-dir --no-deps --no-build-isolation --editable . \
     && pip check \

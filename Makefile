@@ -2,20 +2,37 @@ VENV ?= .venv
 PYTHON ?= python3.11
 BIN = $(VENV)/bin
 CONFORM_PORT ?= 8765
+TORCH_INDEX ?=
 SHELL = /bin/bash
+
+PIP = $(BIN)/pip --disable-pip-version-check install --quiet
+LOCKED = --require-hashes --no-deps
+LOCKS = $(addprefix requirements/,torch.txt runtime.txt dev.txt)
+
+LOCK = .easel/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+	--custom-compile-command 'make lock' -c requirements/torch.txt --no-emit-package torch $(UPGRADE)
 
 .DEFAULT_GOAL := help
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
-$(VENV)/.installed: pyproject.toml
+# torch comes first and by itself: the hashes of its wheels differ from index to index, as does what it needs of CUDA.
+$(VENV)/.installed: pyproject.toml $(LOCKS)
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check torch==2.13.0
-	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev]'
+	$(PIP) $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) -r requirements/torch.txt
+	$(PIP) $(LOCKED) -r requirements/dev.txt
+	$(PIP) --no-deps --no-build-isolation -e .
+	$(BIN)/pip --disable-pip-version-check check
 	touch $@
 
-install: $(VENV)/.installed ## a virtual environment with everything pinned
+install: $(VENV)/.installed ## a virtual environment of what requirements/ locks; TORCH_INDEX=… takes torch from there
+
+lock: ## requirements/ anew from pyproject.toml; UPGRADE=--upgrade takes the newest releases that it allows
+	$(PYTHON) -m venv .easel/lock && .easel/lock/bin/pip install --quiet --disable-pip-version-check uv==0.13.9
+	$(LOCK) -o requirements/runtime.txt pyproject.toml
+	$(LOCK) -o requirements/dev.txt -c requirements/runtime.txt --extra dev pyproject.toml
+	$(LOCK) -o requirements/bench.txt -c requirements/dev.txt --extra bench pyproject.toml
 
 serve: install ## Redis, API, worker and page on http://127.0.0.1:8000
 	$(BIN)/easel up
@@ -25,9 +42,14 @@ browser: ## Debian's chromium, which the tests of the page run in
 		&& apt-get update -qq && apt-get install -y -qq chromium; } \
 		|| echo "chromium is not installed and cannot be: the tests of the page will be skipped"
 
-test: install browser ## the whole suite, against a real redis-server and in a real browser
+lint: install ## style
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+types: install ## types, by basedpyright
+	$(BIN)/basedpyright --pythonpath $(BIN)/python
+
+test: lint types browser ## style, types and the whole suite, against a real redis-server and in a real browser
 	$(BIN)/pytest
 
 conform: install ## at least 2,000 generated requests against the OpenAPI document (schemathesis)
@@ -39,7 +61,7 @@ conform: install ## at least 2,000 generated requests against the OpenAPI docume
 		--checks not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance
 
 bench: install ## Easel against the bare forward pass, LitServe and BentoML: ten minutes on an idle machine
-	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[bench]'
+	$(PIP) $(LOCKED) -r requirements/bench.txt
 	$(PYTHON) -m venv .easel/bento
 	echo $(CURDIR)/$$(echo $(VENV)/lib/python3*/site-packages) > $$(echo .easel/bento/lib/python3*/site-packages)/easel.pth
 	.easel/bento/bin/pip install --quiet --disable-pip-version-check bentoml==1.4.39
@@ -57,4 +79,4 @@ train: install ## train a model: make train RECIPE=mnist-dcgan
 clean: ## forget the environment and the embedded Redis's data
 	rm -rf $(VENV) .easel
 
-.PHONY: help install serve browser test conform bench soak memory train clean
+.PHONY: help install lock serve browser lint types test conform bench soak memory train clean

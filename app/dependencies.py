@@ -14,7 +14,7 @@ from app.access.callers import Caller
 from app.access.keys import Scope
 from app.http.preferences import DURATION, Preference, preferred, seconds
 from app.monitoring.metrics import ApiMetrics
-from app.predictions.service import Files, Predictions, RequestName, WaitPolicy
+from app.predictions.service import AnswerForm, Files, Predictions, RequestName, WaitPolicy
 from app.predictions.store import Store
 from app.schemas.predictions import PredictionRequest
 from core.settings import Settings
@@ -88,13 +88,19 @@ class Asking:
         """Waits only if told to. Who waits may leave, and come back for the prediction."""
         return await self._create(asked, files, naming, WaitPolicy(self.preference.wait_s or 0, self.cancel_after_s))
 
-    async def pictures(self, asked: PredictionRequest, files: Files, naming: RequestName | None = None) -> Snapshot:
+    async def pictures(
+        self,
+        asked: PredictionRequest,
+        files: Files,
+        naming: RequestName | None = None,
+        form: AnswerForm = AnswerForm(),  # noqa: B008  (frozen)
+    ) -> Snapshot:
         """Waits unless told not to. If the client leaves, nobody can get what was not named: it is canceled."""
         wait_s = self.preference.wait_s
         if wait_s is None:
             wait_s = self.predictions.settings.max_wait_s
         leaving = None if naming and naming.key else self._leaving
-        return await self._create(asked, files, naming, WaitPolicy(wait_s, self.cancel_after_s, leaving), pictured=True)
+        return await self._create(asked, files, naming, WaitPolicy(wait_s, self.cancel_after_s, leaving), form)
 
     async def _create(
         self,
@@ -102,9 +108,9 @@ class Asking:
         files: Files,
         naming: RequestName | None,
         patience: WaitPolicy,
-        pictured: bool = False,
+        form: AnswerForm | None = None,
     ) -> Snapshot:
-        found = await self.predictions.create(asked, files, patience, naming, pictured)
+        found = await self.predictions.create(asked, files, patience, naming, form)
         if self.preference.applied:
             self.request.state.headers["Preference-Applied"] = self.preference.applied
         return found

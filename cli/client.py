@@ -46,8 +46,7 @@ def sample(
     """Ask a running Easel for pictures from noise: easel sample mnist-cgan --label 7 -o seven.png"""
     drawn = {"n": n, "seed": seed, "truncation": truncation, "temperature": temperature}
     fields = {**drawn, "label": label, "text": text, "steps": steps, "sampler": sampler, "guidance": guidance}
-    given = {name: value for name, value in fields.items() if value is not None}
-    _fetch(f"{server}/v1/sample/{model}", given, {}, out, key)
+    _fetch(f"{server}/v1/sample/{model}", _given(fields), {}, out, key)
 
 
 @app.command()
@@ -57,7 +56,7 @@ def translate(
     out: Out = Path("out.png"),
     direction: Annotated[str | None, typer.Option(help="AtoB or BtoA; the model's first if absent")] = None,
     fit: Annotated[
-        str | None, typer.Option(help="contain, cover, stretch or tile: answer at the picture's own size")
+        str | None, typer.Option(help="contain, cover, stretch, tile or native: answer at the picture's own size")
     ] = None,
     side: Annotated[int | None, typer.Option(help="with --fit: the answer's longer side, in pixels")] = None,
     cycle: Annotated[bool, typer.Option("--cycle", help="the way back beside it, and where that is off")] = False,
@@ -81,16 +80,80 @@ def translate(
         "target": target,
         "targets": targets,
     }
-    given = {name: value for name, value in fields.items() if value is not None}
     ways = {"cycle": True, "heat_map": True} if cycle else {}
     files = {"image": image, **({"style_image": style} if style else {})}
-    _fetch(f"{server}/v1/translate/{model}", given | ways, files, out, key)
+    _fetch(f"{server}/v1/translate/{model}", _given(fields) | ways, files, out, key)
+
+
+@app.command()
+def stylize(
+    image: Annotated[Path, typer.Argument(help="the picture to stylize", exists=True, dir_okay=False)],
+    out: Out = Path("out.png"),
+    model: Annotated[
+        str, typer.Option("--model", "-m", help="a model that stylizes pictures")
+    ] = "paintings-fast-style",
+    label: Annotated[str | None, typer.Option(help="a painting that the model knows, for example the-scream")] = None,
+    blend: Annotated[str | None, typer.Option(help="further paintings to mix with it, separated by commas")] = None,
+    style: Annotated[
+        Path | None, typer.Option(help="instead of a label: a picture in whose manner it is to be", exists=True)
+    ] = None,
+    strength: Annotated[float | None, typer.Option(help="how far to go, from 0 to 1; all the way if absent")] = None,
+    steps: Annotated[int | None, typer.Option(help="of a model that takes many")] = None,
+    side: Annotated[int | None, typer.Option(help="the answer's longer side, in pixels")] = None,
+    server: Server = LOCAL,
+    key: Token = None,
+) -> None:
+    """Ask a running Easel for a picture in the manner of a painting: easel stylize cat.jpg --label starry-night
+
+    With --model paintings-adain or paintings-gatys the manner may be that of any picture: --style painting.jpg
+    """
+    fields = {"label": label, "blend": blend, "strength": strength, "steps": steps, "side": side}
+    files = {"image": image, **({"style_image": style} if style else {})}
+    _fetch(f"{server}/v1/stylize/{model}", _given(fields), files, out, key)
+
+
+@app.command()
+def dream(
+    image: Annotated[Path, typer.Argument(help="the picture to begin with", exists=True, dir_okay=False)],
+    out: Out = Path("out.png"),
+    model: Annotated[str, typer.Option("--model", "-m", help="a model that dreams")] = "medley-deepdream",
+    layer: Annotated[str | None, typer.Option(help="whose activations grow; the middle one if absent")] = None,
+    channel: Annotated[int | None, typer.Option(help="the one channel of the layer that grows")] = None,
+    label: Annotated[
+        str | None, typer.Option(help="instead of a layer: a class to dream of, for example zebra")
+    ] = None,
+    guide: Annotated[Path | None, typer.Option(help="a picture of which to dream", exists=True)] = None,
+    octaves: Annotated[int | None, typer.Option(help="sizes at which to dream, from small to large")] = None,
+    steps: Annotated[int | None, typer.Option(help="in each octave")] = None,
+    strength: Annotated[float | None, typer.Option(help="how much a step changes, from 0 to 1")] = None,
+    side: Annotated[int | None, typer.Option(help="the answer's longer side, in pixels")] = None,
+    server: Server = LOCAL,
+    key: Token = None,
+) -> None:
+    """Ask a running Easel for a picture with what a network sees in it: easel dream clouds.jpg --label zebra"""
+    of = {"layer": layer, "channel": channel, "label": label}
+    how = {"octaves": octaves, "steps": steps, "strength": strength, "side": side}
+    files = {"image": image, **({"guide_image": guide} if guide else {})}
+    _fetch(f"{server}/v1/dream/{model}", _given(of | how), files, out, key)
+
+
+@app.command()
+def upscale(
+    image: Annotated[Path, typer.Argument(help="the picture to enlarge", exists=True, dir_okay=False)],
+    out: Out = Path("out.png"),
+    model: Annotated[str, typer.Option("--model", "-m", help="a model that enlarges pictures")] = "sr-edsr",
+    scale: Annotated[int | None, typer.Option(help="2, 3 or 4 times as large; the model's first if absent")] = None,
+    server: Server = LOCAL,
+    key: Token = None,
+) -> None:
+    """Ask a running Easel to enlarge a picture: easel upscale small.jpg -o large.png --scale 2"""
+    _fetch(f"{server}/v1/upscale/{model}", {} if scale is None else {"scale": scale}, {"image": image}, out, key)
 
 
 @app.command()
 def replay(
-    image: Annotated[Path, typer.Argument(help="a PNG that Easel made", exists=True, dir_okay=False)],
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="where the new PNG goes; nowhere if absent")] = None,
+    image: Annotated[Path, typer.Argument(help="a picture that Easel made", exists=True, dir_okay=False)],
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="where the new picture goes, if anywhere")] = None,
     server: Server = LOCAL,
     key: Token = None,
 ) -> None:
@@ -99,6 +162,7 @@ def replay(
     Ends with status 1 if the pixels differ.
     """
     from pictures.composition import difference
+    from pictures.formats import format_of
     from pictures.provenance import NoProvenance, Provenance
 
     try:
@@ -107,7 +171,7 @@ def replay(
         quit_with(f"{image}: {error}")
     if made.had_pictures:
         quit_with(f"{image} was made from other pictures, which it does not hold; ask {made.model} again with those")
-    again = _make_again(server, made, key)
+    again = _make_again(server, made, format_of(image.read_bytes()) or "png", key)
     if out is not None:
         out.write_bytes(again)
     told = difference(image.read_bytes(), again)
@@ -116,7 +180,7 @@ def replay(
     print(f"{made.model} made the same picture again: the pixels are identical")
 
 
-def _make_again(server: str, made: Provenance, key: str | None) -> bytes:
+def _make_again(server: str, made: Provenance, format: str, key: str | None) -> bytes:
     """The image that `made` tells of, made anew by the server; ends the command if the server cannot."""
     import json
 
@@ -127,13 +191,19 @@ def _make_again(server: str, made: Provenance, key: str | None) -> bytes:
             f"and {server} serves {card['weights']['sha256'][:12]}…; only the same weights make the same picture"
         )
     drawn = {} if made.seed is None else {"seed": made.seed}
-    order = {"model": made.model, "task": made.task, "input": {**made.input, **drawn}}
+    output = {"format": format, **({} if made.quality is None else {"quality": made.quality})}
+    order = {"model": made.model, "task": made.task, "input": {**made.input, **drawn}, "output": output}
     headers = {"Content-Type": "application/json", "Prefer": "wait"}
     prediction = json.loads(_ask(f"{server}/v1/predictions", json.dumps(order).encode(), headers, key)[0])
     if prediction["status"] != "succeeded":
         reason = (prediction["error"] or {}).get("detail", prediction["status"])
         quit_with(f"{made.model} did not make it: {reason}")
     return _ask(server + prediction["output"][made.index]["url"], key=key)[0]
+
+
+def _given(fields: Mapping[str, object]) -> dict[str, object]:
+    """The fields that were given."""
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def _fetch(url: str, fields: dict, files: dict[str, Path], out: Path, key: str | None) -> None:

@@ -28,7 +28,7 @@ MATCHERS = {"emoji": "emoji-matcher"}
 TARGET_JUDGES = {"emoji": "emoji-vendor-classifier", "faces": "faces-classifier"}
 """Which of our classifiers tells what a translation was made into."""
 
-PATCH_JUDGES = {"facades": "cifar10-classifier"}
+PATCH_JUDGES = {"facades": "cifar10-classifier", "sr": "cifar10-classifier"}
 """Which of our classifiers judges patches of a data set's images."""
 
 _BATCH = 100

@@ -14,6 +14,7 @@ from evaluation.evaluated import SAMPLES, EvaluatedModel, batched
 from evaluation.faces import face_detection_rate
 from evaluation.fidelity import psnr
 from evaluation.frechet import frechet_distance
+from evaluation.holes import inpainting
 from evaluation.kernel import kernel_distance
 from evaluation.manifold import precision_recall
 from evaluation.parzen import parzen_log_likelihood
@@ -21,6 +22,7 @@ from evaluation.prompts import prompts
 from evaluation.retrieval import WAYS, retrieval, thumbnails
 from evaluation.score import classifier_score
 from evaluation.translations import judged_right, patches, styles, targets, translation
+from evaluation.upscaling import upscaling
 from models.capabilities import (
     LIKELIHOOD,
     BoundScorer,
@@ -220,4 +222,6 @@ FIGURES: tuple[Callable[[EvaluatedModel], Iterator[Metric]], ...] = (
     patches,
     prompts,
     stylization,
+    inpainting,
+    upscaling,
 )

@@ -140,6 +140,7 @@ def import_files(name: str, family: str, files: Mapping[Direction, Path], wishes
         config=config,
         tasks=tasks_of(model),
         image=ImageFormat(height=size, width=size, channels=model.channels),
+        native=model.native,
         domains=dict(zip(("A", "B"), wishes.domains, strict=True)),
         directions=directions_of(model),
         imported=record,

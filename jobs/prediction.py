@@ -83,9 +83,15 @@ class Order(_Value):
 
     @property
     def count(self) -> int:
-        """How many images the model makes for it."""
+        """How many images the model makes for it, or what compares with so many."""
         shown = self.input.get("n") or self.input.get("frames") or 1
-        return shown * self.frame.tiles if self.frame else shown
+        return shown * self.frame.images if self.frame else shown
+
+    @property
+    def shown(self) -> int:
+        """How many pictures its answer has."""
+        made = self.input.get("n") or self.input.get("frames") or 1
+        return made * (3 if self.input.get("heat_map") else 2 if self.input.get("cycle") else 1)
 
     @property
     def pictures(self) -> list[str]:
@@ -95,6 +101,7 @@ class Order(_Value):
             *(self.input.get("images") or []),
             self.input.get("mask"),
             self.input.get("style_image"),
+            self.input.get("guide_image"),
         ]
         return [value.removeprefix(PICTURE_PREFIX) for value in named if value]
 

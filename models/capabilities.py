@@ -9,7 +9,7 @@ Images are [N, C, H, W] float in [-1, 1]. A method whose result takes many passe
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Literal, TypeVar
 
 from torch import Tensor
@@ -114,6 +114,52 @@ class Stylizer(Model):
         """Images to images."""
 
 
+class MultiStyleStylizer(Model):
+    """Remakes any image in the manner of its classes."""
+
+    @abstractmethod
+    def stylize(self, images: Tensor, mixture: Tensor) -> Tensor | Steps:
+        """`mixture` [N, classes] holds the shares of the classes, which add up to 1."""
+
+
+class ArbitraryStylizer(Model):
+    """Remakes any image in the manner of its classes, or of any other picture."""
+
+    @abstractmethod
+    def stylize(self, images: Tensor, mixture: Tensor | None = None, style: Tensor | None = None) -> Tensor | Steps:
+        """One of `mixture`, as above, and pictures `style` [N, C, h, w] is given."""
+
+
+class Dreamer(Model):
+    """Changes an image until more is in it of what a network sees."""
+
+    layers: Mapping[str, int] = {}
+    """Layers that a dream may be of, and their channels."""
+
+    @abstractmethod
+    def dream(
+        self,
+        images: Tensor,
+        layer: str | None = None,
+        channel: int | None = None,
+        labels: Tensor | None = None,
+        guide: Tensor | None = None,
+    ) -> Tensor | Steps:
+        """Of classes, `labels` [N], or of a layer: of all of it, of one channel, or of what it sees in pictures `guide`
+        [N, C, h, w]."""
+
+
+class Upscaler(Model):
+    """Enlarges images."""
+
+    scales: tuple[int, ...] = ()
+    """How many times as large it can make one."""
+
+    @abstractmethod
+    def upscale(self, images: Tensor, scale: int) -> Tensor | Steps:
+        """[N, C, H, W] to [N, C, scale * H, scale * W]; `scale` is one of `scales`."""
+
+
 class Varier(Model):
     """Makes images around one that is given. Of models with codes a variation is noise on the code; this is another."""
 
@@ -123,16 +169,26 @@ class Varier(Model):
 
 
 class Completer(Model):
-    """Fills in what an image lacks."""
+    """Fills in what an image lacks, in one way."""
+
+    hole: int = 0
+    """Side of the square in the middle of an image to which what it fills in is confined; 0: anywhere."""
 
     @abstractmethod
-    def complete(self, images: Tensor, mask: Tensor, noise: Tensor) -> Tensor | Steps:
+    def complete(self, images: Tensor, mask: Tensor) -> Tensor | Steps:
         """Images to whole images; the known pixels are laid over them afterwards.
 
         Args:
             mask: [N, 1, H, W], 1 where an image is to be filled in, else 0.
-            noise: normal, [N, *latent_shape].
         """
+
+
+class SamplingCompleter(Model):
+    """Fills in what an image lacks, in one of many ways."""
+
+    @abstractmethod
+    def complete(self, images: Tensor, mask: Tensor, noise: Tensor) -> Tensor | Steps:
+        """As of a completer; `noise` [N, *latent_shape] is normal."""
 
 
 class Scorer(Model):
@@ -190,8 +246,13 @@ CAPABILITIES: tuple[type[Model], ...] = (
     StyledTranslator,
     TargetTranslator,
     Stylizer,
+    MultiStyleStylizer,
+    ArbitraryStylizer,
+    Dreamer,
+    Upscaler,
     Varier,
     Completer,
+    SamplingCompleter,
     Scorer,
     BoundScorer,
     Classifier,
@@ -236,3 +297,13 @@ def readers(model: Model) -> list[Callable[[Tensor], Tensor]]:
 def directions_of(model: Model) -> tuple[Direction, ...]:
     """The directions of a translator between two domains; none of another model."""
     return model.directions if isinstance(model, Translator | StyledTranslator) else ()
+
+
+def scales_of(model: Model) -> tuple[int, ...]:
+    """The scales of an upscaler; none of another model."""
+    return model.scales if isinstance(model, Upscaler) else ()
+
+
+def layers_of(model: Model) -> dict[str, int]:
+    """The layers of a dreamer, and their channels; none of another model."""
+    return dict(model.layers) if isinstance(model, Dreamer) else {}

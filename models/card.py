@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from pictures.formats import ImageFormat
+from pictures.framing import Native
 
 CARD_FILE = "card.json"
 WEIGHTS_FILE = "model.safetensors"
@@ -43,6 +44,8 @@ class Task(StrEnum):
     VARY = "vary"
     TRAVERSE = "traverse"
     STYLIZE = "stylize"
+    DREAM = "dream"
+    UPSCALE = "upscale"
     INPAINT = "inpaint"
     ENCODE = "encode"
     SCORE = "score"
@@ -147,11 +150,16 @@ class Card(_Record):
     config: dict[str, Any]
     tasks: dict[Task, tuple[str, ...]]
     image: ImageFormat = Field(description="of the pictures it makes, and of the pictures it takes")
+    native: Native | None = Field(None, description="of the pictures that it takes at their own size, if it does")
+    scales: tuple[int, ...] = Field((), description="how many times as large it can make a picture")
     latent: tuple[int, ...] = Field((), description="shape of the latent that an image is made from; empty: none")
     normalisation: Literal["uint8 / 127.5 - 1"] = "uint8 / 127.5 - 1"
     classes: tuple[str, ...] = ()
     attributes: dict[str, Attribute] = Field(
         default_factory=dict, description="inputs of its own: codes, and directions of the latent that were found"
+    )
+    layers: dict[str, int] = Field(
+        default_factory=dict, description="layers of its network that a dream may be of, and their channels"
     )
     domains: dict[DomainLetter, str] = Field(default_factory=dict, description="what A and B stand for")
     directions: tuple[Direction, ...] = ()

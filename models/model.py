@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from models.attributes import LatentAttribute
 from models.card import Task
+from pictures.framing import Native
 
 Batch = Mapping[str, Tensor]
 """Training data by name: `images` [N,C,H,W] in [-1, 1] and `labels` [N]; or `a` and `b` for two domains or a pair."""
@@ -86,6 +87,8 @@ class Model(nn.Module, ABC):
     exportable: bool = True
     """Whether it is worth a try to say its tasks in ONNX."""
     classes: int = 0
+    native: Native | None = None
+    """The pictures that it takes at their own size, if it is made of convolutions alone."""
     attributes: Mapping[str, LatentAttribute] = {}
     """What can be set of an image by an input of its own, by the input's name."""
     options: Mapping[Task, tuple[str, ...]] = {}

@@ -3,38 +3,77 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
+import math
+import struct
+import warnings
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import BinaryIO, Literal
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from pictures import png
+from pictures import colour, png, png_chunks
 from pictures.formats import Animated, Format, ImageFormat
-from pictures.framing import Fit, Frame
+from pictures.framing import Frame, Framing
+from pictures.provenance import CHUNK, Provenance
 
 Image.MAX_IMAGE_PIXELS = None  # `decode` judges sizes itself, by the limit that it is given
 
+try:  # an optional extra
+    import pillow_heif
+
+    pillow_heif.register_heif_opener(thumbnails=False)
+    _HEIF = ("HEIF",)
+except ImportError:
+    _HEIF = ()
+
 _ORIENTATION, _ON_ITS_SIDE = 0x0112, (5, 6, 7, 8)
 """EXIF's tag, and its values for pictures whose width and height are to be exchanged."""
+_PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0
+"""TIFF's tag for what its samples mean, and its value where 0 is white."""
 
-READABLE = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
+READABLE = ("PNG", "JPEG", "WEBP", "AVIF", "GIF", "BMP", "TIFF", *_HEIF)
+
+_MAGIC = {
+    "PNG": (0, (png_chunks.SIGNATURE,)),
+    "JPEG": (0, (b"\xff\xd8\xff",)),
+    "WebP": (8, (b"WEBP",)),
+    "GIF": (0, (b"GIF87a", b"GIF89a")),
+    "BMP": (0, (b"BM",)),
+    "TIFF": (0, (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")),
+    "AVIF": (4, (b"ftypavif", b"ftypavis")),
+    "HEIC": (4, tuple(b"ftyp" + brand for brand in (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1"))),
+}
+"""Where the first bytes of each kind of file say what it is, and how."""
+
+FULL_CHROMA = 90
+"""The quality from which on a file keeps its colours at full resolution."""
+
+_SHRINKS = 8
+"""By how much a decoder of JPEG can scale each side down while it reads."""
+
+Reason = Literal["not_an_image", "truncated", "too_large", "not_readable"]
 
 
 class BadPicture(ValueError):
-    """Bytes that are no usable picture. `reason` tells the kinds apart: `not_an_image`, `truncated` or `too_large`."""
+    """Bytes that are no usable picture. `reason` tells the kinds apart:
 
-    def __init__(self, reason: Literal["not_an_image", "truncated", "too_large"], detail: str):
+    `not_an_image`: of no kind that is known; `not_readable`: of one that is not read here; `truncated`: broken;
+    `too_large`: too many pixels.
+    """
+
+    def __init__(self, reason: Reason, detail: str):
         super().__init__(detail)
-        self.reason = reason
+        self.reason: Reason = reason
 
 
 def decode(data: bytes, wanted: ImageFormat, max_pixels: int) -> np.ndarray:
-    """An uploaded picture as a model wants it: upright, opaque, in its mode, its centre scaled to the model's size.
+    """An uploaded picture as a model wants it: upright, opaque, sRGB, its centre scaled to the model's size.
 
-    EXIF orientation is applied, transparency is laid over white, palettes and 16-bit samples are converted, and of an
-    animation the first frame is taken. The size is read from the header, so nothing above `max_pixels` is decoded.
+    EXIF orientation is applied, colours are converted (`pictures.colour`), transparency is laid over white, palettes
+    and 16-bit samples are converted, and of an animation the first frame is taken. The size is read from the header,
+    so nothing above `max_pixels` is decoded; a JPEG may have more, as long as it can be decoded at a fraction of them.
 
     Returns:
         uint8 [height, width, channels].
@@ -42,40 +81,26 @@ def decode(data: bytes, wanted: ImageFormat, max_pixels: int) -> np.ndarray:
     Raises:
         BadPicture: not a picture, broken, or larger than `max_pixels`.
     """
-    picture = _open(io.BytesIO(data), max_pixels)
-    size = wanted.width, wanted.height
-    return _fitted(picture, wanted, size, cropped=True)
+    opened = _Opened(io.BytesIO(data), max_pixels)
+    return _fitted(opened, wanted, (wanted.width, wanted.height), cropped=True)
 
 
-def decode_framed(
-    data: bytes, wanted: ImageFormat, max_pixels: int, fit: Fit, side: int | None, answers: int = 1
-) -> tuple[np.ndarray, Frame]:
+def decode_framed(data: bytes, wanted: ImageFormat, max_pixels: int, framing: Framing) -> tuple[np.ndarray, Frame]:
     """The same of a picture that is to come back at its own size: its pixels as `Frame.cut` takes them, and the frame.
 
     Raises:
         BadPicture: as `decode`.
-        TooManyTiles: it is too large for `tile`.
+        TooLargePicture: it would take more work than one may; told from its header, before it is decoded.
     """
-    picture = _open(io.BytesIO(data), max_pixels)
-    with _breakage_told():
-        turned = picture.getexif().get(_ORIENTATION, 1) in _ON_ITS_SIDE
-    size = picture.size[::-1] if turned else picture.size
-    frame = Frame.of(size, (wanted.width, wanted.height), fit, side, answers)
-    return _fitted(picture, wanted, frame.inner, cropped=fit == "cover"), frame
-
-
-def _fitted(picture: Image.Image, wanted: ImageFormat, size: tuple[int, int], cropped: bool) -> np.ndarray:
-    """Upright, opaque, in the model's mode and of a size; `cropped` keeps the aspect of its centre."""
-    with _breakage_told():
-        # JPEG can be decoded at a fraction of its size, which bounds time and memory for photographs.
-        picture.draft(None, (max(size) * 2, max(size) * 2))
-        picture = ImageOps.exif_transpose(picture)
-        picture = _opaque(picture).convert(wanted.mode)
-    if cropped:
-        fitted = ImageOps.fit(picture, size, Image.Resampling.BICUBIC)
-    else:
-        fitted = picture.resize(size, Image.Resampling.BICUBIC)
-    return np.asarray(fitted).reshape(size[1], size[0], wanted.channels)
+    opened = _Opened(io.BytesIO(data), max_pixels)
+    frame = framing.frame(opened.size, (wanted.width, wanted.height))
+    pixels = _fitted(opened, wanted, frame.inner, cropped=frame.fit == "cover")
+    if framing.transparent and opened.alpha is not None and wanted.channels == 3:
+        alpha = np.asarray(opened.alpha.resize(frame.inner, Image.Resampling.BICUBIC))
+        if alpha.min() < 255:
+            frame = frame.model_copy(update={"alpha": True})
+            pixels = np.concatenate([pixels, alpha[:, :, None]], axis=2)
+    return pixels, frame
 
 
 def inspect(file: BinaryIO, max_pixels: int) -> tuple[int, int, str]:
@@ -84,88 +109,237 @@ def inspect(file: BinaryIO, max_pixels: int) -> tuple[int, int, str]:
     Raises:
         BadPicture: not a picture, broken, or larger than `max_pixels`.
     """
-    picture = _open(file, max_pixels)
-    width, height = picture.size
-    with _breakage_told():
-        picture.draft(None, (1, 1))
-        picture.load()
-    return width, height, Image.MIME[picture.format]
+    opened = _Opened(file, max_pixels)
+    width, height = opened.size
+    media_type = Image.MIME[opened.kind]
+    opened.load((1, 1))
+    return width, height, media_type
 
 
-def _open(file: BinaryIO, max_pixels: int) -> Image.Image:
-    try:
-        picture = Image.open(file, formats=READABLE)
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError):
-        raise BadPicture("not_an_image", f"not a picture in a known format ({', '.join(READABLE)})") from None
-    width, height = picture.size
-    if width * height > max_pixels:
-        raise BadPicture("too_large", f"{width} x {height} pixels exceed the limit of {max_pixels:,} pixels")
-    return picture
+class _Opened:
+    """A picture whose header has been read, and nothing else."""
+
+    def __init__(self, file: BinaryIO, max_pixels: int):
+        """
+        Raises:
+            BadPicture: not a picture of a kind that is read, or too large.
+        """
+        head = file.read(16)
+        file.seek(0)
+        self._pixels = None
+        if head.startswith(png_chunks.SIGNATURE):
+            self._pixels = png_chunks.Pixels(file)
+            file = io.BufferedReader(self._pixels)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # Pillow's remarks on metadata that it skips
+                self._picture = Image.open(file, formats=READABLE)
+        except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError, struct.error, OverflowError):
+            raise _unreadable(head) from None
+        self._max_pixels = max_pixels
+        self.alpha: Image.Image | None = None
+        """How opaque its pixels are, once they are loaded, if any may be transparent."""
+        self.kind = self._picture.format or ""
+        """Pillow's name of the file's format."""
+        width, height = self._picture.size
+        if width * height > max_pixels * (_SHRINKS**2 if self._shrinks else 1):
+            raise BadPicture("too_large", f"{width} x {height} pixels exceed the limit of {max_pixels:,} pixels")
+        with _breakage_told():
+            self.size = self._upright_size()
+
+    @property
+    def _shrinks(self) -> bool:
+        """Whether it is decoded at a fraction of its size where that is enough; a progressive JPEG is held whole."""
+        return self.kind == "JPEG" and not self._picture.info.get("progressive")
+
+    def _upright_size(self) -> tuple[int, int]:
+        """Width and height when it is turned as it is to be seen."""
+        size = self._picture.size
+        if self.kind in ("TIFF", "AVIF", "HEIF"):  # their readers turn them, and tell the size that they then have
+            return size
+        turned = self._picture.getexif().get(_ORIENTATION, 1) in _ON_ITS_SIDE
+        return size[::-1] if turned else size
+
+    def load(self, size: tuple[int, int]) -> Image.Image:
+        """Its pixels as RGB or L of sRGB: upright, opaque, of `size` at least if it has that many.
+
+        Raises:
+            BadPicture: it is broken, or says its colours in a way that is not read.
+        """
+        picture = self._picture
+        with _breakage_told():
+            # JPEG can be decoded at a fraction of its size, which bounds time and memory for photographs.
+            picture.draft(None, size)
+            if picture.size[0] * picture.size[1] > self._max_pixels:
+                picture.draft(None, self._within())
+            white_is_zero = getattr(picture, "tag_v2", {}).get(_PHOTOMETRIC) == _WHITE_IS_ZERO
+            picture.load()
+            picture = ImageOps.exif_transpose(picture)
+            info = dict(self._picture.info)
+            flat = _eight_bits(picture, white_is_zero)
+            flat.info = info
+            if flat.has_transparency_data:
+                self.alpha = flat.convert("RGBA").getchannel("A")
+            colours = colour.to_srgb(_plain(flat), self._pixels.cicp if self._pixels else None)
+            return colours if self.alpha is None else _over_white(colours, self.alpha)
+
+    def _within(self) -> tuple[int, int]:
+        """The size at which a large JPEG keeps to the limit of pixels."""
+        width, height = self._picture.size
+        scale = math.ceil(math.sqrt(width * height / self._max_pixels))
+        return width // scale, height // scale
+
+
+def _fitted(opened: _Opened, wanted: ImageFormat, size: tuple[int, int], cropped: bool) -> np.ndarray:
+    """In the model's mode and of a size; `cropped` keeps the aspect of its centre."""
+    picture = opened.load((max(size) * 2, max(size) * 2)).convert(wanted.mode)
+    if cropped:
+        fitted = ImageOps.fit(picture, size, Image.Resampling.BICUBIC)
+    else:
+        fitted = picture.resize(size, Image.Resampling.BICUBIC)
+    return np.asarray(fitted).reshape(size[1], size[0], wanted.channels)
+
+
+def _unreadable(head: bytes) -> BadPicture:
+    """Why a file that no decoder takes is none, by its first bytes."""
+    if not head:
+        return BadPicture("not_an_image", "the file is empty")
+    kind = next((kind for kind, (at, magics) in _MAGIC.items() if head[at:].startswith(magics)), None)
+    if kind == "HEIC" and not _HEIF:
+        return BadPicture("not_readable", "HEIC is not read here; save the picture as JPEG or PNG")
+    if kind is None:
+        return BadPicture("not_an_image", f"not a picture in a known format ({', '.join(READABLE)})")
+    return BadPicture("truncated", f"the {kind} file is broken or truncated")
 
 
 @contextmanager
 def _breakage_told() -> Iterator[None]:
     """Whatever a decoder raises over a broken file is a `BadPicture`."""
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except BadPicture:
+        raise
+    except colour.UnknownColours as error:
+        raise BadPicture("not_readable", str(error)) from None
     except (
         OSError,
         SyntaxError,
         ValueError,
         EOFError,
         IndexError,
+        KeyError,
         ZeroDivisionError,
         TypeError,
         AttributeError,
+        OverflowError,
+        struct.error,
     ) as error:
         raise BadPicture("truncated", f"the picture is broken or truncated: {error}") from None
 
 
-def _opaque(picture: Image.Image) -> Image.Image:
-    """8-bit RGB or L, transparency laid over white."""
-    if picture.mode.startswith("I;16") or picture.mode == "I":
-        return Image.fromarray(
-            (np.asarray(picture).astype(np.float32) / 65535 * 255).round().clip(0, 255).astype(np.uint8)
-        )
+def _eight_bits(picture: Image.Image, white_is_zero: bool) -> Image.Image:
+    """The picture with 8 bits a channel, in a mode that Pillow can convert.
+
+    Raises:
+        BadPicture: samples of a depth whose range nobody says.
+    """
+    if picture.mode.startswith("I;16"):
+        samples = np.asarray(picture)
+        if white_is_zero:
+            samples = 65535 - samples
+        return Image.fromarray((samples.astype(np.float32) / 257).round().astype(np.uint8))
     if picture.mode == "F":
-        return Image.fromarray(np.asarray(picture).clip(0, 255).astype(np.uint8))
-    if picture.has_transparency_data:
-        picture = picture.convert("RGBA")
-        backdrop = Image.new("RGBA", picture.size, (255, 255, 255, 255))
-        return Image.alpha_composite(backdrop, picture).convert("RGB")
-    return picture.convert("RGB")
+        samples = np.asarray(picture)
+        if not (np.isfinite(samples).all() and samples.min() >= 0 and samples.max() <= 1):
+            raise BadPicture("not_readable", "32-bit float samples are read from 0 to 1 only; save it with 8 bits")
+        return Image.fromarray((samples * 255).round().astype(np.uint8))
+    if picture.mode == "I":
+        raise BadPicture("not_readable", "samples of 32-bit integers are not read; save it with 8 or 16 bits")
+    return picture
+
+
+def _plain(picture: Image.Image) -> Image.Image:
+    """The picture without transparency, in a mode that colours are converted from."""
+    info = picture.info
+    if picture.mode in ("1", "LA", "La"):
+        picture = picture.convert("L")
+    elif picture.mode not in ("L", "RGB", "CMYK", "LAB"):
+        picture = picture.convert("RGB")
+    picture.info = info
+    return picture
+
+
+def _over_white(picture: Image.Image, alpha: Image.Image) -> Image.Image:
+    """RGB, with white where it is transparent."""
+    return Image.composite(picture.convert("RGB"), Image.new("RGB", picture.size, "white"), alpha)
 
 
 def encode(
-    pixels: np.ndarray, format: Format = "png", quality: int = 90, texts: Mapping[str, str] | None = None
+    pixels: np.ndarray,
+    format: Format = "png",
+    quality: int = 90,
+    made: Provenance | None = None,
+    replayable: bool = True,
 ) -> bytes:
-    """uint8 [H, W, 1 or 3] -> bytes of an image file, the same bytes for the same arguments.
+    """uint8 [H, W, 1, 3 or 4] -> bytes of an image file, the same bytes for the same arguments; a jpg lies over white.
 
-    `quality` (1 to 100) counts for jpg, webp and avif; `texts` become text chunks of a png, and are left out elsewhere.
+    Args:
+        quality: 1 to 100, for jpg, webp and avif. From `FULL_CHROMA` on, jpg and avif keep colour at full resolution
+            (what webp loses is always at half of it).
+        made: what is written into the file of how it came about.
+        replayable: whether that is enough to make it again.
     """
+    if made is not None and format != "png":
+        made = made.model_copy(update={"quality": quality})
+    xmp = made.xmp(replayable and format != "png") if made else None
     if format == "png":
-        return png.write(pixels, texts)
-    picture = _image(pixels)
-    buffer = io.BytesIO()
+        return png.write(pixels, {CHUNK: made.text} if made and replayable else None, xmp)
+    picture, buffer = _image(pixels), io.BytesIO()
+    marked = {"xmp": xmp} if xmp else {}
     if format == "jpg":
-        picture.save(buffer, "JPEG", quality=quality)
+        if picture.mode == "RGBA":
+            picture = _over_white(picture.convert("RGB"), picture.getchannel("A"))
+        subsampling = "4:4:4" if quality >= FULL_CHROMA else "4:2:0"
+        picture.save(buffer, "JPEG", quality=quality, subsampling=subsampling, **marked)
     elif format == "webp":
-        picture.save(buffer, "WEBP", quality=quality, method=2)
+        picture.save(buffer, "WEBP", quality=quality, method=2, **marked)
     else:
-        picture.save(buffer, "AVIF", quality=quality, speed=8, max_threads=1)
+        subsampling = "4:4:4" if quality >= FULL_CHROMA else "4:2:0"
+        picture.save(buffer, "AVIF", quality=quality, speed=8, max_threads=1, subsampling=subsampling, **marked)
     return buffer.getvalue()
 
 
-def animate(frames: Sequence[np.ndarray], format: Animated = "webp", fps: float = 8, quality: int = 90) -> bytes:
+def animate(
+    frames: Sequence[np.ndarray],
+    format: Animated = "webp",
+    fps: float = 8,
+    quality: int = 90,
+    made: Provenance | None = None,
+) -> bytes:
     """uint8 [H, W, 1 or 3] each -> bytes of an animation without end. Equal neighbours are stored as one longer frame.
 
-    A GIF counts time in hundredths of a second and has 256 colours; `quality` (1 to 100) counts for webp.
+    A GIF counts time in hundredths of a second and has 256 colours; `quality` (1 to 100) counts for webp. Of what
+    `made` the first frame, the animation tells model and weights.
     """
     first, *rest = [_image(pixels) for pixels in frames]
-    buffer = io.BytesIO()
-    options = {"quality": quality, "method": 2} if format == "webp" else {}
+    buffer, xmp = io.BytesIO(), made.xmp(replayable=False) if made else b""
+    options = {"quality": quality, "method": 2, "xmp": xmp} if format == "webp" else {}
     first.save(buffer, format.upper(), save_all=True, append_images=rest, duration=round(1000 / fps), loop=0, **options)
-    return buffer.getvalue()
+    data = buffer.getvalue()
+    return _marked_gif(data, xmp) if xmp and format == "gif" else data
+
+
+def _marked_gif(data: bytes, xmp: bytes) -> bytes:
+    """A GIF with an XMP packet behind its header, in XMP's application extension (ISO 16684-3, 2.2.1).
+
+    Its trailer counts down, so that a reader that takes the packet for blocks ends at the same place.
+    """
+    table = 3 * 2 ** ((data[10] & 7) + 1) if data[10] & 0x80 else 0
+    trailer = b"\x01" + bytes(range(255, -1, -1)) + b"\0"
+    at = 13 + table
+    return data[:at] + b"\x21\xff\x0bXMP DataXMP" + xmp + trailer + data[at:]
 
 
 def _image(pixels: np.ndarray) -> Image.Image:

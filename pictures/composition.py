@@ -30,6 +30,61 @@ def difference(one: bytes, other: bytes) -> str | None:
     return f"{np.count_nonzero(apart):,} of {apart.size:,} values differ, by up to {apart.max()} of 255"
 
 
+MAX_SHEET = 2**24
+"""Most pixels of a sheet or an animation: 50 MB of memory while it is made."""
+
+_LONGEST: dict[str, int] = {"png": 2**31 - 1, "jpg": 65_535, "webp": 16_383, "avif": 65_535, "gif": 65_535}
+"""Longest side that each format can have, in pixels."""
+
+
+class TooLargeForSheet(ValueError):
+    """Pictures that make no sheet of a format; the message says what would go."""
+
+
+def grid_size(count: int, width: int, height: int, gap: int = 2) -> tuple[int, int]:
+    """Width and height of the `grid` of so many pictures of one size."""
+    columns = math.ceil(math.sqrt(count))
+    rows = math.ceil(count / columns)
+    return columns * (width + gap) - gap, rows * (height + gap) - gap
+
+
+def require_sheet(count: int, width: int, height: int, format: str) -> None:
+    """
+    Args:
+        format: of the file that the `grid` of `count` pictures is to be.
+
+    Raises:
+        TooLargeForSheet: it would have more pixels than are made, or a longer side than the format can have.
+    """
+    if _fits(count, width, height, format):
+        return
+    wide, high = grid_size(count, width, height)
+    fitting = next((fewer for fewer in range(count - 1, 0, -1) if _fits(fewer, width, height, format)), 0)
+    instead = f"up to {fitting} fit on one; " if fitting > 1 else ""
+    raise TooLargeForSheet(
+        f"a sheet of {count} pictures of {width} x {height} would have {wide} x {high} pixels, which is too many for "
+        f"one {format} file; {instead}ask for Accept: application/zip or application/json, or for a smaller `side`"
+    )
+
+
+def require_animation(count: int, width: int, height: int, format: str) -> None:
+    """
+    Raises:
+        TooLargeForSheet: the frames of an animation would have too many pixels together, or for the format.
+    """
+    if count * width * height <= MAX_SHEET and max(width, height) <= _LONGEST[format]:
+        return
+    raise TooLargeForSheet(
+        f"{count} frames of {width} x {height} are too many pixels for one animation; up to "
+        f"{max(MAX_SHEET // (width * height), 0)} frames fit, or ask for Accept: application/zip"
+    )
+
+
+def _fits(count: int, width: int, height: int, format: str) -> bool:
+    wide, high = grid_size(count, width, height)
+    return max(wide, high) <= _LONGEST[format] and wide * high <= MAX_SHEET
+
+
 def grid(pictures: Sequence[np.ndarray], columns: int | None = None, gap: int = 2) -> np.ndarray:
     """Pictures of one size side by side on white, row by row; as square as can be unless `columns` is given."""
     columns = columns or math.ceil(math.sqrt(len(pictures)))

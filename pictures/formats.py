@@ -15,7 +15,20 @@ MEDIA_TYPES: dict[Format, str] = {
     "avif": "image/avif",
 }
 
+LOSSY: frozenset[Format | None] = frozenset({"jpg", "webp", "avif"})
+"""Formats that lose some of a picture each time that it is written."""
 Animated = Literal["webp", "gif"]
+
+
+def format_of(data: bytes) -> Format | None:
+    """The format of an image file among those that are written here, by its first bytes."""
+    if data.startswith(b"\x89PNG"):
+        return "png"
+    if data.startswith(b"\xff\xd8"):
+        return "jpg"
+    if data[8:12] == b"WEBP":
+        return "webp"
+    return "avif" if data[4:12] == b"ftypavif" else None
 
 
 class ImageFormat(BaseModel):

@@ -19,12 +19,16 @@ except ImportError:
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _NONE, _UP = 0, 2
-_COLOUR_TYPES = {1: 0, 3: 2}
-"""By channels: greyscale and truecolour."""
+_COLOUR_TYPES = {1: 0, 3: 2, 4: 6}
+"""By channels: greyscale, truecolour, and truecolour with alpha."""
+_XMP = b"XML:com.adobe.xmp\0\0\0\0\0"
+"""Begins the iTXt chunk of an XMP packet (ISO 16684-3, 3.4.7): not compressed, of no language."""
 
 
-def write(pixels: np.ndarray, texts: Mapping[str, str] | None = None, level: int = 1) -> bytes:
-    """uint8 [H, W, 1 or 3] -> the bytes of a PNG file, with `texts` as its text chunks.
+def write(
+    pixels: np.ndarray, texts: Mapping[str, str] | None = None, xmp: bytes | None = None, level: int = 1
+) -> bytes:
+    """uint8 [H, W, 1, 3 or 4] -> the bytes of a PNG file, with `texts` as its text chunks and an XMP packet.
 
     Args:
         level: of compression, 0 to 3.
@@ -32,6 +36,8 @@ def write(pixels: np.ndarray, texts: Mapping[str, str] | None = None, level: int
     height, width, channels = pixels.shape
     header = struct.pack(">IIBBBBB", width, height, 8, _COLOUR_TYPES[channels], 0, 0, 0)
     parts = [_SIGNATURE, _chunk(b"IHDR", header)]
+    if xmp:
+        parts.append(_chunk(b"iTXt", _XMP + xmp))
     parts += [_text(keyword, text) for keyword, text in (texts or {}).items()]
     parts += [_chunk(b"IDAT", compress(_filtered(pixels), level)), _chunk(b"IEND", b"")]
     return b"".join(parts)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import io
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import onnxruntime
@@ -13,12 +14,18 @@ import torch
 from torch import Tensor, nn
 
 from models.model import Model
+from pictures.framing import Native
 from tasks.operation import Operation, Rows
 
 TOLERANCE = 1e-4
 """How far, in images of [-1, 1], a compiled task may be from eager torch: a fiftieth of a step between two pixels."""
 _CHECKED = (1, 3)
 """Batch sizes at which that is looked at."""
+
+_LARGE = 3 * 2**16
+"""Numbers of an image after which the memory of its pass is given back."""
+_GIVE_BACK = onnxruntime.RunOptions()
+_GIVE_BACK.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
 
 Compiled = Callable[[dict[str, Tensor]], Tensor]
 
@@ -41,28 +48,39 @@ def compile(model: Model, operation: Operation, rows: Rows, threads: int) -> Com
         raise CannotCompile("there is no network in it")
     call = _Call(model, operation, rows).eval()
     names = list(rows.tensors)
+    native = model.native if "images" in rows.tensors else None
     if not isinstance(call(*_first(rows, 1)), Tensor):
         raise CannotCompile("it takes many steps")
     try:
-        session = _session(_exported(call, _first(rows, 2)), threads)
+        session = _session(_exported(call, _first(rows, 2), native is not None), threads, native is not None)
     except Exception as error:  # the exporter raises whatever it meets
         raise CannotCompile(f"ONNX cannot say it: {str(error).splitlines()[0]}") from error
     taken = {given.name for given in session.get_inputs()}
 
     def run(tensors: dict[str, Tensor]) -> Tensor:
         given = {name: tensor.numpy() for name, tensor in tensors.items() if name in taken}
-        return torch.from_numpy(session.run(None, given)[0])
+        options = _GIVE_BACK if native and tensors["images"][0].numel() > _LARGE else None
+        return torch.from_numpy(session.run(None, given, options)[0])
 
-    for count in _CHECKED:
-        some = _first(rows, count)
+    checked = [(f"in a batch of {count}", _first(rows, count)) for count in _CHECKED]
+    if native is not None:
+        checked.append(("at another size", _first(_larger(rows, native), 1)))
+    for told, some in checked:
         try:
             made = run(dict(zip(names, some, strict=True)))
         except Exception as error:  # a size that tracing has fixed
-            raise CannotCompile(f"it fails in a batch of {count}") from error
+            raise CannotCompile(f"it fails {told}") from error
         apart = (made - call(*some)).abs().max()
         if not apart <= TOLERANCE:
-            raise CannotCompile(f"its images are off by up to {apart:.1e} in a batch of {count}")
+            raise CannotCompile(f"its images are off by up to {apart:.1e} {told}")
     return run
+
+
+def _larger(rows: Rows, native: Native) -> Rows:
+    """The rows with larger images, higher by less than they are wider."""
+    margins = (0, 2 * native.multiple, 0, native.multiple)
+    images = nn.functional.pad(rows.tensors["images"], margins, mode="replicate")
+    return replace(rows, tensors={**rows.tensors, "images": images})
 
 
 class _Call(nn.Module):
@@ -81,26 +99,30 @@ def _first(rows: Rows, count: int) -> tuple[Tensor, ...]:
     return tuple(tensor[:count] for tensor in rows.tensors.values())
 
 
-def _exported(call: _Call, example: tuple[Tensor, ...]) -> bytes:
+def _exported(call: _Call, example: tuple[Tensor, ...], any_size: bool) -> bytes:
     """By the exporter that traces: it takes a tenth of the time of the one that captures graphs."""
-    buffer, batch = io.BytesIO(), {0: "batch"}
+    buffer = io.BytesIO()
+    axes = {name: {0: "batch"} for name in (*call.names, "result")}
+    if any_size:
+        axes |= {"images": {0: "batch", 2: "height", 3: "width"}, "result": {0: "batch", 2: "rows", 3: "columns"}}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(
             call,
             example,
-            buffer,
+            buffer,  # pyright: ignore[reportArgumentType]  # declared to be a path; this exporter writes to any file
             input_names=call.names,
             output_names=["result"],
-            dynamic_axes=dict.fromkeys([*call.names, "result"], batch),
+            dynamic_axes=axes,
             dynamo=False,
         )
     return buffer.getvalue()
 
 
-def _session(graph: bytes, threads: int) -> onnxruntime.InferenceSession:
+def _session(graph: bytes, threads: int, any_size: bool) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     options.log_severity_level = 3
+    options.enable_mem_pattern = not any_size  # a plan of memory for each size that ever came would be kept
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # idle threads leave the cores to others
     return onnxruntime.InferenceSession(graph, options, ["CPUExecutionProvider"])

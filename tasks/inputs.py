@@ -3,27 +3,39 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Annotated, Any, Generic, Literal, TypeVar, overload
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, create_model, model_validator
 
 from models.card import DOMAIN_LETTERS, SOURCE_AND_TARGET, Card, Direction, Domain, Task
-from models.sampling_defaults import DEFAULT_GUIDANCE, DEFAULT_SAMPLER, DEFAULT_STEPS
+from models.sampling_defaults import (
+    ASCENT_STEPS,
+    DEFAULT_GUIDANCE,
+    DEFAULT_OCTAVES,
+    DEFAULT_SAMPLER,
+    DEFAULT_STEPS,
+    DESCENT_STEPS,
+)
 from models.text import words
-from pictures.framing import MAX_SIDE, Fit
+from pictures.framing import FITS, MAX_SIDE, Fit, Framing
 
 MAX_SEED = 2**53 - 1
 """The largest integer that JSON and JavaScript hold exactly."""
 MAX_IMAGES = 64
 """Most images of one prediction."""
 MAX_STEPS = 250
-"""Most noise levels of a diffusion model."""
+"""Most noise levels of a diffusion model, or steps along a gradient."""
+MAX_BLEND = 16
+"""Most classes that are mixed with one."""
+MAX_OCTAVES = 10
 MAX_TEXT = 200
 """Most characters of a text."""
 MAX_LATENT = 1000
 """Largest absolute value of a latent's numbers."""
+
+Choice = TypeVar("Choice", str, int)
 
 Value = TypeVar("Value")
 Other = TypeVar("Other")
@@ -63,9 +75,9 @@ class Inputs(BaseModel):
         """The value of an attribute of the model's own (`Card.attributes`), if it is given."""
         return self._value(name)
 
-    def only(self, names: Iterable[str]) -> dict[str, Any]:
-        """The values of some inputs, by name."""
-        return {name: self._value(name) for name in names}
+    def values(self, names: Iterable[str]) -> list[Any]:
+        """The values of some inputs by name, None where there is none."""
+        return [self._value(name) for name in names]
 
     def given(self, names: Iterable[str]) -> list[str]:
         """Those of the names that have a value."""
@@ -73,6 +85,11 @@ class Inputs(BaseModel):
 
     def _value(self, name: str) -> Any:
         return getattr(self, name, None) if name in type(self).model_fields else None
+
+
+def _optional(kind: Any) -> Any:
+    """The type or None. `Annotated` and `Literal` are no types to a type checker, which has no `|` for them."""
+    return kind | None
 
 
 def _label_of(card: Card) -> Callable[[int | str], int]:
@@ -91,9 +108,9 @@ def _label_of(card: Card) -> Callable[[int | str], int]:
     return check
 
 
-def _names_or_indices(card: Card) -> list[dict[str, Any]]:
+def _names_or_indices(card: Card) -> list[JsonValue]:
     return [
-        {"type": "string", "enum": list(card.classes)},
+        {"type": "string", "enum": [*card.classes]},
         {"type": "integer", "minimum": 0, "maximum": len(card.classes) - 1},
     ]
 
@@ -116,17 +133,88 @@ def _direction(card: Card) -> FieldDefinition:
     described = (f"{direction}: {domain(source)} to {domain(target)}" for direction, (source, target) in ends.items())
     kind = Annotated[str, AfterValidator(_one_of(card.directions))]
     return kind, Field(
-        card.directions[0], description="; ".join(described), json_schema_extra={"enum": list(card.directions)}
+        card.directions[0], description="; ".join(described), json_schema_extra={"enum": [*card.directions]}
     )
 
 
-def _one_of(allowed: tuple[str, ...]) -> Callable[[str], str]:
-    def check(value: str) -> str:
+def _one_of(allowed: tuple[Choice, ...]) -> Callable[[Choice], Choice]:
+    def check(value: Choice) -> Choice:
         if value not in allowed:
-            raise ValueError(f"this model takes {' or '.join(allowed)}")
+            raise ValueError(f"this model takes {' or '.join(map(str, allowed))}")
         return value
 
     return check
+
+
+def _fit(card: Card) -> FieldDefinition:
+    """How a picture of another size than the model's goes through it."""
+    described = (
+        "answer at the picture's own size: contain shows the network all of it, cover its centre, stretch all of it "
+        "without its aspect, tile one part after the other"
+    )
+    absent = f"its centre is answered at {card.image.width} x {card.image.height}"
+    if card.native is None:
+        return _optional(Literal[*(fit for fit in FITS if fit != "native")]), Field(
+            None, description=f"{described}; if absent, {absent}"
+        )
+    described += f", native as it is, up to {card.native.limit:,} pixels"
+    absent = "native" if card.native.default else absent
+    return _optional(Literal[*FITS]), Field(None, description=f"{described}; if absent, {absent}")
+
+
+def _scale(card: Card) -> FieldDefinition:
+    allowed: dict[str, JsonValue] = {"enum": [*card.scales]}
+    return Annotated[int, AfterValidator(_one_of(card.scales)), Field(json_schema_extra=allowed)], Field(
+        card.scales[0], description="how many times as large the picture is to be"
+    )
+
+
+def _steps(card: Card) -> FieldDefinition:
+    by_task = {
+        Task.STYLIZE: (DESCENT_STEPS, "steps of gradient descent; more are nearer to the style, and take longer"),
+        Task.DREAM: (ASCENT_STEPS, "steps of gradient ascent in each octave; more dream deeper, and take longer"),
+    }
+    usual = DEFAULT_STEPS, "noise levels on the way, one pass of the network at each"
+    default, description = next((by_task[task] for task in by_task if task in card.tasks), usual)
+    return int, Field(default, ge=1, le=MAX_STEPS, description=description)
+
+
+def _strength(card: Card) -> FieldDefinition:
+    by_task = {
+        Task.STYLIZE: (1.0, "how far to go from the picture's own manner: 0 stays with it, 1 goes all the way"),
+        Task.DREAM: (0.5, "how much a step changes: 0 leaves the picture as it is"),
+    }
+    usual = 0.5, "how far to go from the picture: 0 stays with it, 1 adds as much noise as there is in a sample"
+    default, description = next((by_task[task] for task in by_task if task in card.tasks), usual)
+    return float, Field(default, ge=0, le=1, allow_inf_nan=False, description=description)
+
+
+def _style_image(card: Card) -> FieldDefinition:
+    described = "a picture in whose manner the other is to be" if Task.STYLIZE in card.tasks else _OF_DOMAIN
+    return Picture, Field(description=f"{described}: {_PICTURE}")
+
+
+def _side(card: Card) -> FieldDefinition:
+    fitted = card.native and card.native.default
+    described = "the answer's longer side" if fitted else "with `fit`: the answer's longer side"
+    return int | None, Field(
+        None, ge=8, le=MAX_SIDE, description=f"{described}; the picture's own if absent, up to {MAX_SIDE}"
+    )
+
+
+def _layer(card: Card) -> FieldDefinition:
+    names = tuple(card.layers)
+    kind = Annotated[str, AfterValidator(_one_of(names)), Field(json_schema_extra={"enum": [*names]})]
+    return _optional(kind), Field(
+        None,
+        description="the layer of the network whose activations grow: a low one dreams of textures, a high one of "
+        f"things; {usual_layer(card.layers)} if absent",
+    )
+
+
+def usual_layer(layers: Mapping[str, int]) -> str:
+    """The layer that is dreamt of where none is named: the one in the middle."""
+    return list(layers)[len(layers) // 2]
 
 
 def _readable(text: str) -> str:
@@ -143,6 +231,7 @@ def _latent_of(card: Card) -> Any:
 
 Picture = Annotated[str, Field(json_schema_extra={"contentMediaType": "image/*"})]
 """The media type tells forms, which are built from the schema, to offer a file."""
+_OF_DOMAIN = "a picture of the domain to translate to, whose style is taken"
 _PICTURE = "a picture: a file part of a multipart request, or in JSON a data: URI or upload:<id>"
 
 N = Input[int]("n", lambda card: (int, Field(1, ge=1, le=MAX_IMAGES, description="how many images")))
@@ -168,14 +257,14 @@ SEEDS = Input[list[int]](
 LATENT = Input[list[float]](
     "latent",
     lambda card: (
-        _latent_of(card) | None,
+        _optional(_latent_of(card)),
         Field(None, description="the numbers to make the image from, as an answer with `output.latents` tells them"),
     ),
 )
 LATENTS = Input[list[list[float]]](
     "latents",
     lambda card: (
-        list[_latent_of(card)] | None,
+        _optional(list[_latent_of(card)]),
         Field(None, min_length=2, max_length=8, description="the latents to pass through, each as an answer tells it"),
     ),
 )
@@ -232,15 +321,7 @@ FRAMES = Input[int](
         Field(8, ge=2, le=MAX_IMAGES, description="how many images along the way, both ends included"),
     ),
 )
-STEPS = Input[int](
-    "steps",
-    lambda card: (
-        int,
-        Field(
-            DEFAULT_STEPS, ge=1, le=MAX_STEPS, description="noise levels on the way, one pass of the network at each"
-        ),
-    ),
-)
+STEPS = Input[int]("steps", _steps)
 SAMPLER = Input[str](
     "sampler",
     lambda card: (
@@ -274,7 +355,7 @@ ATTRIBUTE = Input[str](
         Annotated[
             str,
             AfterValidator(_one_of(tuple(card.attributes))),
-            Field(json_schema_extra={"enum": list(card.attributes)}),
+            Field(json_schema_extra={"enum": [*card.attributes]}),
         ]
         | None,
         Field(None, description="which attribute to change, from its least value to its most"),
@@ -298,15 +379,49 @@ IMAGE = Input[str]("image", lambda card: (Picture, Field(description=_PICTURE)))
 IMAGES = Input[list[str]](
     "images",
     lambda card: (
-        list[Picture] | None,
+        _optional(list[Picture]),
         Field(None, min_length=2, max_length=8, description=f"the pictures to pass through, each {_PICTURE}"),
     ),
 )
-STYLE_IMAGE = Input[str](
-    "style_image",
+STYLE_IMAGE = Input[str]("style_image", _style_image)
+BLEND = Input[list[int]](
+    "blend",
     lambda card: (
-        Picture,
-        Field(description=f"a picture of the domain to translate to, whose style is taken: {_PICTURE}"),
+        list[Annotated[int | str, AfterValidator(_label_of(card))]],
+        Field(
+            default_factory=list,
+            max_length=MAX_BLEND,
+            description="further classes to mix with `label`, by name or index: each counts the same, and one that is "
+            "named twice counts double",
+            json_schema_extra={"items": {"anyOf": _names_or_indices(card)}},
+        ),
+    ),
+)
+LAYER = Input[str]("layer", _layer)
+CHANNEL = Input[int](
+    "channel",
+    lambda card: (
+        int | None,
+        Field(
+            None,
+            ge=0,
+            lt=max(card.layers.values()),
+            description="the one channel of the layer that grows, if not all are to",
+        ),
+    ),
+)
+GUIDE_IMAGE = Input[str](
+    "guide_image",
+    lambda card: (
+        _optional(Picture),
+        Field(None, description=f"a picture of which to dream, as the layer sees it: {_PICTURE}"),
+    ),
+)
+OCTAVES = Input[int](
+    "octaves",
+    lambda card: (
+        int,
+        Field(DEFAULT_OCTAVES, ge=1, le=MAX_OCTAVES, description="sizes at which to dream, from small to large"),
     ),
 )
 DIRECTION = Input[Direction]("direction", _direction)
@@ -323,30 +438,9 @@ TARGETS = Input[list[int]](
         ),
     ),
 )
-FIT = Input[Fit](
-    "fit",
-    lambda card: (
-        Fit | None,
-        Field(
-            None,
-            description="answer at the picture's own size: contain shows the network all of it, cover its centre, "
-            "stretch all of it without its aspect, tile one part after the other; "
-            f"if absent, its centre is answered at {card.image.width} x {card.image.height}",
-        ),
-    ),
-)
-SIDE = Input[int](
-    "side",
-    lambda card: (
-        int | None,
-        Field(
-            None,
-            ge=8,
-            le=MAX_SIDE,
-            description=f"with `fit`: the answer's longer side; the picture's own if absent, up to {MAX_SIDE}",
-        ),
-    ),
-)
+FIT = Input[Fit]("fit", _fit)
+SCALE = Input[int]("scale", _scale)
+SIDE = Input[int]("side", _side)
 CYCLE = Input[bool](
     "cycle", lambda card: (bool, Field(False, description="answer with the way back, too, and how far it is off"))
 )
@@ -357,19 +451,7 @@ HEAT_MAP = Input[bool](
         Field(False, description="with `cycle`: a third picture, of where the way back is off"),
     ),
 )
-STRENGTH = Input[float](
-    "strength",
-    lambda card: (
-        float,
-        Field(
-            0.5,
-            ge=0,
-            le=1,
-            allow_inf_nan=False,
-            description="how far to go from the picture: 0 stays with it, 1 adds as much noise as there is in a sample",
-        ),
-    ),
-)
+STRENGTH = Input[float]("strength", _strength)
 
 INPUTS: dict[str, Input[Any]] = {
     each.name: each
@@ -395,10 +477,16 @@ INPUTS: dict[str, Input[Any]] = {
         IMAGE,
         IMAGES,
         STYLE_IMAGE,
+        BLEND,
+        LAYER,
+        CHANNEL,
+        GUIDE_IMAGE,
+        OCTAVES,
         DIRECTION,
         TARGET,
         TARGETS,
         FIT,
+        SCALE,
         SIDE,
         CYCLE,
         HEAT_MAP,
@@ -414,6 +502,7 @@ STARTS: dict[Task, tuple[str, ...]] = {
     Task.TEXT: ("seed", "latent"),
     Task.TRANSLATE: ("seed", "latent", "style_image"),
     Task.INTERPOLATE: ("seeds", "images", "latents"),
+    Task.STYLIZE: ("label", "style_image"),
     Task.VARY: ("image", "latent"),
     Task.TRAVERSE: ("seed", "image", "latent"),
 }
@@ -428,11 +517,17 @@ def _attribute(card: Card, name: str) -> FieldDefinition:
     bounds = Field(None, ge=known.low, le=known.high, description=known.told)
     if known.whole:
         return int | None, bounds
-    return Annotated[float, Field(allow_inf_nan=False)] | None, bounds
+    return _optional(Annotated[float, Field(allow_inf_nan=False)]), bounds
 
 
 Check = Callable[[Inputs], Inputs]
-GOES_WITH = {"side": "fit", "heat_map": "cycle"}
+NATIVE = (
+    Task.STYLIZE,
+    Task.DREAM,
+    Task.UPSCALE,
+)
+"""Tasks that answer at a picture's own size if nothing is said, of models that have that for a default."""
+GOES_WITH = {"side": "fit", "heat_map": "cycle", "blend": "label"}
 """Inputs that mean something only beside another one."""
 
 
@@ -448,18 +543,22 @@ def input_model(card: Card, task: Task) -> type[Inputs]:
     along = tuple(name for name in ALONG if name in names)
     checks: dict[str, Check] = {}
     if GOES_WITH.keys() & set(names):
-        checks["together"] = _both_or_neither
+        checks["together"] = _both_or_neither(card)
     if starts:
         checks["one_start"] = _one_of_starts(starts)
     if len(along) > 1:
         checks["one_along"] = _exactly_one(along)
+    if task is Task.DREAM:
+        checks["one_dream"] = _one_dream(card)
     chosen = {name for names in (starts, along) if len(names) > 1 for name in names}
+    chosen |= {"label"} if task is Task.DREAM else set()
     definitions: dict[str, Any] = {name: _definition(card, name, optional=name in chosen) for name in names}
+    validators: dict[str, Any] = {name: model_validator(mode="after")(check) for name, check in checks.items()}
     return create_model(
         f"{card.name}-{task.value}-input",
         __base__=Inputs,
         __cls_kwargs__={"title": f"Input of {card.name} for {task.value}"},
-        __validators__={name: model_validator(mode="after")(check) for name, check in checks.items()},
+        __validators__=validators,
         **definitions,
     )
 
@@ -469,15 +568,54 @@ def _definition(card: Card, name: str, optional: bool) -> FieldDefinition:
         return _attribute(card, name)
     kind, field = INPUTS[name].definition(card)
     if optional and field.is_required():
-        return kind | None, Field(None, description=field.description)
+        return _optional(kind), Field(None, description=field.description)
     return kind, field
 
 
-def _both_or_neither(inputs: Inputs) -> Inputs:
-    for name, other in GOES_WITH.items():
-        if any(inputs.only([name]).values()) and not any(inputs.only([other]).values()):
-            raise ValueError(f"`{name}` goes with `{other}`; give both or neither")
-    return inputs
+def _both_or_neither(card: Card) -> Check:
+    fitted = card.native is not None and card.native.default
+
+    def check(inputs: Inputs) -> Inputs:
+        for name, other in GOES_WITH.items():
+            value, beside = inputs.values((name, other))
+            if value and (beside is None or beside is False) and not (other == "fit" and fitted):
+                raise ValueError(f"`{name}` goes with `{other}`; give both or neither")
+        return inputs
+
+    return check
+
+
+def _one_dream(card: Card) -> Check:
+    def check(inputs: Inputs) -> Inputs:
+        layer, channel = inputs.get(LAYER, usual_layer(card.layers)), inputs.get(CHANNEL)
+        if inputs.get(LABEL) is not None and inputs.given(("layer", "channel", "guide_image")):
+            raise ValueError("a dream of a `label` takes no `layer`, `channel` or `guide_image`")
+        if channel is not None and inputs.get(GUIDE_IMAGE) is not None:
+            raise ValueError("give only one of `channel` or `guide_image`")
+        if channel is not None and channel >= card.layers[layer]:
+            raise ValueError(f"{layer} has the channels 0 to {card.layers[layer] - 1}")
+        return inputs
+
+    return check
+
+
+def framing(card: Card, task: Task, values: Mapping[str, Any]) -> Framing | None:
+    """How the `image` of an input is to be answered if it is of another size than the model's own; None for the centre
+    of it, at the model's size. `values` are those of a valid input."""
+    if values.get("image") is None:
+        return None
+    native = card.native is not None and card.native.default and task in NATIVE
+    fit = values.get("fit") or ("native" if native else None)
+    if fit is None:
+        return None
+    return Framing(
+        fit,
+        values.get("side"),
+        values.get("n", 1),
+        card.native,
+        values.get("scale", 1),
+        transparent=task in NATIVE,
+    )
 
 
 def _alternatives(names: Iterable[str]) -> str:

@@ -87,7 +87,8 @@ class Operation(ABC, Generic[Capable]):
 
     def options_of(self, model: Model, inputs: Inputs) -> dict[str, Any]:
         """What a request says of the inputs that the model's method takes as they are (`Model.options`)."""
-        return inputs.only(model.options.get(self.task, ()))
+        names = model.options.get(self.task, ())
+        return dict(zip(names, inputs.values(names), strict=True))
 
 
 class PictureOperation(Operation[Capable]):

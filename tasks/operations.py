@@ -8,11 +8,13 @@ from models.card import Task
 from models.model import Model
 from tasks.analysis import Classify, Encode, Score
 from tasks.decoding import Interpolate, Reconstruct, Traverse, Vary
+from tasks.dreaming import Dream
 from tasks.inpainting import Inpaint
 from tasks.operation import Operation
 from tasks.sampling import Conditional, Sample, Text
 from tasks.stylization import Stylize
 from tasks.translation import Translate
+from tasks.upscaling import Upscale
 
 OPERATIONS: dict[Task, Operation[Any]] = {  # each for another capability, which `tasks_of` looks for
     operation.task: operation
@@ -22,6 +24,8 @@ OPERATIONS: dict[Task, Operation[Any]] = {  # each for another capability, which
         Text(),
         Translate(),
         Stylize(),
+        Dream(),
+        Upscale(),
         Reconstruct(),
         Interpolate(),
         Vary(),

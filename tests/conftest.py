@@ -10,17 +10,24 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from redis import Redis
 
 from core.embedded_redis import EmbeddedRedis
 from tests import zoo
+
+# The networks here are so small that threads cost more than they gain; where other work shares the cores, they wait for
+# one another up to forty times as long as the test takes.
+torch.set_num_threads(1)
+os.environ["OMP_NUM_THREADS"] = "1"
 
 
 @pytest.fixture(scope="session")
@@ -72,9 +79,9 @@ def free_port() -> int:
 Start = Callable[..., Easel]
 
 
-@pytest.fixture(scope="session")
-def start_easel(tmp_path_factory, toy_zoo) -> Iterator[Start]:
-    """Starts `easel up` with settings as keywords and waits until it is ready; stops what the test left running."""
+@contextmanager
+def starting(tmp_path_factory: pytest.TempPathFactory, toy_zoo: Path) -> Iterator[Start]:
+    """Starts `easel up` with settings as keywords and waits until it is ready; stops what is left running."""
     started: list[Easel] = []
 
     def start(**settings: object) -> Easel:
@@ -98,15 +105,31 @@ def start_easel(tmp_path_factory, toy_zoo) -> Iterator[Start]:
         raise AssertionError(f"easel did not become ready:\n{log.read_text()}")
 
     yield start
-    for easel in started:
-        if easel.process.poll() is None:
-            easel.stop()
+    running = [easel for easel in started if easel.process.poll() is None]
+    for easel in running:
+        easel.process.send_signal(signal.SIGINT)
+    for easel in running:
+        easel.process.wait(30)
 
 
 @pytest.fixture(scope="session")
-def easel(start_easel) -> Easel:
+def start_shared(tmp_path_factory, toy_zoo) -> Iterator[Start]:
+    """Starts an Easel for tests of many files."""
+    with starting(tmp_path_factory, toy_zoo) as start:
+        yield start
+
+
+@pytest.fixture(scope="module")
+def start_easel(tmp_path_factory, toy_zoo) -> Iterator[Start]:
+    """Starts an Easel for tests of one file."""
+    with starting(tmp_path_factory, toy_zoo) as start:
+        yield start
+
+
+@pytest.fixture(scope="session")
+def easel(start_shared) -> Easel:
     """One Easel for all tests that do it no harm."""
-    return start_easel(max_upload_mb=2, max_pixels=1_000_000)
+    return start_shared(max_upload_mb=2, max_pixels=1_000_000)
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ import torch
 from evaluation import latent_directions
 from evaluation.latent_directions import Found
 from models import checkpoint
-from models.capabilities import directions_of
+from models.capabilities import directions_of, scales_of
 from models.card import EXAMPLES, SHEET_FILE, Card, Serving
 from models.model import build
 from pictures import codec
@@ -33,8 +33,12 @@ MODELS = {
     "toy-cyclegan": ("cyclegan", {"width": 8, "blocks": 1}, (32, 3)),
     "toy-munit": ("munit", {"width": 4, "blocks": 1, "style": 3}, (32, 3)),
     "toy-stargan": ("stargan", {"size": 32, "width": 4, "blocks": 1, "classes": 3}, (32, 3)),
+    "toy-edsr": ("edsr", {"width": 4, "blocks": 1}, (32, 3)),
     "toy-faces": ("stargan", {"size": 32, "width": 4, "blocks": 1, "classes": 4, "attributes": True}, (32, 3)),
 }
+
+BOUNDS = {"toy-edsr": {"limit": 250_000}, "toy-cyclegan": {"whole": 250_000, "limit": 250_000}}
+"""Less than their networks take, so that pictures are too large for them which are none for the service."""
 
 DIRECTED = {"toy-acgan": ("thickness", "slant")}
 """Directions along one dimension of the latent each."""
@@ -64,6 +68,8 @@ def make(folder: Path, name: str, serving: Serving = SERVING) -> Path:
         config=config,
         tasks=operations.tasks_of(model),
         image=ImageFormat(height=size, width=size, channels=channels),
+        native=model.native and model.native.model_copy(update=BOUNDS.get(name, {})),
+        scales=scales_of(model),
         latent=model.latent_shape,
         attributes={name: attribute.record for name, attribute in model.attributes.items()},
         classes=DIGITS[: model.classes],

@@ -5,10 +5,11 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import math
 import os
 import zipfile
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path, PurePosixPath
@@ -22,21 +23,25 @@ from torch import Tensor
 
 from models.card import DataRecord
 from models.model import Batch
+from models.nn.bicubic import reduced
 from models.nn.edges import edges
 from models.nn.text import bags
-from training import captions
+from training import captions, medley, paintings
 from training.captions import Captions
+from training.masks import Masks, hide
 
 
 @dataclass(frozen=True)
 class Dataset:
     """What is known of an archive: how it is laid out, whose it is."""
 
-    layout: Literal["labelled", "paired", "unpaired", "stacked"]
+    layout: Literal["labelled", "paired", "unpaired", "stacked", "photographs", "medley", "gallery"]
     licence: str
     source: str
     archive: str = ""
     """Whose zip it is made from; its own if empty."""
+    parts: tuple[str, ...] = ()
+    """Sets whose zips it is put together from, if it is more than one."""
 
 
 DATASETS = {
@@ -76,6 +81,25 @@ DATASETS = {
         "none stated; photographs from ImageNet, for research",
         "LiorYaacov/Horse2zebra-Image-to-image-Translation@50e7c1535be0",
     ),
+    "sr": Dataset(
+        "photographs",
+        "none stated; BSDS500 and the sets T91, Set5 and Set14 are research benchmarks",
+        "T91: tegg89/SRCNN-Tensorflow@78be1a246979; BSDS: BIDS/BSDS500@a04b7c6c3a9f; "
+        "Set5, Set14: majedelhelou/denoising_datasets@58234876fef6",
+    ),
+    "style": Dataset(
+        "gallery",
+        "paintings: public domain; photographs: none stated, BSDS500 is a research benchmark",
+        "gordicaleksa/pytorch-neural-style-transfer@a244dc61797f, lengstrom/fast-style-transfer@0d3d981f7ab9, "
+        "jcjohnson/fast-neural-style@813c83441953; photographs: BIDS/BSDS500@a04b7c6c3a9f",
+        parts=("style", "sr"),
+    ),
+    "medley": Dataset(
+        "medley",
+        "research only: CelebA, CMP Facades, and photographs of ImageNet and BSDS500",
+        "classes of cifar10, horse2zebra, faces, facades, style and sr in one set",
+        parts=("cifar10", "horse2zebra", "faces", "facades", "style", "sr"),
+    ),
 }
 
 
@@ -84,12 +108,14 @@ class DataSpec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    set: Literal["mnist", "stacked-mnist", "cifar10", "emoji", "faces", "facades", "horse2zebra"]
+    set: Literal[
+        "mnist", "stacked-mnist", "cifar10", "emoji", "faces", "facades", "horse2zebra", "sr", "style", "medley"
+    ]
     split: str = "train"
     held_out: str
     """The split that is never trained on: for sample sheets and metrics."""
     size: int
-    """Side of the model's square image, in pixels."""
+    """Side of the model's square image, in pixels; with `scales`, of the reduced picture."""
     resize: int | None = None
     """Side to which training pictures are scaled; `size` if absent."""
     crop: int | None = None
@@ -106,20 +132,26 @@ class DataSpec(BaseModel):
     pairs: bool = False
     """Whether what is trained on is paired, too: for a judge of pairs, never for a translator."""
     only: str = ""
-    """The one class of a labelled set that is taken, if not all are."""
+    """The one class of a labelled set that is taken, or the one side of a paired set (`a`, `b`), if not all are."""
     edges: bool = False
     """A pair is made of each picture: `a` is its edges (`models.nn.edges`), `b` itself."""
     captions: bool = False
     """A batch also has `text`, one of the captions of each picture, as `models.nn.text.bags` puts it."""
+    masks: Masks | None = None
+    """A batch also has `mask`: which part of each picture is hidden, by `training.masks`."""
     attributes: tuple[str, ...] = ()
     """Columns of the split's `attributes.csv`: the labels are then [N, attributes] of 0 and 1."""
     known: int = 0
     """How many training pictures keep their label, as many of each class: a batch has some of these as `known` with
     their `labels`, and `images` without. 0: all of them, and every image's label is in `labels`."""
 
+    scales: tuple[int, ...] = ()
+    """Of photographs of any size: a batch has squares of them as `images`, turned and mirrored at random, and as
+    `small` the same reduced by one of these (`models.nn.bicubic.reduced`), `size` pixels on a side."""
+
     def evaluation(self) -> DataSpec:
         """The held-out split, whole pictures, nothing random."""
-        kept = ("set", "held_out", "size", "binary", "domains", "attributes", "only", "edges", "captions")
+        kept = ("set", "held_out", "size", "binary", "domains", "attributes", "only", "edges", "captions", "masks")
         return DataSpec(split=self.held_out, **{name: getattr(self, name) for name in kept})
 
 
@@ -146,8 +178,8 @@ def archive(name: str) -> Path:
 class Contents:
     """What one split of an archive holds: pictures in memory, uint8 [N, C, S, S], by field."""
 
-    fields: dict[str, Tensor]
-    """`images`; or `a` and `b`."""
+    fields: dict[str, Tensor] | dict[str, list[Tensor]]
+    """`images`; or `a` and `b`. A list where the pictures differ in size."""
     labels: Tensor | None = None
     """[N] indices of classes, or [N, attributes] of 0 and 1."""
     classes: tuple[str, ...] = ()
@@ -196,6 +228,9 @@ class Source:
             batch["labels"] = self.labels[rows]
         if self.captions is not None:
             batch["text"] = bags(self.captions.draw([self.names[row] for row in rows], generator))
+        if self.spec.masks is not None:
+            side, seeds = self.spec.crop or self.spec.size, torch.randint(2**31, (count,), generator=generator)
+            batch["mask"] = torch.stack([hide(self.spec.masks, side, seed) for seed in seeds.tolist()])
         return {name: to_float(value) if value.dtype == torch.uint8 else value for name, value in batch.items()}
 
     def all(self) -> dict[str, Tensor]:
@@ -222,6 +257,57 @@ class Source:
         side = self.spec.crop or self.spec.size
         cut = picture[:, top : top + side, left : left + side]
         return cut.flip(-1) if mirrored else cut
+
+
+class Photographs(Source):
+    """Pictures of many sizes, uint8 [C, H, W] each, from which squares are drawn."""
+
+    def __init__(self, spec: DataSpec, contents: Contents, record: DataRecord):
+        super().__init__(spec, contents, record)
+        multiple = math.lcm(*spec.scales)
+        self.large = [_multiple(picture, multiple) for picture in self.fields["images"]]
+        self.small = {scale: [_reduced(picture, scale) for picture in self.large] for scale in spec.scales}
+
+    @property
+    def channels(self) -> int:
+        """1 or 3."""
+        return len(self.fields["images"][0])
+
+    def batch(self, count: int, seed: int) -> dict[str, Tensor]:
+        """`count` random squares and the same reduced; every square of every picture is as likely as any other."""
+        generator = torch.Generator().manual_seed(seed)
+        side = self.spec.size
+        scale = self.spec.scales[int(torch.randint(len(self.spec.scales), (), generator=generator))]
+        free = [[length - side + 1 for length in picture.shape[1:]] for picture in self.small[scale]]
+        places = torch.tensor([max(down, 0) * max(across, 0) for down, across in free], dtype=torch.float)
+        large, small = [], []
+        for row in torch.multinomial(places, count, replacement=True, generator=generator).tolist():
+            top, left = (int(torch.randint(length, (), generator=generator)) for length in free[row])
+            turn = torch.randint(2, (3,), generator=generator).tolist()
+            small.append(_turned(_square(self.small[scale][row], top, left, side), turn))
+            large.append(_turned(_square(self.large[row], scale * top, scale * left, scale * side), turn))
+        return {"images": to_float(torch.stack(large)), "small": to_float(torch.stack(small))}
+
+
+def _multiple(picture: Tensor, of: int) -> Tensor:
+    """[C, H, W] without the pixels at the end that are too many for sides that are multiples of `of`."""
+    return picture[:, : picture.shape[1] // of * of, : picture.shape[2] // of * of]
+
+
+def _reduced(picture: Tensor, scale: int) -> Tensor:
+    """uint8 [C, H, W] -> uint8 [C, H / scale, W / scale]."""
+    return ((reduced(to_float(picture)[None], scale)[0] + 1) * 127.5).round().to(torch.uint8)
+
+
+def _square(picture: Tensor, top: int, left: int, side: int) -> Tensor:
+    return picture[:, top : top + side, left : left + side]
+
+
+def _turned(picture: Tensor, turn: Sequence[int]) -> Tensor:
+    """One of the eight ways to lay a square: mirrored down, across and along the diagonal, where `turn` is 1."""
+    down, across, diagonal = turn
+    picture = picture.flip([axis for axis, mirrored in ((1, down), (2, across)) if mirrored])
+    return picture.transpose(1, 2) if diagonal else picture
 
 
 def _of_each(labels: Tensor, count: int) -> Tensor:
@@ -259,12 +345,15 @@ def load(spec: DataSpec) -> Source:
         FileNotFoundError: the archive is not there.
         ValueError: the archive has no such split.
     """
-    path = archive(spec.set)
     dataset = DATASETS[spec.set]
-    with zipfile.ZipFile(path) as opened:
-        contents = _layout(dataset, spec)(opened, spec)
-        if spec.captions:
-            contents = replace(contents, captions=captions.read(opened))
+    paths = [archive(part) for part in dataset.parts or (spec.set,)]
+    if dataset.parts:
+        contents = _PUT_TOGETHER[dataset.layout](dict(zip(dataset.parts, paths, strict=True)), spec)
+    else:
+        with zipfile.ZipFile(paths[0]) as opened:
+            contents = _layout(dataset, spec)(opened, spec)
+            if spec.captions:
+                contents = replace(contents, captions=captions.read(opened))
     if spec.binary:
         fields = {name: binarised(pictures) for name, pictures in contents.fields.items()}
         contents = replace(contents, fields=fields)
@@ -274,11 +363,11 @@ def load(spec: DataSpec) -> Source:
         name=spec.set,
         split=spec.split,
         count=max(len(pictures) for pictures in contents.fields.values()),
-        sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+        sha256=hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest(),
         licence=dataset.licence,
         source=dataset.source,
     )
-    return Source(spec, contents, record)
+    return (Photographs if dataset.layout == "photographs" else Source)(spec, contents, record)
 
 
 def _layout(dataset: Dataset, spec: DataSpec) -> Callable[[zipfile.ZipFile, DataSpec], Contents]:
@@ -359,7 +448,8 @@ def _paired(opened: zipfile.ZipFile, spec: DataSpec) -> Contents:
         width, height = picture.size
         a.append(_pixels(picture.crop((0, 0, width // 2, height)), side))
         b.append(_pixels(picture.crop((width // 2, 0, width, height)), side))
-    return Contents({"a": torch.stack(a), "b": torch.stack(b)}, paired=True)
+    fields = {"a": torch.stack(a), "b": torch.stack(b)}
+    return Contents({"images": fields[spec.only]}) if spec.only else Contents(fields, paired=True)
 
 
 def _unpaired(opened: zipfile.ZipFile, spec: DataSpec) -> Contents:
@@ -386,9 +476,40 @@ def _stacked(opened: zipfile.ZipFile, spec: DataSpec) -> Contents:
     return Contents({"images": images}, stacked, tuple("".join(triple) for triple in product(classes, repeat=3)))
 
 
+def _photographs(opened: zipfile.ZipFile, spec: DataSpec) -> Contents:
+    """`<split>/<set>/*`: colour pictures at their own size, labelled by the set that they are of."""
+    members = _members(opened, spec.split)
+    sets = [PurePosixPath(name).parts[1] for name in members]
+    classes = tuple(sorted(set(sets)))
+    images = [torch.from_numpy(np.array(_picture(opened, name).convert("RGB"))).permute(2, 0, 1) for name in members]
+    return Contents({"images": images}, torch.tensor([classes.index(each) for each in sets]), classes)
+
+
+def _medley(archives: Mapping[str, Path], spec: DataSpec) -> Contents:
+    pixels, names = medley.read(archives, spec.split == spec.held_out, spec.resize or spec.size)
+    classes = tuple(sorted(set(names), key=lambda name: (name.startswith(("painting ", "photograph ")), name)))
+    labels = torch.tensor([classes.index(name) for name in names])
+    return Contents({"images": torch.from_numpy(pixels).permute(0, 3, 1, 2)}, labels, classes)
+
+
+def _gallery(archives: Mapping[str, Path], spec: DataSpec) -> Contents:
+    """Photographs as `images`, and as many cuts of each painting as `style`, labelled; they are no pairs."""
+    gallery = paintings.read(archives, spec.split == spec.held_out, spec.resize or spec.size)
+    fields = {"images": gallery.photographs, "style": gallery.paintings}
+    cuts = len(gallery.paintings) // len(gallery.names)
+    return Contents(
+        {name: torch.from_numpy(pixels).permute(0, 3, 1, 2) for name, pixels in fields.items()},
+        torch.arange(len(gallery.names)).repeat_interleave(cuts),
+        gallery.names,
+    )
+
+
+_PUT_TOGETHER: dict[str, Callable[[Mapping[str, Path], DataSpec], Contents]] = {"medley": _medley, "gallery": _gallery}
+
 _LAYOUTS: dict[str, Callable[[zipfile.ZipFile, DataSpec], Contents]] = {
     "labelled": _labelled,
     "paired": _paired,
     "unpaired": _unpaired,
     "stacked": _stacked,
+    "photographs": _photographs,
 }

@@ -1,7 +1,8 @@
 """Averaged weights, and the batch-norm statistics that belong to them."""
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from models.capabilities import LatentSampler, Sampler, TextSampler, readers
 from models.model import Model, final_images
@@ -22,8 +23,8 @@ class Average:
         names = set(model.state_dict())
         model.load_state_dict({name: tensor for name, tensor in trained.state_dict().items() if name in names})
         theirs = dict(trained.named_parameters())
-        self.own = list(model.parameters())
-        self.trained = [theirs[name] for name, _ in model.named_parameters()]
+        self.own: list[Tensor] = list(model.parameters())
+        self.trained: list[Tensor] = [theirs[name] for name, _ in model.named_parameters()]
         theirs_buffers = dict(trained.named_buffers())
         self.buffers = [(buffer, theirs_buffers[name]) for name, buffer in model.named_buffers()]
         self.updates = 0
@@ -33,7 +34,7 @@ class Average:
         """Moves the average towards the trained weights; buffers are copied."""
         decay = min(self.decay, (self.updates + 1) / (self.updates + 10))
         self.updates += 1
-        torch._foreach_lerp_(self.own, [parameter.detach() for parameter in self.trained], 1 - decay)
+        get_ema_multi_avg_fn(decay)(self.own, self.trained, self.updates)
         for own, theirs in self.buffers:
             own.copy_(theirs)
 

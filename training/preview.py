@@ -8,22 +8,31 @@ from torch import Tensor
 
 from models import noise
 from models.capabilities import (
+    ArbitraryStylizer,
+    Completer,
     Decoder,
+    Dreamer,
     Encoder,
+    MultiStyleStylizer,
     Sampler,
     StyledTranslator,
     Stylizer,
     TargetTranslator,
     TextSampler,
     Translator,
+    Upscaler,
 )
 from models.card import SOURCE_AND_TARGET, Direction
 from models.model import Model, Steps, device_of, final_images
+from models.nn.bicubic import reduced, resized
 from models.nn.text import bags
 from pictures import composition
 from tasks.operation import to_pixels
-from training.data import Source
+from training.data import Source, to_float
+from training.masks import hide
 
+_CENTRE = 144
+"""Side of what is shown of a photograph, if it is that large and a multiple of the scale."""
 _STYLES = 3
 """Translations of one image that are shown, where there are styles."""
 
@@ -33,9 +42,11 @@ def preview(model: Model, held_out: Source, rows: int = 8) -> np.ndarray | None:
     """A sheet for the model's first task, uint8 [H, W, C]; None for a model that makes no pictures.
 
     Samples are drawn with seeds 0, 1, …; classes and categories stand in columns, texts in rows; translations stand to
-    the right of their inputs, with the true answer beside them where the data has it, and so do reconstructions and
-    stylized pictures.
+    the right of their inputs, with the true answer beside them where the data has it, and so do reconstructions,
+    stylized pictures, and pictures with a hole that was filled.
     """
+    if isinstance(model, Upscaler):
+        return _upscaled(model, held_out, rows)
     if isinstance(model, StyledTranslator | TargetTranslator):
         return _translations(model, held_out, rows)
     if isinstance(model, Translator) and not isinstance(model, Sampler):
@@ -45,8 +56,12 @@ def preview(model: Model, held_out: Source, rows: int = 8) -> np.ndarray | None:
         return _samples(model, _latents(model, len(labels)), labels, columns=model.classes)
     if isinstance(model, TextSampler):
         return _wordings(model, held_out, rows)
+    if isinstance(model, MultiStyleStylizer | ArbitraryStylizer):
+        return _in_manners(model, held_out)
     if isinstance(model, Stylizer):
         return _beside(model.stylize, model, held_out, rows=2, columns=2)
+    if isinstance(model, Dreamer):
+        return _dreams(model, held_out)
     if isinstance(model, Sampler):
         kinds = [each for each in model.attributes.values() if each.record.whole]
         columns = int(kinds[0].record.high) + 1 if kinds else 8
@@ -54,9 +69,50 @@ def preview(model: Model, held_out: Source, rows: int = 8) -> np.ndarray | None:
         if kinds:
             latent = torch.cat([kinds[0].put(row[None], index % columns) for index, row in enumerate(latent)])
         return _samples(model, latent, columns=columns)
+    if isinstance(model, Completer):
+        return _filled(model, held_out, rows)
     if isinstance(model, Decoder) and isinstance(model, Encoder):
         return _beside(lambda images: model.decode(model.encode(images)), model, held_out, rows, columns=4)
     return None
+
+
+def _in_manners(model: MultiStyleStylizer | ArbitraryStylizer, held_out: Source, rows: int = 3) -> np.ndarray:
+    """In each row a held-out photograph, and the same in the manner of every class."""
+    photographs = _spread(held_out, rows).to(device_of(model))
+    cells = []
+    for photograph in photographs:
+        cells.append(photograph)
+        for mixture in torch.eye(model.classes, device=photograph.device):
+            cells.append(final_images(model.stylize(photograph[None], mixture=mixture[None]))[0])
+    return composition.grid(list(to_pixels(torch.stack(cells))), columns=1 + model.classes)
+
+
+def _dreams(model: Dreamer, held_out: Source, rows: int = 3) -> np.ndarray:
+    """In each row a held-out photograph, and a dream of each layer."""
+    photographs = _spread(held_out, rows).to(device_of(model))
+    made = [final_images(model.dream(photographs, layer=layer)) for layer in model.layers]
+    cells = torch.stack([photographs, *made], dim=1).flatten(0, 1)
+    return composition.grid(list(to_pixels(cells)), columns=1 + len(made))
+
+
+def _spread(held_out: Source, count: int) -> Tensor:
+    """Held-out images, spread over the classes."""
+    images = held_out.all()["images"]
+    return images[torch.linspace(0, len(images) - 1, count).long()]
+
+
+def _upscaled(model: Upscaler, held_out: Source, rows: int) -> np.ndarray:
+    """Two pictures in a row, three times each."""
+    scale, cells = max(model.scales), []
+    shown = held_out.fields["images"][: 2 * rows]
+    side = min(_CENTRE, *(length for picture in shown for length in picture.shape[1:])) // scale * scale
+    for picture in shown:
+        top, left = ((length - side) // 2 for length in picture.shape[1:])
+        truth = to_float(picture[:, top : top + side, left : left + side])[None]
+        small = reduced(truth, scale)
+        made = final_images(model.upscale(small.to(device_of(model)), scale)).cpu()
+        cells += list(to_pixels(torch.cat([resized(small, side, side), made, truth])))
+    return composition.grid(cells, columns=6)
 
 
 def _wordings(model: TextSampler, held_out: Source, rows: int) -> np.ndarray:
@@ -81,12 +137,22 @@ def _beside(
     make: Callable[[Tensor], Tensor | Steps], model: Model, held_out: Source, rows: int, columns: int = 1
 ) -> np.ndarray:
     """Held-out images, spread over the classes, each with what is made of it to its right."""
-    images = held_out.all()["images"]
-    given = images[torch.linspace(0, len(images) - 1, rows * columns).long()].to(device_of(model))
+    given = _spread(held_out, rows * columns).to(device_of(model))
     if model.side:
         given = torch.nn.functional.interpolate(given, model.side, mode="bicubic").clamp(-1, 1)
     pairs = torch.stack([given, final_images(make(given))], dim=1).flatten(0, 1)
     return composition.grid(list(to_pixels(pairs)), columns=2 * columns)
+
+
+def _filled(model: Completer, held_out: Source, rows: int) -> np.ndarray:
+    """Held-out images with holes of the seeds 0, 1, …, each with how it is filled, and what was there, to its right."""
+    images = held_out.all()["images"]
+    truth = images[torch.linspace(0, len(images) - 1, 2 * rows).long()].to(device_of(model))
+    kind = held_out.spec.masks or "free-form"
+    mask = torch.stack([hide(kind, truth.shape[-1], seed) for seed in range(len(truth))]).to(truth.device)
+    made = torch.where(mask > 0, final_images(model.complete(truth, mask)), truth)
+    shown = torch.stack([truth * (1 - mask), made, truth], dim=1).flatten(0, 1)
+    return composition.grid(list(to_pixels(shown)), columns=6)
 
 
 def _translations(model: Translator | StyledTranslator | TargetTranslator, held_out: Source, rows: int) -> np.ndarray:

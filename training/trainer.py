@@ -19,7 +19,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from models import checkpoint, noise
-from models.capabilities import Classifier, Sampler, directions_of
+from models.capabilities import Classifier, Sampler, directions_of, layers_of, scales_of
 from models.card import Card, TrainingRecord
 from models.model import Batch, Model, Player, build, final_images
 from pictures import codec
@@ -244,9 +244,12 @@ class Trainer:
             config=recipe.config,
             tasks=tasks_of(model),
             image=ImageFormat(height=size, width=size, channels=self.source.channels),
+            native=model.native,
+            scales=scales_of(model),
             latent=model.latent_shape,
             attributes={name: attribute.record for name, attribute in model.attributes.items()},
             classes=(recipe.classes or self.source.classes) if model.classes or isinstance(model, Classifier) else (),
+            layers=layers_of(model),
             domains=recipe.domains,
             directions=directions_of(model),
             data=self.source.record,

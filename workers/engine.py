@@ -27,7 +27,7 @@ from tasks.compilation import CannotCompile, Compiled, compile
 from tasks.inputs import input_model
 from tasks.operation import Rows, over_tiles, to_pixels
 from tasks.operations import OPERATIONS
-from workers.exactness import ExactSizes
+from workers.exactness import ALONE, Alone, ExactSizes
 from workers.metrics import WorkerMetrics
 
 log = logs.get(__name__)
@@ -85,6 +85,10 @@ Report = Callable[[Work, Progress], None]
 
 REPORT_S = 0.25
 _NO_MEMORY = ("can't allocate memory", "Failed to allocate memory", "bad_alloc")
+BATCH_PIXELS = 2**17
+"""Pixels of a batch of pictures that do not have the model's own size; larger ones go one by one."""
+SIZES_KEPT = 32
+"""How many of such sizes it is remembered for which batches are exact."""
 PROBE_STEPS = 2
 """How many steps of a model that takes many are run to measure it."""
 
@@ -97,6 +101,8 @@ class LoadedModel:
     model: Model
     bytes: int
     sizes: dict[Task, ExactSizes] = field(default_factory=dict)
+    native_sizes: OrderedDict[tuple, ExactSizes] = field(default_factory=OrderedDict)
+    """Of pictures that do not have the model's own size: by `_pass_of` the task, and the rows' key."""
     compiled: dict[tuple, Compiled | None] = field(default_factory=dict)
     """By `_pass_of` the task, and options; None where only eager torch will do."""
 
@@ -147,8 +153,9 @@ class Engine:
         for group in groups.values():
             while not self._forward(loaded, group, report):
                 task = group[0].order.task
-                self._take_less(loaded.card.name, loaded.sizes[task].largest)
+                self._take_less(loaded.card.name, self._sizes(loaded, group).largest)
                 loaded.sizes[task] = self._exact_sizes(loaded, task)
+                loaded.native_sizes.clear()
 
     def prepare(self, work: Work) -> None:
         """Turns an order into rows of a forward pass; loads its model if it is not in memory.
@@ -254,6 +261,28 @@ class Engine:
                     raise
             self._take_less(name, limit)
 
+    def _sizes(self, loaded: LoadedModel, group: list[Work]) -> ExactSizes | Alone:
+        """The batch sizes for a group of works: measured for the model's own size when it was loaded, and for another
+        one when it first pays, which is where some of that size come together and they are not large."""
+        task, rows = group[0].order.task, group[0].rows
+        image = loaded.card.image
+        height, width = rows.tensors["images"].shape[2:] if "images" in rows.tensors else (image.height, image.width)
+        if (height, width) == (image.height, image.width):
+            return loaded.sizes[task]
+        limit = min(loaded.sizes[task].largest, BATCH_PIXELS // (height * width))
+        if limit < 2 or sum(len(work.rows) for work in group) < 2:
+            return ALONE
+        key = (*_pass_of(task), rows.key)
+        if key not in loaded.native_sizes:
+            card = loaded.card.model_copy(update={"image": image.model_copy(update={"height": height, "width": width})})
+            probe = OPERATIONS[task].probe(loaded.model, card, limit)
+            rows = Rows(probe.tensors, {**probe.options, **rows.options})
+            run = partial(self._probed, weakref.proxy(loaded), task, rows)
+            loaded.native_sizes[key] = ExactSizes(run, limit, alone=True)
+            if len(loaded.native_sizes) > SIZES_KEPT:
+                loaded.native_sizes.popitem(last=False)
+        return loaded.native_sizes[key]
+
     @torch.inference_mode()
     def _probed(self, loaded: LoadedModel, task: Task, rows: Rows, indices: Sequence[int]) -> Tensor:
         """The images after the first steps."""
@@ -294,10 +323,10 @@ class Engine:
     def _run_group(self, loaded: LoadedModel, group: list[Work], report: Report) -> None:
         """Joins the group's rows, runs them in batches of the exact sizes, and hands each work its images."""
         task, rows = group[0].order.task, _joined([work.rows for work in group])
-        sizes = loaded.sizes[task]
+        sizes = self._sizes(loaded, group)
         watch = _Watch(group, report, passes=math.ceil(len(rows) / sizes.largest))
         started = time.monotonic()
-        images, total = [], len(rows)
+        made, total = [], len(rows)
         for start in range(0, total, sizes.largest):
             count = min(sizes.largest, total - start)
             size = sizes.holding(count)
@@ -307,17 +336,16 @@ class Engine:
                 if all(work.canceled.is_set() for work in group):
                     return
                 watch.step(step, start, count)
-            images.append(step.images[:count])
-        result = torch.cat(images) if len(images) > 1 else images[0]
+            # As bytes at once: large pictures come in many parts.
+            made.append(to_pixels(step.images[:count]) if task.pictured else step.images[:count].flatten(1).numpy())
+        result = np.concatenate(made) if len(made) > 1 else made[0]
         elapsed = time.monotonic() - started
-        made = to_pixels(result) if task.pictured else result.flatten(1).numpy()
         self.metrics.ran(loaded.card.name, total, elapsed)
         for work, (first, last) in zip(group, watch.places, strict=True):
             if task.pictured:
-                work.pixels = made[first:last]
+                work.pixels = result[first:last]
             else:
-                work.numbers = made[first:last]
-                work.numbers = made[first:last]
+                work.numbers = result[first:last]
                 work.columns = OPERATIONS[task].columns(loaded.model, loaded.card)
             work.inference_ms, work.batch_size = elapsed * 1000, total
 

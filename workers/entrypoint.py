@@ -59,10 +59,11 @@ def pictures_of(connection: Redis, card: Card, order: Order) -> list[np.ndarray]
         PredictionError: a picture has expired, or is not of that size.
     """
     blobs = connection.mget([picture_key(picture) for picture in order.pictures])
-    sizes = [(card.image.width, card.image.height)] * len(blobs)
-    if order.frame:
-        sizes[0] = order.frame.inner if order.frame.canvas == sizes[0] else (0, 0)
-    shapes = [(height, width, card.image.channels) for width, height in sizes]
+    own = card.image.width, card.image.height
+    shapes = [(own[1], own[0], card.image.channels)] * len(blobs)
+    if frame := order.frame:
+        width, height = frame.inner if frame.suits(own, card.native) else (0, 0)
+        shapes[0] = height, width, card.image.channels + frame.alpha
     if None in blobs:
         raise PredictionError(
             "upload_expired", "an uploaded picture had expired before the prediction ran; send it again"

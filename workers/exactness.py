@@ -17,10 +17,11 @@ class ExactSizes:
     middle and the last row. Any other size is measured when it is first asked for. Measuring also warms the model up.
     """
 
-    def __init__(self, run: Callable[[range], Tensor], limit: int):
+    def __init__(self, run: Callable[[range], Tensor], limit: int, alone: bool = False):
         """
         Args:
             run: images of the probe rows with these indices below `limit`, made in one batch.
+            alone: whether they have to agree with an image that is made alone.
         """
         self.run = run
         ladder = [2**power for power in range(limit.bit_length()) if 2**power <= limit]
@@ -33,6 +34,8 @@ class ExactSizes:
             told = b"".join(made[row // size * size][row % size].numpy().tobytes() for row in witnesses)
             agreeing[told].append(size)
             images[told] = made[0]
+        if alone:
+            agreeing = {told: sizes for told, sizes in agreeing.items() if 1 in sizes}
         chosen = max(agreeing, key=lambda told: (len(agreeing[told]), agreeing[told][-1]))
         self.known = agreeing[chosen]
         """Sizes that agree, in rising order."""
@@ -48,3 +51,16 @@ class ExactSizes:
             else:
                 self._refused.add(count)
         return next(size for size in self.known if size >= count)
+
+
+class Alone:
+    """One image at a time, which needs no measuring."""
+
+    largest = 1
+
+    def holding(self, count: int) -> int:
+        """1."""
+        return count
+
+
+ALONE = Alone()

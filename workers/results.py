@@ -14,7 +14,7 @@ import numpy as np
 from jobs.prediction import PICTURE_PREFIX, Answer, Image, Timing
 from models.card import Task
 from pictures import codec, composition
-from pictures.provenance import CHUNK, PICTURE_DIGEST, Provenance
+from pictures.provenance import PICTURE_DIGEST, Provenance
 from tasks.operation import Finished
 from tasks.operations import OPERATIONS
 from workers.engine import PredictionError, Work
@@ -96,14 +96,14 @@ def _finished(work: Work) -> Finished:
         return operation.finish(order.input, work.pictures, work.pixels)
     made = [frame.join(tiles) for tiles in work.pixels.reshape(-1, frame.tiles, *work.pixels.shape[1:])]
     finished = operation.finish(order.input, work.pictures, made)
-    return replace(finished, pictures=[frame.restore(picture) for picture in finished.pictures])
+    return replace(finished, pictures=[frame.restore(picture, work.pictures[0]) for picture in finished.pictures])
 
 
 def _encoded(work: Work, shown: Sequence[np.ndarray]) -> list[bytes]:
     output = work.order.output
     return [
-        codec.encode(pixels, output.format, output.quality, texts)
-        for pixels, texts in zip(shown, _texts(work, len(shown)), strict=True)
+        codec.encode(pixels, output.format, output.quality, made)
+        for pixels, made in zip(shown, _provenances(work, len(shown)), strict=True)
     ]
 
 
@@ -121,15 +121,15 @@ def _images(work: Work, shown: Sequence[np.ndarray], blobs: list[bytes]) -> Iter
         )
 
 
-def _texts(work: Work, count: int) -> Iterator[dict[str, str]]:
-    """What is written into each image: its provenance, where the order's format has room for it and wants it."""
+def _provenances(work: Work, count: int) -> Iterator[Provenance | None]:
+    """What is written into each image, unless the order wants nothing in it."""
     order, seeds = work.order, work.rows.seeds[:count]
-    if order.output.format != "png" or not order.output.metadata:
-        yield from ({} for _ in seeds)
+    if not order.output.metadata:
+        yield from (None for _ in seeds)
         return
     told = _told(work)
     for index, seed in enumerate(seeds):
-        made = Provenance(
+        yield Provenance(
             model=order.model,
             weights=work.weights,
             task=order.task,
@@ -137,7 +137,6 @@ def _texts(work: Work, count: int) -> Iterator[dict[str, str]]:
             index=index if seed is None else 0,
             input=told,
         )
-        yield {CHUNK: made.text}
 
 
 def _told(work: Work) -> dict[str, Any]:

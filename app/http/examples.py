@@ -98,6 +98,9 @@ _EVENTS = (
 REQUESTS: dict[str, dict[str, Any]] = {
     "/v1/sample/{model}": {"n": 4, "seed": 1},
     "/v1/translate/{model}": {"image": f"upload:{_ID}", "direction": "AtoB"},
+    "/v1/stylize/{model}": {"image": f"upload:{_ID}", "label": "starry-night"},
+    "/v1/dream/{model}": {"image": f"upload:{_ID}", "layer": "relu4_3"},
+    "/v1/upscale/{model}": {"image": f"upload:{_ID}", "scale": 2},
     "/v1/interpolate/{model}": {"seeds": "1,2,3", "frames": 24, "loop": True},
     "/v1/images/generations": {"model": "mnist-cgan", "prompt": "a handwritten 7", "response_format": "url"},
 }

@@ -11,7 +11,7 @@ from jobs.prediction import Output
 from jobs.representation import Prediction
 from pictures.formats import MEDIA_TYPES
 from pictures.framing import MAX_SIDE, Fit
-from tasks.inputs import MAX_IMAGES, MAX_TEXT
+from tasks.inputs import MAX_IMAGES, MAX_OCTAVES, MAX_TEXT
 
 _REF = "#/components/schemas/{model}"
 _WORDS = {
@@ -156,6 +156,54 @@ TRANSLATE_BODY = _short_body(
         "side": {"type": "integer", "minimum": 8, "maximum": MAX_SIDE, "description": "the answer's longer side"},
         "cycle": {"type": "boolean", "default": False, "description": "the way back, too"},
         "heat_map": {"type": "boolean", "default": False, "description": "with `cycle`: where the way back is off"},
+        **_OUTPUT_FIELDS,
+    },
+    required=["image"],
+)
+
+STYLIZE_BODY = _short_body(
+    {
+        "image": _PICTURE,
+        "label": {"type": "string", "description": "a painting that the model knows", "example": "starry-night"},
+        "blend": {"type": "string", "description": "further paintings to mix with it, separated by commas"},
+        "style_image": {**_PICTURE, "description": "instead of a label: a picture in whose manner it is to be"},
+        "strength": {
+            "type": "number",
+            "minimum": 0,
+            "maximum": 1,
+            "description": "how far to go; all the way if absent",
+        },
+        "steps": {"type": "integer", "minimum": 1, "description": "of models that take many"},
+        "side": {"type": "integer", "minimum": 8, "maximum": MAX_SIDE, "description": "the answer's longer side"},
+        **_OUTPUT_FIELDS,
+    },
+    required=["image"],
+)
+
+DREAM_BODY = _short_body(
+    {
+        "image": _PICTURE,
+        "layer": {"type": "string", "description": "whose activations grow", "example": "relu4_3"},
+        "channel": {"type": "integer", "minimum": 0, "description": "the one channel of the layer that grows"},
+        "label": {"type": "string", "description": "instead of a layer: a class to dream of"},
+        "guide_image": {**_PICTURE, "description": "a picture of which to dream, as the layer sees it"},
+        "octaves": {"type": "integer", "minimum": 1, "maximum": MAX_OCTAVES, "description": "sizes, small to large"},
+        "steps": {"type": "integer", "minimum": 1, "description": "in each octave"},
+        "strength": {"type": "number", "minimum": 0, "maximum": 1, "description": "how much a step changes"},
+        "side": {"type": "integer", "minimum": 8, "maximum": MAX_SIDE, "description": "the answer's longer side"},
+        **_OUTPUT_FIELDS,
+    },
+    required=["image"],
+)
+
+UPSCALE_BODY = _short_body(
+    {
+        "image": _PICTURE,
+        "scale": {
+            "type": "integer",
+            "enum": [2, 3, 4],
+            "description": "how many times as large the picture is to be; the model's first if absent",
+        },
         **_OUTPUT_FIELDS,
     },
     required=["image"],

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from app.http.errors import NotFound
 
-_FOLDER = (Path(__file__).parent / "web").resolve()
+_FOLDER = (Path(__file__).parent.parent / "web").resolve()
 _TYPES = {
     ".css": "text/css", ".html": "text/html", ".js": "text/javascript", ".svg": "image/svg+xml", ".txt": "text/plain",
     ".woff2": "font/woff2",

@@ -11,9 +11,10 @@ from typing import Any, BinaryIO
 
 import orjson
 from pydantic import ValidationError
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
-from starlette.formparsers import MultiPartException
+from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
 from app.http.errors import Invalid, Malformed, UnsupportedMedia, field_errors
@@ -24,10 +25,12 @@ MAX_FILES = 8
 MAX_FIELDS = 32
 MAX_KEYS = 64
 OUTPUT_FIELDS = tuple(Output.model_fields)
-LISTS = ("seeds", "latent", "targets")
+LISTS = ("seeds", "latent", "targets", "blend")
 """Inputs that the short forms take repeatedly, or as several values separated by commas."""
 _IN_MEMORY = 2**20
-"""Bytes of a form's field, and of a file before it is moved to disk."""
+"""Bytes of a file before it is moved to disk."""
+_LARGEST_FIELD = 2**26
+"""Bytes of a form's field, which may be a picture as a data: URI. What bounds it is the limit of the whole body."""
 
 
 @dataclass
@@ -148,10 +151,27 @@ async def _read_form(request: Request) -> Body:
     return body
 
 
+class _Parser(MultiPartParser):
+    """Takes a part for a file, too, that has no `filename` but is of a file's type, or has a `filename*` (RFC 6266)."""
+
+    def on_headers_finished(self) -> None:
+        part = self._current_part
+        _, options = parse_options_header(part.content_disposition)
+        kind = dict(part.item_headers).get(b"content-type", b"").lower()
+        of_a_file = kind.startswith(b"image/") or kind.startswith(b"application/octet-stream")
+        if b"filename" not in options and (of_a_file or b"filename*" in (part.content_disposition or b"")):
+            part.content_disposition = (part.content_disposition or b"") + b'; filename="picture"'
+        super().on_headers_finished()
+
+
 @asynccontextmanager
 async def _form(request: Request) -> AsyncIterator[FormData]:
+    limits: dict[str, Any] = {"max_files": MAX_FILES, "max_fields": MAX_FIELDS, "max_part_size": _LARGEST_FIELD}
     try:
-        form = await request.form(max_files=MAX_FILES, max_fields=MAX_FIELDS, max_part_size=_IN_MEMORY)
+        if _content_type(request) == "multipart/form-data":
+            form = await _Parser(request.headers, request.stream(), **limits).parse()
+        else:
+            form = await request.form(**limits)
     except (MultiPartException, HTTPException) as error:
         raise Malformed(
             f"the form cannot be read: {getattr(error, 'message', None) or getattr(error, 'detail', '')}"
@@ -173,7 +193,9 @@ def _content_type(request: Request) -> str:
 
 def _listed(value: Any) -> Any:
     parts = value if isinstance(value, list) else [value]
-    return [item for part in parts for item in (part.split(",") if isinstance(part, str) else [part])]
+    items = [item for part in parts for item in (part.split(",") if isinstance(part, str) else [part])]
+    stripped = [item.strip() if isinstance(item, str) else item for item in items]
+    return [item for item in stripped if item != ""]
 
 
 def _json_object(data: bytes, what: str) -> dict[str, Any]:

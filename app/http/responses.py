@@ -6,8 +6,9 @@ import asyncio
 import base64
 import hashlib
 import io
+import re
 import zipfile
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
 import numpy as np
 from fastapi.responses import JSONResponse
@@ -16,17 +17,21 @@ from PIL import Image
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.http.errors import Gone, Problem, ServerError, Unavailable
+from app.http.errors import Gone, Invalid, NotAcceptable, Problem, ServerError, Unavailable
 from app.predictions.store import Store
 from jobs.prediction import ENDED, Failure, Snapshot, Status
 from jobs.representation import Embedded, Prediction
 from pictures import codec, composition
-from pictures.formats import MEDIA_TYPES, Animated, Format
+from pictures.formats import LOSSY, MEDIA_TYPES, Animated, Format, format_of
+from pictures.provenance import NoProvenance, Provenance
 
 ZIP = "application/zip"
 JSON = "application/json"
 ANIMATED: dict[Animated, str] = {"webp": "image/webp", "gif": "image/gif"}
 _FORMATS: dict[str, Format] = {media_type: format for format, media_type in MEDIA_TYPES.items()}
+
+_WEIGHT = re.compile(r"0(\.\d{0,3})?|1(\.0{0,3})?")
+_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 
 _FAILURES: dict[str, type[Problem]] = {"upload_expired": Gone} | dict.fromkeys(
     ("model_unusable", "timeout", "out_of_memory"), Unavailable
@@ -34,21 +39,44 @@ _FAILURES: dict[str, type[Problem]] = {"upload_expired": Gone} | dict.fromkeys(
 
 
 def preferred(request: Request, default: str, makes: Collection[str] = (*_FORMATS, JSON, ZIP)) -> str:
-    """The media type that `Accept` ranks first among those the route makes; `default` for `*/*` or nothing we know."""
-    offers: list[tuple[float, str]] = []
-    for part in request.headers.get("accept", "").split(","):
-        media_type, *parameters = (piece.strip().lower() for piece in part.split(";"))
-        quality = next((value.removeprefix("q=") for value in parameters if value.startswith("q=")), "1")
-        try:
-            offers.append((float(quality), media_type))
-        except ValueError:
-            continue
-    for quality, media_type in sorted(offers, key=lambda offer: -offer[0]):
-        if quality > 0 and media_type in makes:
-            return media_type
-        if quality > 0 and media_type in ("*/*", "image/*"):
-            return default if media_type == "*/*" or default in _FORMATS else MEDIA_TYPES["png"]
-    return default
+    """The media type among those the route makes that `Accept` ranks first (RFC 9110, 12.5.1).
+
+    Of several that it ranks alike, `default` goes first, then the one that it names first.
+
+    Raises:
+        NotAcceptable: it takes none of them.
+    """
+    ranges = _ranges(request.headers.get("accept", ""))
+    if not ranges:
+        return default
+    first = {media_type: place for place, media_type in enumerate(ranges)}
+    best = max(
+        (default, *makes),
+        key=lambda made: (_quality(made, ranges), made == default, -first.get(made, len(ranges))),
+    )
+    if _quality(best, ranges) <= 0:
+        offered = ", ".join(dict.fromkeys((default, *makes)))
+        raise NotAcceptable(f"this is answered as {offered}; send an Accept header that takes one of them, or none")
+    return best
+
+
+def _ranges(accept: str) -> dict[str, float]:
+    """The media ranges of an Accept header and their weights, without those that cannot be read."""
+    ranges: dict[str, float] = {}
+    for part in accept.split(","):
+        media_range, *parameters = (piece.strip().lower() for piece in part.split(";"))
+        weight = next((value.removeprefix("q=") for value in parameters if value.startswith("q=")), "1")
+        if "/" in media_range and _WEIGHT.fullmatch(weight):
+            ranges.setdefault(media_range, float(weight))
+    return ranges
+
+
+def _quality(media_type: str, ranges: Mapping[str, float]) -> float:
+    """The weight of the most specific range that a media type falls into; 0 outside all of them."""
+    for media_range in (media_type, f"{media_type.partition('/')[0]}/*", "*/*"):
+        if media_range in ranges:
+            return ranges[media_range]
+    return 0.0
 
 
 def compressed(request: Request, body: bytes, media_type: str) -> Response:
@@ -59,7 +87,7 @@ def compressed(request: Request, body: bytes, media_type: str) -> Response:
     return Response(body, headers=headers, media_type=media_type)
 
 
-def format_of(media_type: str) -> Format | None:
+def format_named(media_type: str) -> Format | None:
     """The image format of a media type, or None for JSON and zip."""
     return _FORMATS.get(media_type)
 
@@ -95,15 +123,15 @@ async def as_bytes(found: Snapshot, store: Store, media_type: str) -> Response:
     if found.status not in ENDED:
         return as_json(found, store.ttl_s)
     blobs = await blobs_of(found, store)
-    format = format_of(media_type)
+    format = format_named(media_type)
     if media_type == ZIP:
         data = await asyncio.to_thread(archive, found, blobs)
     elif len(blobs) > 1:
-        data = await asyncio.to_thread(sheet, blobs, format)
+        data = await asyncio.to_thread(sheet, blobs, format, found.order.output.quality)
     else:
         data = blobs[0]
         if format != found.answer.images[0].format:
-            data = await asyncio.to_thread(transcode, data, format)
+            data = await asyncio.to_thread(transcode, data, format, found.order.output.quality)
     return Response(data, 200, told(found), media_type)
 
 
@@ -156,12 +184,25 @@ def told(found: Snapshot) -> dict[str, str]:
 async def unchanging(
     request: Request, tag: str, ttl_s: int, media_type: str, make: Callable[[], Awaitable[bytes]]
 ) -> Response:
-    """Bytes that never change while they last: made only if the caller does not have them (`If-None-Match`)."""
-    headers = {"ETag": f'"{tag}"', "Cache-Control": f"private, max-age={ttl_s}, immutable"}
+    """Bytes that never change while they last: made only if the caller does not have them (`If-None-Match`), and sent
+    in part to a caller who asks for a part (`Range`, RFC 9110, 14)."""
+    headers = {"ETag": f'"{tag}"', "Cache-Control": f"private, max-age={ttl_s}, immutable", "Accept-Ranges": "bytes"}
     held = request.headers.get("if-none-match", "")
     if headers["ETag"] in held or held.strip() == "*":
         return Response(None, 304, headers)
-    return Response(await make(), 200, headers, media_type)
+    data = await make()
+    asked = _RANGE.fullmatch(request.headers.get("range", "").strip())
+    if asked is None or request.headers.get("if-range", headers["ETag"]) != headers["ETag"]:
+        return Response(data, 200, headers, media_type)
+    first, last = asked.groups()
+    if not first and not last:
+        return Response(data, 200, headers, media_type)
+    start = int(first) if first else max(0, len(data) - int(last))
+    end = min(int(last), len(data) - 1) if first and last else len(data) - 1
+    if start > end or start >= len(data):
+        return Response(None, 416, {**headers, "Content-Range": f"bytes */{len(data)}"})
+    headers["Content-Range"] = f"bytes {start}-{end}/{len(data)}"
+    return Response(data[start : end + 1], 206, headers, media_type)
 
 
 def tag_of(found: Snapshot) -> str:
@@ -182,18 +223,56 @@ def archive(found: Snapshot, blobs: Sequence[bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def sheet(blobs: Sequence[bytes], format: Format = "png") -> bytes:
-    """Our own encoded images as one grid."""
-    return codec.encode(composition.grid([_pixels(blob) for blob in blobs]), format)
+def sheet(blobs: Sequence[bytes], format: Format = "png", quality: int = 90) -> bytes:
+    """Our own encoded images as one grid, which tells as they do what made it.
+
+    Raises:
+        Invalid: it would be too large.
+    """
+    with Image.open(io.BytesIO(blobs[0])) as first:
+        require_one_file(len(blobs), first.size, format)
+    pictures = composition.grid([_pixels(blob) for blob in blobs])
+    return codec.encode(pictures, format, quality, _provenance(blobs[0]), replayable=len(blobs) == 1)
 
 
-def transcode(blob: bytes, format: Format) -> bytes:
-    """One of our own encoded images in another format."""
-    return codec.encode(_pixels(blob), format)
+def transcode(blob: bytes, format: Format, quality: int = 90) -> bytes:
+    """One of our own encoded images in another format.
+
+    Raises:
+        NotAcceptable: neither format keeps all of it, so the image would lose twice.
+    """
+    kept = format_of(blob)
+    if kept in LOSSY and format in LOSSY:
+        raise NotAcceptable(f"the image is kept as {kept}, which loses some; get it as {kept}, or as png")
+    return codec.encode(_pixels(blob), format, quality, _provenance(blob))
+
+
+def require_one_file(count: int, size: tuple[int, int], format: Format | Animated, moving: bool = False) -> None:
+    """
+    Args:
+        count: of pictures that are to be one file, a sheet or, if `moving`, an animation.
+        size: width and height of each.
+
+    Raises:
+        Invalid: they would make it too large for its format, or for the memory that is given to it.
+    """
+    require = composition.require_animation if moving else composition.require_sheet
+    try:
+        require(count, *size, format)
+    except composition.TooLargeForSheet as error:
+        raise Invalid(str(error), code="sheet_too_large") from None
 
 
 def _animation(blobs: Sequence[bytes], format: Animated, fps: float, quality: int) -> bytes:
-    return codec.animate([_pixels(blob) for blob in blobs], format, fps, quality)
+    return codec.animate([_pixels(blob) for blob in blobs], format, fps, quality, _provenance(blobs[0]))
+
+
+def _provenance(blob: bytes) -> Provenance | None:
+    """What one of our own images says of itself, if it was to say anything."""
+    try:
+        return Provenance.read(blob).model_copy(update={"quality": None})
+    except NoProvenance:
+        return None
 
 
 def _pixels(blob: bytes) -> np.ndarray:

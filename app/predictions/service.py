@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from redis.exceptions import RedisError
 
 from app.access.callers import ANYBODY, Caller
+from app.http import responses
 from app.http.errors import (
     ClientGone,
     Conflict,
@@ -31,19 +32,20 @@ from app.http.errors import (
 from app.monitoring.metrics import ApiMetrics
 from app.predictions.input_pictures import Source, Sources
 from app.predictions.store import ExistingPrediction, HistoryPosition, NewJob, QueueFull, Store, Waiter
-from app.predictions.uploads import pointers, to_framed, to_pixels
+from app.predictions.uploads import pointers, require_texture, to_framed, to_pixels
 from app.schemas.predictions import PredictionRequest
 from core import guard, logs
 from core.settings import Settings
 from jobs.prediction import ENDED, PICTURE_PREFIX, Order, Snapshot, Status, Webhook
 from models.card import Card, Task
 from models.registry import Entry, Registry
+from pictures.formats import MEDIA_TYPES, Animated, Format
 from pictures.framing import Frame
-from tasks.inputs import STARTS, input_model
+from tasks.inputs import STARTS, framing, input_model
 
 log = logs.get(__name__)
 
-PICTURES = ("image", "images", "mask", "style_image")
+PICTURES = ("image", "images", "mask", "style_image", "guide_image")
 """The inputs that are pictures."""
 
 MAX_PICTURES = 8
@@ -84,6 +86,15 @@ class WaitPolicy:
     wait_s: float = 0
     cancel_after_s: float | None = None
     leaving: Callable[[], Awaitable[None]] | None = None
+
+
+@dataclass(frozen=True)
+class AnswerForm:
+    """How the pictures of a prediction are answered: as one file of a format, a sheet if there are several or, if
+    `moving`, an animation; or, with no format, as they are."""
+
+    format: Format | Animated | None = None
+    moving: bool = False
 
 
 @dataclass(frozen=True)
@@ -182,11 +193,11 @@ class Predictions:
         files: Files,
         patience: WaitPolicy,
         naming: RequestName | None = None,
-        pictured: bool = False,
+        form: AnswerForm | None = None,
     ) -> Snapshot:
         """Enqueues a prediction and waits for its end as long as the caller's patience lasts.
 
-        With `pictured` its answer must be pictures.
+        With a `form` its answer must be pictures.
 
         A request that was named before, by id or idempotency key, is answered with the prediction that it made then.
 
@@ -197,7 +208,7 @@ class Predictions:
         await self.caller.count_request()
         card = self.card(request.model)
         task = self.task(card, request.task) if request.task else next(iter(card.tasks))
-        if pictured and not task.pictured:
+        if form and not task.pictured:
             raise NotAcceptable(f"{task} answers with numbers, not with pictures; send Accept: application/json")
         if request.output.latents and not card.tells_latents(task):
             here = FieldError(pointer="/output/latents", detail=f"{task} with {card.name} has no latents to tell")
@@ -206,18 +217,19 @@ class Predictions:
         if not await self.store.workers():
             raise Unavailable("no worker is running", code="no_worker", retry_after_s=5)
         webhook = await self._webhook(request)
-        pixels, frame = await self._pixels(card, values, pictures)
+        pixels, frame = await self._pixels(card, task, values, pictures)
         naming = naming or RequestName()
+        order = Order(
+            model=card.name,
+            task=task,
+            input=values,
+            output=request.output,
+            owner=self.caller.owner,
+            frame=frame,
+        )
         job = NewJob(
             id=naming.id or secrets.token_hex(16),
-            order=Order(
-                model=card.name,
-                task=task,
-                input=values,
-                output=request.output,
-                owner=self.caller.owner,
-                frame=frame,
-            ),
+            order=_for_one_file(order, card, form),
             priority=request.priority,
             timeout_s=card.serving.timeout_s,
             max_queue=self.settings.max_queue,
@@ -423,18 +435,19 @@ class Predictions:
         return values, pictures
 
     async def _pixels(
-        self, card: Card, values: dict[str, Any], pictures: dict[str, tuple[str, Source]]
+        self, card: Card, task: Task, values: dict[str, Any], pictures: dict[str, tuple[str, Source]]
     ) -> tuple[dict[str, bytes], Frame | None]:
-        """Each picture as the model takes it, by its id; and how `image` is framed, where the input has a `fit`."""
-        pixels, frame = {}, None
+        """Each picture as the model takes it, by its id; and how `image` is framed, where it is."""
+        pixels, frame, framed = {}, None, framing(card, task, values)
         for picture, (at, source) in pictures.items():
             data = await self.sources.read(source, at, self.caller.owner)
             limits = card.image, self.settings.max_pixels, at
-            if values.get("fit") and values["image"] == PICTURE_PREFIX + picture:
-                asked = values["fit"], values["side"], values.get("n", 1)
-                pixels[picture], frame = await to_framed(data, *limits, *asked)
+            if framed and values["image"] == PICTURE_PREFIX + picture:
+                pixels[picture], frame = await to_framed(data, *limits, framed)
             else:
                 pixels[picture] = await to_pixels(data, *limits)
+            if task is Task.STYLIZE and values.get("style_image") == PICTURE_PREFIX + picture:
+                require_texture(pixels[picture], card.image, at)
         return pixels, frame
 
     async def _webhook(self, request: PredictionRequest) -> Webhook | None:
@@ -469,6 +482,29 @@ def _watched(leaving: Callable[[], Awaitable[None]], left: Callable[[], None]) -
         begin.cancel()
         for task in watching:
             task.cancel()
+
+
+def _for_one_file(order: Order, card: Card, form: AnswerForm | None) -> Order:
+    """The order with its images in a format from which that of the answer can be made without a second loss.
+
+    Raises:
+        Invalid: its pictures would make a sheet or an animation that is too large.
+    """
+    size = (order.frame.width, order.frame.height) if order.frame else (card.image.width, card.image.height)
+    if order.output.grid and order.shown > 1:
+        responses.require_one_file(order.shown, size, "png")
+    if form is None or form.format is None:
+        return order
+    format = form.format if form.format in MEDIA_TYPES else "png"
+    if form.moving:
+        responses.require_one_file(order.shown, size, form.format, moving=True)
+        format = "png"
+    elif order.shown > 1:
+        responses.require_one_file(order.shown, size, form.format)
+        format = "png"
+    if format == order.output.format:
+        return order
+    return order.model_copy(update={"output": order.output.model_copy(update={"format": format})})
 
 
 def _draws(task: Task, values: dict[str, Any]) -> bool:

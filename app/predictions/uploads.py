@@ -15,9 +15,9 @@ from uuid import uuid4
 
 from app.http.errors import FieldError, Invalid, Problem, TooLarge, UnsupportedMedia
 from app.schemas.uploads import Upload
-from pictures.codec import BadPicture, decode, decode_framed, inspect
+from pictures.codec import BadPicture, Reason, decode, decode_framed, inspect
 from pictures.formats import ImageFormat
-from pictures.framing import Fit, Frame, TooManyTiles
+from pictures.framing import Frame, Framing, TooLargePicture, TooManyTiles
 
 Decoded = TypeVar("Decoded")
 
@@ -28,7 +28,12 @@ _CHUNK_BYTES = 2**18
 
 UPLOAD_ID = re.compile(r"[0-9a-f]{32}")
 
-_PROBLEMS: dict[str, type[Problem]] = {"not_an_image": UnsupportedMedia, "truncated": Invalid, "too_large": TooLarge}
+_PROBLEMS: dict[Reason, type[Problem]] = {
+    "not_an_image": UnsupportedMedia,
+    "not_readable": UnsupportedMedia,
+    "truncated": Invalid,
+    "too_large": TooLarge,
+}
 
 
 async def to_pixels(data: bytes, wanted: ImageFormat, max_pixels: int, pointer: str) -> bytes:
@@ -41,19 +46,30 @@ async def to_pixels(data: bytes, wanted: ImageFormat, max_pixels: int, pointer: 
 
 
 async def to_framed(
-    data: bytes, wanted: ImageFormat, max_pixels: int, pointer: str, fit: Fit, side: int | None, answers: int
+    data: bytes, wanted: ImageFormat, max_pixels: int, pointer: str, framing: Framing
 ) -> tuple[bytes, Frame]:
     """The same of the size `Frame.inner`, and the frame.
 
     Raises:
-        Problem: as `to_pixels`; 422 too large for tiles.
+        Problem: as `to_pixels`; 422 more work than one picture may be.
     """
     try:
-        pixels, frame = await _decoded(pointer, decode_framed, data, wanted, max_pixels, fit, side, answers)
-    except TooManyTiles as error:
-        detail = str(error)
-        raise Invalid(detail, code="too_many_tiles", errors=[FieldError(pointer=pointer, detail=detail)]) from None
+        pixels, frame = await _decoded(pointer, decode_framed, data, wanted, max_pixels, framing)
+    except TooLargePicture as error:
+        detail, code = str(error), "too_many_tiles" if isinstance(error, TooManyTiles) else "too_many_pixels"
+        raise Invalid(detail, code=code, errors=[FieldError(pointer=pointer, detail=detail)]) from None
     return pixels.tobytes(), frame
+
+
+def require_texture(pixels: bytes, form: ImageFormat, pointer: str) -> None:
+    """Of a picture whose style is taken, as `to_pixels` gives it.
+
+    Raises:
+        Invalid: it has one colour only, and so no style.
+    """
+    if pixels == pixels[: form.channels] * (len(pixels) // form.channels):
+        detail = "a picture of one colour has no style; send one with shapes or strokes in it"
+        raise Invalid(detail, code="flat_picture", errors=[FieldError(pointer=pointer, detail=detail)])
 
 
 async def _decoded(pointer: str, decoder: Callable[..., Decoded], *arguments: object) -> Decoded:
@@ -68,16 +84,20 @@ async def _decoded(pointer: str, decoder: Callable[..., Decoded], *arguments: ob
 
 
 def from_data_uri(value: str, pointer: str) -> bytes:
-    """The bytes of a `data:` URI (RFC 2397).
+    """The bytes of a `data:` URI (RFC 2397), read as browsers do (WHATWG Fetch, 6): scheme and `base64` in any case,
+    percent-encoded or not, with line breaks and without padding.
 
     Raises:
         Invalid: anything else.
     """
-    head, comma, data = value.partition(",")
+    head, comma, data = value.strip().partition(",")
     try:
-        if not head.startswith("data:") or not comma:
+        if head[:5].lower() != "data:" or not comma:
             raise ValueError
-        return base64.b64decode(data, validate=True) if head.endswith(";base64") else unquote_to_bytes(data)
+        if not re.search(r";\s*base64\s*$", head, re.IGNORECASE):
+            return unquote_to_bytes(data)
+        plain = re.sub(rb"[\t\n\f\r ]", b"", unquote_to_bytes(data) if "%" in data else data.encode("ascii"))
+        return base64.b64decode(plain.rstrip(b"=") + b"=" * (-len(plain.rstrip(b"=")) % 4), validate=True)
     except (ValueError, binascii.Error):
         detail = "not a data: URI or upload:<id>; send data:image/png;base64,… or a multipart file"
         raise Invalid(detail, errors=[FieldError(pointer=pointer, detail=detail)]) from None

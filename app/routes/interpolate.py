@@ -13,6 +13,7 @@ from app.http import responses
 from app.http.errors import Invalid, field_errors
 from app.http.openapi import INTERPOLATE_BODY, INTERPOLATE_RESPONSES
 from app.http.parsing import read_fields, short
+from app.predictions.service import AnswerForm
 from models.card import Task
 from pictures.formats import Animated
 
@@ -57,9 +58,11 @@ async def interpolate(
     asked = short(body.fields, card.name, task=predictions.task(card, Task.INTERPOLATE))
     default = responses.ZIP if asked.output.archive else responses.ANIMATED["webp"]
     media_type = responses.preferred(request, default, makes=_MAKES)
-    found = await asking.pictures(asked, body.files)
+    moving = _ANIMATED.get(media_type)
+    form = AnswerForm(moving or responses.format_named(media_type), moving is not None)
+    found = await asking.pictures(asked, body.files, form=form)
     if media_type == responses.JSON:
         return responses.as_json(found, store.ttl_s, await responses.embedded(found, store))
-    if media_type in _ANIMATED:
-        return await responses.as_animation(found, store, _ANIMATED[media_type], playback.fps, playback.loop)
+    if moving:
+        return await responses.as_animation(found, store, moving, playback.fps, playback.loop)
     return await responses.as_bytes(found, store, media_type)

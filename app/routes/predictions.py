@@ -17,7 +17,7 @@ from app.http import responses
 from app.http.errors import Gone, NotFound
 from app.http.openapi import PICTURES, PREDICTION_BODY, problems
 from app.http.parsing import read_prediction
-from app.predictions.service import PREDICTION_ID, Filter, RequestName
+from app.predictions.service import PREDICTION_ID, AnswerForm, Filter, RequestName
 from app.predictions.store import HistoryPosition, Store
 from app.schemas.predictions import PredictionList
 from jobs.prediction import Status
@@ -65,7 +65,8 @@ async def _answer(request: Request, asking: Asking, store: Store, naming: Reques
     asked, files = await read_prediction(request)
     media_type = responses.preferred(request, responses.JSON)
     if media_type != responses.JSON:
-        return await responses.as_bytes(await asking.pictures(asked, files, naming), store, media_type)
+        form = AnswerForm(responses.format_named(media_type))
+        return await responses.as_bytes(await asking.pictures(asked, files, naming, form), store, media_type)
     found = await asking.prediction(asked, files, naming)
     return responses.as_json(found, store.ttl_s, await responses.embedded(found, store))
 

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from models import model
-from models.capabilities import Completer, Sampler, Scorer
+from models.capabilities import Sampler, SamplingCompleter, Scorer
 from models.losses.likelihood import categorical_nll
 from models.model import Batch, Losses, Player, Step, Steps, register
 from models.nn.masked import GatedPixelCNN
@@ -25,7 +25,7 @@ NETWORKS = {"gated-convolutions": GatedPixelCNN, "diagonal-bilstm": DiagonalBiLS
 
 @register("pixelcnn")
 @register("pixelrnn", network="diagonal-bilstm", width=64, layers=2)
-class Autoregressive(Sampler, Completer, Scorer):
+class Autoregressive(Sampler, SamplingCompleter, Scorer):
     """Black and white pixels, in blocks of `block` x `block` that are drawn together, in raster order.
 
     With a block of 1 it is the papers' model. A larger one has a probability for each of its 2^(block²) patterns, so

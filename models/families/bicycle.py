@@ -47,6 +47,7 @@ class BicycleGAN(StyledTranslator):
         self.generator = UNetTranslator(
             config.channels, config.size, config.width, config.cap, dropout=0.0, latent=config.style
         )
+        self.native = self.generator.native
         self.encoder = StyleEncoder(config.channels, config.encoder_width, config.style * 2)
 
     def translate(self, images: Tensor, direction: Direction, latent: Tensor) -> Tensor:

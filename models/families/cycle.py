@@ -94,6 +94,7 @@ class CycleGAN(Translator):
         super().__init__()
         self.config = config
         self.a_to_b, self.b_to_a = config.generator(), config.generator()
+        self.native = self.a_to_b.native
 
     def translate(self, images: Tensor, direction: Direction) -> Tensor:
         return self.a_to_b(images) if direction == "AtoB" else self.b_to_a(images)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from models import model
-from models.capabilities import Completer, Sampler, Varier
+from models.capabilities import Sampler, SamplingCompleter, Varier
 from models.card import Task
 from models.model import Batch, Losses, Player, Step, Steps, register
 from models.nn.denoiser import Denoiser
@@ -27,7 +27,7 @@ GUIDED = (0.2, 9.0)
 
 
 @register("diffusion")
-class Diffusion(Sampler, Varier, Completer):
+class Diffusion(Sampler, Varier, SamplingCompleter):
     """Noise, and a class if the model has classes, to an image."""
 
     options = {

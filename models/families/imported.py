@@ -11,6 +11,7 @@ from models import model
 from models.capabilities import Translator
 from models.card import Direction
 from models.model import register
+from models.nn.native import strictest
 from models.nn.norm import Norm
 from models.nn.resnet import Padding, ResNetTranslator
 from models.nn.unet import UNetTranslator
@@ -76,6 +77,7 @@ class Imported(Translator):
         self.directions = tuple(self.networks)
         self.channels = max(max(network.takes, network.makes) for network in self.networks.values())
         self.generators = nn.ModuleDict({direction: network.build() for direction, network in self.networks.items()})
+        self.native = strictest(*(generator.native for generator in self.generators.values()))
 
     def translate(self, images: Tensor, direction: Direction) -> Tensor:
         """Colour goes in as its luminance where a generator takes grey, and grey comes out in as many channels."""

@@ -65,6 +65,7 @@ class StarGAN(TargetTranslator):
             out_channels=config.channels,
         )
         self.generator = Residual(network) if config.residual else network
+        self.native = network.native
 
     def translate(self, images: Tensor, targets: Tensor) -> Tensor:
         """`targets` [N, classes]: 1 for what the result is to be, else 0."""

@@ -40,6 +40,7 @@ class ContentStyle(TwoDomains, StyledTranslator):
         self.latent_shape = (config.style,)
         shape = config.channels, config.width
         self.contents = nn.ModuleDict({domain: ContentEncoder(*shape, config.blocks) for domain in OTHER})
+        self.native = self.contents["a"].native
         self.styles = nn.ModuleDict({domain: StyleEncoder(*shape, told) for domain in OTHER})
         self.decoders = nn.ModuleDict({domain: StyledDecoder(*shape, config.blocks, config.style) for domain in OTHER})
 

@@ -42,6 +42,7 @@ class Pix2Pix(Translator):
         self.config = config
         self.directions = (config.direction,)
         self.generator = UNetTranslator(config.channels, config.size, config.width, config.cap, config.dropout)
+        self.native = self.generator.native
 
     def translate(self, images: Tensor, direction: Direction) -> Tensor:
         return self.generator(images)

@@ -38,6 +38,7 @@ class UNIT(TwoDomains, Encoder, Translator):
         wide, own = config.width * 4, config.blocks - 1
         self.latent_shape = (wide, config.size // 4, config.size // 4)
         self.encoders = nn.ModuleDict({domain: ContentEncoder(config.channels, config.width, own) for domain in OTHER})
+        self.native = self.encoders["a"].native
         self.shared_encoder, self.shared_generator = ResidualBlock(wide), ResidualBlock(wide)
         self.generators = nn.ModuleDict(
             {

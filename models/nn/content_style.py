@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.nn.init import he_
+from models.nn.native import native
 from models.nn.resnet import ResidualBlock
 
 
@@ -26,6 +27,8 @@ class ContentEncoder(nn.Module):
             *[ResidualBlock(width * 4) for _ in range(blocks)],
         )
         he_(self)
+        self.native = native(16 * width + 180, multiple=4, least=16)
+        """With a decoder behind it."""
 
     def forward(self, images: Tensor) -> Tensor:
         return self.net(images)

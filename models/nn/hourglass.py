@@ -5,6 +5,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from models.nn.init import normal_
+from models.nn.native import native
 
 
 class Hourglass(nn.Module):
@@ -35,6 +36,7 @@ class Hourglass(nn.Module):
         layers += [nn.ConvTranspose2d(width, channels, 4, stride=2, padding=1), nn.Tanh()]
         self.net = nn.Sequential(*layers)
         normal_(self)
+        self.native = native(5 * width + 60, multiple=16, least=32)
 
     def forward(self, images: Tensor) -> Tensor:
         return self.net(images)

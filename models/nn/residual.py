@@ -3,6 +3,7 @@
 from torch import Tensor, nn
 
 from models.nn.init import zero
+from pictures.framing import Native
 
 
 class Residual(nn.Module):
@@ -15,6 +16,7 @@ class Residual(nn.Module):
     def __init__(self, network: nn.Module):
         super().__init__()
         self.network = network
+        self.native: Native | None = network.native
         zero([layer for layer in network.modules() if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d)][-1])
 
     def forward(self, images: Tensor, *conditions: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from models.nn.init import normal_
+from models.nn.native import native
 from models.nn.norm import Norm, norm_layer
 
 Padding = Literal["reflect", "replicate", "zero"]
@@ -78,6 +79,11 @@ class ResNetTranslator(nn.Module):
             _PADS[outer](3), nn.Conv2d(width, out_channels or channels, 7), nn.Tanh(),
         )  # fmt: skip
         normal_(self)
+        local = norm in ("batch", "none") and first in (None, "batch", "none")
+        # Each layer looks past its pixels as far as its kernel's edge, at the side that its map has: 1 for whole, 2 for
+        # halved, 4 for halved twice.
+        reach = 3 + 1 + 2 + 4 * 2 * blocks + 4 + 2 + 3
+        self.native = native(13 * width + 180, multiple=4, least=16, reach=reach if local else None)
 
     def forward(self, images: Tensor, *conditions: Tensor) -> Tensor:
         """`conditions` [N, c, H, W] join the images, as further channels."""

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from models.nn.init import normal_
+from models.nn.native import native
 from models.nn.norm import Norm, norm_layer
 
 
@@ -72,6 +73,7 @@ class UNetTranslator(nn.Module):
         last = nn.ConvTranspose2d(width * 2, out_channels or channels, 4, stride=2, padding=1)
         self.last = nn.Sequential(nn.ReLU(), last, nn.Tanh())
         normal_(self)
+        self.native = native(8 * width + 60, multiple=size, least=size)
 
     def forward(self, images: Tensor, latent: Tensor | None = None) -> Tensor:
         return self.last(self.levels(self.first(_joined(images, latent)), latent))

@@ -20,9 +20,9 @@ def receiver() -> Iterator[Receiver]:
 
 
 @pytest.fixture(scope="session")
-def open_client(start_easel) -> Iterator[httpx.Client]:
+def open_client(start_shared) -> Iterator[httpx.Client]:
     """A client of an Easel that calls 127.0.0.1 and fetches pictures."""
     bounds = {"max_upload_mb": 2, "max_pixels": 1_000_000}
-    easel = start_easel(**bounds, webhook_allow_private=True, fetch_images=True, webhook_secret=WEBHOOK_SECRET)
+    easel = start_shared(**bounds, webhook_allow_private=True, fetch_images=True, webhook_secret=WEBHOOK_SECRET)
     with httpx.Client(base_url=easel.url, timeout=30) as opened:
         yield opened

@@ -193,7 +193,7 @@ def test_the_suffix_of_a_file_picks_its_format(easel, tmp_path, suffix, format):
 
 def test_replay_refuses_pictures_that_say_nothing(easel, tmp_path):
     damaged = png()[:200]
-    for data, words in ((png(), "does not say what made it"), (b"hello", "no readable PNG"), (damaged, "PNG")):
+    for data, words in ((png(), "does not say what made it"), (b"hello", "no readable picture"), (damaged, "picture")):
         (tmp_path / "image.png").write_bytes(data)
         done = replay(easel, tmp_path / "image.png")
         assert done.returncode == 1
@@ -205,4 +205,30 @@ def _save(path, pixels, made):
     from pictures import codec
 
     shaped = pixels[:, :, None] if pixels.ndim == 2 else pixels
-    path.write_bytes(codec.encode(shaped, texts={CHUNK: made.text}))
+    path.write_bytes(codec.encode(shaped, made=made))
+
+
+@pytest.mark.parametrize("format", ["jpg", "webp", "avif"])
+def test_pictures_of_other_formats_are_replayed_too(easel, client, tmp_path, format):
+    asked = {"model": "toy-dcgan", "input": {"seed": 5}, "output": {"format": format, "quality": 70}}
+    made = client.post("/v1/predictions", json=asked, headers={"Prefer": "wait"}).json()
+    path = tmp_path / f"image.{format}"
+    path.write_bytes(client.get(made["output"][0]["url"]).content)
+    done = replay(easel, path)
+    assert done.returncode == 0, done.stderr
+    assert "identical" in done.stdout
+
+
+@pytest.mark.parametrize("accept", ["image/png", "image/jpeg", "image/webp", "image/avif"])
+def test_sheets_are_marked_in_the_format_that_is_asked_for(client, accept):
+    data = client.post("/v1/sample/toy-dcgan", data={"n": 4}, headers={"Accept": accept}).content
+    assert b"trainedAlgorithmicMedia" in data
+    assert b'easel:model="toy-dcgan"' in data
+    plain = client.post("/v1/sample/toy-dcgan", data={"n": 4, "metadata": "false"}, headers={"Accept": accept}).content
+    assert b"trainedAlgorithmicMedia" not in plain
+
+
+@pytest.mark.parametrize("accept", ["image/webp", "image/gif"])
+def test_animations_are_marked(client, accept):
+    data = client.post("/v1/interpolate/toy-vae", data={"seeds": "1,2"}, headers={"Accept": accept}).content
+    assert b"trainedAlgorithmicMedia" in data

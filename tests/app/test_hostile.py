@@ -23,7 +23,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 from app.access.keys import Keys
 from core.embedded_redis import EmbeddedRedis
 from tests.app.conftest import WEBHOOK_SECRET
-from tests.app.test_bad_input import bomb
+from tests.app.test_bad_input import assert_problem, bomb
 from tests.conftest import png
 
 RESIDENT_MB = 160
@@ -41,7 +41,8 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def api(start_easel, folder):
     """A guarded Easel; at the end, its API's peak of memory is looked at."""
-    easel = start_easel(data_dir=folder, auth="required", max_upload_mb=2, max_pixels=1_000_000, read_timeout_s=2)
+    bounds = {"max_upload_mb": 2, "max_pixels": 1_000_000, "read_timeout_s": 2}
+    easel = start_easel(data_dir=folder, auth="required", fetch_images=True, **bounds)
     yield easel
     find = ["pgrep", "-P", str(easel.process.pid), "-f", "cli api"]
     pid = subprocess.run(find, capture_output=True, text=True).stdout.strip()
@@ -473,6 +474,15 @@ def test_a_webhook_that_is_replayed_is_refused_by_its_receiver(open_client, rece
     for headers in (later, {**received.headers, "webhook-id": "msg_other"}):
         with pytest.raises(WebhookVerificationError):
             Webhook(WEBHOOK_SECRET).verify(received.body, headers)
+
+
+def test_a_private_url_is_not_fetched_without_leave(client, receiver, refused):
+    for url in (f"{receiver.url}/a.png", "http://localhost/a.png"):
+        answer = client.post("/v1/predictions", json={"model": "toy-pix2pix", "input": {"image": url}})
+        body = assert_problem(answer, 422, "image_not_fetched", "/input/image")
+        refused(answer, 422)
+    assert "public" in body["detail"]
+    assert not receiver.received
 
 
 def test_after_all_of_this_pictures_are_made(client):

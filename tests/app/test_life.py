@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from uuid import uuid4
 
-import httpx
 import pytest
 
 from tests.app.test_bad_input import assert_problem
@@ -106,16 +105,6 @@ def test_a_page_goes_on_where_the_last_ended_though_that_was_deleted(client):
     assert [found["id"] for found in following["data"]] == [made[1], made[0]]
 
 
-def test_the_history_forgets_with_the_results(start_easel):
-    easel = start_easel(result_ttl_s=2)
-    with httpx.Client(base_url=easel.url) as client:
-        made = client.post("/v1/predictions", json=body(), headers=WAIT).json()["id"]
-        assert [found["id"] for found in client.get("/v1/predictions").json()["data"]] == [made]
-        time.sleep(2.5)
-        assert client.get("/v1/predictions").json() == {"object": "list", "data": [], "next_cursor": None}
-    easel.stop()
-
-
 def test_a_canceled_prediction_that_waits_never_runs(easel, client):
     with stopped_worker(easel):
         waiting = client.post("/v1/predictions", json=body()).json()
@@ -189,17 +178,3 @@ def _worker(easel):
 
 def test_events_of_an_unknown_prediction_are_404(client):
     assert_problem(client.get("/v1/predictions/nope/events"), 404)
-
-
-def test_a_full_queue_is_503_with_a_computed_retry_after(start_easel):
-    easel = start_easel(max_queue=3)
-    with httpx.Client(base_url=easel.url) as client:
-        client.post("/v1/predictions", json=body(), headers=WAIT)
-        with stopped_worker(easel):
-            answers = [client.post("/v1/predictions", json=body()) for _ in range(5)]
-            assert [answer.status_code for answer in answers] == [202] * 3 + [503] * 2
-            assert_problem(answers[-1], 503, "queue_full")
-            assert int(answers[-1].headers["retry-after"]) >= 1
-            assert client.post("/v1/predictions", json=body("toy-vae")).status_code == 202
-        for answer in answers[:3]:
-            wait_for(client, answer.headers["location"], "succeeded")

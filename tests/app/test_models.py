@@ -2,17 +2,46 @@
 
 import json
 import re
-import subprocess
 import time
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 
 import httpx
+import pytest
 from jsonschema import Draft202012Validator
+from redis import Redis
+from rq.utils import utcformat
 
-from tests.app.test_life import stopped_worker
+from core.embedded_redis import EmbeddedRedis
+from tests.app.test_bad_input import assert_problem
+from tests.app.test_life import stopped_worker, wait_for
 from tests.conftest import free_port
+from tests.workers.jobs import wait_until
 from tests.zoo import MODELS
 from workers import steady
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("own")
+
+
+@pytest.fixture(scope="module")
+def metrics_port():
+    return free_port()
+
+
+@pytest.fixture(scope="module")
+def own_easel(start_easel, folder, metrics_port):
+    """An Easel whose worker and queues are this file's alone; three predictions fit into each."""
+    return start_easel(data_dir=folder, worker_metrics_port=metrics_port, max_queue=3)
+
+
+@pytest.fixture(scope="module")
+def own(own_easel):
+    """A client of that Easel."""
+    with httpx.Client(base_url=own_easel.url, timeout=30) as opened:
+        yield opened
 
 
 def test_the_list_has_openais_shape_and_every_model(client):
@@ -112,36 +141,52 @@ def test_an_end_is_counted_whether_or_not_anybody_waits(easel, client):
     assert counts() == expected, client.get(made["urls"]["get"]).json()
 
 
-def test_models_are_loaded_and_unloaded_when_workers_are_told_to(start_easel):
-    easel = start_easel()
-
+def test_models_are_loaded_and_unloaded_when_workers_are_told_to(own):
     def resident():
-        (worker,) = httpx.get(f"{easel.url}/v1/queue").json()["workers"]
+        (worker,) = own.get("/v1/queue").json()["workers"]
         return {model["id"] for model in worker["models"]}
 
-    for verb, expected in (("load", {"toy-vae"}), ("unload", set())):
-        told = httpx.post(f"{easel.url}/v1/models/toy-vae/{verb}")
+    others = resident() - {"toy-vae"}
+    for verb, expected in (("load", others | {"toy-vae"}), ("unload", others)):
+        told = own.post(f"/v1/models/toy-vae/{verb}")
         assert (told.status_code, told.json()) == (202, {"model": "toy-vae", "workers": 1})
         for _ in range(100):
             if resident() == expected:
                 break
             time.sleep(0.1)
         assert resident() == expected
-    assert httpx.post(f"{easel.url}/v1/models/nope/load").status_code == 404
-    assert httpx.post(f"{easel.url}/v1/sample/toy-vae", timeout=30).status_code == 200
+    assert own.post("/v1/models/nope/load").status_code == 404
+    assert own.post("/v1/sample/toy-vae").status_code == 200
 
 
-def test_a_worker_answers_prometheus_itself(start_easel):
-    port = free_port()
-    easel = start_easel(worker_metrics_port=port)
-    httpx.post(f"{easel.url}/v1/sample/toy-dcgan?n=3", timeout=30).raise_for_status()
-    text = httpx.get(f"http://127.0.0.1:{port}/metrics").text
-    assert 'easel_batch_size_sum{model="toy-dcgan"} 3.0' in text
-    assert 'easel_model_loads_total{model="toy-dcgan"} 1.0' in text
-    assert re.search(r'easel_model_resident_bytes{model="toy-dcgan"} [1-9]', text)
-    for stage in ("queue", "load", "infer", "encode", "store"):
-        assert f'easel_stage_seconds_count{{stage="{stage}"}} 1.0' in text
+def test_a_worker_answers_prometheus_itself(own, metrics_port):
+    def told():
+        return httpx.get(f"http://127.0.0.1:{metrics_port}/metrics").text
+
+    def stages(text):
+        return {name: float(count) for name, count in re.findall(r'seconds_count{stage="(\w+)"} (\S+)', text)}
+
+    before = stages(told())
+    own.post("/v1/sample/toy-infogan?n=3").raise_for_status()
+    text = told()
+    assert 'easel_batch_size_sum{model="toy-infogan"} 3.0' in text
+    assert 'easel_model_loads_total{model="toy-infogan"} 1.0' in text
+    assert re.search(r'easel_model_resident_bytes{model="toy-infogan"} [1-9]', text)
+    counted = {name: count - before.get(name, 0) for name, count in stages(text).items()}
+    assert counted == dict.fromkeys(("queue", "load", "infer", "encode", "store"), 1)
     assert "process_resident_memory_bytes" in text
+
+
+def test_a_full_queue_is_503_with_a_computed_retry_after(own_easel, own):
+    own.post("/v1/predictions", json={"model": "toy-dcgan"}, headers={"Prefer": "wait=20"})
+    with stopped_worker(own_easel):
+        answers = [own.post("/v1/predictions", json={"model": "toy-dcgan"}) for _ in range(5)]
+        assert [answer.status_code for answer in answers] == [202] * 3 + [503] * 2
+        assert_problem(answers[-1], 503, "queue_full")
+        assert int(answers[-1].headers["retry-after"]) >= 1
+        assert own.post("/v1/predictions", json={"model": "toy-vae"}).status_code == 202
+    for answer in answers[:3]:
+        wait_for(own, answer.headers["location"], "succeeded")
 
 
 def test_metric_labels_do_not_grow_with_what_callers_send(client):
@@ -161,21 +206,28 @@ def test_openapi_shows_examples_and_every_error(client):
     assert "application/problem+json" in create["responses"]["422"]["content"]
 
 
-def test_without_a_worker_requests_get_503_and_never_hang(start_easel, redis):
-    easel = start_easel()
-    subprocess.run(["pkill", "-STOP", "-P", str(easel.process.pid), "-f", "cli worker"], check=True)
-    try:
-        for _ in range(300):
-            ready = httpx.get(f"{easel.url}/readyz")
-            if ready.status_code == 503:
-                break
-            time.sleep(0.1)
-        answer = httpx.post(f"{easel.url}/v1/sample/toy-dcgan")
+def test_without_a_worker_requests_get_503_and_never_hang(own_easel, own, folder):
+    def unheard(seconds):
+        """Makes it so long since the worker was last heard of."""
+        since = utcformat(datetime.now(UTC) - timedelta(seconds=seconds))
+        with Redis.from_url(EmbeddedRedis(folder / "redis").url) as redis:
+            for worker in redis.smembers("rq:workers"):
+                redis.hset(worker, "last_heartbeat", since)
+
+    def is_ready():
+        return own.get("/readyz").status_code == 200
+
+    with stopped_worker(own_easel):
+        unheard(15)
+        time.sleep(1.1)  # the API asks for workers once a second
+        assert is_ready()
+        unheard(21)
+        wait_until(lambda: not is_ready())
+        ready, answer = own.get("/readyz"), own.post("/v1/sample/toy-dcgan")
         assert ready.json()["code"] == answer.json()["code"] == "no_worker"
-        assert answer.status_code == 503
+        assert (ready.status_code, answer.status_code) == (503, 503)
         assert int(answer.headers["retry-after"]) > 0
-    finally:
-        subprocess.run(["pkill", "-CONT", "-P", str(easel.process.pid), "-f", "cli worker"], check=True)
+    wait_until(is_ready)
 
 
 def test_every_reference_in_openapi_leads_somewhere_and_every_422_is_a_problem(client):

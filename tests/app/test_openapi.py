@@ -55,7 +55,12 @@ WITHOUT = {("get", "/v1/models/{model}"), ("get", "/v1/queue")}
 
 def test_the_requests_that_are_shown_are_taken(document, client):
     picture = client.post("/v1/uploads", files={"file": png()}).json()["id"]
-    models = {"sample": "mnist-dcgan", "translate": "horse2zebra-cyclegan", "interpolate": "mnist-vae"}
+    models = {
+        "sample": "mnist-dcgan",
+        "translate": "horse2zebra-cyclegan",
+        "interpolate": "mnist-vae",
+        "upscale": "sr-edsr",
+    }
     tried = 0
     for (method, path, place), kind, content in bodies(document):
         for example in examples_of(content) if (place, kind) == ("request", "application/json") else ():

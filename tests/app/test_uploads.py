@@ -4,7 +4,6 @@ import hashlib
 import io
 import json
 import socket
-import time
 
 import pytest
 from PIL import Image
@@ -119,16 +118,6 @@ def test_uploads_and_the_pictures_of_jobs_are_apart(client):
     assert_problem(client.get(f"/v1/uploads/{inside}"), 404)
 
 
-def test_uploads_expire_with_results(start_easel):
-    import httpx
-
-    easel = start_easel(result_ttl_s=2)
-    upload = httpx.post(f"{easel.url}/v1/uploads", content=png(), headers=PNG).json()["id"]
-    assert httpx.get(f"{easel.url}/v1/uploads/{upload}").status_code == 200
-    time.sleep(2.5)
-    assert httpx.get(f"{easel.url}/v1/uploads/{upload}").status_code == 404
-
-
 def test_a_picture_by_url_is_not_fetched_unless_that_is_allowed(client, receiver):
     receiver.body = png()
     assert_problem(predict(client, f"{receiver.url}/a.png"), 422, pointer="/input/image")
@@ -159,14 +148,3 @@ def test_what_cannot_be_fetched_is_told_with_its_place(open_client, receiver):
     receiver.statuses, receiver.endless = [200], True
     assert_problem(predict(open_client, url), 413, "too_large", "/input/image")
     assert receiver.sent < 50 * 2**20
-
-
-def test_a_private_url_is_not_fetched_without_leave(start_easel, receiver):
-    import httpx
-
-    easel = start_easel(fetch_images=True)
-    with httpx.Client(base_url=easel.url) as client:
-        assert_problem(predict(client, f"{receiver.url}/a.png"), 422, "image_not_fetched", "/input/image")
-        body = assert_problem(predict(client, "http://localhost/a.png"), 422, "image_not_fetched", "/input/image")
-    assert "public" in body["detail"]
-    assert not receiver.received

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import httpx
+import pytest
 
 from tests.app.test_life import stopped_worker
 from tests.conftest import png
@@ -53,24 +54,28 @@ def test_what_is_queued_when_it_stops_is_answered_after_the_next_start(start_eas
         assert found["status"] == "succeeded", found
 
 
-def test_a_worker_that_dies_is_started_again(start_easel):
-    easel = start_easel()
-    subprocess.run(["pkill", "-KILL", "-P", str(easel.process.pid), "-f", "cli worker"], check=True)
-    answer = httpx.post(f"{easel.url}/v1/sample/toy-dcgan?seed=1", timeout=60)
+@pytest.fixture(scope="module")
+def own(start_easel):
+    """An Easel whose processes may be killed."""
+    return start_easel()
+
+
+def test_a_worker_that_dies_is_started_again(own):
+    subprocess.run(["pkill", "-KILL", "-P", str(own.process.pid), "-f", "cli worker"], check=True)
+    answer = httpx.post(f"{own.url}/v1/sample/toy-dcgan?seed=1", timeout=60)
     assert answer.status_code == 200
 
 
-def test_a_redis_that_dies_is_started_again_and_what_was_queued_is_answered(start_easel, tmp_path):
-    easel = start_easel(data_dir=tmp_path)
-    ask = partial(httpx.post, f"{easel.url}/v1/predictions", json={"model": "toy-dcgan"}, timeout=60)
+def test_a_redis_that_dies_is_started_again_and_what_was_queued_is_answered(own):
+    ask = partial(httpx.post, f"{own.url}/v1/predictions", json={"model": "toy-dcgan"}, timeout=60)
     with ThreadPoolExecutor(1) as pool:
-        with stopped_worker(easel):
+        with stopped_worker(own):
             waiting = pool.submit(ask, headers={"Prefer": "wait=50"})
             queued = ask()
             time.sleep(1.5)  # the append-only file is written every second
-            subprocess.run(["pkill", "-KILL", "-P", str(easel.process.pid), "redis-server"], check=True)
+            subprocess.run(["pkill", "-KILL", "-P", str(own.process.pid), "redis-server"], check=True)
         for _ in range(400):
-            answer = httpx.get(easel.url + queued.headers["location"])
+            answer = httpx.get(own.url + queued.headers["location"])
             assert answer.status_code in (200, 503)
             if answer.status_code == 503:
                 assert int(answer.headers["retry-after"]) > 0
@@ -78,13 +83,9 @@ def test_a_redis_that_dies_is_started_again_and_what_was_queued_is_answered(star
                 break
             time.sleep(0.1)
         assert answer.json()["status"] == "succeeded"
-        assert httpx.post(f"{easel.url}/v1/sample/toy-dcgan", timeout=30).status_code == 200
+        assert httpx.post(f"{own.url}/v1/sample/toy-dcgan", timeout=30).status_code == 200
         waited = waiting.result()
     assert (waited.status_code, waited.json()["status"]) == (201, "succeeded"), "who waits is told in the end"
-
-
-def test_sigterm_stops_it_too(start_easel):
-    assert start_easel().stop(signal.SIGTERM) == 0
 
 
 def test_a_taken_port_is_said_in_words(tmp_path):
@@ -98,11 +99,11 @@ def test_a_taken_port_is_said_in_words(tmp_path):
     assert "Traceback" not in done.stderr
 
 
-def test_logs_are_json_lines_with_request_and_prediction_ids(start_easel):
+def test_logs_are_json_lines_with_request_and_prediction_ids_and_sigterm_ends_them(start_easel):
     easel, trace = start_easel(), "4bf92f3577b34da6a3ce929d0e0e4736"
     headers = {"X-Request-Id": "find-me", "traceparent": f"00-{trace}-00f067aa0ba902b7-01"}
     httpx.post(f"{easel.url}/v1/sample/toy-dcgan", headers=headers, timeout=60)
-    easel.stop()
+    assert easel.stop(signal.SIGTERM) == 0
     lines = [json.loads(line) for line in easel.log.read_text().splitlines() if line.startswith("{")]
     (request,) = [line for line in lines if line["event"] == "request" and line.get("request") == "find-me"]
     (done,) = [line for line in lines if line["event"] == "prediction_succeeded"]

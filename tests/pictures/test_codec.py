@@ -10,6 +10,7 @@ from PIL import Image
 from pictures import codec, composition
 from pictures.codec import BadPicture
 from pictures.formats import ImageFormat
+from pictures.framing import Framing
 
 RGB = ImageFormat(height=8, width=8, channels=3)
 GREY = ImageFormat(height=8, width=8, channels=1)
@@ -112,3 +113,99 @@ def test_a_grid_is_filled_row_by_row():
     sheet = composition.grid(cells, columns=2, gap=1)
     assert sheet.shape == (5, 7, 1)
     assert (sheet[0, 0], sheet[0, 4], sheet[3, 0], sheet[3, 4]) == (10, 20, 30, 255)
+
+
+@pytest.mark.parametrize("format", ["png", "webp", "avif"])
+def test_transparency_is_written(format):
+    pixels = np.full((8, 8, 4), (10, 200, 30, 255), np.uint8)
+    pixels[:4, :, 3] = 0
+    read = np.asarray(Image.open(io.BytesIO(codec.encode(pixels, format, 100))).convert("RGBA"))
+    assert np.abs(read[..., 3].astype(int) - pixels[..., 3]).max() <= 2
+    assert np.abs(read[4:].astype(int) - pixels[4:]).max() <= 16
+
+
+def test_what_is_transparent_lies_over_white_in_a_jpg():
+    pixels = np.zeros((8, 8, 4), np.uint8)
+    assert np.asarray(Image.open(io.BytesIO(codec.encode(pixels, "jpg")))).min() > 250
+
+
+def test_what_is_wrong_is_said_by_kind():
+    noise = Image.effect_noise((64, 64), 50).convert("RGB")
+    for format in ("WEBP", "TIFF", "JPEG", "PNG", "AVIF", "GIF"):
+        data = encoded(noise, format)
+        with pytest.raises(BadPicture, match="broken or truncated") as caught:
+            codec.decode(data[: len(data) * 9 // 10], RGB, 1_000_000)
+        assert caught.value.reason == "truncated"
+    with pytest.raises(BadPicture, match="empty"):
+        codec.decode(b"", RGB, 1_000_000)
+
+
+def test_heic_is_read_or_named():
+    head = bytes(4) + b"ftypheic" + bytes(20)
+    with pytest.raises(BadPicture, match="broken" if codec._HEIF else "HEIC is not read here"):
+        codec.decode(head, RGB, 1_000_000)
+
+
+@pytest.mark.parametrize("orientation", [5, 6, 7, 8])
+def test_a_tiff_that_is_turned_comes_back_upright_and_tells_its_upright_size(orientation):
+    image = Image.new("RGB", (40, 20), "red")
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    for format in ("TIFF", "JPEG", "PNG"):
+        data = encoded(image, format, exif=exif) if format != "TIFF" else _tiff(image, orientation)
+        assert codec.inspect(io.BytesIO(data), 1_000_000)[:2] == (20, 40)
+        pixels, frame = codec.decode_framed(data, RGB, 1_000_000, Framing("contain"))
+        assert (frame.width, frame.height) == (20, 40)
+        assert pixels.shape[:2] == (8, 4)
+
+
+def _tiff(image, orientation):
+    buffer = io.BytesIO()
+    image.save(buffer, "TIFF", tiffinfo={274: orientation})
+    return buffer.getvalue()
+
+
+def test_depths_are_read_right_or_named():
+    ramp = np.linspace(0, 1, 64, dtype=np.float32).reshape(8, 8)
+    expected = (ramp * 255).round()
+    assert np.abs(decode(Image.fromarray(ramp), GREY, format="TIFF")[:, :, 0] - expected).max() <= 1
+    sixteen = Image.fromarray((ramp * 65535).astype(np.uint16))
+    assert np.abs(decode(sixteen, GREY, format="TIFF")[:, :, 0] - expected).max() <= 1
+    white_is_zero = Image.fromarray(((1 - ramp) * 65535).astype(np.uint16))
+    assert np.abs(decode(white_is_zero, GREY, format="TIFF", tiffinfo={262: 0})[:, :, 0] - expected).max() <= 1
+    for samples, words in ((ramp * 255, "float"), ((ramp * 255).astype(np.int32), "32-bit integers")):
+        with pytest.raises(BadPicture, match=words) as caught:
+            decode(Image.fromarray(samples), GREY, format="TIFF")
+        assert caught.value.reason == "not_readable"
+
+
+def test_a_jpeg_may_have_more_pixels_than_the_limit_if_it_can_be_decoded_at_a_fraction():
+    large = Image.new("RGB", (1600, 1200), (200, 30, 30))
+    data = encoded(large, "JPEG")
+    made = codec.decode(data, RGB, 100_000)
+    assert np.abs(made.astype(int) - (200, 30, 30)).max() <= 3
+    assert codec.inspect(io.BytesIO(data), 100_000)[:2] == (1600, 1200)
+    for format, options in (("PNG", {}), ("JPEG", {"progressive": True})):
+        with pytest.raises(BadPicture, match="1600 x 1200"):
+            codec.decode(encoded(large, format, **options), RGB, 100_000)
+
+
+@pytest.mark.parametrize(("format", "quality", "kept"), [("jpg", 90, True), ("jpg", 80, False), ("avif", 95, True)])
+def test_colours_keep_their_resolution_from_quality_90_on(format, quality, kept):
+    stripes = np.zeros((32, 32, 3), np.uint8)
+    stripes[:, ::2] = (255, 0, 0)
+    stripes[:, 1::2] = (0, 0, 255)
+    made = np.asarray(Image.open(io.BytesIO(codec.encode(stripes, format, quality)))).astype(int)
+    assert bool(np.abs(made - stripes).mean() < 10) is kept
+
+
+def test_sheets_that_no_file_can_hold_are_told_with_what_goes():
+    composition.require_sheet(64, 64, 64, "webp")
+    composition.require_sheet(64, 2048, 48, "png")
+    with pytest.raises(composition.TooLargeForSheet, match=r"16398 x 398 pixels.*up to 49 fit"):
+        composition.require_sheet(64, 2048, 48, "webp")
+    with pytest.raises(composition.TooLargeForSheet, match="up to 4 fit"):
+        composition.require_sheet(16, 2000, 2000, "png")
+    composition.require_animation(8, 1024, 1024, "gif")
+    with pytest.raises(composition.TooLargeForSheet, match="up to 4 frames"):
+        composition.require_animation(64, 2048, 2048, "webp")

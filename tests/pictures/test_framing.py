@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pictures import codec, composition
+from pictures import codec, composition, framing
 from pictures.formats import ImageFormat
-from pictures.framing import MAX_SIDE, MAX_TILES, Frame, TooManyTiles
+from pictures.framing import MAX_SIDE, MAX_TILES, Frame, Framing, Native, TooManyPixels, TooManyTiles
 
 WANTED = ImageFormat(height=32, width=32, channels=3)
 CANVAS = (32, 32)
@@ -32,7 +32,7 @@ def file_of(image: Image.Image, format: str = "PNG", **options) -> bytes:
 
 def through(data: bytes, fit: str, side: int | None = None) -> tuple[np.ndarray, Frame]:
     """A picture's way through a network that changes nothing."""
-    pixels, frame = codec.decode_framed(data, WANTED, 20_000_000, fit, side)
+    pixels, frame = codec.decode_framed(data, WANTED, 20_000_000, Framing(fit, side))
     canvases = frame.cut(pixels)
     assert {canvas.shape for canvas in canvases} == {(32, 32, 3)}
     assert len(canvases) == frame.tiles
@@ -69,7 +69,7 @@ def test_the_side_that_is_asked_for_is_the_longer_one_and_the_aspect_stays(fit):
 
 
 def test_contain_fills_up_by_reflection():
-    pixels, frame = codec.decode_framed(file_of(gradient(64, 16)), WANTED, 10_000, "contain", None)
+    pixels, frame = codec.decode_framed(file_of(gradient(64, 16)), WANTED, 10_000, Framing("contain"))
     assert pixels.shape == (8, 32, 3)
     (canvas,) = frame.cut(pixels)
     assert np.array_equal(canvas[12:20], pixels)
@@ -134,3 +134,124 @@ def test_a_heat_map_goes_from_black_to_white():
     assert coloured[0, -2:].min() == 255
     assert coloured[0, 2].tolist()[1:] == [0, 0]
     assert (np.diff(grey[0, :5, 0].astype(int)) > 0).all()
+
+
+TILED = Native(multiple=4, least=8, reach=3, whole=32 * 32, limit=40_000, pass_bytes=1)
+WHOLE = Native(multiple=4, least=8, whole=1600, limit=1600, pass_bytes=1)
+
+
+def smeared(pixels: np.ndarray, reach: int, scale: int = 1) -> np.ndarray:
+    """What a network might make: of every fourth pixel's surroundings, and beyond its input it sees nothing."""
+    height, width = pixels.shape[:2]
+    padded = np.pad(pixels.astype(int), ((reach, reach), (reach, reach), (0, 0)))
+    shifted = [padded[i : i + height, i : i + width] * (i + 1) for i in (0, reach, 2 * reach)]
+    made = sum(shifted) % 251
+    made[::4, ::4] = 7
+    return np.repeat(np.repeat(made, scale, 0), scale, 1).astype(np.uint8)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (7, 30), (32, 32), (33, 31), (150, 40), (129, 131), (200, 9)])
+@pytest.mark.parametrize("scale", [1, 3])
+def test_tiles_of_a_picture_at_its_own_size_make_what_the_whole_makes(size, scale):
+    pixels = np.asarray(gradient(*size))[::-1]
+    tiled = Frame.native(size, TILED, scale=scale)
+    whole = Frame.native(size, TILED.model_copy(update={"whole": 200 * 200}), scale=scale)
+    assert whole.tiles == 1
+    assert (tiled.tiles > 1) == (max(size) > 32)
+    joined = [
+        frame.restore(frame.join([smeared(tile, 3, scale) for tile in frame.cut(pixels)])) for frame in (tiled, whole)
+    ]
+    assert joined[0].shape == (size[1] * scale, size[0] * scale, 3)
+    assert np.array_equal(*joined)
+    assert {canvas.shape[:2] for canvas in tiled.cut(pixels)} == {tiled.canvas[::-1]}
+    assert all(side % 4 == 0 and side >= 8 for side in tiled.canvas)
+    assert tiled.canvas[0] * tiled.canvas[1] <= TILED.whole
+
+
+def test_a_network_that_averages_over_the_picture_takes_it_whole():
+    assert Frame.native((39, 40), WHOLE).tiles == 1
+    with pytest.raises(TooManyPixels, match="largest picture of this shape that it takes is 39 x 40"):
+        Frame.native((78, 80), WHOLE)
+
+
+@pytest.mark.parametrize(
+    ("size", "options"),
+    [((201, 200), {}), ((400, 300), {}), ((300, 400), {"answers": 4}), ((3, 9000), {}), ((40, 10), {"side": 4000})],
+)
+def test_too_large_a_picture_is_told_the_largest_that_goes(size, options):
+    with pytest.raises(TooManyPixels) as caught:
+        Frame.native(size, TILED, **options)
+    told = tuple(map(int, str(caught.value).split("it takes is ")[1].split(" x ")))
+    answers = options.get("answers", 1)
+    assert Frame.native(size, TILED, side=max(told), answers=answers).inner == told
+    with pytest.raises(TooManyPixels):
+        Frame.native(size, TILED, side=max(told) + 1, answers=answers)
+
+
+def test_the_answer_has_a_bound_of_its_own(monkeypatch):
+    monkeypatch.setattr(framing, "MAX_ANSWER", 100 * 100)
+    assert Frame.native((50, 50), TILED, scale=2).width == 100
+    with pytest.raises(TooManyPixels, match=r"51 x 50 pixels, enlarged 2 times: more .* takes is 50 x 49"):
+        Frame.native((51, 50), TILED, scale=2)
+
+
+def test_a_picture_at_its_own_size_can_be_asked_for_at_another():
+    assert Frame.native((100, 50), TILED, side=40).inner == (40, 20)
+
+
+def test_a_frame_tells_a_worker_all_it_has_to_know():
+    frame = Frame.native((150, 40), TILED, scale=2).model_copy(update={"alpha": True})
+    assert Frame.model_validate_json(frame.model_dump_json()) == frame
+
+
+def test_a_model_takes_the_frames_that_its_card_says():
+    frame = Frame.native((150, 40), TILED)
+    assert frame.suits((1, 1), TILED)
+    assert not frame.suits((32, 32), None)
+    assert not frame.suits((32, 32), TILED.model_copy(update={"whole": 200}))
+    assert Frame.of((50, 20), CANVAS, "contain", None).suits(CANVAS, None)
+    assert not Frame.of((50, 20), CANVAS, "contain", None).suits((28, 28), TILED)
+
+
+def test_large_pictures_count_as_many():
+    assert Frame.native((100, 100), TILED.model_copy(update={"whole": 10_000})).images == 1
+    large = Native(whole=2**21, limit=2**21, pass_bytes=1)
+    assert Frame.native((1024, 1024), large).images == 16
+    assert Frame.of((80, 32), CANVAS, "tile", None).images == 3
+
+
+FADING = np.dstack([np.full((20, 50, 3), (200, 30, 60), np.uint8), np.tile(np.linspace(0, 255, 50), (20, 1)).round()])
+"""A colour that comes out of nothing, from the left to the right."""
+
+
+@pytest.mark.parametrize("scale", [1, 2])
+def test_transparency_is_kept_where_it_is_asked_for(scale):
+    data = file_of(Image.fromarray(FADING.astype(np.uint8)))
+    framing = Framing("native", native=TILED, scale=scale, transparent=True)
+    pixels, frame = codec.decode_framed(data, WANTED, 10_000, framing)
+    assert frame.alpha and pixels.shape == (20, 50, 4)
+    canvases = frame.cut(pixels)
+    assert canvases[0].shape[2] == 3
+    enlarged = [tile.repeat(scale, axis=0).repeat(scale, axis=1) for tile in canvases]
+    answer = frame.restore(frame.join(enlarged), pixels)
+    assert answer.shape == (20 * scale, 50 * scale, 4)
+    seen = answer[..., 3] > 60
+    assert np.abs(answer[seen][:, :3].astype(int) - (200, 30, 60)).max() <= 8
+    assert np.abs(answer[::scale, ::scale, 3].astype(int) - FADING[..., 3]).max() <= 6
+    assert (answer[:, 0, :3] == 255).all()
+
+
+@pytest.mark.parametrize("transparent", [True, False])
+def test_an_opaque_picture_has_no_transparency(transparent):
+    framing = Framing("native", native=TILED, transparent=transparent)
+    opaque = file_of(Image.new("RGBA", (20, 10), (1, 2, 3, 255)))
+    pixels, frame = codec.decode_framed(opaque, WANTED, 10_000, framing)
+    assert not frame.alpha and pixels.shape == (10, 20, 3)
+    clear = file_of(Image.new("RGBA", (20, 10), (1, 2, 3, 0)))
+    assert codec.decode_framed(clear, WANTED, 10_000, framing)[1].alpha == transparent
+
+
+def test_what_is_too_large_is_told_before_it_is_decoded():
+    whole = file_of(gradient(300, 300), "JPEG")
+    with pytest.raises(TooManyPixels):
+        codec.decode_framed(whole[: len(whole) // 2], WANTED, 100_000, Framing("native", native=TILED))

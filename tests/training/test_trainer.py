@@ -60,9 +60,16 @@ FAMILIES = {
     "unit": ("horse2zebra", {"size": 16, "blocks": 1, "scales": 1, **SMALL}),
     "munit": ("horse2zebra", {"blocks": 1, "scales": 2, **SMALL}),
     "drit": ("horse2zebra", {"blocks": 1, "scales": 1, **SMALL}),
+    "context-encoder": ("facades", {"size": 32, "width": 8, "discriminator_width": 4}),
+    "gated-conv": ("facades", {"dilations": [1, 2], **SMALL}),
+    "srcnn": ("sr", {"width": 4}),
+    "edsr": ("sr", {"width": 4, "blocks": 1}),
+    "srgan": ("sr", {"width": 4, "blocks": 1, "discriminator_width": 4, "discriminator_halvings": 1}),
     "stargan": ("mnist", {"size": 16, "channels": 1, "classes": 2, "width": 4, "blocks": 1, "critic_halvings": 2}),
 }
 
+HOLES = {"context-encoder": "centre", "gated-conv": "free-form"}
+"""What is hidden of the pictures that these families are trained on."""
 EMOJI = {"train": ("1f600", "1f601", "1f602", "1f603"), "test": ("1f60a", "1f60b", "1f60c")}
 """The code points of each split."""
 SHIPPED_DISCRIMINATORS = {"wgan", "wgan-gp", "ebgan", "improved-gan"}
@@ -101,6 +108,11 @@ def datasets(tmp_path_factory):
         for name in names
         if name != missing
     ]
+    layouts["sr"] = [
+        (f"{split}/{name}/{i}.png", (36 + i, 40), "RGB")
+        for split, name in (("train", "T91"), ("test", "Set5"))
+        for i in range(8)
+    ]
     layouts["faces"] = [(f"train/faces/{i}.jpg", (16, 16), "RGB") for i in range(3)]
     for name, members in layouts.items():
         with zipfile.ZipFile(folder / f"{name}.zip", "w") as opened:
@@ -129,7 +141,10 @@ def toy(family, steps=4, **budget):
         data=DataSpec(
             set=name,
             held_out="val" if name == "facades" else "test",
-            size=32 if family == "discogan" else 16,
+            size={"discogan": 32, "context-encoder": 32, "srcnn": 8, "edsr": 8, "srgan": 8}.get(family, 16),
+            scales=(4,) if name == "sr" else (),
+            only="a" if family in HOLES else "",
+            masks=HOLES.get(family),
             flip=name not in ("mnist", "emoji"),
             captions=family == "gan-int-cls",
             edges=family == "ss-gan",
@@ -164,7 +179,7 @@ def test_every_family_trains_exports_and_is_read_back(family, tmp_path):
     assert sheets == ([] if family == "classifier" else ["0000002.png", "0000004.png"])
 
 
-@pytest.mark.parametrize("family", ["cgan", "vae", "pix2pix", "gmm", "glow", "diffusion"])
+@pytest.mark.parametrize("family", ["cgan", "vae", "pix2pix", "gmm", "glow", "diffusion", "gated-conv"])
 def test_a_resumed_run_ends_where_an_unbroken_one_does(family, tmp_path):
     whole = finish(Trainer(toy(family), "hash", tmp_path / "whole", torch.device("cpu")))
     broken = Trainer(toy(family), "hash", tmp_path / "broken", torch.device("cpu"))
@@ -245,6 +260,23 @@ def test_a_batch_has_a_caption_of_each_of_its_pictures():
         (place,) = [at for at, picture in enumerate(source.all()["images"]) if torch.equal(picture, image)]
         told = [bags([caption])[0] for caption in source.captions.of(source.names[place])]
         assert any(torch.equal(text, one) for one in told)
+
+
+def test_one_side_of_pairs_is_a_set_of_its_own():
+    both = data.load(DataSpec(set="facades", held_out="val", size=16))
+    for side in ("a", "b"):
+        one = data.load(DataSpec(set="facades", held_out="val", size=16, only=side))
+        assert not one.paired and list(one.fields) == ["images"]
+        assert torch.equal(one.fields["images"], both.fields[side])
+
+
+def test_a_batch_hides_something_else_of_each_picture_by_its_seed():
+    source = data.load(DataSpec(set="facades", held_out="val", size=16, only="a", masks="free-form"))
+    batch, again = source.batch(4, 0), source.batch(4, 0)
+    assert torch.equal(batch["mask"], again["mask"])
+    assert len({mask.numpy().tobytes() for mask in batch["mask"]}) == 4
+    assert not torch.equal(batch["mask"], source.batch(4, 1)["mask"])
+    assert source.spec.evaluation().masks == "free-form"
 
 
 def test_a_pair_of_a_picture_and_its_edges_stays_together():

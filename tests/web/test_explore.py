@@ -75,5 +75,5 @@ def test_a_superseded_request_is_canceled_on_the_server(visit, easel, client):
         page.wait_for_timeout(200)
         answer = client.get(f"/v1/predictions/{prediction}").json()
         assert answer["status"] in ("canceled", "canceling")
-    middle = shown(page)
+        middle = shown(page)
     page.wait_for_function("src => document.querySelector('.shown img').src !== src", arg=middle)

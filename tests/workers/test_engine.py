@@ -11,7 +11,7 @@ from jobs.prediction import Order
 from models import checkpoint
 from models.card import Task
 from models.families.gan import GAN
-from models.model import Step
+from models.model import Step, build
 from models.registry import Registry
 from pictures.framing import Frame
 from workers import engine as engines
@@ -288,3 +288,60 @@ def test_one_image_that_does_not_fit_drops_the_other_models_and_then_is_told(eng
         engine.run([sample()])
     assert caught.value.code == "out_of_memory"
     assert list(engine.resident) == ["toy-dcgan"]
+
+
+def upscaled(size, scale=2, native=None, seed=0):
+    picture = np.random.default_rng(seed).integers(0, 256, (size[1], size[0], 3), np.uint8)
+    frame = Frame.native(size, native or EDSR, scale=scale)
+    fields = {"image": "upload:x", "scale": scale}
+    return Work(Order(model="toy-edsr", task=Task.UPSCALE, input=fields, frame=frame), [picture])
+
+
+EDSR = build("edsr", {"width": 4, "blocks": 1}).native
+
+
+def test_pictures_at_their_own_size_share_a_pass_with_those_of_one_size_and_stay_the_same(engine):
+    sizes = [(40, 30), (40, 30), (57, 21), (40, 30), (32, 32)]
+    together = [upscaled(size, seed=seed) for seed, size in enumerate(sizes)]
+    engine.run(together)
+    assert [work.batch_size for work in together] == [3, 3, 1, 3, 1]
+    for seed, (size, work) in enumerate(zip(sizes, together, strict=True)):
+        assert work.pixels.shape == (1, 2 * size[1], 2 * size[0], 3)
+        alone = upscaled(size, seed=seed)
+        engine.run([alone])
+        assert np.array_equal(alone.pixels, work.pixels)
+    other = upscaled((40, 30), scale=4)
+    engine.run([other])
+    assert other.pixels.shape == (1, 120, 160, 3)
+
+
+@pytest.mark.parametrize("eager", [False, True])
+def test_tiles_of_a_picture_and_the_whole_agree_within_one_level(engine, eager):
+    engine.eager = eager
+    whole, tiled = upscaled((150, 97)), upscaled((150, 97), native=EDSR.model_copy(update={"whole": 48 * 48}))
+    engine.run([whole, tiled])
+    assert (whole.order.frame.tiles, tiled.order.frame.tiles) == (1, 12)
+    answers = [work.order.frame.join(work.pixels).astype(int) for work in (whole, tiled)]
+    assert np.abs(answers[0] - answers[1]).max() <= 1
+
+
+def test_a_large_picture_is_done_tile_by_tile_and_can_be_canceled_between_two(engine, monkeypatch):
+    monkeypatch.setattr(engines, "REPORT_S", -1)
+    monkeypatch.setattr(engines, "BATCH_PIXELS", 1)
+    work, told = upscaled((150, 97), native=EDSR.model_copy(update={"whole": 48 * 48})), []
+
+    def report(work, progress):
+        told.append((progress.done, progress.total, progress.preview))
+        if progress.done == 3:
+            work.canceled.set()
+
+    engine.run([work], report)
+    assert told == [(1, 12, None), (2, 12, None), (3, 12, None)]
+    assert work.pixels is None
+
+
+def test_it_is_remembered_of_few_sizes_only_which_batches_are_exact(engine, monkeypatch):
+    monkeypatch.setattr(engines, "SIZES_KEPT", 2)
+    for side in (33, 34, 35):
+        engine.run([upscaled((side, 20), seed=seed) for seed in range(2)])
+    assert len(engine.resident["toy-edsr"].native_sizes) == 2

@@ -1,9 +1,10 @@
 // What came back: pictures as a grid, each with its seed and what can be done with it.
 
+import "./compare-slider.js";
 import { showDialog } from "./dialog.js";
 import { counted, duration, h, icon, iconButton, words } from "./dom.js";
 import { pixelClass } from "./models.js";
-import { download, picture } from "./pictures.js";
+import { download, picture, shownPicture } from "./pictures.js";
 import { copyAs } from "./copy-as.js";
 
 /**
@@ -84,8 +85,27 @@ export function result(prediction, order, pictures, image, actions) {
         "Copy as code",
       ),
     ),
+    comparison(prediction, pictures),
     output.every((one) => one.url) ? grid(prediction, image, actions) : output.map(numbers),
   );
+}
+
+/** Tasks whose answer shows what the given picture shows. */
+const COMPARED = ["upscale", "stylize", "dream", "inpaint"];
+
+/** The picture that was given, with the one that was made of it drawn over it. */
+function comparison({ task, output }, pictures) {
+  const [given] = pictures.image ?? [];
+  if (!COMPARED.includes(task) || !given || !output[0]?.url) return null;
+  const [made] = output;
+  const slider = h("compare-slider");
+  slider.style.setProperty("--ratio", `${made.width} / ${made.height}`);
+  slider.compare(
+    shownPicture(given, { alt: `Before: ${given.name}` }),
+    picture(made.url, "After", { class: pixelClass(made) }),
+    ["before", "after"],
+  );
+  return slider;
 }
 
 function grid(prediction, image, actions) {

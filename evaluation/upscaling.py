@@ -1,0 +1,103 @@
+"""The figures of upscalers, on photographs at their own size, beside those of bicubic interpolation (the floor)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from statistics import median
+
+import torch
+from torch import Tensor
+
+from evaluation.evaluated import PATCH_JUDGES, EvaluatedModel, batched
+from evaluation.frechet import frechet_distance
+from evaluation.luminance import psnr_y
+from models.capabilities import Upscaler
+from models.card import Metric
+from models.model import final_images
+from models.nn.bicubic import reduced, resized
+from training.data import to_float
+
+PATCH, STRIDE = 32, 16
+"""Side of the patches that a classifier of small photographs judges, and how far apart they are."""
+TIMED, RUNS = 512, 5
+"""Side of the answer that is timed, at least, and how often it is made."""
+
+Pictures = Sequence[Tensor]
+"""[1, 3, H, W] in [-1, 1] each."""
+Upscale = Callable[[Tensor, int], Tensor]
+
+
+def upscaling(about: EvaluatedModel) -> Iterator[Metric]:
+    """How near enlarged pictures come to those that were reduced, how alike their patches are to real ones, and what
+    a million pixels cost."""
+    model = about.model
+    if not isinstance(model, Upscaler):
+        return
+
+    def upscale(images: Tensor, scale: int) -> Tensor:
+        return final_images(model.upscale(images, scale))
+
+    for scale in model.scales:
+        truths = [_multiple(to_float(picture)[None], scale) for picture in about.held_out.fields["images"]]
+        small = [reduced(truth, scale) for truth in truths]
+        for enlarge, suffix in ((upscale, ""), (bicubic, ".floor")):
+            made = [enlarge(picture, scale) for picture in small]
+            yield from _fidelity(about, made, truths, scale, suffix)
+            yield from _likeness(about, made, truths, scale, suffix)
+        told = f"{TIMED} x {TIMED} pixels in PyTorch on one core, median of {RUNS}"
+        yield about.metric(f"ms_per_megapixel.x{scale}", _milliseconds(upscale, scale), RUNS, None, told)
+
+
+def bicubic(images: Tensor, scale: int) -> Tensor:
+    """[N, 3, H, W] in [-1, 1] -> [N, 3, scale * H, scale * W]."""
+    return resized(images, scale * images.shape[2], scale * images.shape[3]).clamp(-1, 1)
+
+
+def _fidelity(about: EvaluatedModel, made: Pictures, truths: Pictures, scale: int, suffix: str) -> Iterator[Metric]:
+    """Of each set of pictures apart; `scale` pixels along the border do not count, as in the literature."""
+    found = torch.cat([psnr_y(image, truth, border=scale) for image, truth in zip(made, truths, strict=True)])
+    for index, name in enumerate(about.held_out.classes):
+        chosen = found[about.held_out.labels == index]
+        yield about.metric(f"psnr_y.{name}.x{scale}{suffix}", chosen.mean().item(), len(chosen))
+
+
+def _likeness(about: EvaluatedModel, made: Pictures, truths: Pictures, scale: int, suffix: str) -> Iterator[Metric]:
+    """The Fréchet distance of patches, where a judge of patches is there."""
+    judge = about.ours(PATCH_JUDGES)
+    if judge is None:
+        return
+    classifier, by = judge
+    clouds = [
+        batched(classifier.network.features, torch.cat([_patches(image) for image in images]))
+        for images in (made, truths)
+    ]
+    name = f"frechet_distance[{by.partition('@')[0]}, {PATCH} px patches].x{scale}{suffix}"
+    yield about.metric(name, frechet_distance(*clouds), len(clouds[0]), by)
+
+
+def _milliseconds(upscale: Upscale, scale: int) -> float:
+    """Of one core for a million pixels of the answer."""
+    side = -(-TIMED // scale)
+    images = torch.rand(1, 3, side, side, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    threads, found = torch.get_num_threads(), []
+    torch.set_num_threads(1)
+    try:
+        for _ in range(RUNS):
+            started = time.perf_counter()
+            upscale(images, scale)
+            found.append(time.perf_counter() - started)
+    finally:
+        torch.set_num_threads(threads)
+    return 1000 * median(found) / ((scale * side) ** 2 / 1e6)
+
+
+def _multiple(images: Tensor, of: int) -> Tensor:
+    """[N, C, H, W] without the pixels at the end that are too many for sides that are multiples of `of`."""
+    return images[:, :, : images.shape[2] // of * of, : images.shape[3] // of * of]
+
+
+def _patches(images: Tensor) -> Tensor:
+    """[N, C, H, W] -> patches, every `STRIDE` pixels, [N * M, C, PATCH, PATCH]."""
+    tiles = images.unfold(2, PATCH, STRIDE).unfold(3, PATCH, STRIDE)
+    return tiles.permute(0, 2, 3, 1, 4, 5).flatten(0, 2)

@@ -1,0 +1,161 @@
+"""Dreams: a picture is changed until a network sees more of what it already sees in it (Mordvintsev et al. 2015).
+
+The published recipe ("Inceptionism", and its code, google/deepdream): gradient ascent on the activations of a layer,
+over octaves from small to large, with a jitter that hides the grid of the layers and a step that is as large where the
+gradient is small. The network is our own (`models.features`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from models import model
+from models.capabilities import Dreamer
+from models.card import Task
+from models.features import feature_network
+from models.model import Batch, Losses, Step, Steps, device_of, register
+from models.nn.native import native
+from models.nn.vgg import VGG
+from models.sampling_defaults import ASCENT_STEPS, DEFAULT_OCTAVES
+
+_SMALLEST = 32
+"""Side of the smallest octave."""
+
+Objective = Callable[[Tensor], Tensor]
+"""How much of what is dreamt of is in pictures, [N, 3, H, W] -> [N]."""
+
+
+@register("deepdream")
+class DeepDream(Dreamer):
+    """Dreams of a layer's activations, of one channel's, of a class, or of what is in a second picture."""
+
+    exportable = False
+    options = {Task.DREAM: ("octaves", "steps", "strength")}
+
+    class Config(model.Config):
+        features: str = "medley-features"
+        layers: tuple[str, ...] = ("relu2_2", "relu3_3", "relu4_3", "relu5_1", "relu5_2")
+        """That a dream may be of."""
+        widths: tuple[int, ...] = (32, 64, 128, 256, 256)
+        """Channels of these layers."""
+        classes: int = 28
+        octave_scale: float = 1.4
+        jitter: int = 16
+        rate: float = 0.03
+        """Mean change of a pixel in one step at full strength, of values in [-1, 1]."""
+
+    def __init__(self, config: Config):
+        super().__init__()
+        self.config = config
+        self.classes = config.classes
+        self.layers = dict(zip(config.layers, config.widths, strict=True))
+        self.native = native(1400, least=16, default=True)
+        self.levels = nn.ParameterDict({name: nn.Parameter(torch.ones(width)) for name, width in self.layers.items()})
+        """Root mean square of each channel in photographs: what is usual counts no more for being strong."""
+
+    def dream(
+        self,
+        images: Tensor,
+        layer: str | None = None,
+        channel: int | None = None,
+        labels: Tensor | None = None,
+        guide: Tensor | None = None,
+        octaves: int = DEFAULT_OCTAVES,
+        steps: int = ASCENT_STEPS,
+        strength: float = 0.5,
+    ) -> Steps:
+        """A step of gradient ascent each, `steps` in each octave.
+
+        Of a class each, `labels` [N]; or of a layer, of one channel of it, or of what it sees in pictures `guide`.
+        """
+        if labels is not None:
+            wanted = self._of_classes(labels)
+        elif guide is not None:
+            wanted = self._as_in(guide, layer)
+        else:
+            wanted = self._of_layer(layer, channel)
+        return self._ascend(images, wanted, octaves, steps, strength)
+
+    def fit(self, data: Batch, step: int) -> Losses:
+        """The levels, over all photographs."""
+        found = self.network.features(data["images"], self.layers)
+        for name, level in self.levels.items():
+            level.data = found[name].square().mean((0, 2, 3)).sqrt().clamp(min=1e-3)
+        return {}
+
+    @property
+    def network(self) -> VGG:
+        """The network that dreams."""
+        return feature_network(self.config.features, device_of(self))
+
+    def _seen(self, images: Tensor, layer: str) -> Tensor:
+        """The activations, in shares of what is usual."""
+        return self.network.features(images, [layer])[layer] / self.levels[layer][:, None, None]
+
+    def _of_layer(self, layer: str, channel: int | None) -> Objective:
+        chosen = slice(None) if channel is None else slice(channel, channel + 1)
+        return lambda images: self._seen(images, layer)[:, chosen].square().mean((1, 2, 3))
+
+    def _of_classes(self, labels: Tensor) -> Objective:
+        """The logit everywhere, as if the head looked at each place by itself."""
+        last, head = list(self.network.layers)[-1], self.network.head
+
+        def wanted(images: Tensor) -> Tensor:
+            everywhere = self.network.features(images, [last])[last].movedim(1, 3)
+            return (everywhere * head.weight[labels][:, None, None]).sum(3).mean((1, 2))
+
+        return wanted
+
+    def _as_in(self, guide: Tensor, layer: str) -> Objective:
+        """At each place, likeness to the place of the guide that is most like it already."""
+        there = self._seen(guide, layer).flatten(2).transpose(1, 2)  # [N, places, C]
+
+        def wanted(images: Tensor) -> Tensor:
+            here = self._seen(images, layer).flatten(2)  # [N, C, places]
+            best = (there @ here.detach()).argmax(1)
+            aims = there.gather(1, best[:, :, None].expand(-1, -1, there.shape[2]))
+            return (here.transpose(1, 2) * aims).sum(2).mean(1)
+
+        return wanted
+
+    def _ascend(self, images: Tensor, wanted: Objective, octaves: int, steps: int, strength: float) -> Steps:
+        config, chance = self.config, torch.Generator().manual_seed(0)
+        height, width = images.shape[2:]
+        dreamt = torch.zeros_like(images)
+        for octave in range(octaves):
+            share = config.octave_scale ** (octave + 1 - octaves)
+            size = [max(min(side, _SMALLEST), round(side * share)) for side in (height, width)]
+            shown = _resized(images, size)
+            x = shown + _resized(dreamt, size)
+            for step in range(steps):
+                shift = tuple(torch.randint(config.jitter, (2,), generator=chance).tolist())
+                x = x + config.rate * strength * self._uphill(x.roll(shift, (2, 3)), wanted).roll(
+                    [-s for s in shift], (2, 3)
+                )
+                x = x.clamp(-1, 1)
+                yield Step(octave * steps + step + 1, octaves * steps, _resized(x, (height, width)))
+            dreamt = x - shown
+
+    def _uphill(self, images: Tensor, wanted: Objective) -> Tensor:
+        """The gradient, smoothed, its mean size 1 in every picture."""
+        with torch.inference_mode(False), torch.enable_grad():
+            at = images.clone().requires_grad_()
+            (gradient,) = torch.autograd.grad(wanted(at).sum(), at)
+        gradient = _smooth(gradient)
+        return gradient / gradient.abs().mean((1, 2, 3), keepdim=True).clamp(min=1e-12)
+
+
+def _resized(images: Tensor, size: tuple[int, int]) -> Tensor:
+    if list(images.shape[2:]) == list(size):
+        return images
+    return F.interpolate(images, tuple(size), mode="bilinear", antialias=True)
+
+
+def _smooth(gradient: Tensor) -> Tensor:
+    """The gradient with its coarser parts counted more: itself, and means over growing squares."""
+    padded = F.pad(gradient, (4,) * 4, mode="replicate")
+    return gradient + F.avg_pool2d(padded[..., 2:-2, 2:-2], 5, 1) + 2 * F.avg_pool2d(padded, 9, 1)
