@@ -22,11 +22,11 @@ from torch import Tensor, nn
 from models import checkpoint
 from models.capabilities import directions_of
 from models.card import Card, Direction, ImportedFile, ImportRecord, Serving
-from models.families.imported import ResNet, UNet
+from models.families.imported import Imported, ResNet, UNet
 from models.model import build
 from models.nn.norm import Norm
 from models.nn.resnet import Padding
-from pictures.formats import ImageFormat
+from pictures.formats import Channels, ImageFormat, channels_of
 from tasks.operations import tasks_of
 
 Statistics = Literal["stored", "picture"]
@@ -75,7 +75,7 @@ class Generator:
     """The layers' names in the file, by the modules of the network that `network.build()` makes."""
     layers: Layers
     inferred: tuple[str, ...]
-    """What names and shapes told, in words."""
+    """What follows from names and shapes, in words."""
 
     def __post_init__(self) -> None:
         """Raises `NotImportable` if there are layers that have no place."""
@@ -119,17 +119,19 @@ def import_files(name: str, family: str, files: Mapping[Direction, Path], wishes
     folder = zoo / name
     if folder.exists():
         raise NotImportable(f"{folder} exists already; choose another name, or remove it")
-    generators = {direction: read(path, wishes) for direction, path in files.items()}
+    generators: dict[Direction, Generator] = {direction: read(path, wishes) for direction, path in files.items()}
     size, assumed = _size([generator.network for generator in generators.values()], wishes)
     config = {
         _FIELDS[direction]: generator.network.model_dump(mode="json") for direction, generator in generators.items()
     }
     model = build(f"imported-{family}", config).eval()
+    if not isinstance(model, Imported):
+        raise NotImportable(f"imported-{family} is no family that files are taken into")
     for direction, generator in generators.items():
         generator.load(model.generators[direction])
     record = ImportRecord(
         files={way: ImportedFile(name=path.name, sha256=_digest(path)) for way, path in files.items()},
-        inferred=tuple(dict.fromkeys(told for generator in generators.values() for told in generator.inferred)),
+        inferred=tuple(dict.fromkeys(words for generator in generators.values() for words in generator.inferred)),
         assumed=assumed,
         date=datetime.now(UTC).date().isoformat(),
     )
@@ -139,7 +141,7 @@ def import_files(name: str, family: str, files: Mapping[Direction, Path], wishes
         summary=_summary(directions_of(model), wishes.domains),
         config=config,
         tasks=tasks_of(model),
-        image=ImageFormat(height=size, width=size, channels=model.channels),
+        image=ImageFormat(height=size, width=size, channels=channels_of(model.channels)),
         native=model.native,
         domains=dict(zip(("A", "B"), wishes.domains, strict=True)),
         directions=directions_of(model),
@@ -211,9 +213,9 @@ def _unet(layers: Layers, wishes: Wishes) -> Generator:
     if not 4 <= depth <= _DEEPEST:
         raise NotImportable(f"a U-Net of {depth} halvings is not taken, 4 to {_DEEPEST} are")
     first, last = _weight(layers, "model.model.0"), _weight(layers, "model.model.3")
-    norm, told = _norm(layers, "model.model.1.model.1", "model.model.1.model.2", wishes)
+    norm, norm_inferred = _norm(layers, "model.model.1.model.1", "model.model.1.model.2", wishes)
     network = UNet(size=2**depth, width=len(first), norm=norm, takes=_channels(first, 1), makes=_channels(last, 1))
-    inferred = (f"a U-Net of {depth} halvings (unet_{2**depth}), width {len(first)}", told, _io(network))
+    inferred = (f"a U-Net of {depth} halvings (unet_{2**depth}), width {len(first)}", norm_inferred, _io(network))
     return Generator(network, places, layers, inferred)
 
 
@@ -230,7 +232,7 @@ def _resnet(layers: Layers, wishes: Wishes) -> Generator:
     for block in range(_RESNET_TRUNK, end):
         places |= {f"net.{block}.net.{ours}": f"model.{block}.conv_block.{theirs}" for theirs, ours in inside.items()}
     first, last = _weight(layers, "model.1"), _weight(layers, f"model.{end + 7}")
-    norm, told = _norm(layers, "model.1", "model.2", wishes)
+    norm, norm_inferred = _norm(layers, "model.1", "model.2", wishes)
     padding = wishes.padding if padded else "zero"
     network = ResNet(
         width=len(first),
@@ -242,7 +244,7 @@ def _resnet(layers: Layers, wishes: Wishes) -> Generator:
     )
     inferred = (
         f"a ResNet of {blocks} blocks (resnet_{blocks}blocks), width {len(first)}",
-        told,
+        norm_inferred,
         "padded blocks" if padded else "blocks padded with zeros",
         f"trained {'with' if dropout else 'without'} dropout, which is off when it serves",
         _io(network),
@@ -265,7 +267,7 @@ def _block(layers: Layers) -> tuple[dict[int, int], bool, bool]:
 
 
 def _norm(layers: Layers, convolution: str, norm: str, wishes: Wishes) -> tuple[Norm, str]:
-    """The norm, and in words what it was told by. Instance norm has no weights of its own; the convolution before it
+    """The norm, and in words what it follows from. Instance norm has no weights of its own; the convolution before it
     has a bias then, which it has not before batch norm or without a norm."""
     found = layers.get(norm, {})
     if "weight" in found and "running_mean" in found:
@@ -279,11 +281,11 @@ def _norm(layers: Layers, convolution: str, norm: str, wishes: Wishes) -> tuple[
     return ("instance", "instance norm") if "bias" in layers.get(convolution, {}) else ("none", "no norm")
 
 
-def _channels(weight: Tensor, dimension: int) -> int:
-    channels = weight.shape[dimension]
-    if channels not in (1, 3):
-        raise NotImportable(f"pictures of {channels} channels are not taken, only grey ones (1) and coloured ones (3)")
-    return channels
+def _channels(weight: Tensor, dimension: int) -> Channels:
+    try:
+        return channels_of(weight.shape[dimension])
+    except ValueError as error:
+        raise NotImportable(str(error)) from None
 
 
 def _io(network: UNet | ResNet) -> str:
@@ -354,8 +356,10 @@ def _tensors(path: Path) -> dict[str, Tensor]:
         raise NotImportable(f"it cannot be read: {error.strerror or error}") from None
     except pickle.UnpicklingError as error:
         culprit = re.search(r"GLOBAL (\S+)", str(error))
-        told = f" ({culprit[1]})" if culprit else ""
-        raise NotImportable(f"it holds more than weights{told}; save `network.state_dict()` and nothing else") from None
+        named = f" ({culprit[1]})" if culprit else ""
+        raise NotImportable(
+            f"it holds more than weights{named}; save `network.state_dict()` and nothing else"
+        ) from None
     except Exception as error:  # whatever an unpickler meets in bytes that are something else
         raise NotImportable(f"it is no PyTorch checkpoint ({type(error).__name__})") from None
     if not isinstance(found, Mapping) or not found:

@@ -17,8 +17,10 @@ _INSIDE = 1e-4
 class LatentAttribute(ABC):
     """A property of an image that can be set in its latent."""
 
-    record: card.Attribute
-    """The values that it takes."""
+    @property
+    @abstractmethod
+    def record(self) -> card.Attribute:
+        """The values that it takes."""
 
     @abstractmethod
     def put(self, latent: Tensor, value: float) -> Tensor:
@@ -67,7 +69,11 @@ class LatentDirection(LatentAttribute):
     """A vector [*latent_shape] that is added so many times; 0 leaves the latent where it is."""
 
     vector: Tensor
-    record: card.Attribute
+    values: card.Attribute
+
+    @property
+    def record(self) -> card.Attribute:
+        return self.values
 
     def put(self, latent: Tensor, value: float) -> Tensor:
         return latent + value * self.vector

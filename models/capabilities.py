@@ -9,7 +9,7 @@ Images are [N, C, H, W] float in [-1, 1]. A method whose result takes many passe
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Literal, TypeVar
 
 from torch import Tensor
@@ -278,20 +278,6 @@ def require(model: Model, capability: type[Capable]) -> Capable:
         known = ", ".join(each.__name__ for each in capabilities(model))
         raise TypeError(f"{type(model).__name__} is no {capability.__name__}; it is {known or 'none of these'}")
     return model
-
-
-def readers(model: Model) -> list[Callable[[Tensor], Tensor]]:
-    """The model's methods that take images alone and give numbers of each."""
-    found: list[Callable[[Tensor], Tensor]] = []
-    if isinstance(model, Encoder):
-        found.append(model.encode)
-    if isinstance(model, Classifier):
-        found.append(model.classify)
-    if isinstance(model, Categoriser):
-        found.append(model.categorise)
-    if isinstance(model, Matcher):
-        found.append(model.match)
-    return found
 
 
 def directions_of(model: Model) -> tuple[Direction, ...]:

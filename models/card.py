@@ -100,7 +100,7 @@ class ImportRecord(_Record):
 
     files: dict[Direction, ImportedFile] = Field(description="the generator of each direction")
     inferred: tuple[str, ...] = Field(description="what the names and shapes in them told")
-    assumed: tuple[str, ...] = Field((), description="what they do not tell and nobody said")
+    assumed: tuple[str, ...] = Field(default=(), description="what they do not tell and nobody said")
     date: str
 
 
@@ -119,7 +119,9 @@ class Metric(_Record):
     value: float
     count: int = Field(description="images or pairs it was measured on")
     reference: str = Field(description="the data or split it is measured against")
-    extractor: str | None = Field(None, description="name and weights' sha256 of the network that judged, if one did")
+    extractor: str | None = Field(
+        default=None, description="name and weights' sha256 of the network that judged, if one did"
+    )
     date: str
     command: str
 
@@ -129,15 +131,15 @@ class Attribute(_Record):
 
     low: float
     high: float
-    whole: bool = Field(False, description="whole numbers only")
+    whole: bool = Field(default=False, description="whole numbers only")
     told: str = Field(description="what it is, for people")
 
 
 class Serving(_Record):
     """How the worker treats this model."""
 
-    max_batch: int = Field(32, ge=1, description="images in one forward pass")
-    timeout_s: int = Field(60, ge=1, description="a prediction that runs longer fails")
+    max_batch: int = Field(default=32, ge=1, description="images in one forward pass")
+    timeout_s: int = Field(default=60, ge=1, description="a prediction that runs longer fails")
 
 
 class Card(_Record):
@@ -150,9 +152,13 @@ class Card(_Record):
     config: dict[str, Any]
     tasks: dict[Task, tuple[str, ...]]
     image: ImageFormat = Field(description="of the pictures it makes, and of the pictures it takes")
-    native: Native | None = Field(None, description="of the pictures that it takes at their own size, if it does")
-    scales: tuple[int, ...] = Field((), description="how many times as large it can make a picture")
-    latent: tuple[int, ...] = Field((), description="shape of the latent that an image is made from; empty: none")
+    native: Native | None = Field(
+        default=None, description="of the pictures that it takes at their own size, if it does"
+    )
+    scales: tuple[int, ...] = Field(default=(), description="how many times as large it can make a picture")
+    latent: tuple[int, ...] = Field(
+        default=(), description="shape of the latent that an image is made from; empty: none"
+    )
     normalisation: Literal["uint8 / 127.5 - 1"] = "uint8 / 127.5 - 1"
     classes: tuple[str, ...] = ()
     attributes: dict[str, Attribute] = Field(
@@ -170,7 +176,7 @@ class Card(_Record):
     metrics: tuple[Metric, ...] = ()
     serving: Serving = Serving()
     licence: str
-    limits: str = Field("", description="what this model does badly")
+    limits: str = Field(default="", description="what this model does badly")
 
     def __hash__(self) -> int:
         return hash((self.name, self.weights.sha256))

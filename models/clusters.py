@@ -6,11 +6,12 @@ from torch import Tensor
 
 def lloyd(points: Tensor, centres: Tensor, rounds: int) -> tuple[Tensor, float]:
     """Which centre each point is nearest to after some rounds, and the mean squared distance. [N, D], [K, D] -> [N]."""
-    for _ in range(rounds):
-        distances, nearest = torch.cdist(points, centres).min(1)
+    distances, nearest = torch.cdist(points, centres).min(1)
+    for _ in range(rounds - 1):
         sums = torch.zeros_like(centres).index_add_(0, nearest, points)
         counts = nearest.bincount(minlength=len(centres))[:, None]
         centres = torch.where(counts > 0, sums / counts.clamp_min(1), centres)
+        distances, nearest = torch.cdist(points, centres).min(1)
     return nearest, distances.square().mean().item()
 
 

@@ -1,8 +1,13 @@
-"""Which device computes."""
+"""Which device computes, and how networks lie in its memory."""
 
 from __future__ import annotations
 
+from typing import Any, TypeVar
+
 import torch
+from torch import nn
+
+Module = TypeVar("Module", bound=nn.Module)
 
 
 def choose(name: str = "auto") -> torch.device:
@@ -14,3 +19,9 @@ def choose(name: str = "auto") -> torch.device:
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     return torch.device(name)
+
+
+def place(module: Module, device: torch.device) -> Module:
+    """The module on a device, its images with channels last, which convolutions are quickest with."""
+    layout: dict[str, Any] = {"memory_format": torch.channels_last}  # not in torch's types of `Module.to`
+    return module.to(device, **layout)

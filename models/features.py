@@ -7,20 +7,25 @@ from functools import lru_cache
 import torch
 
 from models import checkpoint
-from models.model import Model
+from models.devices import place
+from models.model import Family, Model
 from models.nn.vgg import VGG
 from models.registry import SHIPPED, Registry
 
 
-def shipped(name: str) -> Model:
+def shipped(name: str, family: type[Family]) -> Family:
     """The shipped model of that name, ready to serve.
 
     Raises:
         KeyError: there is none.
+        TypeError: it is of another family.
     """
     entry = Registry([SHIPPED])[name]
     with torch.inference_mode(False):  # others take gradients through it
-        return checkpoint.read(entry.folder, entry.card)
+        found = checkpoint.read(entry.folder, entry.card)
+    if not isinstance(found, family):
+        raise TypeError(f"{name} is a {type(found).__name__}, not a {family.__name__}")
+    return found
 
 
 @lru_cache(maxsize=4)
@@ -31,4 +36,7 @@ def feature_network(name: str, device: torch.device) -> VGG:
         KeyError: no such model.
     """
     with torch.inference_mode(False):
-        return shipped(name).network.fold().to(device, memory_format=torch.channels_last)
+        network = getattr(shipped(name, Model), "network", None)
+        if not isinstance(network, VGG):
+            raise TypeError(f"{name} has no layers to look at")
+        return place(network.fold(), device)

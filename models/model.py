@@ -119,14 +119,15 @@ class Model(nn.Module, ABC):
         """Called after each optimiser step of `player` (weight clipping, for example)."""
 
 
-Family = TypeVar("Family", bound=type[Model])
+Family = TypeVar("Family", bound=Model)
+
 _families: dict[str, tuple[type[Model], dict[str, Any]]] = {}
 
 
-def register(name: str, **preset: Any) -> Callable[[Family], Family]:
+def register(name: str, **preset: Any) -> Callable[[type[Family]], type[Family]]:
     """Class decorator: makes the family known by `name`; `preset` overrides defaults of its config."""
 
-    def add(cls: Family) -> Family:
+    def add(cls: type[Family]) -> type[Family]:
         if name in _families:
             raise ValueError(f"family {name!r} is registered twice")
         _families[name] = (cls, preset)

@@ -21,7 +21,7 @@ from pictures.provenance import CHUNK, Provenance
 Image.MAX_IMAGE_PIXELS = None  # `decode` judges sizes itself, by the limit that it is given
 
 try:  # an optional extra
-    import pillow_heif
+    import pillow_heif  # pyright: ignore[reportMissingImports]
 
     pillow_heif.register_heif_opener(thumbnails=False)
     _HEIF = ("HEIF",)
@@ -154,11 +154,11 @@ class _Opened:
 
     def _upright_size(self) -> tuple[int, int]:
         """Width and height when it is turned as it is to be seen."""
-        size = self._picture.size
+        width, height = self._picture.size
         if self.kind in ("TIFF", "AVIF", "HEIF"):  # their readers turn them, and tell the size that they then have
-            return size
+            return width, height
         turned = self._picture.getexif().get(_ORIENTATION, 1) in _ON_ITS_SIDE
-        return size[::-1] if turned else size
+        return (height, width) if turned else (width, height)
 
     def load(self, size: tuple[int, int]) -> Image.Image:
         """Its pixels as RGB or L of sRGB: upright, opaque, of `size` at least if it has that many.

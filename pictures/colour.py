@@ -6,7 +6,6 @@ PNG specification (third edition, 4.3). The intent is relative colorimetric with
 
 from __future__ import annotations
 
-import io
 import struct
 from functools import lru_cache
 
@@ -85,12 +84,12 @@ def _profile_of(picture: Image.Image, cicp: tuple[int, int, int, int] | None) ->
 def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
     """From a profile's colours to sRGB; None of a profile that is broken or of other channels than the picture."""
     try:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        if source.profile.xcolor_space != _SPACES[mode]:
+        source = ImageCms.core.profile_frombytes(profile)
+        if source.xcolor_space != _SPACES[mode]:
             return None
         # For grey littleCMS tabulates the curve at a few points only, unless it is told not to.
         flags = _FLAGS | ImageCms.Flags.NOOPTIMIZE if mode == "L" else _FLAGS
-        return ImageCms.ImageCmsTransform(source, _srgb(), mode, "RGB", _INTENT, flags=flags)
+        return ImageCms.ImageCmsTransform(ImageCms.ImageCmsProfile(source), _srgb(), mode, "RGB", _INTENT, flags=flags)
     except (OSError, ImageCms.PyCMSError, KeyError, TypeError, ValueError):
         return None
 

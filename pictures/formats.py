@@ -6,6 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+Channels = Literal[1, 3]
+"""Of a picture: grey, or red, green and blue."""
 Format = Literal["png", "jpg", "webp", "avif"]
 
 MEDIA_TYPES: dict[Format, str] = {
@@ -18,6 +20,19 @@ MEDIA_TYPES: dict[Format, str] = {
 LOSSY: frozenset[Format | None] = frozenset({"jpg", "webp", "avif"})
 """Formats that lose some of a picture each time that it is written."""
 Animated = Literal["webp", "gif"]
+
+
+def channels_of(count: int) -> Channels:
+    """A number of channels, as that of a picture.
+
+    Raises:
+        ValueError: no picture has so many.
+    """
+    if count == 1:
+        return 1
+    if count == 3:
+        return 3
+    raise ValueError(f"pictures of {count} channels are not taken, only grey ones (1) and coloured ones (3)")
 
 
 def format_of(data: bytes) -> Format | None:

@@ -45,17 +45,17 @@ class Native(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    multiple: int = Field(1, ge=1, description="sides are filled up, by reflection, to multiples of this")
-    least: int = Field(1, ge=1, description="and to as many pixels as this at least")
+    multiple: int = Field(default=1, ge=1, description="sides are filled up, by reflection, to multiples of this")
+    least: int = Field(default=1, ge=1, description="and to as many pixels as this at least")
     reach: int | None = Field(
-        None,
+        default=None,
         description="how many pixels away a pixel is still looked at; null where something is averaged over all of the "
         "picture, which then cannot be cut into tiles",
     )
     whole: int = Field(gt=0, description="most pixels that go through in one pass")
     limit: int = Field(gt=0, description="most pixels of a picture; what does not go through whole goes in tiles")
     pass_bytes: int = Field(gt=0, description="of memory that one pass takes at most, on a CPU")
-    default: bool = Field(False, description="whether a picture is answered at its own size if nothing is said")
+    default: bool = Field(default=False, description="whether a picture is answered at its own size if nothing is said")
 
 
 @dataclass(frozen=True)
@@ -78,8 +78,11 @@ class Framing:
 
         Raises:
             TooLargePicture: it would take more work than one may.
+            ValueError: `native`, and the network takes no picture at its own size.
         """
         if self.fit == "native":
+            if self.native is None:
+                raise ValueError("the network takes pictures of one size only")
             return Frame.native(picture, self.native, self.side, self.answers, self.scale)
         return Frame.of(picture, canvas, self.fit, self.side, self.answers)
 
@@ -124,7 +127,8 @@ class Frame(BaseModel):
             scale = max(canvas[0] / picture[0], canvas[1] / picture[1])
             picture = round(canvas[0] / scale), round(canvas[1] / scale)
         longer = side or min(max(picture), MAX_SIDE)
-        frames = (cls(fit=fit, canvas=canvas, **_scaled(picture, side)) for side in range(longer, 0, -1))
+        sizes = (_scaled(picture, side) for side in range(longer, 0, -1))
+        frames = (cls(fit=fit, canvas=canvas, width=width, height=height) for width, height in sizes)
         frame = next(frames)
         if frame.tiles == 1 or frame.tiles * answers <= MAX_TILES:
             return frame
@@ -152,9 +156,9 @@ class Frame(BaseModel):
         Raises:
             TooManyPixels: the picture, or what is made of it.
         """
-        inner = picture if side is None else tuple(_scaled(picture, side).values())
+        inner = picture if side is None else _scaled(picture, side)
         if not _goes(inner, native, answers, scale):
-            sizes = (tuple(_scaled(picture, longer).values()) for longer in range(max(inner), 0, -1))
+            sizes = (_scaled(picture, longer) for longer in range(max(inner), 0, -1))
             width, height = next(size for size in sizes if _goes(size, native, answers, scale))
             enlarged = f", enlarged {scale} times" if scale > 1 else ""
             many = f", {answers} answers" if answers > 1 else ""
@@ -250,10 +254,16 @@ class Frame(BaseModel):
 
     def restore(self, pixels: np.ndarray, given: np.ndarray | None = None) -> np.ndarray:
         """What `join` made at the answer's size, uint8 [height, width, C]; with the transparency that the picture was
-        `given` with, as a channel behind the others."""
+        `given` with, as a channel behind the others.
+
+        Raises:
+            ValueError: the transparency is to be kept, and the picture is not `given`.
+        """
         restored = self._resized(pixels)
         if not self.alpha:
             return restored
+        if given is None:
+            raise ValueError("without the picture that was given its transparency is not known")
         return unlaid(restored, self._resized(given[:, :, -1:]))
 
     def _resized(self, pixels: np.ndarray) -> np.ndarray:
@@ -266,20 +276,22 @@ class Frame(BaseModel):
     @property
     def _extent(self) -> Size:
         """Of what the canvases cover: the picture, and what it is filled up with."""
-        filled = (-(-length // self.multiple) * self.multiple for length in self.inner)
-        return tuple(max(canvas, length) for canvas, length in zip(self.canvas, filled, strict=True))
+        width, height = (-(-length // self.multiple) * self.multiple for length in self.inner)
+        return max(self.canvas[0], width), max(self.canvas[1], height)
 
     @property
     def _offset(self) -> Size:
         """Where a picture that is smaller lies in the extent: in the middle."""
-        return tuple((extent - inner) // 2 for extent, inner in zip(self._extent, self.inner, strict=True))
+        (across, down), (width, height) = self._extent, self.inner
+        return (across - width) // 2, (down - height) // 2
 
     @property
     def _starts(self) -> tuple[list[int], list[int]]:
         """Where tiles begin, across and down."""
         overlaps = [2 * self.reach if self.fit == "native" else canvas * _OVERLAP for canvas in self.canvas]
         along = zip(self._extent, self.canvas, overlaps, strict=True)
-        return tuple(_spread(length, tile, overlap, self.multiple) for length, tile, overlap in along)
+        across, down = (_spread(length, tile, overlap, self.multiple) for length, tile, overlap in along)
+        return across, down
 
     def _corners(self) -> Iterator[tuple[int, int]]:
         """Top and left of each tile, row by row."""
@@ -305,13 +317,14 @@ def _goes(size: Size, native: Native, answers: int, scale: int) -> bool:
 
 def _filled(size: Size, native: Native) -> Size:
     """The sides as the network takes them."""
-    return tuple(max(-(-length // native.multiple) * native.multiple, native.least) for length in size)
+    width, height = (max(-(-length // native.multiple) * native.multiple, native.least) for length in size)
+    return width, height
 
 
-def _scaled(picture: Size, longer: int) -> dict[str, int]:
+def _scaled(picture: Size, longer: int) -> Size:
     """Width and height of the picture scaled so that its longer side is `longer`."""
     scale = longer / max(picture)
-    return {"width": max(1, round(picture[0] * scale)), "height": max(1, round(picture[1] * scale))}
+    return max(1, round(picture[0] * scale)), max(1, round(picture[1] * scale))
 
 
 def _spread(length: int, tile: int, overlap: float, multiple: int) -> list[int]:

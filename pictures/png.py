@@ -39,7 +39,7 @@ def write(
     if xmp:
         parts.append(_chunk(b"iTXt", _XMP + xmp))
     parts += [_text(keyword, text) for keyword, text in (texts or {}).items()]
-    parts += [_chunk(b"IDAT", compress(_filtered(pixels), level)), _chunk(b"IEND", b"")]
+    parts += [_chunk(b"IDAT", compress(_filtered(pixels).data, level)), _chunk(b"IEND", b"")]
     return b"".join(parts)
 
 

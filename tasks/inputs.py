@@ -8,8 +8,9 @@ from functools import lru_cache
 from typing import Annotated, Any, Generic, Literal, TypeVar, overload
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, create_model, model_validator
+from pydantic.config import JsonDict
 
-from models.card import DOMAIN_LETTERS, SOURCE_AND_TARGET, Card, Direction, Domain, Task
+from models.card import SOURCE_AND_TARGET, Card, Direction, Task
 from models.sampling_defaults import (
     ASCENT_STEPS,
     DEFAULT_GUIDANCE,
@@ -87,11 +88,6 @@ class Inputs(BaseModel):
         return getattr(self, name, None) if name in type(self).model_fields else None
 
 
-def _optional(kind: Any) -> Any:
-    """The type or None. `Annotated` and `Literal` are no types to a type checker, which has no `|` for them."""
-    return kind | None
-
-
 def _label_of(card: Card) -> Callable[[int | str], int]:
     def check(value: int | str) -> int:
         if isinstance(value, str) and value in card.classes:
@@ -110,31 +106,26 @@ def _label_of(card: Card) -> Callable[[int | str], int]:
 
 def _names_or_indices(card: Card) -> list[JsonValue]:
     return [
-        {"type": "string", "enum": [*card.classes]},
+        {"type": "string", "enum": list(card.classes)},
         {"type": "integer", "minimum": 0, "maximum": len(card.classes) - 1},
     ]
 
 
-def _class(card: Card, description: str) -> FieldDefinition:
+def _class(card: Card, meaning: str) -> FieldDefinition:
     """One of the model's classes, by name or index."""
     return Annotated[int | str, AfterValidator(_label_of(card))], Field(
-        description=f"{description}: {', '.join(card.classes)}",
+        description=f"{meaning}: {', '.join(card.classes)}",
         examples=[card.classes[-1]],
         json_schema_extra={"anyOf": _names_or_indices(card)},
     )
 
 
 def _direction(card: Card) -> FieldDefinition:
-    def domain(name: Domain) -> str:
-        letter = DOMAIN_LETTERS[name]
-        return card.domains.get(letter, letter)
-
-    ends = {direction: SOURCE_AND_TARGET[direction] for direction in card.directions}
-    described = (f"{direction}: {domain(source)} to {domain(target)}" for direction, (source, target) in ends.items())
+    domains = {"a": card.domains.get("A", "A"), "b": card.domains.get("B", "B")}
+    ways = ((way, *SOURCE_AND_TARGET[way]) for way in card.directions)
+    description = "; ".join(f"{way}: {domains[source]} to {domains[target]}" for way, source, target in ways)
     kind = Annotated[str, AfterValidator(_one_of(card.directions))]
-    return kind, Field(
-        card.directions[0], description="; ".join(described), json_schema_extra={"enum": [*card.directions]}
-    )
+    return kind, Field(card.directions[0], description=description, json_schema_extra={"enum": list(card.directions)})
 
 
 def _one_of(allowed: tuple[Choice, ...]) -> Callable[[Choice], Choice]:
@@ -148,63 +139,69 @@ def _one_of(allowed: tuple[Choice, ...]) -> Callable[[Choice], Choice]:
 
 def _fit(card: Card) -> FieldDefinition:
     """How a picture of another size than the model's goes through it."""
-    described = (
+    ways = (
         "answer at the picture's own size: contain shows the network all of it, cover its centre, stretch all of it "
         "without its aspect, tile one part after the other"
     )
     absent = f"its centre is answered at {card.image.width} x {card.image.height}"
+    fits = FITS
     if card.native is None:
-        return _optional(Literal[*(fit for fit in FITS if fit != "native")]), Field(
-            None, description=f"{described}; if absent, {absent}"
-        )
-    described += f", native as it is, up to {card.native.limit:,} pixels"
-    absent = "native" if card.native.default else absent
-    return _optional(Literal[*FITS]), Field(None, description=f"{described}; if absent, {absent}")
+        fits = tuple(fit for fit in FITS if fit != "native")
+    else:
+        ways += f", native as it is, up to {card.native.limit:,} pixels"
+        absent = "native" if card.native.default else absent
+    return _optional(Literal[*fits]), Field(None, description=f"{ways}; if absent, {absent}")
 
 
 def _scale(card: Card) -> FieldDefinition:
-    allowed: dict[str, JsonValue] = {"enum": [*card.scales]}
+    allowed: JsonDict = {"enum": list(card.scales)}
     return Annotated[int, AfterValidator(_one_of(card.scales)), Field(json_schema_extra=allowed)], Field(
         card.scales[0], description="how many times as large the picture is to be"
     )
 
 
+def _optional(kind: Any) -> Any:
+    """The type, or None."""
+    return kind | None
+
+
 def _steps(card: Card) -> FieldDefinition:
-    by_task = {
+    meanings = {
         Task.STYLIZE: (DESCENT_STEPS, "steps of gradient descent; more are nearer to the style, and take longer"),
         Task.DREAM: (ASCENT_STEPS, "steps of gradient ascent in each octave; more dream deeper, and take longer"),
     }
     usual = DEFAULT_STEPS, "noise levels on the way, one pass of the network at each"
-    default, description = next((by_task[task] for task in by_task if task in card.tasks), usual)
+    default, description = next((meanings[task] for task in meanings if task in card.tasks), usual)
     return int, Field(default, ge=1, le=MAX_STEPS, description=description)
 
 
 def _strength(card: Card) -> FieldDefinition:
-    by_task = {
+    meanings = {
         Task.STYLIZE: (1.0, "how far to go from the picture's own manner: 0 stays with it, 1 goes all the way"),
         Task.DREAM: (0.5, "how much a step changes: 0 leaves the picture as it is"),
     }
     usual = 0.5, "how far to go from the picture: 0 stays with it, 1 adds as much noise as there is in a sample"
-    default, description = next((by_task[task] for task in by_task if task in card.tasks), usual)
+    default, description = next((meanings[task] for task in meanings if task in card.tasks), usual)
     return float, Field(default, ge=0, le=1, allow_inf_nan=False, description=description)
 
 
 def _style_image(card: Card) -> FieldDefinition:
-    described = "a picture in whose manner the other is to be" if Task.STYLIZE in card.tasks else _OF_DOMAIN
-    return Picture, Field(description=f"{described}: {_PICTURE}")
+    meaning = "a picture in whose manner the other is to be" if Task.STYLIZE in card.tasks else _OF_DOMAIN
+    return Picture, Field(description=f"{meaning}: {_PICTURE}")
 
 
 def _side(card: Card) -> FieldDefinition:
-    fitted = card.native and card.native.default
-    described = "the answer's longer side" if fitted else "with `fit`: the answer's longer side"
+    meaning = "the answer's longer side"
+    if card.native is None or not card.native.default:
+        meaning = f"with `fit`: {meaning}"
     return int | None, Field(
-        None, ge=8, le=MAX_SIDE, description=f"{described}; the picture's own if absent, up to {MAX_SIDE}"
+        None, ge=8, le=MAX_SIDE, description=f"{meaning}; the picture's own if absent, up to {MAX_SIDE}"
     )
 
 
 def _layer(card: Card) -> FieldDefinition:
     names = tuple(card.layers)
-    kind = Annotated[str, AfterValidator(_one_of(names)), Field(json_schema_extra={"enum": [*names]})]
+    kind = Annotated[str, AfterValidator(_one_of(names)), Field(json_schema_extra={"enum": list(names)})]
     return _optional(kind), Field(
         None,
         description="the layer of the network whose activations grow: a low one dreams of textures, a high one of "
@@ -257,14 +254,14 @@ SEEDS = Input[list[int]](
 LATENT = Input[list[float]](
     "latent",
     lambda card: (
-        _optional(_latent_of(card)),
+        _latent_of(card) | None,
         Field(None, description="the numbers to make the image from, as an answer with `output.latents` tells them"),
     ),
 )
 LATENTS = Input[list[list[float]]](
     "latents",
     lambda card: (
-        _optional(list[_latent_of(card)]),
+        list[_latent_of(card)] | None,
         Field(None, min_length=2, max_length=8, description="the latents to pass through, each as an answer tells it"),
     ),
 )
@@ -352,12 +349,13 @@ DIMENSION = Input[int](
 ATTRIBUTE = Input[str](
     "attribute",
     lambda card: (
-        Annotated[
-            str,
-            AfterValidator(_one_of(tuple(card.attributes))),
-            Field(json_schema_extra={"enum": [*card.attributes]}),
-        ]
-        | None,
+        _optional(
+            Annotated[
+                str,
+                AfterValidator(_one_of(tuple(card.attributes))),
+                Field(json_schema_extra={"enum": list(card.attributes)}),
+            ]
+        ),
         Field(None, description="which attribute to change, from its least value to its most"),
     ),
 )
@@ -379,7 +377,7 @@ IMAGE = Input[str]("image", lambda card: (Picture, Field(description=_PICTURE)))
 IMAGES = Input[list[str]](
     "images",
     lambda card: (
-        _optional(list[Picture]),
+        list[Picture] | None,
         Field(None, min_length=2, max_length=8, description=f"the pictures to pass through, each {_PICTURE}"),
     ),
 )
@@ -552,8 +550,8 @@ def input_model(card: Card, task: Task) -> type[Inputs]:
         checks["one_dream"] = _one_dream(card)
     chosen = {name for names in (starts, along) if len(names) > 1 for name in names}
     chosen |= {"label"} if task is Task.DREAM else set()
-    definitions: dict[str, Any] = {name: _definition(card, name, optional=name in chosen) for name in names}
     validators: dict[str, Any] = {name: model_validator(mode="after")(check) for name, check in checks.items()}
+    definitions: dict[str, Any] = {name: _definition(card, name, optional=name in chosen) for name in names}
     return create_model(
         f"{card.name}-{task.value}-input",
         __base__=Inputs,

@@ -37,8 +37,8 @@ class Captions:
     def draw(self, subjects: Sequence[str], generator: torch.Generator) -> list[str]:
         """One caption, any, of each subject."""
         shares = torch.rand(len(subjects), generator=generator).tolist()
-        told = [self.of(subject) for subject in subjects]
-        return [captions[int(share * len(captions))] for captions, share in zip(told, shares, strict=True)]
+        choices = [self.of(subject) for subject in subjects]
+        return [captions[int(share * len(captions))] for captions, share in zip(choices, shares, strict=True)]
 
 
 def read(opened: zipfile.ZipFile) -> Captions:
@@ -79,9 +79,9 @@ def _other_names() -> dict[str, set[str]]:
     except ModuleNotFoundError:
         raise FileNotFoundError("captions of emoji need the package `emoji`: pip install emoji==2.16.0") from None
     found = {}
-    for letters, told in EMOJI_DATA.items():
+    for letters, names in EMOJI_DATA.items():
         subject = "-".join(f"{ord(letter):04x}" for letter in letters if letter != "\ufe0f")
-        found[subject] = {name.strip(":").replace("_", " ").lower() for name in (told["en"], *told.get("alias", ()))}
+        found[subject] = {name.strip(":").replace("_", " ").lower() for name in (names["en"], *names.get("alias", ()))}
     return found
 
 

@@ -8,12 +8,14 @@ import io
 import math
 import os
 import zipfile
+from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial, reduce
 from itertools import product
 from pathlib import Path, PurePosixPath
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 import torch
@@ -26,6 +28,7 @@ from models.model import Batch
 from models.nn.bicubic import reduced
 from models.nn.edges import edges
 from models.nn.text import bags
+from pictures.formats import Channels, channels_of
 from training import captions, medley, paintings
 from training.captions import Captions
 from training.masks import Masks, hide
@@ -176,10 +179,10 @@ def archive(name: str) -> Path:
 
 @dataclass(frozen=True)
 class Contents:
-    """What one split of an archive holds: pictures in memory, uint8 [N, C, S, S], by field."""
+    """What one split of an archive holds: pictures of one size in memory, uint8 [N, C, S, S], by field."""
 
-    fields: dict[str, Tensor] | dict[str, list[Tensor]]
-    """`images`; or `a` and `b`. A list where the pictures differ in size."""
+    fields: dict[str, Tensor]
+    """`images`; or `a` and `b`."""
     labels: Tensor | None = None
     """[N] indices of classes, or [N, attributes] of 0 and 1."""
     classes: tuple[str, ...] = ()
@@ -191,39 +194,86 @@ class Contents:
     """Of the subjects that `names` names."""
 
 
-class Source:
+_Window = tuple[int, int, bool]
+"""Top and left of what is cut from a picture, and whether it is mirrored."""
+
+
+class Pictures(Protocol):
+    """Pictures in memory, uint8 [C, H, W] each: a tensor of them, or a list where they differ in size."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int, /) -> Tensor: ...
+
+
+class Source(ABC):
     """Pictures of a split, from which batches are drawn."""
 
-    def __init__(self, spec: DataSpec, contents: Contents, record: DataRecord):
+    paired: bool = False
+    """Whether row i of `b` is the true answer to row i of `a`."""
+    names: tuple[str, ...] = ()
+    """Of the pictures of a labelled set: their files without folder and ending."""
+    captions: Captions | None = None
+    """Of the subjects that `names` names."""
+
+    def __init__(self, spec: DataSpec, labels: Tensor | None, classes: tuple[str, ...], record: DataRecord):
         self.spec = spec
-        self.fields = contents.fields
-        self.labels = contents.labels
-        self.classes = contents.classes
+        self.labels = labels
+        self.classes = classes
+        self.record = record
+
+    @property
+    @abstractmethod
+    def fields(self) -> Mapping[str, Pictures]:
+        """The pictures by field: `images`; or `a` and `b`."""
+
+    @property
+    def channels(self) -> Channels:
+        """Of each picture."""
+        return channels_of(len(next(iter(self.fields.values()))[0]))
+
+    @abstractmethod
+    def batch(self, count: int, seed: int) -> dict[str, Tensor]:
+        """`count` random, augmented examples; the same `seed` gives the same batch."""
+
+    @abstractmethod
+    def all(self) -> dict[str, Tensor]:
+        """Every example in order, as it was scaled, without augmentation.
+
+        Raises:
+            TypeError: the pictures differ in size.
+        """
+
+
+class Squares(Source):
+    """Square pictures of one size, uint8 [N, C, S, S]."""
+
+    def __init__(self, spec: DataSpec, contents: Contents, record: DataRecord):
+        super().__init__(spec, contents.labels, contents.classes, record)
+        self._fields = contents.fields
         self.paired = contents.paired
         self.names = contents.names
         self.captions = contents.captions
-        self.record = record
-        self.known = _of_each(contents.labels, spec.known) if spec.known else None
+        self._known = _of_each(contents.labels, spec.known) if spec.known else None
 
     @property
-    def channels(self) -> int:
-        """1 or 3."""
-        return next(iter(self.fields.values())).shape[1]
+    def fields(self) -> dict[str, Tensor]:
+        return self._fields
 
     def batch(self, count: int, seed: int) -> dict[str, Tensor]:
-        """`count` random, augmented examples; the same `seed` gives the same batch."""
         generator = torch.Generator().manual_seed(seed)
         batch: dict[str, Tensor] = {}
-        rows = windows = None
-        for name, pictures in self.fields.items():
-            if rows is None or not self.paired:
-                rows = torch.randint(len(pictures), (count,), generator=generator)
-                whole = self._taken_whole(pictures)
-                windows = None if whole else [self._window(pictures.shape[-1], generator) for _ in rows]
-            batch[name] = pictures[rows] if windows is None else self._cuts(pictures[rows], windows)
-        if self.known is not None:
-            few = self.known[torch.randint(len(self.known), (count,), generator=generator)]
-            batch |= {"known": self.fields["images"][few], "labels": self.labels[few]}
+        first, *others = self.fields.items()
+        rows, windows = self._drawn(first[1], count, generator)
+        batch[first[0]] = self._taken(first[1], rows, windows)
+        for name, pictures in others:
+            if not self.paired:
+                rows, windows = self._drawn(pictures, count, generator)
+            batch[name] = self._taken(pictures, rows, windows)
+        if self._known is not None:
+            places, labels = self._known
+            few = torch.randint(len(places), (count,), generator=generator)
+            batch |= {"known": self.fields["images"][places[few]], "labels": labels[few]}
         elif self.labels is not None:
             batch["labels"] = self.labels[rows]
         if self.captions is not None:
@@ -234,19 +284,28 @@ class Source:
         return {name: to_float(value) if value.dtype == torch.uint8 else value for name, value in batch.items()}
 
     def all(self) -> dict[str, Tensor]:
-        """Every example in order, as it was scaled, without augmentation."""
         batch = {name: to_float(pictures) for name, pictures in self.fields.items()}
         return batch if self.labels is None else {**batch, "labels": self.labels}
 
-    def _taken_whole(self, pictures: Tensor) -> bool:
+    def _drawn(
+        self, pictures: Tensor, count: int, generator: torch.Generator
+    ) -> tuple[Tensor, Sequence[_Window] | None]:
+        """Random rows, and what is cut from each; None where they are taken whole."""
+        rows = torch.randint(len(pictures), (count,), generator=generator)
+        return rows, None if self._whole(pictures) else [self._window(pictures.shape[-1], generator) for _ in rows]
+
+    def _whole(self, pictures: Tensor) -> bool:
         """Whether nothing is cut from the pictures, shifted or mirrored."""
         spec = self.spec
         return pictures.shape[-1] == (spec.crop or spec.size) and not spec.shift and not spec.flip
 
-    def _cuts(self, pictures: Tensor, windows: list[tuple[int, int, bool]]) -> Tensor:
-        return torch.stack([self._cut(picture, *window) for picture, window in zip(pictures, windows, strict=True)])
+    def _taken(self, pictures: Tensor, rows: Tensor, windows: Sequence[_Window] | None) -> Tensor:
+        chosen = pictures[rows]
+        if windows is None:
+            return chosen
+        return torch.stack([self._cut(picture, *window) for picture, window in zip(chosen, windows, strict=True)])
 
-    def _window(self, side: int, generator: torch.Generator) -> tuple[int, int, bool]:
+    def _window(self, side: int, generator: torch.Generator) -> _Window:
         spare = side + 2 * self.spec.shift - (self.spec.crop or self.spec.size)
         top, left = (int(torch.randint(spare + 1, (), generator=generator)) for _ in range(2))
         return top, left, self.spec.flip and bool(torch.rand((), generator=generator) < 0.5)
@@ -262,16 +321,22 @@ class Source:
 class Photographs(Source):
     """Pictures of many sizes, uint8 [C, H, W] each, from which squares are drawn."""
 
-    def __init__(self, spec: DataSpec, contents: Contents, record: DataRecord):
-        super().__init__(spec, contents, record)
+    def __init__(
+        self, spec: DataSpec, images: list[Tensor], labels: Tensor, classes: tuple[str, ...], record: DataRecord
+    ):
+        super().__init__(spec, labels, classes, record)
+        self.labels = labels
+        self.images = images
         multiple = math.lcm(*spec.scales)
-        self.large = [_multiple(picture, multiple) for picture in self.fields["images"]]
+        self.large = [_multiple(picture, multiple) for picture in images]
         self.small = {scale: [_reduced(picture, scale) for picture in self.large] for scale in spec.scales}
 
     @property
-    def channels(self) -> int:
-        """1 or 3."""
-        return len(self.fields["images"][0])
+    def fields(self) -> dict[str, list[Tensor]]:
+        return {"images": self.images}
+
+    def all(self) -> dict[str, Tensor]:
+        raise TypeError("photographs differ in size, so they make no batch")
 
     def batch(self, count: int, seed: int) -> dict[str, Tensor]:
         """`count` random squares and the same reduced; every square of every picture is as likely as any other."""
@@ -310,10 +375,17 @@ def _turned(picture: Tensor, turn: Sequence[int]) -> Tensor:
     return picture.transpose(1, 2) if diagonal else picture
 
 
-def _of_each(labels: Tensor, count: int) -> Tensor:
-    """Places of `count` examples, the first of each class and as many of one as of another."""
+def _of_each(labels: Tensor | None, count: int) -> tuple[Tensor, Tensor]:
+    """Places of `count` examples, the first of each class and as many of one as of another, and their labels.
+
+    Raises:
+        ValueError: there are no labels.
+    """
+    if labels is None:
+        raise ValueError("pictures without labels have none that could be known")
     each = count // len(labels.unique())
-    return torch.cat([(labels == label).nonzero()[:each, 0] for label in labels.unique()])
+    places = torch.cat([(labels == label).nonzero()[:each, 0] for label in labels.unique()])
+    return places, labels[places]
 
 
 def binarised(pictures: Tensor, seed: int = 0) -> Tensor:
@@ -347,6 +419,10 @@ def load(spec: DataSpec) -> Source:
     """
     dataset = DATASETS[spec.set]
     paths = [archive(part) for part in dataset.parts or (spec.set,)]
+    if dataset.layout == "photographs":
+        with zipfile.ZipFile(paths[0]) as opened:
+            images, labels, classes = _photographs(opened, spec)
+        return Photographs(spec, images, labels, classes, _record(spec, paths, len(images)))
     if dataset.parts:
         contents = _PUT_TOGETHER[dataset.layout](dict(zip(dataset.parts, paths, strict=True)), spec)
     else:
@@ -359,20 +435,24 @@ def load(spec: DataSpec) -> Source:
         contents = replace(contents, fields=fields)
     if spec.edges:
         contents = Contents(_with_edges(contents.fields["images"]), paired=True)
-    record = DataRecord(
+    return Squares(spec, contents, _record(spec, paths, max(map(len, contents.fields.values()))))
+
+
+def _record(spec: DataSpec, paths: Iterable[Path], count: int) -> DataRecord:
+    dataset = DATASETS[spec.set]
+    return DataRecord(
         name=spec.set,
         split=spec.split,
-        count=max(len(pictures) for pictures in contents.fields.values()),
+        count=count,
         sha256=hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest(),
         licence=dataset.licence,
         source=dataset.source,
     )
-    return (Photographs if dataset.layout == "photographs" else Source)(spec, contents, record)
 
 
 def _layout(dataset: Dataset, spec: DataSpec) -> Callable[[zipfile.ZipFile, DataSpec], Contents]:
     if spec.domains:
-        return _domains
+        return partial(_domains, domains=spec.domains)
     return _LAYOUTS[dataset.layout]
 
 
@@ -405,17 +485,21 @@ def _stack(opened: zipfile.ZipFile, names: Iterable[str], spec: DataSpec) -> Ten
 
 def _labelled(opened: zipfile.ZipFile, spec: DataSpec) -> Contents:
     """`<split>/<class>/*.png`: one field, labelled by their folders or by the split's table of attributes."""
+    images, labels, classes, names = _by_class(opened, spec)
+    if spec.attributes:
+        return Contents({"images": images}, _attributes(opened, spec, names), spec.attributes, names=names)
+    return Contents({"images": images}, labels, classes, names=names)
+
+
+def _by_class(opened: zipfile.ZipFile, spec: DataSpec) -> tuple[Tensor, Tensor, tuple[str, ...], tuple[str, ...]]:
+    """The pictures in folders of classes, their labels, the classes, and the pictures' names."""
     by_class: dict[str, list[str]] = defaultdict(list)
     for name in _members(opened, f"{spec.split}/{spec.only}".rstrip("/")):
         by_class[PurePosixPath(name).parts[1]].append(name)
     classes = tuple(sorted(by_class))
     members = [name for label in classes for name in by_class[label]]
-    names = tuple(PurePosixPath(name).stem for name in members)
-    fields = {"images": _stack(opened, members, spec)}
-    if spec.attributes:
-        return Contents(fields, _attributes(opened, spec, names), spec.attributes, names=names)
     labels = torch.tensor([index for index, label in enumerate(classes) for _ in by_class[label]])
-    return Contents(fields, labels, classes, names=names)
+    return _stack(opened, members, spec), labels, classes, tuple(PurePosixPath(name).stem for name in members)
 
 
 def _attributes(opened: zipfile.ZipFile, spec: DataSpec, names: Sequence[str]) -> Tensor:
@@ -425,17 +509,15 @@ def _attributes(opened: zipfile.ZipFile, spec: DataSpec, names: Sequence[str]) -
     return torch.tensor([[float(rows[name][attribute]) for attribute in spec.attributes] for name in names])
 
 
-def _domains(opened: zipfile.ZipFile, spec: DataSpec) -> Contents:
+def _domains(opened: zipfile.ZipFile, spec: DataSpec, domains: tuple[str, str]) -> Contents:
     """`<split>/<class>/*.png` of two classes; of the held-out split the pairs, by their names."""
-    members = {
-        domain: {PurePosixPath(name).name: name for name in _members(opened, f"{spec.split}/{domain}")}
-        for domain in spec.domains
-    }
-    a, b = members.values()
+    a, b = (
+        {PurePosixPath(name).name: name for name in _members(opened, f"{spec.split}/{domain}")} for domain in domains
+    )
     if spec.split != spec.held_out and not spec.pairs:
         return Contents({"a": _stack(opened, a.values(), spec), "b": _stack(opened, b.values(), spec)})
     both = [name for name in a if name in b]
-    fields = {"a": _stack(opened, (a[name] for name in both), spec), "b": _stack(opened, map(b.get, both), spec)}
+    fields = {name: _stack(opened, (side[each] for each in both), spec) for name, side in (("a", a), ("b", b))}
     return Contents(fields, paired=True, names=tuple(PurePosixPath(name).stem for name in both))
 
 
@@ -468,21 +550,21 @@ def _stacked(opened: zipfile.ZipFile, spec: DataSpec) -> Contents:
 
     As many stacks as there are pictures; each channel has every picture once, in an order of its own.
     """
-    single = _labelled(opened, spec)
-    labels, classes = single.labels, single.classes
+    single, labels, classes, _ = _by_class(opened, spec)
     orders = [torch.randperm(len(labels), generator=torch.Generator().manual_seed(place)) for place in range(3)]
-    images = torch.cat([single.fields["images"][order] for order in orders], dim=1)
-    stacked = sum(labels[order] * len(classes) ** place for place, order in enumerate(reversed(orders)))
+    images = torch.cat([single[order] for order in orders], dim=1)
+    parts = (labels[order] * len(classes) ** place for place, order in enumerate(reversed(orders)))
+    stacked = reduce(torch.add, parts)
     return Contents({"images": images}, stacked, tuple("".join(triple) for triple in product(classes, repeat=3)))
 
 
-def _photographs(opened: zipfile.ZipFile, spec: DataSpec) -> Contents:
-    """`<split>/<set>/*`: colour pictures at their own size, labelled by the set that they are of."""
+def _photographs(opened: zipfile.ZipFile, spec: DataSpec) -> tuple[list[Tensor], Tensor, tuple[str, ...]]:
+    """`<split>/<set>/*`: colour pictures at their own size, the sets that they are of as labels, and those sets."""
     members = _members(opened, spec.split)
     sets = [PurePosixPath(name).parts[1] for name in members]
     classes = tuple(sorted(set(sets)))
     images = [torch.from_numpy(np.array(_picture(opened, name).convert("RGB"))).permute(2, 0, 1) for name in members]
-    return Contents({"images": images}, torch.tensor([classes.index(each) for each in sets]), classes)
+    return images, torch.tensor([classes.index(each) for each in sets]), classes
 
 
 def _medley(archives: Mapping[str, Path], spec: DataSpec) -> Contents:
@@ -511,5 +593,4 @@ _LAYOUTS: dict[str, Callable[[zipfile.ZipFile, DataSpec], Contents]] = {
     "paired": _paired,
     "unpaired": _unpaired,
     "stacked": _stacked,
-    "photographs": _photographs,
 }

@@ -1,10 +1,12 @@
 """Averaged weights, and the batch-norm statistics that belong to them."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from models.capabilities import LatentSampler, Sampler, TextSampler, readers
+from models.capabilities import Categoriser, Classifier, Encoder, LatentSampler, Matcher, Sampler, TextSampler
 from models.model import Model, final_images
 from training.data import Source
 
@@ -34,7 +36,7 @@ class Average:
         """Moves the average towards the trained weights; buffers are copied."""
         decay = min(self.decay, (self.updates + 1) / (self.updates + 10))
         self.updates += 1
-        get_ema_multi_avg_fn(decay)(self.own, self.trained, self.updates)
+        get_ema_multi_avg_fn(decay)(self.own, [parameter.detach() for parameter in self.trained], self.updates)
         for own, theirs in self.buffers:
             own.copy_(theirs)
 
@@ -51,7 +53,7 @@ def standing_statistics(model: Model, source: Source, passes: int = 64, batch: i
     model.train()
     device = next(model.parameters()).device
     generator = torch.Generator().manual_seed(0)
-    reads = readers(model)
+    reads = _readers(model)
     for index in range(passes):
         if isinstance(model, LatentSampler):
             latent = torch.randn(batch, *model.latent_shape, generator=generator).to(device)
@@ -65,3 +67,17 @@ def standing_statistics(model: Model, source: Source, passes: int = 64, batch: i
             for name in source.fields:
                 read(images[name].to(device))
     model.eval()
+
+
+def _readers(model: Model) -> list[Callable[[Tensor], Tensor]]:
+    """The methods of a model that take images alone, and so see each batch of them."""
+    readers: list[Callable[[Tensor], Tensor]] = []
+    if isinstance(model, Encoder):
+        readers.append(model.encode)
+    if isinstance(model, Classifier):
+        readers.append(model.classify)
+    if isinstance(model, Categoriser):
+        readers.append(model.categorise)
+    if isinstance(model, Matcher):
+        readers.append(model.match)
+    return readers

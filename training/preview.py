@@ -1,6 +1,6 @@
 """Sample sheets: what a model can do, in one picture to look at."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -28,7 +28,7 @@ from models.nn.bicubic import reduced, resized
 from models.nn.text import bags
 from pictures import composition
 from tasks.operation import to_pixels
-from training.data import Source, to_float
+from training.data import Photographs, Source, to_float
 from training.masks import hide
 
 _CENTRE = 144
@@ -45,8 +45,8 @@ def preview(model: Model, held_out: Source, rows: int = 8) -> np.ndarray | None:
     the right of their inputs, with the true answer beside them where the data has it, and so do reconstructions,
     stylized pictures, and pictures with a hole that was filled.
     """
-    if isinstance(model, Upscaler):
-        return _upscaled(model, held_out, rows)
+    if isinstance(model, Upscaler) and isinstance(held_out, Photographs):
+        return _upscaled(model, held_out.images[: 2 * rows])
     if isinstance(model, StyledTranslator | TargetTranslator):
         return _translations(model, held_out, rows)
     if isinstance(model, Translator) and not isinstance(model, Sampler):
@@ -55,7 +55,7 @@ def preview(model: Model, held_out: Source, rows: int = 8) -> np.ndarray | None:
         labels = torch.arange(model.classes).repeat(rows)
         return _samples(model, _latents(model, len(labels)), labels, columns=model.classes)
     if isinstance(model, TextSampler):
-        return _wordings(model, held_out, rows)
+        return _of_wordings(model, _wordings(held_out, rows))
     if isinstance(model, MultiStyleStylizer | ArbitraryStylizer):
         return _in_manners(model, held_out)
     if isinstance(model, Stylizer):
@@ -101,10 +101,10 @@ def _spread(held_out: Source, count: int) -> Tensor:
     return images[torch.linspace(0, len(images) - 1, count).long()]
 
 
-def _upscaled(model: Upscaler, held_out: Source, rows: int) -> np.ndarray:
+def _upscaled(model: Upscaler, shown: Sequence[Tensor]) -> np.ndarray:
     """Two pictures in a row, three times each."""
-    scale, cells = max(model.scales), []
-    shown = held_out.fields["images"][: 2 * rows]
+    scale = max(model.scales)
+    cells: list[np.ndarray] = []
     side = min(_CENTRE, *(length for picture in shown for length in picture.shape[1:])) // scale * scale
     for picture in shown:
         top, left = ((length - side) // 2 for length in picture.shape[1:])
@@ -115,10 +115,21 @@ def _upscaled(model: Upscaler, held_out: Source, rows: int) -> np.ndarray:
     return composition.grid(cells, columns=6)
 
 
-def _wordings(model: TextSampler, held_out: Source, rows: int) -> np.ndarray:
-    """A row for each of some wordings that are held out, evenly spread."""
+def _wordings(held_out: Source, rows: int) -> list[str]:
+    """Some of the wordings that are held out, evenly spread.
+
+    Raises:
+        ValueError: the data has none.
+    """
+    if held_out.captions is None:
+        raise ValueError(f"{held_out.spec.set} was read without captions, and the model takes texts")
     wordings = [caption for captions in held_out.captions.held.values() for caption in captions]
-    shown = [wordings[index * len(wordings) // rows] for index in range(rows) for _ in range(8)]
+    return [wordings[index * len(wordings) // rows] for index in range(rows)]
+
+
+def _of_wordings(model: TextSampler, wordings: Sequence[str]) -> np.ndarray:
+    """A row for each text."""
+    shown = [text for text in wordings for _ in range(8)]
     return _samples(model, _latents(model, len(shown)), bags(shown), columns=8)
 
 

@@ -22,12 +22,12 @@ class _Section(BaseModel):
 class Optimiser(_Section):
     """Adam, per player. `lr` is multiplied by `players[name]` where that is given (two time-scale updates)."""
 
-    lr: float = Field(2e-4, gt=0)
+    lr: float = Field(default=2e-4, gt=0)
     betas: tuple[float, float] = (0.9, 0.999)
     weight_decay: float = 0.0
     players: dict[str, float] = Field(default_factory=dict)
     decay: Literal["none", "linear", "cosine"] = "none"
-    decay_from: float = Field(0.5, ge=0, le=1, description="share of the budget after which the decay begins")
+    decay_from: float = Field(default=0.5, ge=0, le=1, description="share of the budget after which the decay begins")
 
 
 class Budget(_Section):
@@ -36,7 +36,7 @@ class Budget(_Section):
     steps: int = Field(gt=0)
     batch: int = Field(gt=0)
     precision: Literal["fp32", "bf16"] = "fp32"
-    sheet_every: int = Field(1000, gt=0, description="steps between sample sheets and checkpoints")
+    sheet_every: int = Field(default=1000, gt=0, description="steps between sample sheets and checkpoints")
 
 
 class Recipe(_Section):
@@ -47,7 +47,7 @@ class Recipe(_Section):
     licence: str
     family: str
     seed: int = 0
-    ema: float = Field(0.999, ge=0, lt=1, description="decay of the averaged weights, which are what ships")
+    ema: float = Field(default=0.999, ge=0, lt=1, description="decay of the averaged weights, which are what ships")
     config: dict[str, Any] = Field(default_factory=dict)
     classes: tuple[str, ...] = ()
     domains: dict[Literal["A", "B"], str] = Field(default_factory=dict)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, reduce
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -18,7 +18,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from models import checkpoint, noise
+from models import checkpoint, devices, noise
 from models.capabilities import Classifier, Sampler, directions_of, layers_of, scales_of
 from models.card import Card, TrainingRecord
 from models.model import Batch, Model, Player, build, final_images
@@ -57,7 +57,7 @@ class Trainer:
         Args:
             run: folder for the state, the log and the sample sheets.
             steps: a smaller budget than the recipe's, for a trial.
-            watch: what is told of a game's samples at each sheet, since a game can collapse; nothing if absent.
+            watch: figures of a game's samples at each sheet, since a game can collapse; none if absent.
 
         Raises:
             ValueError: the folder holds a run of another recipe.
@@ -69,7 +69,7 @@ class Trainer:
         torch.manual_seed(recipe.seed)
         self.model = self._built()
         self.model.prepare_training()
-        self.model.to(device, memory_format=torch.channels_last).train()
+        devices.place(self.model, device).train()
         self.players = self.model.players()
         self.average = Average(self._built().to(device), self.model, recipe.ema)
         self.optimisers = {player.name: self._optimiser(player) for player in self.players}
@@ -134,7 +134,7 @@ class Trainer:
             terms = self.model.loss(player.name, batch)
         parameters, optimiser = player.parameters(), self.optimisers[player.name]
         optimiser.zero_grad(set_to_none=True)
-        sum(terms.values()).backward(inputs=parameters)
+        reduce(torch.add, terms.values()).backward(inputs=parameters)
         gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
         optimiser.step()
         self.model.after_step(player.name)
@@ -291,7 +291,7 @@ def _under(state: dict[str, Any], prefix: str) -> dict[str, Any]:
 def _commit() -> str:
     """The commit of the code that trains, or `unknown` outside a checkout."""
     try:
-        told = subprocess.run(
+        described = subprocess.run(
             ["git", "describe", "--always", "--dirty", "--abbrev=12"],
             cwd=Path(__file__).parent,
             capture_output=True,
@@ -300,4 +300,4 @@ def _commit() -> str:
         )
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
-    return told.stdout.strip()
+    return described.stdout.strip()

@@ -215,7 +215,7 @@ class Engine:
         """
         name = entry.card.name
         try:
-            return checkpoint.read(entry.folder, entry.card).to(self.device, memory_format=torch.channels_last)
+            return devices.place(checkpoint.read(entry.folder, entry.card), self.device)
         except checkpoint.BadCheckpoint as error:
             if not is_out_of_memory(error):
                 raise PredictionError("model_unusable", str(error)) from error

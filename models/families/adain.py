@@ -38,6 +38,8 @@ class AdaIN(ArbitraryStylizer):
         content_weight: float = 1.0
         variation_weight: float = 0.0
 
+    paintings: Tensor
+
     def __init__(self, config: Config):
         super().__init__()
         self.config = config

@@ -43,6 +43,8 @@ class Autoregressive(Sampler, SamplingCompleter, Scorer):
         width: int = 48
         layers: int = 8
 
+    patterns: Tensor
+
     def __init__(self, config: Config):
         super().__init__()
         self.block, side = config.block, config.size // config.block

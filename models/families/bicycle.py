@@ -13,6 +13,7 @@ from models.capabilities import StyledTranslator
 from models.card import SOURCE_AND_TARGET, Direction
 from models.losses.adversarial import LeastSquares, PerScale
 from models.losses.likelihood import kl_to_standard_normal
+from models.losses.total import total
 from models.model import Batch, Losses, Player, register
 from models.nn import normal
 from models.nn.content_style import StyleEncoder
@@ -94,7 +95,7 @@ class BicycleGAN(StyledTranslator):
         made = {"encoded": self.generator(source, style), "drawn": self.generator(source, torch.randn_like(style))}
         self.fakes = {game: fake.detach() for game, fake in made.items()}
         return {
-            "adversarial": sum(
+            "adversarial": total(
                 self.adversarial.generator(self._judged(game, source, fake)) for game, fake in made.items()
             ),
             "l1": config.l1 * F.l1_loss(made["encoded"].float(), target),

@@ -13,6 +13,7 @@ from models import model
 from models.capabilities import Decoder, Encoder, Sampler
 from models.losses.adversarial import NonSaturating
 from models.losses.penalty import zero_centred_penalty
+from models.losses.total import total
 from models.model import Batch, Losses, Player, register
 from models.nn import dcgan, normal
 from models.nn.mlp import MLP
@@ -108,7 +109,7 @@ class Bidirectional(Sampler, Encoder, Decoder):
             losses = {"adversarial": self.adversarial.discriminator(encoded, decoded)}
             if self.config.penalty:
                 slopes = [zero_centred_penalty(self.discriminator, *pair) for pair in ((images, codes), (fake, latent))]
-                losses["penalty"] = self.config.penalty / 2 * sum(slopes)
+                losses["penalty"] = self.config.penalty / 2 * total(slopes)
             return losses
         losses = {"adversarial": self.adversarial.discriminator(decoded, encoded)}
         if self.config.cycle:

@@ -25,6 +25,10 @@ class ACGAN(GAN):
         """Whether the discriminator maximises L_C on generated images too, as in the paper. If not, it learns the
         classes from real images alone, and a malformed digit does not pass for one by agreement."""
 
+    def __init__(self, config: Config):
+        super().__init__(config)
+        self.config = config
+
     def prepare_training(self) -> None:
         config = self.config
         sides = config.channels, config.size, config.discriminator_width or config.width

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Literal
 
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from models import model
 from models.capabilities import Translator
@@ -19,6 +19,7 @@ from models.card import Direction
 from models.losses.adversarial import Objective, adversarial
 from models.losses.matching import feature_matching
 from models.losses.penalty import gradient_penalty
+from models.losses.total import total
 from models.model import Batch, Losses, Player, register
 from models.nn.hourglass import Hourglass
 from models.nn.image_pool import ImagePool
@@ -57,7 +58,7 @@ class Config(model.Config):
     discriminator_halvings: int = 3
     pool: int = 50
 
-    def generator(self) -> nn.Module:
+    def generator(self) -> ResNetTranslator | UNetTranslator | Hourglass | Residual:
         """Images of one domain to images of the other."""
         if self.network == "resnet":
             network = ResNetTranslator(self.channels, self.width, self.blocks, doubling=self.doubling)
@@ -125,7 +126,7 @@ class CycleGAN(Translator):
         seen_a, seen_b = self.judge_a.features(fake_a), self.judge_b.features(fake_b)
         cycle = distance(self.b_to_a(fake_b).float(), a) + distance(self.a_to_b(fake_a).float(), b)
         losses = {
-            "adversarial": sum(self.adversarial.generator(seen[-1].float()) for seen in (seen_a, seen_b)),
+            "adversarial": total(self.adversarial.generator(seen[-1].float()) for seen in (seen_a, seen_b)),
             "cycle": config.cycle * cycle,
         }
         if config.identity:
@@ -151,7 +152,7 @@ class CycleGAN(Translator):
 
 def _matching(real: Sequence[Tensor], fake: Sequence[Tensor]) -> Tensor:
     """The mean over the layers but the last, which is the verdict."""
-    return sum(map(feature_matching, real[:-1], fake[:-1])) / (len(real) - 1)
+    return total(map(feature_matching, real[:-1], fake[:-1])) / (len(real) - 1)
 
 
 def _mean_of(judge: PatchGAN) -> Callable[[Tensor], Tensor]:

@@ -75,9 +75,9 @@ class DeepDream(Dreamer):
         if labels is not None:
             wanted = self._of_classes(labels)
         elif guide is not None:
-            wanted = self._as_in(guide, layer)
+            wanted = self._as_in(guide, _named(layer))
         else:
-            wanted = self._of_layer(layer, channel)
+            wanted = self._of_layer(_named(layer), channel)
         return self._ascend(images, wanted, octaves, steps, strength)
 
     def fit(self, data: Batch, step: int) -> Losses:
@@ -103,6 +103,8 @@ class DeepDream(Dreamer):
     def _of_classes(self, labels: Tensor) -> Objective:
         """The logit everywhere, as if the head looked at each place by itself."""
         last, head = list(self.network.layers)[-1], self.network.head
+        if head is None:
+            raise ValueError("the network that dreams knows no classes")
 
         def wanted(images: Tensor) -> Tensor:
             everywhere = self.network.features(images, [last])[last].movedim(1, 3)
@@ -128,7 +130,8 @@ class DeepDream(Dreamer):
         dreamt = torch.zeros_like(images)
         for octave in range(octaves):
             share = config.octave_scale ** (octave + 1 - octaves)
-            size = [max(min(side, _SMALLEST), round(side * share)) for side in (height, width)]
+            least = min(height, _SMALLEST), min(width, _SMALLEST)
+            size = max(least[0], round(height * share)), max(least[1], round(width * share))
             shown = _resized(images, size)
             x = shown + _resized(dreamt, size)
             for step in range(steps):
@@ -159,3 +162,9 @@ def _smooth(gradient: Tensor) -> Tensor:
     """The gradient with its coarser parts counted more: itself, and means over growing squares."""
     padded = F.pad(gradient, (4,) * 4, mode="replicate")
     return gradient + F.avg_pool2d(padded[..., 2:-2, 2:-2], 5, 1) + 2 * F.avg_pool2d(padded, 9, 1)
+
+
+def _named(layer: str | None) -> str:
+    if layer is None:
+        raise ValueError("a dream is of a layer, or of a class")
+    return layer

@@ -26,11 +26,14 @@ class TwoDomains(Model):
     """Generators that move first and leave their images in `fakes` for the discriminators, one for each domain."""
 
     directions = ("AtoB", "BtoA")
-    config: Config
     fakes: dict[Domain, Tensor]
 
+    def __init__(self, config: Config):
+        super().__init__()
+        self._judging = config
+
     def prepare_training(self) -> None:
-        config = self.config
+        config = self._judging
         shape = config.channels, config.discriminator_width, config.discriminator_halvings, config.scales
         self.judges = nn.ModuleDict({domain: MultiScalePatchGAN(*shape) for domain in OTHER})
         self.adversarial = PerScale(LeastSquares())

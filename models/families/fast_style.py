@@ -52,7 +52,7 @@ class FastStyle(MultiStyleStylizer):
         return self.network(images, torch.cat([strength * mixture, plain], dim=1))
 
     def prepare_training(self) -> None:
-        self.teacher: Gatys = shipped(self.config.paintings)
+        self.teacher = shipped(self.config.paintings, Gatys)
 
     def players(self) -> tuple[Player, ...]:
         return (Player("stylist", (self.network,)),)

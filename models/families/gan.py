@@ -11,9 +11,10 @@
   stand in for the paper's perceptrons
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
+from pydantic import model_validator
 from torch import Tensor, nn
 
 from models import model
@@ -130,8 +131,13 @@ class Critic(GAN, Scorer):
     """
 
     class Config(GAN.Config):
-        norm: Literal[False] = False
-        kernels: Literal[0] = 0
+        @model_validator(mode="before")
+        @classmethod
+        def _alone(cls, given: dict[str, Any]) -> dict[str, Any]:
+            """Neither batch norm nor minibatch discrimination, and no setting for them."""
+            if given.get("norm") or given.get("kernels"):
+                raise ValueError("a critic judges each image by itself: it has neither `norm` nor `kernels`")
+            return {**given, "norm": False, "kernels": 0}
 
     def __init__(self, config: Config):
         super().__init__(config)
@@ -145,13 +151,16 @@ class Critic(GAN, Scorer):
         return self.discriminator(images)
 
 
+Discriminator = dcgan.Discriminator | energy.Discriminator | perceptron.Discriminator
+
+
 def generator(config: GAN.Config) -> nn.Module:
     """The generator that a config names: latents and labels -> images."""
     sides = config.latent, config.channels, config.size, config.width, config.classes
     return perceptron.Generator(*sides) if config.generator == "perceptron" else dcgan.Generator(*sides, config.depth)
 
 
-def discriminator(config: GAN.Config) -> nn.Module:
+def discriminator(config: GAN.Config) -> Discriminator:
     """The discriminator that a config names: images and labels -> [N], and what it sees, `features` [N, F]."""
     sides = config.channels, config.size, config.discriminator_width or config.width
     if config.discriminator == "autoencoder":

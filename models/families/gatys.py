@@ -69,7 +69,12 @@ class Gatys(ArbitraryStylizer):
     ) -> Steps:
         """A step of Adam each. What is wanted lies `strength` of the way from the picture's own manner to that of a
         mixture of the paintings, `mixture` [N, classes], or of the pictures `style` [N, C, h, w]."""
-        wanted = self._mixed(mixture) if style is None else self.manner_of(style)
+        if style is not None:
+            wanted = self.manner_of(style)
+        elif mixture is not None:
+            wanted = self._mixed(mixture)
+        else:
+            raise ValueError("a style is a mixture of paintings or pictures")
         own = self.manner_of(images)
         return self._descend(images, {name: torch.lerp(own[name], wanted[name], strength) for name in own}, steps)
 

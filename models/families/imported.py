@@ -31,7 +31,7 @@ class UNet(model.Config):
     takes: Channels = 3
     makes: Channels = 3
 
-    def build(self) -> nn.Module:
+    def build(self) -> UNetTranslator:
         """The network. Its dropout is off when it serves."""
         return UNetTranslator(self.takes, self.size, self.width, dropout=0, norm=self.norm, out_channels=self.makes)
 
@@ -47,7 +47,7 @@ class ResNet(model.Config):
     takes: Channels = 3
     makes: Channels = 3
 
-    def build(self) -> nn.Module:
+    def build(self) -> ResNetTranslator:
         """The network."""
         return ResNetTranslator(self.takes, self.width, self.blocks, self.norm, self.padding, out_channels=self.makes)
 
@@ -73,11 +73,14 @@ class Imported(Translator):
     def __init__(self, config: Config):
         super().__init__()
         given: dict[Direction, UNet | ResNet | None] = {"AtoB": config.a_to_b, "BtoA": config.b_to_a}
-        self.networks = {direction: network for direction, network in given.items() if network is not None}
+        self.networks: dict[Direction, UNet | ResNet] = {
+            direction: network for direction, network in given.items() if network is not None
+        }
         self.directions = tuple(self.networks)
         self.channels = max(max(network.takes, network.makes) for network in self.networks.values())
-        self.generators = nn.ModuleDict({direction: network.build() for direction, network in self.networks.items()})
-        self.native = strictest(*(generator.native for generator in self.generators.values()))
+        built = {direction: network.build() for direction, network in self.networks.items()}
+        self.generators = nn.ModuleDict(built)
+        self.native = strictest(*(generator.native for generator in built.values()))
 
     def translate(self, images: Tensor, direction: Direction) -> Tensor:
         """Colour goes in as its luminance where a generator takes grey, and grey comes out in as many channels."""

@@ -43,9 +43,9 @@ class InfoGAN(Sampler, Decoder, Categoriser):
         self.config = config
         self.latent_shape = (config.noise + 1 + config.continuous,)
         places = range(config.noise + 1, *self.latent_shape)
-        self.attributes = {"category": Category(config.noise, config.categories)} | {
-            f"code_{number}": Code(place) for number, place in enumerate(places, 1)
-        }
+        self.codes = (Category(config.noise, config.categories), *(Code(place) for place in places))
+        names = ("category", *(f"code_{number}" for number in range(1, config.continuous + 1)))
+        self.attributes = dict(zip(names, self.codes, strict=True))
         inputs = config.noise + config.categories + config.continuous
         self.generator = dcgan.Generator(inputs, config.channels, config.size, config.width)
         self.recogniser = dcgan.Encoder(
@@ -91,7 +91,9 @@ class InfoGAN(Sampler, Decoder, Categoriser):
 
     def _codes(self, latent: Tensor) -> tuple[Tensor, Tensor]:
         """The category [N] and the continuous codes [N, continuous] that a latent stands for."""
-        category, *continuous = (attribute.value(latent) for attribute in self.attributes.values())
+        category, *continuous = (
+            code.value(latent) for code in self.attributes.values() if isinstance(code, Code | Category)
+        )
         return category.long(), torch.stack(continuous, dim=1)
 
     def _judge(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -6,7 +6,7 @@
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from models import model
 from models.capabilities import Completer
@@ -23,6 +23,9 @@ class Filler(Completer):
 
     The generator moves first and leaves its images for the discriminator.
     """
+
+    generator: nn.Module
+    discriminator: nn.Module
 
     def players(self) -> tuple[Player, ...]:
         return (Player("generator", (self.generator,)), Player("discriminator", (self.discriminator,)))
@@ -71,7 +74,7 @@ class ContextEncoder(Filler):
         self.adversarial = NonSaturating()
         margin = torch.full((self.made, self.made), config.overlap)
         margin[config.margin : -config.margin, config.margin : -config.margin] = 1
-        self.register_buffer("weights", margin, persistent=False)
+        self.weights = nn.Buffer(margin, persistent=False)
 
     def loss(self, player: str, batch: Batch) -> Losses:
         images, config = batch["images"], self.config

@@ -5,6 +5,9 @@
   with swapped styles lead back to where they began. Styles enter as MUNIT's do
 """
 
+from collections import defaultdict
+from collections.abc import Mapping
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -14,6 +17,7 @@ from models.card import SOURCE_AND_TARGET, Direction, Domain
 from models.families import domains
 from models.families.domains import OTHER, TwoDomains
 from models.losses.likelihood import kl_to_standard_normal
+from models.losses.total import total
 from models.model import Batch, Losses, Player, register
 from models.nn import normal
 from models.nn.content_style import ContentEncoder, StyledDecoder, StyleEncoder
@@ -30,18 +34,18 @@ class Config(domains.Config):
 class ContentStyle(TwoDomains, StyledTranslator):
     """For each domain an encoder of content, one of styles, and a decoder of both. Styles are normal."""
 
-    def __init__(self, config: Config, told: int):
+    def __init__(self, config: Config, outputs: int):
         """
         Args:
-            told: numbers that a style encoder tells of an image.
+            outputs: numbers that a style encoder says of an image.
         """
-        super().__init__()
-        self.config = config
+        super().__init__(config)
         self.latent_shape = (config.style,)
         shape = config.channels, config.width
-        self.contents = nn.ModuleDict({domain: ContentEncoder(*shape, config.blocks) for domain in OTHER})
-        self.native = self.contents["a"].native
-        self.styles = nn.ModuleDict({domain: StyleEncoder(*shape, told) for domain in OTHER})
+        encoders = {domain: ContentEncoder(*shape, config.blocks) for domain in OTHER}
+        self.contents = nn.ModuleDict(encoders)
+        self.native = encoders["a"].native
+        self.styles = nn.ModuleDict({domain: StyleEncoder(*shape, outputs) for domain in OTHER})
         self.decoders = nn.ModuleDict({domain: StyledDecoder(*shape, config.blocks, config.style) for domain in OTHER})
 
     def twins(self) -> tuple[nn.ModuleDict, ...]:
@@ -53,7 +57,7 @@ class ContentStyle(TwoDomains, StyledTranslator):
 
     def style(self, images: Tensor, direction: Direction) -> Tensor:
         """The styles of images of the domain that `direction` leads to, [N, style]."""
-        return self.styles[SOURCE_AND_TARGET[direction][1]](images).float()[:, : self.config.style]
+        return self.styles[SOURCE_AND_TARGET[direction][1]](images).float()[:, : self.latent_shape[0]]
 
     def content(self, images: Tensor, domain: Domain) -> Tensor:
         """What images of a domain show, [N, width * 4, h, w]."""
@@ -66,7 +70,7 @@ class ContentStyle(TwoDomains, StyledTranslator):
         )
 
     def _drawn(self, images: Tensor) -> dict[Domain, Tensor]:
-        return {domain: torch.randn(len(images), self.config.style, device=images.device) for domain in OTHER}
+        return {domain: torch.randn(len(images), *self.latent_shape, device=images.device) for domain in OTHER}
 
 
 @register("munit")
@@ -79,11 +83,12 @@ class MUNIT(ContentStyle):
         code: float = 1.0
 
     def __init__(self, config: Config):
-        super().__init__(config, told=config.style)
+        super().__init__(config, outputs=config.style)
+        self.config = config
 
     def _generators(self, batch: Batch) -> Losses:
         config, drawn = self.config, self._drawn(batch["a"])
-        losses = dict.fromkeys(("adversarial", "image", "content", "code"), 0.0)
+        terms: defaultdict[str, list[Tensor]] = defaultdict(list)
         self.fakes = {}
         for source, target in OTHER.items():
             images = batch[source]
@@ -91,11 +96,11 @@ class MUNIT(ContentStyle):
             fake = self.decoders[target](content, drawn[target])
             rebuilt = self.decoders[source](content, style)
             self.fakes[target] = fake.detach()
-            losses["adversarial"] += self.adversarial.generator(self._judged(target, fake))
-            losses["image"] += config.image * F.l1_loss(rebuilt.float(), images)
-            losses["content"] += config.content * F.l1_loss(self.content(fake, target).float(), content.float())
-            losses["code"] += config.code * F.l1_loss(self.styles[target](fake).float(), drawn[target])
-        return losses
+            terms["adversarial"].append(self.adversarial.generator(self._judged(target, fake)))
+            terms["image"].append(config.image * F.l1_loss(rebuilt.float(), images))
+            terms["content"].append(config.content * F.l1_loss(self.content(fake, target).float(), content.float()))
+            terms["code"].append(config.code * F.l1_loss(self.styles[target](fake).float(), drawn[target]))
+        return {name: total(both) for name, both in terms.items()}
 
 
 @register("drit")
@@ -111,7 +116,8 @@ class DRIT(ContentStyle):
         content_turns: int = 3
 
     def __init__(self, config: Config):
-        super().__init__(config, told=config.style * 2)
+        super().__init__(config, outputs=config.style * 2)
+        self.config = config
         self.shared = ResidualBlock(config.width * 4)
 
     def content(self, images: Tensor, domain: Domain) -> Tensor:
@@ -135,19 +141,20 @@ class DRIT(ContentStyle):
     def loss(self, player: str, batch: Batch) -> Losses:
         if player == "content_discriminator":
             with torch.no_grad():
-                contents = {domain: self.content(batch[domain], domain) for domain in OTHER}
-            return {"adversarial": self._told_apart(contents, {"a": 1.0, "b": 0.0})}
+                contents: dict[Domain, Tensor] = {domain: self.content(batch[domain], domain) for domain in OTHER}
+            return {"adversarial": self._domain_entropy(contents, {"a": 1.0, "b": 0.0})}
         return super().loss(player, batch)
 
     def _generators(self, batch: Batch) -> Losses:
         config, drawn = self.config, self._drawn(batch["a"])
-        contents = {domain: self.content(batch[domain], domain) for domain in OTHER}
+        contents: dict[Domain, Tensor] = {domain: self.content(batch[domain], domain) for domain in OTHER}
         posteriors = {domain: self._posterior(batch[domain], domain) for domain in OTHER}
         styles = {domain: normal.drawn(*posterior) for domain, posterior in posteriors.items()}
         swapped = {target: self.decoders[target](contents[OTHER[target]], styles[target]) for target in OTHER}
-        losses = {
-            "content_adversarial": config.content_adversarial * self._told_apart(contents, {"a": 0.5, "b": 0.5})
-        } | dict.fromkeys(("adversarial", "reconstruction", "cross_cycle", "kl", "code"), 0.0)
+        terms: defaultdict[str, list[Tensor]] = defaultdict(list)
+        terms["content_adversarial"].append(
+            config.content_adversarial * self._domain_entropy(contents, {"a": 0.5, "b": 0.5})
+        )
         self.fakes = {}
         for domain, other in OTHER.items():
             images = batch[domain]
@@ -157,21 +164,21 @@ class DRIT(ContentStyle):
             returned = self.decoders[domain](self.content(swapped[other], other), again)
             judged = torch.cat([fake, swapped[domain]])
             self.fakes[domain] = judged.detach()
-            losses["adversarial"] += self.adversarial.generator(self._judged(domain, judged))
-            losses["reconstruction"] += config.reconstruction * F.l1_loss(rebuilt.float(), images)
-            losses["cross_cycle"] += config.cross_cycle * F.l1_loss(returned.float(), images)
-            losses["kl"] += config.kl * kl_to_standard_normal(*posteriors[domain]).mean()
-            losses["code"] += config.code * F.l1_loss(self._posterior(fake, domain)[0], drawn[domain])
-        return losses
+            terms["adversarial"].append(self.adversarial.generator(self._judged(domain, judged)))
+            terms["reconstruction"].append(config.reconstruction * F.l1_loss(rebuilt.float(), images))
+            terms["cross_cycle"].append(config.cross_cycle * F.l1_loss(returned.float(), images))
+            terms["kl"].append(config.kl * kl_to_standard_normal(*posteriors[domain]).mean())
+            terms["code"].append(config.code * F.l1_loss(self._posterior(fake, domain)[0], drawn[domain]))
+        return {name: total(both) for name, both in terms.items()}
 
     def _posterior(self, images: Tensor, domain: Domain) -> tuple[Tensor, Tensor]:
         """Mean and log-variance of the style of images, [N, style] each."""
         return normal.moments(self.styles[domain](images))
 
-    def _told_apart(self, contents: dict[Domain, Tensor], aims: dict[Domain, float]) -> Tensor:
+    def _domain_entropy(self, contents: Mapping[Domain, Tensor], aims: Mapping[Domain, float]) -> Tensor:
         """Cross-entropy of the content's domain, or of not knowing it (aims of a half)."""
         logits = {domain: self.content_judge(content).float().flatten() for domain, content in contents.items()}
-        return sum(
+        return total(
             F.binary_cross_entropy_with_logits(logits[domain], torch.full_like(logits[domain], aim))
             for domain, aim in aims.items()
         )

@@ -60,9 +60,11 @@ class LAPGAN(Sampler):
     def prepare_training(self) -> None:
         config = self.config
         coarsest, *finer = config.sides
-        discriminators = [perceptron.Discriminator(config.channels, coarsest, config.hidden, dropout=config.dropout)]
+        discriminators: list[nn.Module] = [
+            perceptron.Discriminator(config.channels, coarsest, config.hidden, dropout=config.dropout)
+        ]
         discriminators += [Discriminator(config.channels * 2, side, config.width) for side in finer]
-        self.discriminators = nn.ModuleDict(zip(map(str, config.sides), discriminators, strict=True))
+        self.discriminators = nn.ModuleDict(dict(zip(map(str, config.sides), discriminators, strict=True)))
         self.adversarial = NonSaturating()
 
     def players(self) -> tuple[Player, ...]:

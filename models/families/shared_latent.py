@@ -4,6 +4,8 @@ A translation is the code of one domain decoded into the other. The last block o
 decoders are one and the same, so that a code means the same thing in both domains.
 """
 
+from collections import defaultdict
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -12,6 +14,7 @@ from models.capabilities import Encoder, Translator
 from models.card import SOURCE_AND_TARGET, Direction, Domain, Task
 from models.families import domains
 from models.families.domains import OTHER, TwoDomains
+from models.losses.total import total
 from models.model import Batch, Losses, Player, register
 from models.nn.content_style import ContentEncoder, Upsampler
 from models.nn.resnet import ResidualBlock
@@ -33,12 +36,13 @@ class UNIT(TwoDomains, Encoder, Translator):
     options = {Task.ENCODE: ("direction",)}
 
     def __init__(self, config: Config):
-        super().__init__()
+        super().__init__(config)
         self.config = config
         wide, own = config.width * 4, config.blocks - 1
         self.latent_shape = (wide, config.size // 4, config.size // 4)
-        self.encoders = nn.ModuleDict({domain: ContentEncoder(config.channels, config.width, own) for domain in OTHER})
-        self.native = self.encoders["a"].native
+        encoders = {domain: ContentEncoder(config.channels, config.width, own) for domain in OTHER}
+        self.encoders = nn.ModuleDict(encoders)
+        self.native = encoders["a"].native
         self.shared_encoder, self.shared_generator = ResidualBlock(wide), ResidualBlock(wide)
         self.generators = nn.ModuleDict(
             {
@@ -73,7 +77,7 @@ class UNIT(TwoDomains, Encoder, Translator):
     def _generators(self, batch: Batch) -> Losses:
         """Equations 4 to 6 of the paper, for both domains."""
         config = self.config
-        losses = dict.fromkeys(("adversarial", "reconstruction", "kl", "cycle", "kl_cycle"), 0.0)
+        terms: defaultdict[str, list[Tensor]] = defaultdict(list)
         self.fakes = {}
         for source, target in OTHER.items():
             images = batch[source]
@@ -83,15 +87,16 @@ class UNIT(TwoDomains, Encoder, Translator):
             codes_back = self._encode(fake, target)
             cycled = self._generate(codes_back + torch.randn_like(codes_back), source)
             self.fakes[target] = fake.detach()
-            terms = {
+            found = {
                 "adversarial": self.adversarial.generator(self._judged(target, fake)),
                 "reconstruction": config.reconstruction * F.l1_loss(self._generate(drawn, source).float(), images),
                 "kl": config.kl * _kl(codes),
                 "cycle": config.cycle * F.l1_loss(cycled.float(), images),
                 "kl_cycle": config.kl_cycle * _kl(codes_back),
             }
-            losses = {name: losses[name] + term for name, term in terms.items()}
-        return losses
+            for name, term in found.items():
+                terms[name].append(term)
+        return {name: total(both) for name, both in terms.items()}
 
 
 def _kl(codes: Tensor) -> Tensor:

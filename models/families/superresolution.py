@@ -13,17 +13,17 @@ from abc import abstractmethod
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models import checkpoint, model
+from models import model
 from models.capabilities import Upscaler
+from models.features import feature_network, shipped
 from models.losses.adversarial import NonSaturating
 from models.losses.perceptual import Perceptual
-from models.model import Batch, Losses, Model, Player, register
+from models.model import Batch, Losses, Player, device_of, register
 from models.nn.bicubic import Enlarge
 from models.nn.colour import luminance
 from models.nn.native import native
 from models.nn.patchgan import PatchGAN
 from models.nn.upscaler import ResidualUpscaler, Sharpener
-from models.registry import SHIPPED, Registry
 
 
 class SuperResolution(Upscaler):
@@ -112,16 +112,22 @@ class SRGAN(EDSR):
         discriminator_width: int = 48
         discriminator_halvings: int = 2
 
+    def __init__(self, config: Config):
+        super().__init__(config)
+        self.config = config
+
     def prepare_training(self) -> None:
         config = self.config
         self.discriminator = PatchGAN(3, config.discriminator_width, config.discriminator_halvings)
         self.adversarial = NonSaturating()
         if config.start:
-            trained = _shipped(config.start).state_dict()
+            trained = shipped(config.start, EDSR).state_dict()
             self.load_state_dict(
                 {name: trained[name] for name in self.generator.state_dict(prefix="generator.")}, False
             )
-        self.perceptual = Perceptual(_shipped(config.features).network, config.layers) if config.features else None
+        self.perceptual = (
+            Perceptual(feature_network(config.features, device_of(self)), config.layers) if config.features else None
+        )
 
     def players(self) -> tuple[Player, ...]:
         return (*super().players(), Player("discriminator", (self.discriminator,)))
@@ -138,8 +144,3 @@ class SRGAN(EDSR):
             "adversarial": self.config.adversarial * self.adversarial.generator(self.discriminator(made).float()),
         }
         return losses if self.perceptual is None else {**losses, "perceptual": self.perceptual(made, real)}
-
-
-def _shipped(name: str) -> Model:
-    """One of the models that come with Easel. Raises `KeyError` if it does not."""
-    return checkpoint.read(Registry([SHIPPED])[name].folder)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from functools import reduce
 from typing import Literal
 
 import torch
@@ -96,17 +97,17 @@ class Variational(Adversarial):
         return -self.divergence.activation(fake).mean()
 
 
-class PerScale(Adversarial):
-    """Another pair, averaged over a discriminator's scales: both take a list of outputs, one per scale."""
+class PerScale:
+    """A pair of losses, averaged over a discriminator's scales: both take a list of outputs, one per scale."""
 
     def __init__(self, pair: Adversarial):
         self.pair = pair
 
     def discriminator(self, real: Sequence[Tensor], fake: Sequence[Tensor]) -> Tensor:
-        return sum(map(self.pair.discriminator, real, fake)) / len(real)
+        return reduce(torch.add, map(self.pair.discriminator, real, fake)) / len(real)
 
     def generator(self, fake: Sequence[Tensor]) -> Tensor:
-        return sum(map(self.pair.generator, fake)) / len(fake)
+        return reduce(torch.add, map(self.pair.generator, fake)) / len(fake)
 
 
 Objective = Literal[

@@ -14,7 +14,7 @@ def mutual_information(one: Tensor, other: Tensor) -> Tensor:
 
 
 def contrast(likeness: Tensor) -> Tensor:
-    """How badly partners are told by each other among a batch, from rows to columns and back; [N, N], partners on the
+    """How badly partners find each other among a batch, from rows to columns and back; [N, N], partners on the
     diagonal (InfoNCE, arXiv 1807.03748, equation 4, both ways as in arXiv 2103.00020, figure 3)."""
     partners = torch.arange(len(likeness), device=likeness.device)
     return (F.cross_entropy(likeness, partners) + F.cross_entropy(likeness.T, partners)) / 2

@@ -1,6 +1,7 @@
 """What keeps a critic's slope in bounds."""
 
 from collections.abc import Callable
+from functools import reduce
 
 import torch
 from torch import Tensor, nn
@@ -26,7 +27,7 @@ def zero_centred_penalty(judge: Callable[..., Tensor], *given: Tensor) -> Tensor
     """
     given = tuple(tensor.detach().requires_grad_() for tensor in given)
     slopes = torch.autograd.grad(judge(*given).sum(), given, create_graph=True)
-    return sum(slope.flatten(1).float().square().sum(1) for slope in slopes).mean()
+    return reduce(torch.add, (slope.flatten(1).float().square().sum(1) for slope in slopes)).mean()
 
 
 @torch.no_grad()

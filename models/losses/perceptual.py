@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -30,4 +32,4 @@ class Perceptual:
             F.l1_loss(made[name].float(), wanted[name].float()) / wanted[name].float().abs().mean()
             for name in self.layers
         ]
-        return sum(shares) / len(shares)
+        return reduce(torch.add, shares) / len(shares)

@@ -41,6 +41,7 @@ class Enlarge(nn.Module):
 
     reach = 2
     """How many pixels away a pixel is still looked at."""
+    weight: Tensor
 
     def __init__(self, scale: int):
         super().__init__()

@@ -64,7 +64,7 @@ class AdaptiveNorm(nn.Module):
 
 
 class _StyledBlock(nn.Module):
-    """A residual block whose norms are told by a style. [N, C, H, W] and [N, 4 C] -> [N, C, H, W]."""
+    """A residual block whose norms a style scales and shifts. [N, C, H, W] and [N, 4 C] -> [N, C, H, W]."""
 
     def __init__(self, channels: int):
         super().__init__()
@@ -72,8 +72,8 @@ class _StyledBlock(nn.Module):
         self.second = nn.Conv2d(channels, channels, 3, padding=1, padding_mode="reflect")
         self.norm = AdaptiveNorm()
 
-    def forward(self, x: Tensor, told: Tensor) -> Tensor:
-        scale_1, shift_1, scale_2, shift_2 = told.chunk(4, dim=1)
+    def forward(self, x: Tensor, modulation: Tensor) -> Tensor:
+        scale_1, shift_1, scale_2, shift_2 = modulation.chunk(4, dim=1)
         inner = F.relu(self.norm(self.first(x), scale_1, shift_1))
         return x + self.norm(self.second(inner), scale_2, shift_2)
 
@@ -118,6 +118,6 @@ class StyledDecoder(nn.Module):
         he_(self)
 
     def forward(self, content: Tensor, style: Tensor) -> Tensor:
-        for block, told in zip(self.blocks, self.teller(style).chunk(len(self.blocks), dim=1), strict=True):
-            content = block(content, told)
+        for block, modulation in zip(self.blocks, self.teller(style).chunk(len(self.blocks), dim=1), strict=True):
+            content = block(content, modulation)
         return self.up(content)

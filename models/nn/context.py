@@ -1,4 +1,4 @@
-"""The networks of a Context Encoder (Pathak et al. 2016, arXiv 1604.07379): what is in a hole, told from around it."""
+"""The networks of a Context Encoder (Pathak et al. 2016, arXiv 1604.07379): a hole, predicted from around it."""
 
 from __future__ import annotations
 

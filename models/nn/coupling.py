@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.nn.init import zero
+from models.nn.layers import Layers
 
 BOUND = 2.0
 """Of the logarithm of any predicted scale, so that no inverse blows up."""
@@ -32,6 +33,9 @@ class Flow(nn.Module, ABC):
 
 class ActNorm(Flow):
     """A scale and a shift per channel, which give the first batch of training zero mean and unit variance (3.1)."""
+
+    ready: Tensor
+    """Whether the first batch has been seen."""
 
     def __init__(self, channels: int):
         super().__init__()
@@ -60,6 +64,11 @@ class InvertibleConv(Flow):
 
     Its inverse is computed once, when the layer goes into evaluation mode.
     """
+
+    permutation: Tensor
+    sign: Tensor
+    inverted: Tensor
+    """The inverse of `weight`."""
 
     def __init__(self, channels: int):
         super().__init__()
@@ -106,31 +115,32 @@ class AffineCoupling(Flow):
         )  # fmt: skip
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        told, changed = x.chunk(2, dim=1)
-        shift, log_scale = _shift_and_scale(self.net, told)
-        return torch.cat([told, changed * log_scale.exp() + shift], dim=1), log_scale.sum((1, 2, 3))
+        kept, changed = x.chunk(2, dim=1)
+        shift, log_scale = _shift_and_scale(self.net, kept)
+        return torch.cat([kept, changed * log_scale.exp() + shift], dim=1), log_scale.sum((1, 2, 3))
 
     def inverse(self, y: Tensor) -> Tensor:
-        told, changed = y.chunk(2, dim=1)
-        shift, log_scale = _shift_and_scale(self.net, told)
-        return torch.cat([told, (changed - shift) * (-log_scale).exp()], dim=1)
+        kept, changed = y.chunk(2, dim=1)
+        shift, log_scale = _shift_and_scale(self.net, kept)
+        return torch.cat([kept, (changed - shift) * (-log_scale).exp()], dim=1)
 
 
 class Glow(nn.Module):
     """Images [N, channels, S, S] to latents [N, channels * S * S], normal where the images are likely, and back.
 
     Each level halves the side, takes `depth` steps of flow, and hands half of the channels out as latents, which are
-    told relative to what the other half predicts of them (the multi-scale architecture, figure 2b).
+    given relative to what the other half predicts of them (the multi-scale architecture, figure 2b).
     """
 
     def __init__(self, channels: int, size: int, levels: int, depth: int, width: int):
         super().__init__()
-        self.levels, self.priors = nn.ModuleList(), nn.ModuleList()
+        self.levels: Layers[Layers[Flow]] = Layers([])
+        self.priors = nn.ModuleList()
         self.shapes: list[tuple[int, int, int]] = []
         for level in range(levels):
             channels, size = channels * 4, size // 2
             self.levels.append(
-                nn.ModuleList(
+                Layers(
                     layer
                     for _ in range(depth)
                     for layer in (ActNorm(channels), InvertibleConv(channels), AffineCoupling(channels, width))
@@ -162,17 +172,17 @@ class Glow(nn.Module):
         sizes = [channels * height * width for channels, height, width in self.shapes]
         parts = [part.unflatten(1, shape) for part, shape in zip(latents.split(sizes, 1), self.shapes, strict=True)]
         x = parts[-1]
-        for index in range(len(self.levels) - 1, -1, -1):
+        for index, level in reversed(list(enumerate(self.levels))):
             if index < len(self.priors):
                 mean, log_scale = _shift_and_scale(self.priors[index], x)
                 x = torch.cat([x, parts[index] * log_scale.exp() + mean], dim=1)
-            for layer in reversed(self.levels[index]):
+            for layer in reversed(list(level)):
                 x = layer.inverse(x)
             x = F.pixel_shuffle(x, 2)
         return x
 
 
-def _shift_and_scale(net: nn.Module, told: Tensor) -> tuple[Tensor, Tensor]:
+def _shift_and_scale(net: nn.Module, condition: Tensor) -> tuple[Tensor, Tensor]:
     """A shift, and the logarithm of a scale within ±`BOUND`."""
-    shift, raw = net(told).to(told.dtype).chunk(2, dim=1)
+    shift, raw = net(condition).to(condition.dtype).chunk(2, dim=1)
     return shift, BOUND * torch.tanh(raw / BOUND)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from models.nn.init import normal_
+from models.nn.labels import one_hot
 from models.nn.minibatch import head
 
 
@@ -23,9 +24,9 @@ def _sides(size: int, depth: int) -> list[int]:
     return sides
 
 
-def _halving(side: int) -> dict[str, int]:
+def _halving(side: int) -> tuple[int, int, int]:
     """Kernel, stride and padding of the convolution that halves an even side, or leaves the smaller half of an odd."""
-    return {"kernel_size": 3, "stride": 2} if side % 2 else {"kernel_size": 4, "stride": 2, "padding": 1}
+    return (3, 2, 0) if side % 2 else (4, 2, 1)
 
 
 class Generator(nn.Module):
@@ -48,19 +49,19 @@ class Generator(nn.Module):
         ]
         for side in sides[:-1]:
             layers += [
-                nn.ConvTranspose2d(features, features // 2, **_halving(side), bias=False),
+                nn.ConvTranspose2d(features, features // 2, *_halving(side), bias=False),
                 nn.BatchNorm2d(features // 2),
                 nn.ReLU(inplace=True),
             ]
             features //= 2
-        layers += [nn.ConvTranspose2d(features, channels, **_halving(size)), nn.Tanh()]
+        layers += [nn.ConvTranspose2d(features, channels, *_halving(size)), nn.Tanh()]
         self.net = nn.Sequential(*layers)
         self.classes = classes
         normal_(self)
 
     def forward(self, latent: Tensor, labels: Tensor | None = None) -> Tensor:
         if self.classes:
-            latent = torch.cat([latent, nn.functional.one_hot(labels, self.classes).to(latent.dtype)], dim=1)
+            latent = torch.cat([latent, one_hot(labels, self.classes, latent.dtype)], dim=1)
         return self.net(latent[:, :, None, None])
 
 
@@ -89,14 +90,14 @@ class Encoder(nn.Module):
         super().__init__()
         smallest, *sides = _sides(size, depth)
         layers: list[nn.Module] = [
-            nn.Conv2d(channels, width, **_halving(size)),
+            nn.Conv2d(channels, width, *_halving(size)),
             nn.LeakyReLU(0.2, inplace=True),
             nn.Dropout2d(dropout),
         ]
         features = width
         for side in reversed(sides[:-1]):
             layers += [
-                nn.Conv2d(features, features * 2, **_halving(side), bias=not norm),
+                nn.Conv2d(features, features * 2, *_halving(side), bias=not norm),
                 nn.BatchNorm2d(features * 2) if norm else nn.Identity(),
                 nn.LeakyReLU(0.2, inplace=True),
                 nn.Dropout2d(dropout),
@@ -125,6 +126,6 @@ class Discriminator(Encoder):
 
     def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
         if self.classes:
-            maps = nn.functional.one_hot(labels, self.classes).to(images.dtype)[:, :, None, None]
+            maps = one_hot(labels, self.classes, images.dtype)[:, :, None, None]
             images = torch.cat([images, maps.expand(-1, -1, *images.shape[2:])], dim=1)
         return super().forward(images).flatten()

@@ -81,6 +81,8 @@ class Denoiser(nn.Module):
         classes: labels are in [0, classes]; the last, `classes`, stands for none.
     """
 
+    frequencies: Tensor
+
     def __init__(
         self, channels: int, patch: int, widths: tuple[int, ...], blocks: int, classes: int = 0, dropout: float = 0.0
     ):

@@ -20,9 +20,9 @@ class GatedConv2d(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, kernel: int = 3, stride: int = 1, dilation: int = 1):
         super().__init__()
-        shape = {"kernel_size": kernel, "stride": stride, "padding": dilation * (kernel // 2), "dilation": dilation}
-        self.features = nn.Conv2d(inputs, outputs, **shape)
-        self.gate = nn.Conv2d(inputs, 1, **shape)
+        padding = dilation * (kernel // 2)
+        self.features = nn.Conv2d(inputs, outputs, kernel, stride, padding, dilation)
+        self.gate = nn.Conv2d(inputs, 1, kernel, stride, padding, dilation)
 
     def forward(self, x: Tensor) -> Tensor:
         return F.leaky_relu(self.features(x), 0.2) * self.gate(x).sigmoid()

@@ -1,6 +1,10 @@
 """Initial weights as the papers draw them."""
 
+from typing import TypeVar
+
 from torch import nn
+
+Convolution = TypeVar("Convolution", bound=nn.Conv2d | nn.ConvTranspose2d)
 
 
 def normal_(module: nn.Module, std: float = 0.02) -> nn.Module:
@@ -26,8 +30,9 @@ def he_(module: nn.Module) -> nn.Module:
     return module
 
 
-def zero(layer: nn.Conv2d | nn.ConvTranspose2d) -> nn.Module:
+def zero(layer: Convolution) -> Convolution:
     """The layer with weights of 0: at first it says nothing, so that a residual block or a coupling is the identity."""
     nn.init.zeros_(layer.weight)
-    nn.init.zeros_(layer.bias)
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
     return layer

@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.nn.layers import Layers
+
 
 class Cursor(ABC):
     """A causal network on its way through `count` maps of tokens, in raster order."""
@@ -61,6 +63,18 @@ def down(x: Tensor) -> Tensor:
     return F.pad(x[:, :, :-1], (0, 0, 1, 0))
 
 
+class Head(nn.Sequential):
+    """The last layers, 1x1 convolutions of rectified maps: [N, inputs, H, W] -> [N, values, H, W]."""
+
+    def __init__(self, inputs: int, hidden: int, values: int):
+        super().__init__(nn.ReLU(), nn.Conv2d(inputs, hidden, 1), nn.ReLU(), nn.Conv2d(hidden, values, 1))
+
+    def pointwise(self) -> tuple[Pointwise, Pointwise]:
+        """The two convolutions."""
+        hidden, out = (Pointwise(layer) for layer in self if isinstance(layer, nn.Conv2d))
+        return hidden, out
+
+
 class GatedPixelCNN(nn.Module):
     """Tokens [N, features, side, side] -> logits [N, values, side, side].
 
@@ -73,8 +87,8 @@ class GatedPixelCNN(nn.Module):
         super().__init__()
         self.first = _GatedLayer(features, width, 3, 5, first=True)
         self.places = nn.Parameter(torch.zeros(2, width, side, side))
-        self.layers = nn.ModuleList(_GatedLayer(width, width, 2, 3) for _ in range(layers))
-        self.head = nn.Sequential(nn.ReLU(), nn.Conv2d(width, width * 2, 1), nn.ReLU(), nn.Conv2d(width * 2, values, 1))
+        self.layers = Layers(_GatedLayer(width, width, 2, 3) for _ in range(layers))
+        self.head = Head(width, width * 2, values)
 
     def forward(self, tokens: Tensor) -> Tensor:
         v, h = self.first(tokens, tokens)
@@ -105,14 +119,16 @@ class _GatedCursor(Cursor):
         self.h = self.places.new_zeros(1 + len(net.layers), count, width)
         """What each layer but the first is given, and the head; for the place to the left until `logits`."""
         self.given = self.h.unbind()
-        self.hidden, self.out = Pointwise(net.head[1]), Pointwise(net.head[3])
+        self.hidden, self.out = net.head.pointwise()
         self.tokens = self.places.new_zeros(count, self.side, net.first.vertical.in_channels)
         self.row = 0
         self._start_row()
 
     def logits(self) -> Tensor:
-        torch.addmm(self.first_told[self.column], torch.cat(self.before, 1), self.first.left, out=self.first.gates)
-        torch.baddbmm(self.told[self.column], self.h[:-1], self.left, out=self.gates)
+        torch.addmm(
+            self.first_from_above[self.column], torch.cat(self.before, 1), self.first.left, out=self.first.gates
+        )
+        torch.baddbmm(self.from_above[self.column], self.h[:-1], self.left, out=self.gates)
         self.first.gated(self.shifts[self.column], self.given[0])
         for layer, h, following in zip(self.layers, self.given, self.given[1:], strict=False):
             layer.gates.addmm_(h, layer.own)
@@ -133,9 +149,9 @@ class _GatedCursor(Cursor):
 
     def _start_row(self) -> None:
         """Left of a row there is nothing."""
-        first, *rest = [stack.told for stack in self.vertical]
+        first, *rest = [stack.from_above for stack in self.vertical]
         self.column = 0
-        self.first_told, self.told = first.unbind(1), torch.stack(rest).unbind(2)
+        self.first_from_above, self.from_above = first.unbind(1), torch.stack(rest).unbind(2)
         self.shifts = self.places[1, self.row].unbind()
         self.before = [torch.zeros_like(self.tokens[:, 0])] * self.vertical[0].reach
         self.h.zero_()
@@ -171,13 +187,13 @@ class _VerticalStack:
     gate, as `_HorizontalStack` is."""
 
     def __init__(self, layer: _GatedLayer, count: int, side: int):
-        weight, self.bias = layer.vertical.weight.detach().double() / 2, layer.vertical.bias.detach().double() / 2
+        weight, self.bias = layer.vertical.weight.detach().double() / 2, bias(layer.vertical) / 2
         self.weight, self.link, self.reach = weight.permute(0, 2, 1, 3).flatten(1), Pointwise(layer.link), layer.left
         width, channels, rows, _ = weight.shape
         self.above = weight.new_zeros(count, rows, side + 2 * self.reach, channels)
-        horizontal = layer.horizontal.bias.detach().double()
+        horizontal = bias(layer.horizontal)
         self.link.bias = (self.link.bias + horizontal) / 2
-        self.told = (horizontal / 2).expand(count, side, width)
+        self.from_above = (horizontal / 2).expand(count, side, width)
         """Half of what the horizontal stack's gate gets, but for what that sees itself."""
 
     def down(self, v: Tensor) -> Tensor:
@@ -186,9 +202,16 @@ class _VerticalStack:
         self.above = torch.cat([self.above[:, 1:], row], dim=1)
         seen = self.above.unfold(2, 2 * self.reach + 1, 1).transpose(1, 2).flatten(2)
         moved = F.linear(seen, self.weight, self.bias)
-        self.told = self.link(moved)
+        self.from_above = self.link(moved)
         a, b = moved.tanh_().chunk(2, dim=2)
         return torch.addcmul(a, a, b) / 2
+
+
+def bias(convolution: nn.Conv2d) -> Tensor:
+    """A convolution's bias in float64, [C]; 0 where it has none."""
+    if convolution.bias is None:
+        return convolution.weight.new_zeros(convolution.out_channels, dtype=torch.float64)
+    return convolution.bias.detach().double()
 
 
 class Pointwise:
@@ -196,7 +219,7 @@ class Pointwise:
 
     def __init__(self, convolution: nn.Conv2d):
         self.weight = convolution.weight.detach().flatten(1).double()
-        self.bias = convolution.bias.detach().double()
+        self.bias = bias(convolution)
 
     def __call__(self, x: Tensor) -> Tensor:
         return F.linear(x, self.weight, self.bias)

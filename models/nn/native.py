@@ -38,14 +38,14 @@ def strictest(first: Native, *others: Native) -> Native:
     """The bounds within which all of these networks work."""
     bounds = first
     for other in others:
-        cut = bounds.reach is not None and other.reach is not None
+        reach = None if bounds.reach is None or other.reach is None else max(bounds.reach, other.reach)
         whole = min(bounds.whole, other.whole)
         bounds = Native(
             multiple=math.lcm(bounds.multiple, other.multiple),
             least=max(bounds.least, other.least),
-            reach=max(bounds.reach, other.reach) if cut else None,
+            reach=reach,
             whole=whole,
-            limit=min(bounds.limit, other.limit) if cut else whole,
+            limit=whole if reach is None else min(bounds.limit, other.limit),
             pass_bytes=max(bounds.pass_bytes, other.pass_bytes),
             default=bounds.default and other.default,
         )

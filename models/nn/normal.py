@@ -4,9 +4,9 @@ import torch
 from torch import Tensor
 
 
-def moments(told: Tensor) -> tuple[Tensor, Tensor]:
+def moments(parameters: Tensor) -> tuple[Tensor, Tensor]:
     """[N, 2 D] -> mean and log-variance, [N, D] float32 each."""
-    mean, log_variance = told.float().chunk(2, dim=1)
+    mean, log_variance = parameters.float().chunk(2, dim=1)
     return mean, log_variance
 
 

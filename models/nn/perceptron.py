@@ -5,6 +5,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from models.nn.labels import one_hot
 from models.nn.minibatch import head
 
 
@@ -99,4 +100,4 @@ class Noise(nn.Module):
 
 def _with_label(x: Tensor, labels: Tensor | None, classes: int) -> Tensor:
     """[N, D] -> [N, D + classes], the label appended as one-hot."""
-    return torch.cat([x, nn.functional.one_hot(labels, classes).to(x.dtype)], dim=1) if classes else x
+    return torch.cat([x, one_hot(labels, classes, x.dtype)], dim=1) if classes else x

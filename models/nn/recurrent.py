@@ -10,7 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.nn.masked import Cursor, Pointwise, down
+from models.nn.layers import Layers
+from models.nn.masked import Cursor, Head, Pointwise, bias, down
 
 
 class _BiLSTM(nn.Module):
@@ -19,6 +20,11 @@ class _BiLSTM(nn.Module):
     The state at (row, column) follows from those at (row, column - 1) and (row - 1, column); the second LSTM sees the
     map mirrored, and its states move down a row, so that nothing right of a position is seen from it.
     """
+
+    order: Tensor
+    """The positions, diagonal after diagonal."""
+    back: Tensor
+    """Where each position stands in `order`."""
 
     def __init__(self, width: int, side: int):
         super().__init__()
@@ -67,16 +73,18 @@ def _lstm(gates: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
 class DiagonalBiLSTM(nn.Module):
     """Tokens [N, features, side, side] -> logits [N, values, side, side]. `width`: of each LSTM's state."""
 
+    seen: Tensor
+    """What the first layer may see of its surroundings: 1, and 0 from the position itself on."""
+
     def __init__(self, features: int, values: int, side: int, width: int, layers: int):
         super().__init__()
+        self.side = side
         self.first = nn.Conv2d(features, width * 2, (3, 5))
         seen = torch.ones(3, 5)
         seen[2, 2:] = 0
         self.register_buffer("seen", seen, persistent=False)
-        self.layers = nn.ModuleList(_BiLSTM(width, side) for _ in range(layers))
-        self.head = nn.Sequential(
-            nn.ReLU(), nn.Conv2d(width * 2, width * 2, 1), nn.ReLU(), nn.Conv2d(width * 2, values, 1)
-        )
+        self.layers = Layers(_BiLSTM(width, side) for _ in range(layers))
+        self.head = Head(width * 2, width * 2, values)
 
     def forward(self, tokens: Tensor) -> Tensor:
         x = F.conv2d(F.pad(tokens, (2, 2, 2, 0)), self.first.weight * self.seen, self.first.bias)
@@ -93,10 +101,10 @@ class _BiLSTMCursor(Cursor):
     `_GatedCursor`."""
 
     def __init__(self, net: DiagonalBiLSTM, count: int):
-        self.side = net.layers[0].side
-        self.first, self.bias = (net.first.weight * net.seen).double().flatten(1), net.first.bias.double()
+        self.side = net.side
+        self.first, self.bias = (net.first.weight * net.seen).double().flatten(1), bias(net.first)
         self.layers = [_Layer(layer, count) for layer in net.layers]
-        self.hidden, self.out = Pointwise(net.head[1]), Pointwise(net.head[3])
+        self.hidden, self.out = net.head.pointwise()
         self.tokens = self.first.new_zeros(count, net.first.in_channels, 3, self.side + 4)
         """The row and two above it, two places wider on either side."""
         self.column = 0

@@ -2,8 +2,10 @@
 
 from torch import Tensor, nn
 
+from models.nn.hourglass import Hourglass
 from models.nn.init import zero
-from pictures.framing import Native
+from models.nn.resnet import ResNetTranslator
+from models.nn.unet import UNetTranslator
 
 
 class Residual(nn.Module):
@@ -13,10 +15,10 @@ class Residual(nn.Module):
         network: f, images and what else it takes -> [N, C, H, W] in [-1, 1].
     """
 
-    def __init__(self, network: nn.Module):
+    def __init__(self, network: ResNetTranslator | UNetTranslator | Hourglass):
         super().__init__()
         self.network = network
-        self.native: Native | None = network.native
+        self.native = network.native
         zero([layer for layer in network.modules() if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d)][-1])
 
     def forward(self, images: Tensor, *conditions: Tensor) -> Tensor:

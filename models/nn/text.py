@@ -57,23 +57,23 @@ class ImageEncoder(nn.Module):
 
 
 class Compression(nn.Sequential):
-    """Embedded texts [N, embedding] on the unit sphere -> [N, told], not drowned by noise or features beside them."""
+    """Embedded texts [N, embedding] on the unit sphere -> [N, compressed], not drowned by noise or features beside."""
 
-    def __init__(self, embedding: int, told: int):
-        super().__init__(nn.Linear(embedding, told), nn.LeakyReLU(0.2))
+    def __init__(self, embedding: int, compressed: int):
+        super().__init__(nn.Linear(embedding, compressed), nn.LeakyReLU(0.2))
         self.radius = math.sqrt(3 * embedding)  # a new linear layer has weights of variance 1 / (3 embedding)
 
-    def forward(self, embedded: Tensor) -> Tensor:
-        return super().forward(self.radius * embedded)
+    def forward(self, input: Tensor) -> Tensor:
+        return super().forward(self.radius * input)
 
 
 class TextGenerator(nn.Module):
-    """[N, latent] and embedded texts [N, embedding], which are compressed to `told` numbers -> images."""
+    """[N, latent] and embedded texts [N, embedding], which are compressed to `compressed` numbers -> images."""
 
-    def __init__(self, latent: int, embedding: int, told: int, channels: int, size: int, width: int):
+    def __init__(self, latent: int, embedding: int, compressed: int, channels: int, size: int, width: int):
         super().__init__()
-        self.compress = Compression(embedding, told)
-        self.generator = Generator(latent + told, channels, size, width)
+        self.compress = Compression(embedding, compressed)
+        self.generator = Generator(latent + compressed, channels, size, width)
 
     def forward(self, latent: Tensor, embedded: Tensor) -> Tensor:
         return self.generator(torch.cat([latent, self.compress(embedded)], dim=1))
@@ -85,7 +85,7 @@ class TextDiscriminator(nn.Module):
     The compressed text joins the last feature map, at each of its places (figure 2).
     """
 
-    def __init__(self, embedding: int, told: int, channels: int, size: int, width: int):
+    def __init__(self, embedding: int, compressed: int, channels: int, size: int, width: int):
         super().__init__()
         layers: list[nn.Module] = [nn.Conv2d(channels, width, 4, stride=2, padding=1), nn.LeakyReLU(0.2)]
         while size > 8:
@@ -96,14 +96,14 @@ class TextDiscriminator(nn.Module):
             ]
             size, width = size // 2, 2 * width
         self.look = nn.Sequential(*layers)
-        self.compress = Compression(embedding, told)
+        self.compress = Compression(embedding, compressed)
         self.judge = nn.Sequential(
-            nn.Conv2d(width + told, width, 1, bias=False), nn.BatchNorm2d(width), nn.LeakyReLU(0.2),
+            nn.Conv2d(width + compressed, width, 1, bias=False), nn.BatchNorm2d(width), nn.LeakyReLU(0.2),
             nn.Conv2d(width, 1, size // 2),
         )  # fmt: skip
         normal_(self)
 
     def forward(self, images: Tensor, embedded: Tensor) -> Tensor:
         seen = self.look(images)
-        told = self.compress(embedded)[:, :, None, None].expand(-1, -1, *seen.shape[2:])
-        return self.judge(torch.cat([seen, told], dim=1)).flatten()
+        text = self.compress(embedded)[:, :, None, None].expand(-1, -1, *seen.shape[2:])
+        return self.judge(torch.cat([seen, text], dim=1)).flatten()

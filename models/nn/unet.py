@@ -64,9 +64,9 @@ class UNetTranslator(nn.Module):
         if size != 2**depth or depth < 4:
             raise ValueError(f"size {size} must be a power of two, and at least 16")
         widths = [width * min(2**level, cap) for level in range(depth)]
-        level: _Level | None = None
-        for index in range(depth - 1, 0, -1):
-            dropped = dropout if depth - 4 <= index < depth - 1 else 0.0
+        level = _Level(widths[-2], widths[-1], None, 0.0, norm, latent)
+        for index in range(depth - 2, 0, -1):
+            dropped = dropout if index >= depth - 4 else 0.0
             level = _Level(widths[index - 1], widths[index], level, dropped, norm, latent)
         self.first = nn.Conv2d(channels + latent, width, 4, stride=2, padding=1)
         self.levels = level

@@ -45,9 +45,10 @@ class _Block(nn.Module):
 
     def __init__(self, width: int):
         super().__init__()
-        self.net = nn.Sequential(_conv(width, width), nn.ReLU(inplace=True), _conv(width, width))
+        first, last = _conv(width, width), _conv(width, width)
         with torch.no_grad():
-            self.net[-1].weight.mul_(0.1)
+            last.weight.mul_(0.1)
+        self.net = nn.Sequential(first, nn.ReLU(inplace=True), last)
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.net(x)

@@ -48,11 +48,16 @@ class VGG(nn.Module):
         return found
 
     def forward(self, images: Tensor) -> Tensor:
+        if self.head is None:
+            raise ValueError("a network of 0 classes gives no logits, but features")
         last = list(self.layers)[-1]
         return self.head(self.features(images, [last])[last].mean((2, 3)))
 
     def fold(self) -> VGG:
         """Puts the batch norms into the convolutions before them, in place. Of a network in evaluation mode."""
         for layer in self.layers.values():
-            layer[0], layer[1] = fuse_conv_bn_eval(layer[0], layer[1]), nn.Identity()
+            if isinstance(layer, nn.Sequential):
+                convolution, norm, _ = layer
+                if isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                    layer[0], layer[1] = fuse_conv_bn_eval(convolution, norm), nn.Identity()
         return self

@@ -3,6 +3,8 @@
 import pytest
 import torch
 
+from models.families.deepdream import DeepDream
+from models.families.gatys import Gatys
 from models.features import shipped
 from models.losses.style import content_loss, gram, style_loss, total_variation
 from models.model import build, final_images
@@ -12,12 +14,12 @@ from models.nn.vgg import VGG
 
 @pytest.fixture(scope="module")
 def gatys():
-    return shipped("paintings-gatys")
+    return shipped("paintings-gatys", Gatys)
 
 
 @pytest.fixture(scope="module")
 def deepdream():
-    return shipped("medley-deepdream")
+    return shipped("medley-deepdream", DeepDream)
 
 
 def pictures(count=1, height=40, width=52):

@@ -193,7 +193,7 @@ def test_srgan_begins_with_the_weights_of_a_trained_network(monkeypatch):
     from models.families import superresolution
 
     edsr = trained("edsr")
-    monkeypatch.setattr(superresolution, "_shipped", {"sr-edsr": edsr}.__getitem__)
+    monkeypatch.setattr(superresolution, "shipped", lambda name, family: {"sr-edsr": edsr}[name])
     model = build("srgan", {**SMALL["edsr"], "scales": [3], "start": "sr-edsr"})
     model.prepare_training()
     images = noise(1, 3, 8, 8)
