@@ -7,25 +7,45 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Any
 
-from fastapi import Depends, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
+from fastapi.openapi.utils import get_openapi
 from fastapi_offline import FastAPIOffline
 from starlette.middleware.cors import CORSMiddleware
 
 from app.access.callers import Access
-from app.dependencies import may_use
 from app.http import errors, page
+from app.http.connection_limits import READ_TIMEOUT
 from app.http.examples import illustrate
 from app.http.middleware import CORS, Head, LimitBody, Observe
 from app.http.openapi import components, problems
 from app.monitoring.metrics import ApiMetrics
 from app.predictions.service import Predictions
 from app.predictions.store import Store
-from app.routes import bundles, deliveries, images, interpolate, models, operations, predictions, short, uploads, usage
+from app.routes import (
+    bundles,
+    deliveries,
+    history,
+    images,
+    interpolate,
+    models,
+    operations,
+    predictions,
+    short,
+    uploads,
+    usage,
+)
+from app.routes.dependencies import may_use
 from core import garbage_collection, logs
 from core.settings import Settings, get_settings
 from models.registry import Registry
 
 log = logs.get(__name__)
+
+PLAIN = (short.routes, predictions.routes, interpolate.routes, images.routes)
+"""Routes that Starlette calls. They are matched in this order, before all others: what is asked most comes first."""
+
+_REFUSALS = problems(401, 403, 422, 503)
+"""What any route of `/v1` may answer."""
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -37,14 +57,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         log.error("model_unreadable", folder=str(folder), reason=reason)
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, float]]:
         store = Store(settings.redis, settings.result_ttl_s)
         app.state.access = Access(store.redis, settings)
         app.state.predictions = Predictions(registry, store, settings, metrics)
         await store.open()
         garbage_collection.settle()
         log.info("api_ready", models=[entry.card.name for entry in registry.served()])
-        yield
+        yield {READ_TIMEOUT: settings.read_timeout_s}
         await store.close()
 
     app = FastAPIOffline(
@@ -53,6 +73,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         summary="Pictures from generative models that you run yourself.",
         description="Samples, conditional samples and image-to-image translations, queued and batched. "
         "Every error is `application/problem+json`.",
+        routes=[route for plain in PLAIN for route in plain.routes],
         lifespan=lifespan,
         telemetry={"tracing": False, "metrics": False, "logs": False},  # /metrics tells; asking costs each request
     )
@@ -67,9 +88,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.add_middleware(CORSMiddleware, allow_origins=settings.cors_origins, **CORS)
     app.add_middleware(Observe, metrics=metrics)
     app.add_middleware(Head)
-    # Requests are matched in this order, so what is asked most comes first.
-    for module in (short, predictions, interpolate, images, bundles, models, uploads, deliveries, usage):
-        app.include_router(module.router, dependencies=[Depends(may_use)], responses=problems(401, 403, 422, 503))
+    for module in (history, bundles, models, uploads, deliveries, usage):
+        app.include_router(module.router, dependencies=[Depends(may_use)], responses=_REFUSALS)
     app.include_router(operations.router)
     page.install(app)
     app.openapi = lambda: _documented(app)
@@ -77,10 +97,20 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 
 def _documented(app: FastAPI) -> dict[str, Any]:
-    """The OpenAPI document, with the schemas that FastAPI does not see, and with examples."""
+    """The OpenAPI document, with the plain routes, the schemas that FastAPI does not see, and examples."""
     if app.openapi_schema is None:
-        FastAPI.openapi(app)
-        schemas = app.openapi_schema["components"]["schemas"]
+        plain = APIRouter()
+        for each in PLAIN:
+            plain.include_router(each.documentation, responses=_REFUSALS)
+        document = get_openapi(
+            title=app.title,
+            version=app.version,
+            summary=app.summary,
+            description=app.description,
+            routes=[*plain.routes, *app.routes],
+        )
+        schemas = document["components"]["schemas"]
         schemas |= {name: schema for name, schema in components().items() if name not in schemas}
-        illustrate(app.openapi_schema)
+        illustrate(document)
+        app.openapi_schema = document
     return app.openapi_schema

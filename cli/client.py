@@ -138,6 +138,22 @@ def dream(
 
 
 @app.command()
+def inpaint(
+    image: Annotated[Path, typer.Argument(help="the picture to fill in", exists=True, dir_okay=False)],
+    mask: Annotated[Path, typer.Option(help="as large: white or transparent where it is to be filled in", exists=True)],
+    out: Out = Path("out.png"),
+    model: Annotated[str, typer.Option("--model", "-m", help="a model that fills in")] = "facades-gated-conv",
+    n: Annotated[int | None, typer.Option("-n", help="of a model that draws: how many; several make a grid")] = None,
+    seed: Annotated[int | None, typer.Option(help="of a model that draws")] = None,
+    server: Server = LOCAL,
+    key: Token = None,
+) -> None:
+    """Ask a running Easel to fill in a part of a picture: easel inpaint house.jpg --mask mask.png -o house.png"""
+    given = {name: value for name, value in {"n": n, "seed": seed}.items() if value is not None}
+    _fetch(f"{server}/v1/inpaint/{model}", given, {"image": image, "mask": mask}, out, key)
+
+
+@app.command()
 def upscale(
     image: Annotated[Path, typer.Argument(help="the picture to enlarge", exists=True, dir_okay=False)],
     out: Out = Path("out.png"),
@@ -174,9 +190,9 @@ def replay(
     again = _make_again(server, made, format_of(image.read_bytes()) or "png", key)
     if out is not None:
         out.write_bytes(again)
-    told = difference(image.read_bytes(), again)
-    if told is not None:
-        quit_with(f"{made.model} made a picture that is not the same: {told}")
+    differs = difference(image.read_bytes(), again)
+    if differs is not None:
+        quit_with(f"{made.model} made a picture that is not the same: {differs}")
     print(f"{made.model} made the same picture again: the pixels are identical")
 
 
@@ -212,6 +228,8 @@ def _fetch(url: str, fields: dict, files: dict[str, Path], out: Path, key: str |
 
     from pictures.formats import MEDIA_TYPES
 
+    suffix = out.suffix[1:].lower().replace("jpeg", "jpg")
+    wanted = next((kind for format, kind in MEDIA_TYPES.items() if format == suffix), "image/png")
     boundary = uuid4().hex
     parts = [
         f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
@@ -223,11 +241,11 @@ def _fetch(url: str, fields: dict, files: dict[str, Path], out: Path, key: str |
     body = b"".join(parts) + f"--{boundary}--\r\n".encode()
     headers = {
         "Content-Type": f"multipart/form-data; boundary={boundary}",
-        "Accept": MEDIA_TYPES.get(out.suffix[1:].lower().replace("jpeg", "jpg"), "image/png"),
+        "Accept": wanted,
     }
-    data, told = _ask(url, body, headers, key)
+    data, answered = _ask(url, body, headers, key)
     out.write_bytes(data)
-    seed = told.get("X-Seed")
+    seed = answered.get("X-Seed")
     print(f"{out}" + (f" (seed {seed})" if seed else ""))
 
 

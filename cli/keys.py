@@ -35,8 +35,14 @@ def create_key(
     """Make a key and print its token, this once: easel keys create gallery --rate 60/minute"""
     from pydantic import ValidationError
 
+    from app.access.keys import Scope
+
     try:
-        key, token = _with_keys(lambda kept: kept.create(name, scope or ["predict"], rate, outstanding, daily))
+        scopes = [Scope(each) for each in scope or [Scope.PREDICT]]
+    except ValueError:
+        quit_with(f"scopes: one of {', '.join(Scope)}")
+    try:
+        key, token = _with_keys(lambda kept: kept.create(name, scopes, rate, outstanding, daily))
     except ValidationError as error:
         quit_with("\n".join(f"{item['loc'][0]}: {item['msg']}" for item in error.errors()))
     typer.echo(f"{key.id} ({', '.join(sorted(key.scopes))}) for {key.name}. The token is shown only now:", err=True)

@@ -11,6 +11,7 @@ import typer
 from cli.common import quit_with, settings_or_quit
 
 if TYPE_CHECKING:
+    from models.card import Direction
     from models.registry import Registry
 
 app = typer.Typer()
@@ -65,8 +66,8 @@ def train(
         with Progress(*columns, refresh_per_second=2) as progress:
             bar = progress.add_task(loaded.name, total=trainer.steps, completed=trainer.step, losses="")
             for losses in trainer.train():
-                told = "  ".join(f"{name} {value:.3g}" for name, value in losses.items())
-                progress.update(bar, completed=trainer.step, losses=told)
+                values = "  ".join(f"{name} {value:.3g}" for name, value in losses.items())
+                progress.update(bar, completed=trainer.step, losses=values)
                 if keep and trainer.step % keep == 0 and trainer.step < trainer.steps:
                     trainer.export(zoo or SHIPPED, f"{loaded.name}-step-{trainer.step}")
     except KeyboardInterrupt:
@@ -112,16 +113,19 @@ def import_(
     named = tuple(part.strip() for part in domains.split(","))
     if len(named) != 2 or not all(named):
         quit_with(f"--domains takes two names with a comma between them, not {domains!r}")
-    files = {direction: file} | ({} if back is None else {BACK[direction]: back})
+    files: dict[Direction, Path] = {direction: file}
+    if back is not None:
+        files[BACK[direction]] = back
     wishes = Wishes(padding, statistics, size, named, licence)
     try:
         card = import_files(name, family, files, wishes, zoo)
     except NotImportable as error:
         quit_with(str(error))
-    for told in card.imported.inferred:
-        print(f"found: {told}")
-    for told in card.imported.assumed:
-        print(f"assumed: {told}")
+    if card.imported is not None:
+        for line in card.imported.inferred:
+            print(f"found: {line}")
+        for line in card.imported.assumed:
+            print(f"assumed: {line}")
     print(
         f"{card.name}: {card.summary}; {card.weights.parameters:,} parameters, {card.weights.bytes / 1e6:.1f} MB, "
         f"in {zoo / name}. EASEL_MODELS={zoo} easel up serves it"

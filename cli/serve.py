@@ -38,7 +38,7 @@ def api() -> None:
 
     settings = settings_or_quit()
     require_redis(settings)
-    from app.http.bounded import BoundedProtocol
+    from app.http.connection_limits import BoundedProtocol
 
     try:
         require_key(settings, settings.redis)

@@ -77,7 +77,7 @@ async def resolve(url: str, allow_private: bool = False) -> Target:
             found = await asyncio.get_running_loop().getaddrinfo(host, port, type=SOCK_STREAM)
     except (OSError, TimeoutError):
         raise Refused("the host's name cannot be resolved") from None
-    addresses = [entry[4][0] for entry in found]
+    addresses = [str(entry[4][0]) for entry in found]
     if not allow_private and not all(is_public(ip_address(address)) for address in addresses):
         raise Refused("the host is not on the public internet")
     return Target(scheme, host, port, path, addresses[0])

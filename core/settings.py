@@ -1,4 +1,7 @@
-"""All settings, from the environment (prefix `EASEL_`) or a `.env` file. The README's table is this class in prose."""
+"""The settings of what serves, from the environment (prefix `EASEL_`) or a `.env` file: the README's table.
+
+Training and evaluation, which run without these packages, read `EASEL_DATASETS` besides (`docs/data.md`).
+"""
 
 from __future__ import annotations
 
@@ -22,64 +25,73 @@ class Settings(BaseSettings):
         env_prefix="EASEL_", env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True
     )
 
-    host: str = Field("127.0.0.1", description="address the API listens on")
-    port: int = Field(8000, ge=1, le=65535, description="port the API listens on")
+    host: str = Field(default="127.0.0.1", description="address the API listens on")
+    port: int = Field(default=8000, ge=1, le=65535, description="port the API listens on")
     auth: Literal["auto", "required", "open"] = Field(
-        "auto", description="whether requests need an API key; auto: they do unless EASEL_HOST is a loopback address"
+        default="auto",
+        description="whether requests need an API key; auto: they do unless EASEL_HOST is a loopback address",
     )
-    key_rate: Rate = Field("600/minute", description="requests for predictions that a key may send")
-    key_outstanding: int = Field(100, ge=1, description="predictions of a key that may be unfinished")
-    key_daily: int = Field(10_000, ge=1, description="images that a key may ask for in 24 hours")
-    key_uploads_mb: float = Field(200, gt=0, description="uploads that are kept for a key, all together")
+    key_rate: Rate = Field(default="600/minute", description="requests for predictions that a key may send")
+    key_outstanding: int = Field(default=100, ge=1, description="predictions of a key that may be unfinished")
+    key_daily: int = Field(default=10_000, ge=1, description="images that a key may ask for in 24 hours")
+    key_uploads_mb: float = Field(default=200, gt=0, description="uploads that are kept for a key, all together")
     cors_origins: Annotated[tuple[Annotated[str, Field(pattern=r"^https?://[^/*\s]+$")], ...], NoDecode] = Field(
-        (), description="origins whose pages may call the API, separated by ','"
+        default=(), description="origins whose pages may call the API, separated by ','"
     )
     redis_url: str | None = Field(
-        None, pattern=r"^(rediss?|unix)://.", description="Redis to use; without it `easel up` starts its own"
+        default=None, pattern=r"^(rediss?|unix)://.", description="Redis to use; without it `easel up` starts its own"
     )
-    data_dir: Path = Field(Path(".easel"), description="where the embedded Redis keeps its data")
+    data_dir: Path = Field(default=Path(".easel"), description="where the embedded Redis keeps its data")
     models: Annotated[tuple[Path, ...], NoDecode] = Field(
-        (), description="folders of models beside the shipped ones, separated by ':'"
+        default=(), description="folders of models beside the shipped ones, separated by ':'"
     )
     preload: Annotated[tuple[str, ...], NoDecode] = Field(
-        (), description="models that a worker loads before it is ready, separated by ','"
+        default=(), description="models that a worker loads before it is ready, separated by ','"
     )
-    workers: int = Field(1, ge=1, description="worker processes that `easel up` starts")
+    workers: int = Field(default=1, ge=1, description="worker processes that `easel up` starts")
     worker_metrics_port: int = Field(
-        0,
+        default=0,
         ge=0,
         le=65535,
         description="port of the first worker's Prometheus metrics, the next worker's is the next; 0: none",
     )
-    device: str = Field("auto", description="where workers compute: auto, cpu, cuda or cuda:N")
-    threads: int = Field(0, ge=0, description="CPU threads of one worker; 0: its share of the cores")
+    device: str = Field(default="auto", description="where workers compute: auto, cpu, cuda or cuda:N")
+    threads: int = Field(default=0, ge=0, description="CPU threads of one worker; 0: its share of the cores")
     model_memory_mb: int = Field(
-        2048, ge=1, description="weights a worker holds before it drops the least recently used model"
+        default=2048, ge=1, description="weights a worker holds before it drops the least recently used model"
     )
-    max_upload_mb: float = Field(10, gt=0, description="largest request body")
-    max_bodies_mb: float = Field(256, gt=0, description="request bodies held at once, all together; beyond it 503")
+    max_upload_mb: float = Field(default=10, gt=0, description="largest request body")
+    max_bodies_mb: float = Field(
+        default=256, gt=0, description="request bodies held at once, all together; beyond it 503"
+    )
     read_timeout_s: float = Field(
-        30, gt=0, description="a request's head, and then its body, must arrive within so long"
+        default=30, gt=0, description="a request's head, and then its body, must arrive within so long"
     )
-    max_pixels: int = Field(16_000_000, gt=0, description="largest uploaded picture, in pixels")
-    max_queue: int = Field(1000, gt=0, description="predictions that may wait in one queue; beyond it 503")
+    max_pixels: int = Field(default=16_000_000, gt=0, description="largest uploaded picture, in pixels")
+    max_queue: int = Field(default=1000, gt=0, description="predictions that may wait in one queue; beyond it 503")
     max_wait_s: float = Field(
-        60, gt=0, description="longest wait that `Prefer: wait` or a request for bytes may ask for"
+        default=60, gt=0, description="longest wait that `Prefer: wait` or a request for bytes may ask for"
     )
-    max_watchers: int = Field(500, gt=0, description="event streams open at once on one API process; beyond it 503")
+    max_watchers: int = Field(
+        default=500, gt=0, description="event streams open at once on one API process; beyond it 503"
+    )
     webhook_secret: str | None = Field(
-        None,
+        default=None,
         pattern=r"^whsec_[A-Za-z0-9+/]{32,88}={0,2}$",
         description="what webhooks are signed with; without it one is drawn, which `easel webhook-secret` shows",
     )
     webhook_allow_private: bool = Field(
-        False, description="webhooks and fetched pictures may go to private addresses, and to any port"
+        default=False, description="webhooks and fetched pictures may go to private addresses, and to any port"
     )
-    fetch_images: bool = Field(False, description="an input picture may be an http(s) URL, which the API fetches")
-    result_ttl_s: int = Field(3600, gt=0, description="how long results, images and uploads are kept")
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
+    fetch_images: bool = Field(
+        default=False, description="an input picture may be an http(s) URL, which the API fetches"
+    )
+    result_ttl_s: int = Field(default=3600, gt=0, description="how long results, images and uploads are kept")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="least level that is logged"
+    )
     log_format: Literal["auto", "json", "console"] = Field(
-        "auto", description="auto: console on a terminal, JSON lines elsewhere"
+        default="auto", description="auto: console on a terminal, JSON lines elsewhere"
     )
 
     @field_validator("models", mode="before")

@@ -9,7 +9,7 @@ import torch
 from evaluation.evaluated import EvaluatedModel
 from evaluation.figures import FIGURES
 from models import checkpoint
-from models.capabilities import scales_of
+from models.capabilities import hole_of, scales_of
 from models.card import Card
 from models.registry import Registry
 from tasks.operations import tasks_of
@@ -43,8 +43,15 @@ def evaluate(name: str, registry: Registry, only: Collection[str] = ()) -> Card:
         raise NothingToMeasure(f"{name} has no recipe, so it is not known what it was trained on")
     held_out = data.load(recipe.of(card.training).data.evaluation())
     offered = {name: attribute.record for name, attribute in model.attributes.items()}
-    today = {"tasks": tasks_of(model), "latent": model.latent_shape, "native": model.native, "scales": scales_of(model)}
-    card = card.model_copy(update={**today, "attributes": offered})
+    today = {
+        "tasks": tasks_of(model),
+        "latent": model.latent_shape,
+        "attributes": offered,
+        "native": model.native,
+        "scales": scales_of(model),
+        "hole": hole_of(model),
+    }
+    card = card.model_copy(update=today)
     about = EvaluatedModel(model, card, held_out, registry)
     with torch.inference_mode():
         found = [metric for kind in only or KINDS for metric in KINDS[kind](about)]

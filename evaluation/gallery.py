@@ -1,4 +1,5 @@
-"""`easel gallery`: the docs' page that shows what each translator makes of pictures that it was not trained on."""
+"""`easel gallery`: the docs' page that shows what translators make of pictures that they were not trained on, and what
+models that fill in make of holes."""
 
 from __future__ import annotations
 
@@ -11,10 +12,12 @@ import numpy as np
 import torch
 from PIL import Image
 
+from evaluation import hole_sheets
 from models import checkpoint
+from models.capabilities import Completer, SamplingCompleter
 from models.card import Card, Task
 from models.model import Model, final_images
-from models.registry import Registry
+from models.registry import Entry, Registry
 from pictures import codec, composition
 from tasks.inputs import input_model
 from tasks.operation import to_pixels
@@ -34,6 +37,13 @@ _HEAD = """# Translations
 Made by `easel gallery`: what every translator that ships makes of held-out pictures, evenly spread over their split,
 none chosen. *Back* is the way back from the picture beside it (`cycle`), *truth* the true answer where the data has it.
 Styles are drawn with seeds 0, 1, 2. Figures and limits of each model are in [models.md](models.md).
+"""
+
+
+_HOLES = """# Holes
+
+What every model that fills in makes of holes in held-out pictures, beside the surface that bends least (biharmonic) and
+what was there. The masks are drawn with the seeds 0, 1, 2 …, as in training; none is chosen.
 """
 
 
@@ -60,10 +70,9 @@ def write(registry: Registry, folder: Path) -> None:
     """
     (folder / "gallery").mkdir(parents=True, exist_ok=True)
     sections = [_HEAD.rstrip()]
-    for entry in registry:
+    trained = [entry for entry in registry if entry.card.training is not None]
+    for entry in (entry for entry in trained if Task.TRANSLATE in entry.card.tasks):
         card = entry.card
-        if card.training is None or Task.TRANSLATE not in card.tasks:
-            continue
         held_out = data.load(recipe.of(card.training).data.evaluation())
         model = checkpoint.read(entry.folder, card)
         sections.append(f"\n## {card.name}\n\n{card.summary}.")
@@ -73,7 +82,21 @@ def write(registry: Registry, folder: Path) -> None:
             (folder / "gallery" / name).write_bytes(sheet)
             columns = ", ".join(("input", *strip.columns, *(["truth"] if strip.truth else [])))
             sections.append(f"\n{strip.title}. From left to right: {columns}.\n\n![{columns}](gallery/{name})")
+    sections.append(f"\n{_HOLES.rstrip()}")
+    for entry in (entry for entry in trained if Task.INPAINT in entry.card.tasks):
+        sections.append(f"\n## {entry.card.name}: holes\n\n{_hole_sheet(entry, folder / 'gallery')}")
     (folder / "gallery.md").write_text("\n".join(sections) + "\n")
+
+
+def _hole_sheet(entry: Entry, folder: Path) -> str:
+    """Writes the sheet of a model that fills in; how the page shows it."""
+    held_out = data.load(recipe.of(entry.card.training).data.evaluation())
+    model = checkpoint.read(entry.folder, entry.card)
+    if not isinstance(model, Completer | SamplingCompleter):
+        raise TypeError(f"{entry.card.name} fills in nothing")
+    name, columns = f"{entry.card.name}-holes.webp", ", ".join(hole_sheets.columns(model))
+    (folder / name).write_bytes(codec.encode(hole_sheets.draw(model, held_out), "webp", QUALITY))
+    return f"From left to right: {columns}.\n\n![{columns}](gallery/{name})"
 
 
 def strips(card: Card, paired: bool) -> Iterator[Strip]:

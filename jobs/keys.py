@@ -5,6 +5,7 @@ from __future__ import annotations
 from rq.job import Job
 from rq.queue import Queue
 from rq.results import Result
+from rq.worker_registration import REDIS_WORKER_KEYS
 
 from jobs.prediction import Priority, Status
 from models.card import Task
@@ -30,6 +31,18 @@ DEADLINES = "easel:deadlines"
 
 PACE = "easel:pace"
 """Hash of seconds that a prediction takes lately, by model: what waiting times are reckoned from."""
+
+API_KEYS = "easel:keys"
+"""Hash of each API key as JSON, by its id. It has no TTL, and the append-only file carries it over restarts."""
+
+LIMITS_PREFIX = "easel:limits"
+"""Before the counters of what API keys use, which the library `limits` names."""
+
+QUEUES: str = Queue.redis_queues_keys
+"""The set in which rq keeps the keys of all queues."""
+
+WORKERS: str = REDIS_WORKER_KEYS
+"""The set in which rq keeps the keys of all workers."""
 
 END_COUNTS = "easel:ends"
 """Hash of how many predictions have ended, by `end_field`: counted in the transactions that end them."""
@@ -83,6 +96,26 @@ def history_key(owner: str = "") -> str:
 def idempotency_key(key: str) -> str:
     """Hash that holds the prediction made for an `Idempotency-Key`, and the digest of that request."""
     return f"easel:idempotency:{key}"
+
+
+def unfinished_key(api_key: str) -> str:
+    """Sorted set of the predictions that an API key claimed, by the time of the claim."""
+    return f"easel:outstanding:{api_key}"
+
+
+def kept_uploads_key(api_key: str) -> str:
+    """Sorted set of an API key's uploads, each with its size, by the time when they expire."""
+    return f"easel:uploads:{api_key}"
+
+
+def upload_key(owner: str, upload: str) -> str:
+    """Where the record of an owner's upload lies."""
+    return f"easel:upload:{owner}:{upload}"
+
+
+def upload_file_key(owner: str, upload: str) -> str:
+    """Where the bytes of an owner's upload lie, as they came."""
+    return f"{upload_key(owner, upload)}:file"
 
 
 def job_key(prediction: str) -> str:

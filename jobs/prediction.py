@@ -13,6 +13,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from models.card import Task
 from pictures.formats import Format
 from pictures.framing import Frame
+from pictures.holes import Holes
+
+PICTURE_INPUTS = ("image", "images", "mask", "style_image", "guide_image")
+"""The inputs that are pictures, in the order in which a job names them; `images` is a list."""
 
 PICTURE_PREFIX = "picture:"
 """In a job's input, a picture is named `picture:<id>`; its pixels lie under `picture_key(id)`."""
@@ -58,20 +62,22 @@ class _Value(BaseModel):
 class Output(_Value):
     """How the images are to be encoded."""
 
-    format: Format = Field("png", description="file format of the images")
-    quality: int = Field(90, ge=1, le=100, description="for jpg, webp and avif")
-    grid: bool = Field(False, description="name all images as one sheet, `urls.grid`")
-    archive: bool = Field(False, description="name all images as one zip, `urls.archive`")
-    metadata: bool = Field(True, description="write into each png what made it (`easel replay` reads it)")
-    b64_json: bool = Field(False, description="put each image, in base64, into the answer too")
-    latents: bool = Field(False, description="put each image's latent into the answer, to be sent back as `latent`")
+    format: Format = Field(default="png", description="file format of the images")
+    quality: int = Field(default=90, ge=1, le=100, description="for jpg, webp and avif")
+    grid: bool = Field(default=False, description="name all images as one sheet, `urls.grid`")
+    archive: bool = Field(default=False, description="name all images as one zip, `urls.archive`")
+    metadata: bool = Field(default=True, description="write into each image what made it (`easel replay` reads it)")
+    b64_json: bool = Field(default=False, description="put each image, in base64, into the answer too")
+    latents: bool = Field(
+        default=False, description="put each image's latent into the answer, to be sent back as `latent`"
+    )
 
 
 class Order(_Value):
     """What is asked of a worker. `input` has passed the card's schema; pictures in it are `picture:<id>`.
 
     `owner` is the id of the API key that asked, empty where none was needed. With a `frame`, the first picture is of
-    the size that it says, not of the model's.
+    the size that it says, not of the model's; with `holes`, the picture and its mask are of their own.
     """
 
     model: str
@@ -80,11 +86,14 @@ class Order(_Value):
     output: Output = Output()
     owner: str = ""
     frame: Frame | None = None
+    holes: Holes | None = None
 
     @property
     def count(self) -> int:
         """How many images the model makes for it, or what compares with so many."""
         shown = self.input.get("n") or self.input.get("frames") or 1
+        if self.holes:
+            return shown * len(self.holes.crops)
         return shown * self.frame.images if self.frame else shown
 
     @property
@@ -96,13 +105,10 @@ class Order(_Value):
     @property
     def pictures(self) -> list[str]:
         """Ids of the pictures, in the order in which the input names them."""
-        named = [
-            self.input.get("image"),
-            *(self.input.get("images") or []),
-            self.input.get("mask"),
-            self.input.get("style_image"),
-            self.input.get("guide_image"),
-        ]
+        named: list[str | None] = []
+        for name in PICTURE_INPUTS:
+            value = self.input.get(name)
+            named += value if isinstance(value, list) else [value]
         return [value.removeprefix(PICTURE_PREFIX) for value in named if value]
 
 
@@ -179,6 +185,11 @@ class Snapshot:
     webhook: Webhook | None = None
     blobs: Annotated[tuple[bytes, ...], Field(exclude=True)] = ()
     """The images' bytes, where the message of its completion has brought them."""
+
+    @property
+    def images(self) -> tuple[Image, ...]:
+        """Of its answer; none of a prediction that has not succeeded, or that answers with numbers."""
+        return self.answer.images if self.answer else ()
 
 
 @dataclass(frozen=True)

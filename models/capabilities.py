@@ -290,6 +290,11 @@ def scales_of(model: Model) -> tuple[int, ...]:
     return model.scales if isinstance(model, Upscaler) else ()
 
 
+def hole_of(model: Model) -> int:
+    """The side of the square to which a completer is confined; 0 of another model."""
+    return model.hole if isinstance(model, Completer) else 0
+
+
 def layers_of(model: Model) -> dict[str, int]:
     """The layers of a dreamer, and their channels; none of another model."""
     return dict(model.layers) if isinstance(model, Dreamer) else {}

@@ -156,6 +156,11 @@ class Card(_Record):
         default=None, description="of the pictures that it takes at their own size, if it does"
     )
     scales: tuple[int, ...] = Field(default=(), description="how many times as large it can make a picture")
+    hole: int = Field(
+        default=0,
+        ge=0,
+        description="side of the square in its pictures' middle to which holes are confined; 0: anywhere",
+    )
     latent: tuple[int, ...] = Field(
         default=(), description="shape of the latent that an image is made from; empty: none"
     )

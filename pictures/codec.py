@@ -103,6 +103,48 @@ def decode_framed(data: bytes, wanted: ImageFormat, max_pixels: int, framing: Fr
     return pixels, frame
 
 
+def decode_kept(data: bytes, wanted: ImageFormat, max_pixels: int) -> np.ndarray:
+    """A picture at its own size, each pixel as it is: upright, sRGB, with its transparency if it has any; without
+    colours only if neither it nor the model has some.
+
+    Returns:
+        uint8 [height, width, 1, 3 or 4].
+
+    Raises:
+        BadPicture: as `decode`, and of a JPEG that is larger.
+    """
+    opened = _at_full_size(data, max_pixels)
+    colours = opened.load(opened.size, over_white=False)
+    pixels = np.asarray(colours if colours.mode == "L" and wanted.channels == 1 else colours.convert("RGB"))
+    if opened.alpha is None or opened.alpha.getextrema()[0] == 255:
+        return pixels if pixels.ndim == 3 else pixels[:, :, None]
+    return np.dstack([np.asarray(colours.convert("RGB")), np.asarray(opened.alpha)])
+
+
+def decode_mask(data: bytes, max_pixels: int, seen_through: bool = False) -> np.ndarray:
+    """What a mask marks, bool [height, width]: what can be seen through, or of an opaque picture, what is white.
+
+    Args:
+        seen_through: it is a picture whose transparency alone marks, not its colours.
+
+    Raises:
+        BadPicture: as `decode_kept`.
+    """
+    opened = _at_full_size(data, max_pixels)
+    bright = np.asarray(opened.load(opened.size).convert("L")) > 127
+    if opened.alpha is not None and opened.alpha.getextrema()[0] < 255:
+        return np.asarray(opened.alpha) < 128
+    return np.zeros_like(bright) if seen_through else bright
+
+
+def _at_full_size(data: bytes, max_pixels: int) -> _Opened:
+    opened = _Opened(io.BytesIO(data), max_pixels)
+    width, height = opened.size
+    if width * height > max_pixels:
+        raise _too_large(opened.size, max_pixels)
+    return opened
+
+
 def inspect(file: BinaryIO, max_pixels: int) -> tuple[int, int, str]:
     """Width, height and media type of an uploaded picture that is whole and of a kind that `decode` takes.
 
@@ -143,7 +185,7 @@ class _Opened:
         """Pillow's name of the file's format."""
         width, height = self._picture.size
         if width * height > max_pixels * (_SHRINKS**2 if self._shrinks else 1):
-            raise BadPicture("too_large", f"{width} x {height} pixels exceed the limit of {max_pixels:,} pixels")
+            raise _too_large((width, height), max_pixels)
         with _breakage_told():
             self.size = self._upright_size()
 
@@ -160,8 +202,11 @@ class _Opened:
         turned = self._picture.getexif().get(_ORIENTATION, 1) in _ON_ITS_SIDE
         return (height, width) if turned else (width, height)
 
-    def load(self, size: tuple[int, int]) -> Image.Image:
+    def load(self, size: tuple[int, int], over_white: bool = True) -> Image.Image:
         """Its pixels as RGB or L of sRGB: upright, opaque, of `size` at least if it has that many.
+
+        Args:
+            over_white: whether what is transparent is laid over white; else its colours are as they are in the file.
 
         Raises:
             BadPicture: it is broken, or says its colours in a way that is not read.
@@ -181,7 +226,7 @@ class _Opened:
             if flat.has_transparency_data:
                 self.alpha = flat.convert("RGBA").getchannel("A")
             colours = colour.to_srgb(_plain(flat), self._pixels.cicp if self._pixels else None)
-            return colours if self.alpha is None else _over_white(colours, self.alpha)
+            return _over_white(colours, self.alpha) if over_white and self.alpha is not None else colours
 
     def _within(self) -> tuple[int, int]:
         """The size at which a large JPEG keeps to the limit of pixels."""
@@ -198,6 +243,10 @@ def _fitted(opened: _Opened, wanted: ImageFormat, size: tuple[int, int], cropped
     else:
         fitted = picture.resize(size, Image.Resampling.BICUBIC)
     return np.asarray(fitted).reshape(size[1], size[0], wanted.channels)
+
+
+def _too_large(size: tuple[int, int], max_pixels: int) -> BadPicture:
+    return BadPicture("too_large", f"{size[0]} x {size[1]} pixels exceed the limit of {max_pixels:,} pixels")
 
 
 def _unreadable(head: bytes) -> BadPicture:

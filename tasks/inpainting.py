@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,10 @@ from torch import Tensor
 
 from models.capabilities import Completer, SamplingCompleter
 from models.card import Card, Task
-from models.model import Step, Steps, steps_of
+from models.model import Step, Steps
 from tasks.inputs import Inputs, N
 from tasks.latents import drawn, typical
-from tasks.operation import Operation, Rows, noise_images, to_tensor
+from tasks.operation import Operation, Rows, noise_images, over_tiles, to_tensor
 
 AnyCompleter = Completer | SamplingCompleter
 
@@ -32,7 +33,7 @@ class Inpaint(Operation[AnyCompleter]):
         (image, mask), count = pictures, inputs.get(N, 1)
         tensors = {
             "images": to_tensor([image] * count),
-            "mask": (to_tensor([mask] * count).mean(1, keepdim=True) > 0).float(),
+            "mask": _hidden([mask] * count),
         }
         if isinstance(model, Completer):
             return Rows(tensors, seeds=(None,))
@@ -46,7 +47,21 @@ class Inpaint(Operation[AnyCompleter]):
         noise = {"noise": typical(model, count)} if isinstance(model, SamplingCompleter) else {}
         return Rows({"images": images, "mask": mask, **noise})
 
-    def apply(self, model: AnyCompleter, tensors: dict[str, Tensor], **options: Any) -> Steps:
-        images, unknown = tensors["images"], tensors["mask"].bool()
-        for step in steps_of(model.complete(**tensors)):
-            yield Step(step.done, step.total, torch.where(unknown, step.images, images))
+    def apply(self, model: AnyCompleter, tensors: dict[str, Tensor], **options: Any) -> Tensor | Steps:
+        images, unknown = tensors["images"], tensors["mask"] > 0
+        completed = model.complete(**tensors)
+        if isinstance(completed, Tensor):
+            return torch.where(unknown, completed, images)
+        return (Step(step.done, step.total, torch.where(unknown, step.images, images)) for step in completed)
+
+
+def over_parts(rows: Rows, parts: Sequence[tuple[np.ndarray, np.ndarray]]) -> Rows:
+    """The rows of a picture's first part as rows of all: what is shown of each, and its mask, uint8 [H, W, C]."""
+    shown, masks = zip(*parts, strict=True)
+    rows = over_tiles(rows, shown)
+    return replace(rows, tensors={**rows.tensors, "mask": _hidden(masks).repeat(len(rows) // len(parts), 1, 1, 1)})
+
+
+def _hidden(masks: Sequence[np.ndarray]) -> Tensor:
+    """[N, 1, H, W], 1 where masks are white, uint8 [H, W, C] each, and else 0."""
+    return (to_tensor(masks).mean(1, keepdim=True) > 0).float()

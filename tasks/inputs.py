@@ -370,7 +370,10 @@ MASK = Input[str](
     "mask",
     lambda card: (
         Picture,
-        Field(description=f"white where the picture is to be filled in: {_PICTURE}, cut and scaled like `image`"),
+        Field(
+            description=f"{_PICTURE}, as large as `image`: white where that is to be filled in, or transparent; if "
+            "anything of it is transparent, its colours mean nothing"
+        ),
     ),
 )
 IMAGE = Input[str]("image", lambda card: (Picture, Field(description=_PICTURE)))

@@ -1,10 +1,17 @@
 """The arrows between the packages, and what starting the API costs."""
 
+import ast
+import re
 import subprocess
 import sys
+from collections import defaultdict
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
+PACKAGES = (
+    "app", "cli", "core", "evaluation", "importing", "jobs", "models", "pictures", "tasks", "training", "workers",
+)  # fmt: skip
+KEY = re.compile(r"(easel|rq):")
 
 
 def test_imports_follow_the_arrows():
@@ -22,3 +29,36 @@ print(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1])
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert int(done.stdout) < 100 * 1024
+
+
+def modules(*packages):
+    """Each module's path and syntax tree."""
+    for package in packages:
+        for path in (ROOT / package).rglob("*.py"):
+            yield path.relative_to(ROOT), ast.parse(path.read_text())
+
+
+def texts(tree):
+    """The string literals of a module that are not docstrings or other statements of their own, with their lines."""
+    alone = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in alone:
+            yield node.lineno, node.value
+
+
+def test_keys_of_redis_stand_in_the_contract_alone():
+    """Of the packages that may talk to Redis; the others cannot import it."""
+    talking = modules("app", "cli", "core", "workers")
+    found = [f"{path}:{line}" for path, tree in talking for line, text in texts(tree) if KEY.match(text)]
+    assert found == []
+
+
+def test_a_public_class_name_means_one_thing():
+    """Networks of the models are theirs: a discriminator is one in each file of `models/nn`."""
+    places = defaultdict(set)
+    for path, tree in modules(*PACKAGES):
+        if path.parts[0] != "models":
+            for node in tree.body:
+                if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                    places[node.name].add(str(path))
+    assert {name: where for name, where in places.items() if len(where) > 1} == {}

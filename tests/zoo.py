@@ -8,7 +8,7 @@ import torch
 from evaluation import latent_directions
 from evaluation.latent_directions import Found
 from models import checkpoint
-from models.capabilities import directions_of, scales_of
+from models.capabilities import directions_of, hole_of, scales_of
 from models.card import EXAMPLES, SHEET_FILE, Card, Serving
 from models.model import build
 from pictures import codec
@@ -32,6 +32,8 @@ MODELS = {
     "toy-pix2pix": ("pix2pix", {"size": 32, "width": 8, "direction": "BtoA"}, (32, 3)),
     "toy-cyclegan": ("cyclegan", {"width": 8, "blocks": 1}, (32, 3)),
     "toy-munit": ("munit", {"width": 4, "blocks": 1, "style": 3}, (32, 3)),
+    "toy-context-encoder": ("context-encoder", {"size": 32, "width": 4}, (32, 3)),
+    "toy-gated-conv": ("gated-conv", {"width": 8, "dilations": [1]}, (32, 3)),
     "toy-stargan": ("stargan", {"size": 32, "width": 4, "blocks": 1, "classes": 3}, (32, 3)),
     "toy-edsr": ("edsr", {"width": 4, "blocks": 1}, (32, 3)),
     "toy-faces": ("stargan", {"size": 32, "width": 4, "blocks": 1, "classes": 4, "attributes": True}, (32, 3)),
@@ -39,6 +41,9 @@ MODELS = {
 
 BOUNDS = {"toy-edsr": {"limit": 250_000}, "toy-cyclegan": {"whole": 250_000, "limit": 250_000}}
 """Less than their networks take, so that pictures are too large for them which are none for the service."""
+
+CONTRASTED = {"context-encoder", "gated-conv"}
+"""Families whose fresh weights make no grey images."""
 
 DIRECTED = {"toy-acgan": ("thickness", "slant")}
 """Directions along one dimension of the latent each."""
@@ -59,7 +64,8 @@ def make(folder: Path, name: str, serving: Serving = SERVING) -> Path:
     """Writes the model `name` of `MODELS` into `folder` and returns where it lies."""
     family, config, (size, channels) = MODELS[name]
     torch.manual_seed(len(name))
-    model = with_contrast(build(family, config)).eval()
+    model = build(family, config).eval()
+    model = model if family in CONTRASTED else with_contrast(model)
     weights = checkpoint.write(model, folder / name)
     Card(
         name=name,
@@ -70,6 +76,7 @@ def make(folder: Path, name: str, serving: Serving = SERVING) -> Path:
         image=ImageFormat(height=size, width=size, channels=channels),
         native=model.native and model.native.model_copy(update=BOUNDS.get(name, {})),
         scales=scales_of(model),
+        hole=hole_of(model),
         latent=model.latent_shape,
         attributes={name: attribute.record for name, attribute in model.attributes.items()},
         classes=DIGITS[: model.classes],

@@ -19,7 +19,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from models import checkpoint, devices, noise
-from models.capabilities import Classifier, Sampler, directions_of, layers_of, scales_of
+from models.capabilities import Classifier, Sampler, directions_of, hole_of, layers_of, scales_of
 from models.card import Card, TrainingRecord
 from models.model import Batch, Model, Player, build, final_images
 from pictures import codec
@@ -246,6 +246,7 @@ class Trainer:
             image=ImageFormat(height=size, width=size, channels=self.source.channels),
             native=model.native,
             scales=scales_of(model),
+            hole=hole_of(model),
             latent=model.latent_shape,
             attributes={name: attribute.record for name, attribute in model.attributes.items()},
             classes=(recipe.classes or self.source.classes) if model.classes or isinstance(model, Classifier) else (),

@@ -126,7 +126,7 @@ def _give_up(job: Job) -> None:
     log.warning("webhook_given_up", delivery=job.id)
 
 
-class Delivery(Job):
+class DeliveryJob(Job):
     """A job of the queue of deliveries. Whatever function it names, it runs none but `deliver`."""
 
     @property
@@ -153,7 +153,7 @@ class Deliverer(SimpleWorker):
     log_job_description = False
     death_penalty_class = TimerDeathPenalty
     queue_class = _Queue
-    job_class = Delivery
+    job_class = DeliveryJob
 
     def __init__(self, connection: Redis):
         super().__init__(

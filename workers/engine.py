@@ -24,6 +24,7 @@ from models.card import Card, Task
 from models.model import Model, Step, Steps, steps_of
 from models.registry import Entry, Registry
 from tasks.compilation import CannotCompile, Compiled, compile
+from tasks.inpainting import over_parts
 from tasks.inputs import input_model
 from tasks.operation import Rows, over_tiles, to_pixels
 from tasks.operations import OPERATIONS
@@ -171,7 +172,11 @@ class Engine:
         except (KeyError, ValueError) as error:
             raise PredictionError("invalid_input", f"{order.model} does not take this input: {error}") from error
         operation = OPERATIONS[order.task]
-        if order.frame is None:
+        if order.holes:
+            picture, mask = work.pictures
+            parts = order.holes.cut(picture, mask[:, :, 0] > 0, loaded.card.image)
+            work.rows = over_parts(operation.prepare(loaded.model, inputs, parts[0]), parts)
+        elif order.frame is None:
             work.rows = operation.prepare(loaded.model, inputs, work.pictures)
         else:
             tiles = order.frame.cut(work.pictures[0])

@@ -53,7 +53,7 @@ def predict(**order: Any) -> dict[str, Any]:
 
 
 def pictures_of(connection: Redis, card: Card, order: Order) -> list[np.ndarray]:
-    """The pictures that an order names (one at least), as pixels of the card's size or the frame's.
+    """The pictures that an order names (one at least), as pixels of the card's size, the frame's, or their own.
 
     Raises:
         PredictionError: a picture has expired, or is not of that size.
@@ -64,6 +64,9 @@ def pictures_of(connection: Redis, card: Card, order: Order) -> list[np.ndarray]
     if frame := order.frame:
         width, height = frame.inner if frame.suits(own, card.native) else (0, 0)
         shapes[0] = height, width, card.image.channels + frame.alpha
+    if holes := order.holes:
+        width, height = (holes.width, holes.height) if holes.canvas == own[0] else (0, 0)
+        shapes = [(height, width, holes.channels), (height, width, 1)]
     if None in blobs:
         raise PredictionError(
             "upload_expired", "an uploaded picture had expired before the prediction ran; send it again"

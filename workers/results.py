@@ -92,11 +92,24 @@ def _finished(work: Work) -> Finished:
         return Finished([])
     order, frame = work.order, work.order.frame
     operation = OPERATIONS[order.task]
+    if order.holes:
+        return Finished([order.holes.fill(*_masked(work), made) for made in _each(work, len(order.holes.crops))])
     if frame is None:
         return operation.finish(order.input, work.pictures, work.pixels)
-    made = [frame.join(tiles) for tiles in work.pixels.reshape(-1, frame.tiles, *work.pixels.shape[1:])]
+    made = [frame.join(tiles) for tiles in _each(work, frame.tiles)]
     finished = operation.finish(order.input, work.pictures, made)
     return replace(finished, pictures=[frame.restore(picture, work.pictures[0]) for picture in finished.pictures])
+
+
+def _each(work: Work, parts: int) -> np.ndarray:
+    """What was made for each picture of the answer, of so many parts. uint8 [N, parts, H, W, C]."""
+    return work.pixels.reshape(-1, parts, *work.pixels.shape[1:])
+
+
+def _masked(work: Work) -> tuple[np.ndarray, np.ndarray]:
+    """The picture that has holes, and where they are."""
+    picture, mask = work.pictures
+    return picture, mask[:, :, 0] > 0
 
 
 def _encoded(work: Work, shown: Sequence[np.ndarray]) -> list[bytes]:

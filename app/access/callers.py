@@ -16,13 +16,25 @@ from core.settings import Settings
 
 
 @dataclass(frozen=True)
+class Credit:
+    """The key of a caller, and what it is counted against."""
+
+    key: Key
+    limits: Limits
+
+
+@dataclass(frozen=True)
 class Caller:
     """Whoever sent a request. Without a key, where access is open, it may do and see all, and no limit applies."""
 
-    key: Key | None = None
-    limits: Limits | None = None
+    credit: Credit | None = None
     headers: dict[str, str] = field(default_factory=dict)
     """What the answer will carry, whatever it is."""
+
+    @property
+    def key(self) -> Key | None:
+        """The key that the request carried; None where access is open."""
+        return self.credit.key if self.credit else None
 
     @property
     def owner(self) -> str:
@@ -36,7 +48,7 @@ class Caller:
 
     def sees(self, owner: str) -> bool:
         """Whether it may know of a prediction of that owner."""
-        return self.sees_all or owner == self.key.id
+        return self.sees_all or owner == self.owner
 
     def require(self, *scopes: Scope) -> None:
         """Raises `Forbidden` if the key has none of the scopes."""
@@ -45,8 +57,8 @@ class Caller:
 
     async def count_request(self) -> None:
         """Counts a request for a prediction. Raises `TooMany` beyond the key's rate."""
-        if self.key is not None:
-            self.headers.update(await self.limits.request(self.key))
+        if self.credit is not None:
+            self.headers.update(await self.credit.limits.request(self.credit.key))
 
     async def claim(self, prediction: str, images: int) -> bool:
         """Counts a prediction that is about to be enqueued; False if it was underway already.
@@ -54,22 +66,22 @@ class Caller:
         Raises:
             TooMany: beyond the key's cap or quota.
         """
-        return self.key is None or await self.limits.claim(self.key, prediction, images)
+        return self.credit is None or await self.credit.limits.claim(self.credit.key, prediction, images)
 
     async def claim_upload(self, upload: Upload) -> None:
         """Counts a file that is about to be kept. Raises `TooMany` beyond what is kept for one key."""
-        if self.key is not None:
-            await self.limits.claim_upload(self.key, upload)
+        if self.credit is not None:
+            await self.credit.limits.claim_upload(self.credit.key, upload)
 
     async def release_upload(self, upload: Upload) -> None:
         """A file that was counted is kept no more."""
-        if self.key is not None:
-            await self.limits.release_upload(self.key, upload)
+        if self.credit is not None:
+            await self.credit.limits.release_upload(self.credit.key, upload)
 
     async def release(self, prediction: str | None, images: int) -> None:
         """Takes a claim back: the images, and the prediction if one is named."""
-        if self.key is not None:
-            await self.limits.release(self.key, prediction, images)
+        if self.credit is not None:
+            await self.credit.limits.release(self.credit.key, prediction, images)
 
 
 ANYBODY = Caller()
@@ -101,4 +113,4 @@ class Access:
         if key is None:
             raise Unauthorized("this needs a valid API key, sent as `Authorization: Bearer ek_…`")
         structlog.contextvars.bind_contextvars(key=key.id)
-        return Caller(key, self.limits, headers)
+        return Caller(Credit(key, self.limits), headers)

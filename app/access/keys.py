@@ -14,9 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from redis.asyncio import Redis
 
 from core.settings import Rate
-
-KEYS = "easel:keys"
-"""A hash: each key as JSON, by its id. It has no TTL, and the append-only file carries it over restarts."""
+from jobs import keys
 
 _PREFIX = "ek_"
 
@@ -64,7 +62,7 @@ class Keys:
     async def create(
         self,
         name: str,
-        scopes: Iterable[str],
+        scopes: Iterable[Scope],
         rate: str | None = None,
         outstanding: int | None = None,
         daily: int | None = None,
@@ -86,7 +84,7 @@ class Keys:
             created_at=datetime.now(UTC),
             digest=_digest(token),
         )
-        await self.redis.hset(KEYS, id, key.model_dump_json())
+        await self.redis.hset(keys.API_KEYS, id, key.model_dump_json())
         return key, token
 
     async def find(self, token: str) -> Key | None:
@@ -95,7 +93,7 @@ class Keys:
         The token names its key, so that what is compared, in constant time, is one digest with one digest.
         """
         id = token.removeprefix(_PREFIX).partition("_")[0]
-        found = await self.redis.hget(KEYS, id)
+        found = await self.redis.hget(keys.API_KEYS, id)
         if found is None:
             return None
         key = Key.model_validate_json(found)
@@ -103,16 +101,16 @@ class Keys:
 
     async def all(self) -> list[Key]:
         """Every key, the oldest first."""
-        found = (await self.redis.hgetall(KEYS)).values()
+        found = (await self.redis.hgetall(keys.API_KEYS)).values()
         return sorted(map(Key.model_validate_json, found), key=lambda key: key.created_at)
 
     async def any(self) -> bool:
         """Whether there is a key at all."""
-        return bool(await self.redis.hlen(KEYS))
+        return bool(await self.redis.hlen(keys.API_KEYS))
 
     async def revoke(self, id: str) -> bool:
         """Forgets a key, from the next request on; False if there is none of that id."""
-        return bool(await self.redis.hdel(KEYS, id))
+        return bool(await self.redis.hdel(keys.API_KEYS, id))
 
 
 def _digest(token: str) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
+from typing import Any, Literal
 
-from limits import RateLimitItemPerDay, parse
+from limits import RateLimitItem, RateLimitItemPerDay, parse
 from limits.aio.storage import RedisStorage
 from limits.aio.strategies import FixedWindowRateLimiter, MovingWindowRateLimiter
 from redis.asyncio import Redis
@@ -15,6 +16,7 @@ from app.access.keys import Key
 from app.http.errors import TooMany, rate_headers
 from app.schemas.uploads import Upload
 from app.schemas.usage import Allowance, Images, Requests, Uploads, Usage
+from core.replies import all_bytes, pairs
 from core.settings import Settings
 from jobs import keys, records
 
@@ -42,8 +44,8 @@ class Limits:
         self._storage = RedisStorage(
             "async+redis://",
             implementation="redispy",
-            connection_pool=redis.connection_pool,
-            key_prefix="easel:limits",
+            **_shared(redis),
+            key_prefix=keys.LIMITS_PREFIX,
         )
         self._rates = MovingWindowRateLimiter(self._storage)
         self._quotas = FixedWindowRateLimiter(self._storage)
@@ -54,13 +56,15 @@ class Limits:
         Raises:
             TooMany: the key has sent as many as it may in its moving window.
         """
-        told = key.rate or self.settings.key_rate
-        rate = parse(told)
+        allowed = key.rate or self.settings.key_rate
+        rate = parse(allowed)
         taken = await self._rates.hit(rate, "rate", key.id)
         stats = await self._rates.get_window_stats(rate, "rate", key.id)
         reset_s = _seconds(stats.reset_time - time.time())
         if not taken:
-            raise TooMany(f"this key may send {told} requests", code="rate_limited", limit=rate.amount, reset_s=reset_s)
+            raise TooMany(
+                f"this key may send {allowed} requests", code="rate_limited", limit=rate.amount, reset_s=reset_s
+            )
         return rate_headers(rate.amount, stats.remaining, reset_s)
 
     async def claim(self, key: Key, prediction: str, images: int) -> bool:
@@ -76,7 +80,7 @@ class Limits:
             await self._claim_images(key, images)
         except TooMany:
             if new:
-                await self.redis.zrem(_place(key), prediction)
+                await self.redis.zrem(keys.unfinished_key(key.id), prediction)
             raise
         if new:
             await self._count_prediction(key, 1)
@@ -90,10 +94,10 @@ class Limits:
         """
         cap, now = int(self.settings.key_uploads_mb * 2**20), time.time()
         async with self.redis.pipeline(transaction=True) as pipeline:
-            pipeline.zremrangebyscore(_kept(key), "-inf", now)
-            pipeline.zadd(_kept(key), {_member(upload): upload.expires_at.timestamp()})
-            pipeline.expire(_kept(key), _FORGET_S)
-            pipeline.zrange(_kept(key), 0, -1, withscores=True)
+            pipeline.zremrangebyscore(keys.kept_uploads_key(key.id), "-inf", now)
+            pipeline.zadd(keys.kept_uploads_key(key.id), {_member(upload): upload.expires_at.timestamp()})
+            pipeline.expire(keys.kept_uploads_key(key.id), _FORGET_S)
+            pipeline.zrange(keys.kept_uploads_key(key.id), 0, -1, withscores=True)
             kept = [(_size(member), until) for member, until in (await pipeline.execute())[-1]]
         over, count = sum(size for size, _ in kept) - cap, len(kept)
         if over <= 0 and count <= MAX_UPLOADS:
@@ -109,14 +113,14 @@ class Limits:
 
     async def release_upload(self, key: Key, upload: Upload) -> None:
         """A file that was counted is kept no more."""
-        await self.redis.zrem(_kept(key), _member(upload))
+        await self.redis.zrem(keys.kept_uploads_key(key.id), _member(upload))
 
     async def release(self, key: Key, prediction: str | None, images: int) -> None:
         """Takes a claim back: the images, and the prediction if one is named."""
         quota = self._quota(key)
         await self._storage.incr(quota.key_for("images", key.id), quota.get_expiry(), -images)
         if prediction is not None:
-            await self.redis.zrem(_place(key), prediction)
+            await self.redis.zrem(keys.unfinished_key(key.id), prediction)
             await self._count_prediction(key, -1)
 
     async def usage(self, key: Key) -> Usage:
@@ -126,12 +130,12 @@ class Limits:
         sent = await self._rates.get_window_stats(rate, "rate", key.id)
         drawn = await self._quotas.get_window_stats(quota, "images", key.id)
         made = await self._storage.get(_PREDICTIONS.key_for("predictions", key.id))
-        kept = await self.redis.zrangebyscore(_kept(key), time.time(), "+inf")
+        kept = all_bytes(await self.redis.zrangebyscore(keys.kept_uploads_key(key.id), time.time(), "+inf"))
         used = quota.amount - drawn.remaining
         return Usage(
             key=key.id,
             name=key.name,
-            requests=Requests(used=rate.amount - sent.remaining, limit=rate.amount, per=rate.GRANULARITY.name),
+            requests=Requests(used=rate.amount - sent.remaining, limit=rate.amount, per=_period(rate)),
             predictions_today=max(made, 0),
             images_today=Images(
                 used=used, limit=quota.amount, reset_s=_seconds(drawn.reset_time - time.time()) if used else None
@@ -153,9 +157,9 @@ class Limits:
         """Adds the prediction before it counts, so that of requests at the same time none slips past the cap."""
         cap = self._cap(key)
         async with self.redis.pipeline(transaction=True) as pipeline:
-            pipeline.zadd(_place(key), {prediction: time.time()}, nx=True)
-            pipeline.expire(_place(key), _FORGET_S)
-            pipeline.zcard(_place(key))
+            pipeline.zadd(keys.unfinished_key(key.id), {prediction: time.time()}, nx=True)
+            pipeline.expire(keys.unfinished_key(key.id), _FORGET_S)
+            pipeline.zcard(keys.unfinished_key(key.id))
             new, _, count = await pipeline.execute()
         if count <= cap:
             return bool(new)
@@ -163,7 +167,7 @@ class Limits:
         if len(ages) <= cap:
             return bool(new)
         if new:
-            await self.redis.zrem(_place(key), prediction)
+            await self.redis.zrem(keys.unfinished_key(key.id), prediction)
         # Little's law: with N underway and a mean age of W/2, one of them ends every W/N seconds.
         reset_s = min(_seconds(2 * sum(ages) / len(ages) ** 2), 60)
         raise TooMany(
@@ -176,7 +180,8 @@ class Limits:
         Nobody reports an end here: the jobs themselves are asked, so a worker that dies leaves no count behind.
         """
         now = time.time()
-        claims = {id: now - since for id, since in await self.redis.zrange(_place(key), 0, -1, withscores=True)}
+        claimed = pairs(await self.redis.zrange(keys.unfinished_key(key.id), 0, -1, withscores=True))
+        claims = {id: now - since for id, since in claimed}
         async with self.redis.pipeline(transaction=False) as pipeline:
             for id in claims:
                 pipeline.hget(keys.job_key(id.decode()), "status")
@@ -187,7 +192,7 @@ class Limits:
             if (claims[id] > _ENQUEUE_S if status is None else records.has_ended(status))
         }
         if over:
-            await self.redis.zrem(_place(key), *over)
+            await self.redis.zrem(keys.unfinished_key(key.id), *over)
         return [age for id, age in claims.items() if id not in over]
 
     async def _claim_images(self, key: Key, images: int) -> None:
@@ -208,14 +213,17 @@ class Limits:
         )
 
 
-def _place(key: Key) -> str:
-    """A sorted set: the key's claimed predictions by the time of the claim."""
-    return f"easel:outstanding:{key.id}"
+def _shared(redis: Redis) -> dict[str, Any]:
+    """What makes `limits` use the pool of a client; its types know of no such option."""
+    return {"connection_pool": redis.connection_pool}
 
 
-def _kept(key: Key) -> str:
-    """A sorted set: the key's uploads, each with its size, by the time when they expire."""
-    return f"easel:uploads:{key.id}"
+def _period(rate: RateLimitItem) -> Literal["second", "minute", "hour", "day"]:
+    """The unit of a rate, of those that `core.settings.Rate` has."""
+    for name in ("second", "minute", "hour"):
+        if rate.GRANULARITY.name == name:
+            return name
+    return "day"
 
 
 def _member(upload: Upload) -> str:

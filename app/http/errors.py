@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -13,14 +14,14 @@ from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from app.schemas.images import ErrorBody, ErrorEnvelope
+from app.schemas.images import ErrorBody, ErrorEnvelope, ErrorType
 from core import logs
 
 log = logs.get(__name__)
 
 PROBLEM_JSON = "application/problem+json"
 MAX_ERRORS = 64
-"""Errors of one request that are told."""
+"""Errors of one request that are listed."""
 OPENAI_ROUTES = "/v1/images/"
 """Under this, errors have OpenAI's shape."""
 
@@ -108,7 +109,7 @@ class NotAcceptable(Problem):
 
 
 class Conflict(Problem):
-    """Not in the state that it is in."""
+    """What is asked for cannot be done to a thing in its present state."""
 
     status, code = 409, "conflict"
 
@@ -188,7 +189,11 @@ TITLES = {
 }  # fmt: skip
 
 
-_OPENAI_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
+_OPENAI_TYPES: dict[int, ErrorType] = {
+    401: "authentication_error",
+    403: "permission_error",
+    429: "rate_limit_error",
+}
 _OPENAI_PARAMS = {"model_not_found": "model", "task_not_offered": "model"}
 
 
@@ -197,7 +202,7 @@ def rate_headers(limit: int, remaining: int, reset_s: int) -> dict[str, str]:
     return {"RateLimit-Limit": str(limit), "RateLimit-Remaining": str(remaining), "RateLimit-Reset": str(reset_s)}
 
 
-def field_errors(errors: list[dict[str, Any]], prefix: tuple[str, ...] = ()) -> list[FieldError]:
+def field_errors(errors: Sequence[Mapping[str, Any]], prefix: tuple[str, ...] = ()) -> list[FieldError]:
     """Pydantic's errors as pointers into the request."""
     found: dict[str, str] = {}
     for error in errors[:MAX_ERRORS]:
@@ -230,13 +235,18 @@ def body_of(problem: Problem, request_id: str) -> ProblemBody:
     )
 
 
+def openai_type(status: int) -> ErrorType:
+    """What OpenAI calls an error of this status."""
+    return _OPENAI_TYPES.get(status, "server_error" if status >= 500 else "invalid_request_error")
+
+
 def _envelope(problem: Problem) -> ErrorEnvelope:
-    kind = _OPENAI_TYPES.get(problem.status, "server_error" if problem.status >= 500 else "invalid_request_error")
     param = _OPENAI_PARAMS.get(problem.code)
     message = problem.detail
     if problem.errors:
         param = problem.errors[0].pointer.removeprefix("/input/").strip("/").split("/")[0]
         message += "".join(f"; {param}: {error.detail}" for error in problem.errors[:1] if error.detail != message)
+    kind = openai_type(problem.status)
     return ErrorEnvelope(error=ErrorBody(message=message, type=kind, param=param, code=problem.code))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.http.errors import PROBLEM_JSON, TITLES
+from app.http.errors import PROBLEM_JSON, TITLES, openai_type
 
 _ID = "4be0643f1d98573b97caaa9b6d6d5e1b"
 _SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
@@ -100,6 +100,7 @@ REQUESTS: dict[str, dict[str, Any]] = {
     "/v1/translate/{model}": {"image": f"upload:{_ID}", "direction": "AtoB"},
     "/v1/stylize/{model}": {"image": f"upload:{_ID}", "label": "starry-night"},
     "/v1/dream/{model}": {"image": f"upload:{_ID}", "layer": "relu4_3"},
+    "/v1/inpaint/{model}": {"image": f"upload:{_ID}", "mask": f"upload:{_ID}"},
     "/v1/upscale/{model}": {"image": f"upload:{_ID}", "scale": 2},
     "/v1/interpolate/{model}": {"seeds": "1,2,3", "frames": 24, "loop": True},
     "/v1/images/generations": {"model": "mnist-cgan", "prompt": "a handwritten 7", "response_format": "url"},
@@ -143,17 +144,16 @@ _CODES = {
     503: ("queue_full", "1000 predictions of mnist-cgan are waiting already"),
 }
 _FIELD = {"pointer": "/input/label", "detail": "unknown label; this model knows 0, 1, 2 (or an index below 10)"}
-_OPENAI_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error", 503: "server_error"}
 
 
 def illustrate(document: dict[str, Any]) -> None:
     """Puts an example into every JSON body and every answer that is no picture, where there is none yet."""
     for path, methods in document["paths"].items():
-        for method, told in methods.items():
-            body = told.get("requestBody", {}).get("content", {}).get("application/json")
+        for method, operation in methods.items():
+            body = operation.get("requestBody", {}).get("content", {}).get("application/json")
             if body is not None and path in REQUESTS:
                 body["example"] = REQUESTS[path]
-            for status, answer in told["responses"].items():
+            for status, answer in operation["responses"].items():
                 for kind, content in answer.get("content", {}).items():
                     example = _example(method, path, int(status), kind)
                     if example is not None:
@@ -185,5 +185,4 @@ def _problem(status: int) -> dict[str, Any]:
 
 def _envelope(status: int) -> dict[str, Any]:
     code, detail = _CODES[status]
-    kind = _OPENAI_TYPES.get(status, "invalid_request_error")
-    return {"error": {"message": detail, "type": kind, "param": None, "code": code}}
+    return {"error": {"message": detail, "type": openai_type(status), "param": None, "code": code}}

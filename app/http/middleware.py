@@ -69,9 +69,9 @@ class Observe:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                told = [(b"x-request-id", request_id.encode()), *_CAUTIOUS]
-                told.append((b"content-security-policy", policy(scope["path"])))
-                message["headers"] = [*message["headers"], *told]
+                always = [(b"x-request-id", request_id.encode()), *_CAUTIOUS]
+                always.append((b"content-security-policy", policy(scope["path"])))
+                message["headers"] = [*message["headers"], *always]
                 if added:
                     headers = MutableHeaders(scope=message)
                     for name, value in added.items():

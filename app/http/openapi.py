@@ -7,10 +7,11 @@ from typing import Any, get_args
 from app.http.errors import PROBLEM_JSON, ProblemBody
 from app.schemas.images import ErrorEnvelope, ImagesRequest
 from app.schemas.predictions import PredictionRequest
-from jobs.prediction import Output
+from jobs.prediction import PICTURE_INPUTS, Output
 from jobs.representation import Prediction
 from pictures.formats import MEDIA_TYPES
 from pictures.framing import MAX_SIDE, Fit
+from pictures.holes import MAX_PIXELS
 from tasks.inputs import MAX_IMAGES, MAX_OCTAVES, MAX_TEXT
 
 _REF = "#/components/schemas/{model}"
@@ -55,6 +56,11 @@ def components() -> dict[str, Any]:
 
 _PICTURE = {"type": "string", "format": "binary"}
 
+
+def _pictures(name: str) -> dict[str, Any]:
+    return {"type": "array", "items": _PICTURE} if name == "images" else _PICTURE
+
+
 _PREDICTION_EXAMPLES = {
     "sample": {"summary": "Four digits", "value": {"model": "mnist-dcgan", "input": {"n": 4, "seed": 1}}},
     "conditional": {"summary": "A seven", "value": {"model": "mnist-cgan", "input": {"label": "7", "seed": 1}}},
@@ -86,9 +92,7 @@ PREDICTION_BODY = {
                             "description": "the JSON above",
                             "example": '{"model": "facades-pix2pix"}',
                         },
-                        "image": _PICTURE,
-                        "images": {"type": "array", "items": _PICTURE},
-                        "mask": _PICTURE,
+                        **{name: _pictures(name) for name in PICTURE_INPUTS},
                     },
                 }
             },
@@ -196,6 +200,17 @@ DREAM_BODY = _short_body(
     required=["image"],
 )
 
+INPAINT_BODY = _short_body(
+    {
+        "image": {**_PICTURE, "description": f"of any size up to {MAX_PIXELS:,} pixels"},
+        "mask": {**_PICTURE, "description": "of the same size: white, or transparent, where it is to be filled in"},
+        "n": {"type": "integer", "minimum": 1, "maximum": MAX_IMAGES, "description": "of models that draw: how many"},
+        "seed": {"type": "integer", "minimum": 0, "description": "of models that draw"},
+        **_OUTPUT_FIELDS,
+    },
+    required=["image", "mask"],
+)
+
 UPSCALE_BODY = _short_body(
     {
         "image": _PICTURE,
@@ -252,4 +267,9 @@ def _images_body(kind: str, **more: Any) -> dict[str, Any]:
 
 
 GENERATION_BODY = _images_body("application/json")
-EDIT_BODY = VARIATION_BODY = _images_body("multipart/form-data", image=_PICTURE)
+VARIATION_BODY = _images_body("multipart/form-data", image=_PICTURE)
+EDIT_BODY = _images_body("multipart/form-data", image=_PICTURE)
+EDIT_BODY["requestBody"]["content"]["multipart/form-data"]["schema"]["properties"]["mask"] = {
+    **_PICTURE,
+    "description": "of models that fill in: as large as the picture, and transparent where it is to be filled in",
+}

@@ -39,14 +39,14 @@ def install(app: FastAPI) -> None:
 
     @app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
     async def index(request: Request) -> Response:
-        return _answer(request, "index.html")
+        return _file(request, "index.html")
 
     @app.get("/web/{name:path}", include_in_schema=False)
     async def part(request: Request, name: str) -> Response:
-        return _answer(request, name)
+        return _file(request, name)
 
 
-def _answer(request: Request, name: str) -> Response:
+def _file(request: Request, name: str) -> Response:
     """A file, unless the browser has it. It is asked for each time: after an update nobody sees half of the old page.
 
     The files are few kilobytes in the system's cache, so they are read here rather than in a thread.

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from tempfile import SpooledTemporaryFile
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import orjson
 from pydantic import ValidationError
@@ -119,7 +119,7 @@ async def read_file(request: Request) -> AsyncIterator[BinaryIO]:
         with SpooledTemporaryFile(_IN_MEMORY) as file:
             async for chunk in request.stream():
                 await asyncio.to_thread(file.write, chunk)
-            yield file
+            yield cast(BinaryIO, file)
     else:
         raise UnsupportedMedia(
             f"cannot read {kind or 'a body without a content type'}; send a picture, or multipart/form-data with one"

@@ -56,7 +56,7 @@ async def read(redis: Redis, models: Sequence[str]) -> Overview:
             pipeline.llen(keys.queue_key(*place))
             pipeline.lindex(keys.queue_key(*place), 0)
             pipeline.zcard(StartedJobRegistry.key_template.format(keys.queue_name(*place)))
-        pipeline.sdiff("rq:workers", outbox.DELIVERERS)
+        pipeline.sdiff([keys.WORKERS, outbox.DELIVERERS])
         pipeline.hgetall(keys.PACE)
         pipeline.hgetall(keys.END_COUNTS)
         *counts, workers, paces, ends = await pipeline.execute()
@@ -67,7 +67,7 @@ async def read(redis: Redis, models: Sequence[str]) -> Overview:
         for head in heads:
             pipeline.hget(keys.job_key(head), "enqueued_at")
         for name in names:
-            pipeline.hmget(name, *_WORKER, FIELD)
+            pipeline.hmget(name, [*_WORKER, FIELD])
         found = await pipeline.execute()
     now = datetime.now(UTC)
     since = dict(zip(heads, found, strict=False))
@@ -92,7 +92,7 @@ async def read(redis: Redis, models: Sequence[str]) -> Overview:
 
 def is_alive(heartbeat: bytes | None, death: bytes | None) -> bool:
     """Whether a worker was heard of lately and has not said goodbye."""
-    return heartbeat is not None and death is None and _age(heartbeat, datetime.now(UTC)) < HEARTBEAT_AGE_S
+    return heartbeat is not None and death is None and _seconds_since(heartbeat, datetime.now(UTC)) < HEARTBEAT_AGE_S
 
 
 def _worker(key: str, fields: list[bytes | None], now: datetime) -> tuple[WorkerRow, WorkerState] | None:
@@ -100,7 +100,7 @@ def _worker(key: str, fields: list[bytes | None], now: datetime) -> tuple[Worker
     host, pid, state, birth, heartbeat, death, succeeded, failed, own = fields
     if own is None or birth is None or heartbeat is None or death is not None:
         return None
-    told = WorkerState.model_validate_json(own)
+    own_state = WorkerState.model_validate_json(own)
     row = WorkerRow(
         id=key.rpartition(":")[2],
         host=(host or b"").decode(),
@@ -108,15 +108,15 @@ def _worker(key: str, fields: list[bytes | None], now: datetime) -> tuple[Worker
         state=(state or b"started").decode(),
         alive=is_alive(heartbeat, death),
         started_at=_time(birth),
-        heartbeat_age_s=_age(heartbeat, now),
+        heartbeat_age_s=_seconds_since(heartbeat, now),
         succeeded=int(succeeded or 0),
         failed=int(failed or 0),
-        device=told.device,
-        threads=told.threads,
-        memory_bytes=told.memory_bytes,
-        models=list(told.resident),
+        device=own_state.device,
+        threads=own_state.threads,
+        memory_bytes=own_state.memory_bytes,
+        models=list(own_state.resident),
     )
-    return row, told
+    return row, own_state
 
 
 def _throughput(lately: Sequence[Lately]) -> Throughput:
@@ -153,5 +153,10 @@ def _time(value: bytes) -> datetime:
 
 
 def _age(since: bytes | None, now: datetime) -> float | None:
-    """Seconds, or None of what has expired meanwhile. Clocks of two machines may differ: never below 0."""
-    return None if since is None else round(max((now - _time(since)).total_seconds(), 0), 3)
+    """Seconds, or None of what has expired meanwhile."""
+    return None if since is None else _seconds_since(since, now)
+
+
+def _seconds_since(since: bytes, now: datetime) -> float:
+    """Clocks of two machines may differ: never below 0."""
+    return round(max((now - _time(since)).total_seconds(), 0), 3)

@@ -23,6 +23,8 @@ def prediction_of(card: Card, task: Task, asked: ImagesRequest) -> PredictionReq
         Invalid: the fields do not fit the schema.
     """
     size = f"{card.image.width}x{card.image.height}"
+    if task is Task.INPAINT and asked.size not in (None, "auto"):
+        raise _unsupported("size", f"{card.name} fills in pictures at their own size; send `auto`, or no size")
     if asked.size not in (None, "auto", size):
         raise _unsupported("size", f"{card.name} makes pictures of {size}; send that, `auto`, or no size")
     if asked.stream:
@@ -38,7 +40,7 @@ def prediction_of(card: Card, task: Task, asked: ImagesRequest) -> PredictionReq
         given.setdefault("label", label_in(asked.prompt, card))
     if task is Task.TRANSLATE:
         given = {**_aim_in(asked.prompt, card, given), **given}
-    output = {"format": (asked.output_format or "png").replace("jpeg", "jpg")}
+    output: dict[str, Any] = {"format": (asked.output_format or "png").replace("jpeg", "jpg")}
     if asked.output_compression is not None:
         output["quality"] = max(asked.output_compression, 1)
     return validated({"model": card.name, "task": task, "input": given, "output": output})
@@ -79,8 +81,8 @@ def label_in(prompt: str, card: Card) -> str:
     named = _named(classes, prompt)
     if len(named) == 1:
         return classes[named.pop()]
-    told = f"names several classes ({', '.join(sorted(named))})" if named else "names no class"
-    raise _unsupported("prompt", f"the prompt {told}; {card.name} takes one of: {', '.join(card.classes)}")
+    reason = f"names several classes ({', '.join(sorted(named))})" if named else "names no class"
+    raise _unsupported("prompt", f"the prompt {reason}; {card.name} takes one of: {', '.join(card.classes)}")
 
 
 def direction_in(prompt: str, card: Card) -> Direction | None:
@@ -91,15 +93,17 @@ def direction_in(prompt: str, card: Card) -> Direction | None:
     Raises:
         Unsupported: a direction the model does not offer, or two domains of which neither is said to be the aim.
     """
-    ways = {way.casefold(): way for way in SOURCE_AND_TARGET}
+    ways: dict[str, Direction] = {way.casefold(): way for way in SOURCE_AND_TARGET}
     if named := _named(ways, prompt):
         if len(named) == 1 and ways[way := named.pop()] in card.directions:
             return ways[way]
         raise _unsupported("prompt", f"{card.name} goes {' or '.join(card.directions)}; the prompt names another way")
     if len(card.directions) < 2:
         return None
-    ends = {way: target.upper() for way, (_, target) in SOURCE_AND_TARGET.items()}
-    aims = {card.domains[end].casefold(): way for way, end in ends.items() if end in card.domains}
+    aims: dict[str, Direction] = {}
+    for way, (_, target) in SOURCE_AND_TARGET.items():
+        if (end := target.upper()) in card.domains:
+            aims[card.domains[end].casefold()] = way
     named = _named(aims, prompt, after=r"\b(?:in)?to\s+(?:an?\s+|the\s+)?") or _named(aims, prompt)
     if len(named) > 1:
         raise _unsupported("prompt", f"the prompt names {' and '.join(sorted(named))}; say `to` before the one to make")

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import re
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from copy import copy
 from dataclasses import dataclass
@@ -14,11 +13,9 @@ from hashlib import sha256
 from typing import Any
 
 import structlog
-from pydantic import ValidationError
 from redis.exceptions import RedisError
 
 from app.access.callers import ANYBODY, Caller
-from app.http import responses
 from app.http.errors import (
     ClientGone,
     Conflict,
@@ -27,12 +24,14 @@ from app.http.errors import (
     NotAcceptable,
     NotFound,
     Unavailable,
-    field_errors,
 )
 from app.monitoring.metrics import ApiMetrics
-from app.predictions.input_pictures import Source, Sources
+from app.predictions import rendering
+from app.predictions.event_stream import Watchers
+from app.predictions.input_validation import Files, validated_input
+from app.predictions.picture_sources import Source, Sources
 from app.predictions.store import ExistingPrediction, HistoryPosition, NewJob, QueueFull, Store, Waiter
-from app.predictions.uploads import pointers, require_texture, to_framed, to_pixels
+from app.predictions.uploads import require_texture, to_framed, to_holed, to_pixels
 from app.schemas.predictions import PredictionRequest
 from core import guard, logs
 from core.settings import Settings
@@ -41,15 +40,10 @@ from models.card import Card, Task
 from models.registry import Entry, Registry
 from pictures.formats import MEDIA_TYPES, Animated, Format
 from pictures.framing import Frame
-from tasks.inputs import STARTS, framing, input_model
+from pictures.holes import Holes
+from tasks.inputs import framing
 
 log = logs.get(__name__)
-
-PICTURES = ("image", "images", "mask", "style_image", "guide_image")
-"""The inputs that are pictures."""
-
-MAX_PICTURES = 8
-"""Pictures that any input takes; told before each is looked at."""
 
 PREDICTION_ID = re.compile(r"^[A-Za-z0-9_-]{1,64}$")
 """Ids that a caller may choose; ours are 32 hexadecimal digits."""
@@ -60,12 +54,6 @@ MAX_SCANNED = 1000
 
 UNWATCHED_S = 0.25
 """How long a client that waits for pictures is not watched for its leaving, which is noticed then."""
-
-EVENTS_EVERY_S = 0.5
-LOOKS = 200
-"""Seconds between two looks at a prediction that is watched and of which nothing is said, and looks a second in all."""
-
-Files = dict[str, list[bytes]]
 
 
 @dataclass(frozen=True)
@@ -109,44 +97,9 @@ class Filter:
         return (self.status is None or found.status is self.status) and self.model in (None, found.order.model)
 
 
-@dataclass(frozen=True)
-class StreamEvent:
-    """Something that happened to a prediction. `id` is that of the newest progress known by then."""
-
-    name: str
-    id: str
-    data: dict[str, Any] | Snapshot
-
-
-class Watchers:
-    """Those who watch predictions through this process."""
-
-    def __init__(self, limit: int):
-        self.limit = limit
-        self.count = 0
-
-    @property
-    def pause_s(self) -> float:
-        """Between two looks of one watcher, so that all together take `LOOKS` a second at most."""
-        return max(EVENTS_EVERY_S, self.count / LOOKS)
-
-    def require_room(self) -> None:
-        """Raises `Unavailable` if there are as many as may be."""
-        if self.count >= self.limit:
-            raise Unavailable(f"{self.limit} event streams are open already", code="too_many_watchers", retry_after_s=5)
-
-    @contextmanager
-    def one_more(self) -> Iterator[None]:
-        """Counts one, inside `with`."""
-        self.count += 1
-        try:
-            yield
-        finally:
-            self.count -= 1
-
-
 class Predictions:
-    """What the routes do with predictions. Holds no state of its own: any API process answers for any prediction."""
+    """What the routes do with predictions. All of them lie in Redis, so any API process answers for
+    any prediction; of its own a process counts the event streams that are open on it."""
 
     def __init__(self, registry: Registry, store: Store, settings: Settings, metrics: ApiMetrics):
         self.registry = registry
@@ -191,11 +144,11 @@ class Predictions:
         self,
         request: PredictionRequest,
         files: Files,
-        patience: WaitPolicy,
-        naming: RequestName | None = None,
+        wait: WaitPolicy,
+        name: RequestName | None = None,
         form: AnswerForm | None = None,
     ) -> Snapshot:
-        """Enqueues a prediction and waits for its end as long as the caller's patience lasts.
+        """Enqueues a prediction and waits for its end as long as the caller's wait lasts.
 
         With a `form` its answer must be pictures.
 
@@ -213,53 +166,53 @@ class Predictions:
         if request.output.latents and not card.tells_latents(task):
             here = FieldError(pointer="/output/latents", detail=f"{task} with {card.name} has no latents to tell")
             raise Invalid("there are no latents", errors=[here])
-        values, pictures = self._validated(card, task, request.input, files)
+        values, pictures = validated_input(card, task, request.input, files)
         if not await self.store.workers():
             raise Unavailable("no worker is running", code="no_worker", retry_after_s=5)
         webhook = await self._webhook(request)
-        pixels, frame = await self._pixels(card, task, values, pictures)
-        naming = naming or RequestName()
+        pixels, placing = await self._pixels(card, task, values, pictures)
+        name = name or RequestName()
         order = Order(
             model=card.name,
             task=task,
             input=values,
             output=request.output,
             owner=self.caller.owner,
-            frame=frame,
+            **placing,
         )
         job = NewJob(
-            id=naming.id or secrets.token_hex(16),
+            id=name.id or secrets.token_hex(16),
             order=_for_one_file(order, card, form),
             priority=request.priority,
             timeout_s=card.serving.timeout_s,
             max_queue=self.settings.max_queue,
             webhook=webhook,
-            waited=patience.wait_s > 0,
-            digest=_digest(request, files) if naming.key else "",
-            idempotency=naming.key and self.caller.owner + naming.key,
+            waited=wait.wait_s > 0,
+            digest=_digest(request, files) if name.key else "",
+            idempotency=name.key and self.caller.owner + name.key,
         )
         structlog.contextvars.bind_contextvars(prediction=job.id)
         with self.store.waiter(job.id) as waiter:
             found = await self._claim_and_enqueue(job, pixels)
-            if isinstance(found, Snapshot) and patience.cancel_after_s is not None:
-                await self.store.cancel_later(job.id, patience.cancel_after_s)
-            if isinstance(found, Snapshot) and patience.wait_s > 0:
+            if isinstance(found, Snapshot) and wait.cancel_after_s is not None:
+                await self.store.cancel_later(job.id, wait.cancel_after_s)
+            if isinstance(found, Snapshot) and wait.wait_s > 0:
                 with suppress(RedisError):  # it was accepted, and will be made when Redis is back
-                    found = await self._ended(found, waiter, patience)
+                    found = await self._ended(found, waiter, wait)
         if isinstance(found, ExistingPrediction):
-            found = await self.wait(found.id, patience.wait_s)
+            found = await self.wait(found.id, wait.wait_s)
         return found
 
-    async def _ended(self, found: Snapshot, waiter: Waiter, patience: WaitPolicy) -> Snapshot:
-        """The new prediction once it has ended, or as it stands when patience does.
+    async def _ended(self, found: Snapshot, waiter: Waiter, wait: WaitPolicy) -> Snapshot:
+        """The new prediction once it has ended, or as it stands when wait does.
 
         Raises:
             ClientGone: nobody waits any more; the prediction was canceled.
         """
-        if patience.leaving is None:
-            return await waiter.ended(found, patience.wait_s)
-        with _watched(patience.leaving, waiter.stop):
-            found = await waiter.ended(found, patience.wait_s)
+        if wait.leaving is None:
+            return await waiter.ended(found, wait.wait_s)
+        with _watched(wait.leaving, waiter.stop):
+            found = await waiter.ended(found, wait.wait_s)
         if waiter.stopped and found.status not in ENDED:
             await self.store.cancel(found)
             raise ClientGone("the client left before the prediction ended, which was canceled")
@@ -268,11 +221,12 @@ class Predictions:
     async def _claim_and_enqueue(self, job: NewJob, pictures: dict[str, bytes]) -> Snapshot | ExistingPrediction:
         """`_enqueue`, counted against the caller unless it makes no new prediction."""
         new = await self.caller.claim(job.id, job.order.count)
-        found = None
+        enqueued = False
         try:
             found = await self._enqueue(job, pictures)
+            enqueued = isinstance(found, Snapshot)
         finally:
-            if not isinstance(found, Snapshot):
+            if not enqueued:
                 await self.caller.release(job.id if new else None, job.order.count)
         return found
 
@@ -349,106 +303,30 @@ class Predictions:
         if not await self.store.purge(await self.get(prediction)):
             raise Conflict("the prediction has not ended; cancel it first", code="not_ended")
 
-    async def events(self, prediction: str, after: str) -> AsyncIterator[StreamEvent]:
-        """What happens to a prediction from now to its end, and the progress since the event `after`.
-
-        Yields `queued` (position, eta_s) whenever the position changes, `started` once, each `progress` (step, total),
-        a `preview` (image, a data URI) after it where the model has one, and `completed` with the prediction, the last.
-        An outage of Redis is sat out; of a prediction that is deleted meanwhile nothing more is told.
-        """
-        told: object = None
-        with self.store.waiter(prediction) as waiter, self.watchers.one_more():
-            while True:
-                try:
-                    found = await self.get(prediction)
-                    position = await self.store.position(found) if found.status is Status.QUEUED else None
-                    pace = None if position is None else await self.store.pace(found.order.model)
-                    news = await self.store.events(prediction, after)
-                except NotFound:
-                    return  # it was deleted
-                except RedisError as error:
-                    log.warning("redis_unreachable", error=str(error))
-                    await asyncio.sleep(EVENTS_EVERY_S)
-                    continue
-                if found.status is Status.QUEUED:
-                    if position is not None and position != told:
-                        told = position
-                        eta = None if pace is None else round((position + 1) * pace, 3)
-                        yield StreamEvent("queued", after, {"position": position, "eta_s": eta})
-                elif told is not Status.PROCESSING:
-                    told = Status.PROCESSING
-                    yield StreamEvent(
-                        "started", after, {"started_at": found.started_at and found.started_at.isoformat()}
-                    )
-                for progress in news:
-                    after = progress.id
-                    yield StreamEvent("progress", after, {"step": progress.step, "total": progress.total})
-                    if progress.preview:
-                        yield StreamEvent("preview", after, {"image": _data_uri(progress.preview)})
-                if found.status in ENDED:
-                    yield StreamEvent("completed", after, found)
-                    return
-                await waiter.changed(self.watchers.pause_s)
-
-    def _validated(
-        self, card: Card, task: Task, given: dict[str, Any], files: Files
-    ) -> tuple[dict, dict[str, tuple[str, Source]]]:
-        """The input as the card's schema has it, and where each picture comes from, by the picture's id.
-
-        A missing seed is drawn. In the input the pictures become `picture:<id>`.
-        """
-        given = dict(given)
-        pictures: dict[str, tuple[str, Source]] = {}
-        for name in PICTURES:
-            sources: list[Any] = list(files.get(name, []))
-            if sources and name in given:
-                raise Invalid(f"{name!r} was sent both as a file and as a field")
-            if not sources and given.get(name) is not None:
-                value = given[name]
-                sources = value if isinstance(value, list) and name == "images" else [value]
-            if not sources:
-                continue
-            if len(sources) > MAX_PICTURES:
-                many = FieldError(pointer=f"/input/{name}", detail=f"more than {MAX_PICTURES} pictures")
-                raise Invalid(f"up to {MAX_PICTURES} pictures are taken at once", errors=[many])
-            if name != "images" and len(sources) > 1:
-                one = FieldError(pointer=f"/input/{name}", detail="sent more than once")
-                raise Invalid(f"one picture is taken as `{name}`", errors=[one])
-            references = []
-            for at, source in zip(pointers(name, sources), sources, strict=True):
-                if not isinstance(source, bytes | str):
-                    raise Invalid("a picture is a file or a string", errors=[FieldError(pointer=at, detail="neither")])
-                picture = secrets.token_hex(16)
-                pictures[picture] = at, source
-                references.append(PICTURE_PREFIX + picture)
-            given[name] = references if name == "images" else references[0]
-        if unknown := set(files) - set(PICTURES):
-            raise Invalid(f"files are taken as {' or '.join(PICTURES)}, not as {', '.join(sorted(unknown))}")
-        try:
-            values = input_model(card, task).model_validate(given).model_dump()
-        except ValidationError as error:
-            raise Invalid(
-                f"{card.name} does not take this input", errors=field_errors(error.errors(), ("input",))
-            ) from None
-        if "seed" in values and values["seed"] is None and _draws(task, values):
-            values["seed"] = secrets.randbelow(2**32)
-        return values, pictures
-
     async def _pixels(
         self, card: Card, task: Task, values: dict[str, Any], pictures: dict[str, tuple[str, Source]]
-    ) -> tuple[dict[str, bytes], Frame | None]:
-        """Each picture as the model takes it, by its id; and how `image` is framed, where it is."""
-        pixels, frame, framed = {}, None, framing(card, task, values)
+    ) -> tuple[dict[str, bytes], dict[str, Frame | Holes]]:
+        """Each picture as the model takes it, by its id; and what an order says of one of another size than its own:
+        how it is framed, or how its holes are filled."""
+        most = self.settings.max_pixels
+        if task is Task.INPAINT:
+            names = [values[name].removeprefix(PICTURE_PREFIX) for name in ("image", "mask")]
+            image, mask = [await self._read(*pictures[name]) for name in names]
+            *both, holes = await to_holed(image, mask, card, most)
+            return dict(zip(names, both, strict=True)), {"holes": holes}
+        pixels, placing, framed = {}, {}, framing(card, task, values)
         for picture, (at, source) in pictures.items():
-            data = await self.sources.read(source, at, self.caller.owner)
-            limits = card.image, self.settings.max_pixels, at
+            data = await self._read(at, source)
             if framed and values["image"] == PICTURE_PREFIX + picture:
-                pixels[picture], frame = await to_framed(data, *limits, framed)
+                pixels[picture], placing["frame"] = await to_framed(data, card.image, most, at, framed)
             else:
-                pixels[picture] = await to_pixels(data, *limits)
+                pixels[picture] = await to_pixels(data, card.image, most, at)
             if task is Task.STYLIZE and values.get("style_image") == PICTURE_PREFIX + picture:
                 require_texture(pixels[picture], card.image, at)
-        return pixels, frame
+        return pixels, placing
+
+    async def _read(self, pointer: str, source: Source) -> bytes:
+        return await self.sources.read(source, pointer, self.caller.owner)
 
     async def _webhook(self, request: PredictionRequest) -> Webhook | None:
         """Whom to tell of the end. Raises `Invalid` for an address that is not called."""
@@ -490,27 +368,22 @@ def _for_one_file(order: Order, card: Card, form: AnswerForm | None) -> Order:
     Raises:
         Invalid: its pictures would make a sheet or an animation that is too large.
     """
-    size = (order.frame.width, order.frame.height) if order.frame else (card.image.width, card.image.height)
+    answer = order.frame or order.holes or card.image
+    size = answer.width, answer.height
     if order.output.grid and order.shown > 1:
-        responses.require_one_file(order.shown, size, "png")
+        rendering.require_one_file(order.shown, size, "png")
     if form is None or form.format is None:
         return order
     format = form.format if form.format in MEDIA_TYPES else "png"
     if form.moving:
-        responses.require_one_file(order.shown, size, form.format, moving=True)
+        rendering.require_one_file(order.shown, size, form.format, moving=True)
         format = "png"
     elif order.shown > 1:
-        responses.require_one_file(order.shown, size, form.format)
+        rendering.require_one_file(order.shown, size, form.format)
         format = "png"
     if format == order.output.format:
         return order
     return order.model_copy(update={"output": order.output.model_copy(update={"format": format})})
-
-
-def _draws(task: Task, values: dict[str, Any]) -> bool:
-    """Whether a seed is needed: not where it is one of several starts, and another one is given."""
-    others = [name for name in STARTS.get(task, ()) if name != "seed"]
-    return "seed" not in STARTS.get(task, ()) or all(values.get(name) is None for name in others)
 
 
 def _digest(request: PredictionRequest, files: Files) -> str:
@@ -520,7 +393,3 @@ def _digest(request: PredictionRequest, files: Files) -> str:
         for data in files[name]:
             digest.update(f"{name} {len(data)} ".encode() + data)
     return digest.hexdigest()
-
-
-def _data_uri(png: bytes) -> str:
-    return "data:image/png;base64," + base64.b64encode(png).decode()

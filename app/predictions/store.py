@@ -1,4 +1,4 @@
-"""The one place of the API that talks to Redis: enqueue, look up, wait for an end."""
+"""Predictions and uploads in Redis: enqueue, look up, cancel, forget, wait for an end."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from rq.utils import utcformat
 from app.monitoring import queue_report
 from app.monitoring.queue_report import Overview
 from app.monitoring.webhook_metrics import Deliveries
-from app.predictions.shared_pipeline import SharedPipeline
 from app.schemas.uploads import Upload
 from core import logs
+from core.replies import all_bytes, as_bytes, bytes_fields, bytes_or_none, pairs
 from jobs import completions, keys, outbox, records, scripts
 from jobs.completions import Completion
 from jobs.prediction import ENDED, Order, Priority, ProgressEvent, Snapshot, Status, Webhook
@@ -48,7 +48,7 @@ class QueueFull(Exception):
 class NewJob:
     """A prediction to enqueue. `idempotency` names the request, if the caller did; `digest` is of its content.
 
-    With `waited` this process wants to be told of the end.
+    With `waited` this process waits for the end.
     """
 
     id: str
@@ -84,7 +84,6 @@ class Store:
     def __init__(self, url: str, ttl_s: int):
         self.ttl_s = ttl_s
         self.redis = Redis.from_url(url, socket_timeout=10, socket_connect_timeout=2, health_check_interval=30)
-        self.shared = SharedPipeline(self.redis)
         self._enqueue = self.redis.register_script(scripts.ENQUEUE)
         self._cancel = self.redis.register_script(scripts.CANCEL)
         self._purge = self.redis.register_script(scripts.PURGE)
@@ -102,7 +101,6 @@ class Store:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self.shared.close()
         await self.redis.aclose()
 
     async def overview(self, models: Sequence[str]) -> Overview:
@@ -120,11 +118,11 @@ class Store:
             raise
 
     async def _count_workers(self) -> int:
-        workers = (await self.shared.ask(("SDIFF", "rq:workers", outbox.DELIVERERS)))[0]
-        if not workers:
-            return 0
-        found = await self.shared.ask(*(("HMGET", key, "last_heartbeat", "death") for key in workers))
-        return sum(queue_report.is_alive(*fields) for fields in found)
+        workers = await self.redis.sdiff([keys.WORKERS, outbox.DELIVERERS])
+        async with self.redis.pipeline(transaction=False) as pipeline:
+            for key in workers:
+                pipeline.hmget(key, ["last_heartbeat", "death"])
+            return sum(queue_report.is_alive(*fields) for fields in await pipeline.execute())
 
     async def enqueue(self, job: NewJob, pictures: dict[str, bytes]) -> Snapshot | ExistingPrediction:
         """Puts a prediction and its pictures into Redis, unless its id or its idempotency key was used before.
@@ -137,11 +135,15 @@ class Store:
         created_at = datetime.fromisoformat(fields["created_at"])
         queue = keys.queue_key(order.model, job.priority)
         idempotency = keys.idempotency_key(job.idempotency) if job.idempotency else ""
-        names = [keys.job_key(job.id), queue, "rq:queues", keys.DOORBELL, idempotency, *_histories(order)]
+        names = [keys.job_key(job.id), queue, keys.QUEUES, keys.DOORBELL, idempotency, *_histories(order)]
         args = [job.id, job.max_queue, self.ttl_s, int(created_at.timestamp() * 1000), job.digest]
         args += [part for pair in fields.items() for part in pair]
-        kept = [("SET", keys.picture_key(picture), pixels, "EX", self.ttl_s) for picture, pixels in pictures.items()]
-        outcome = await self.shared.run(self._enqueue, names, args, *kept)
+        if pictures:
+            async with self.redis.pipeline(transaction=False) as pipeline:
+                for picture, pixels in pictures.items():
+                    pipeline.set(keys.picture_key(picture), pixels, ex=self.ttl_s)
+                await pipeline.execute()
+        outcome = await self._enqueue(names, args)
         if outcome[0] == b"full":
             raise QueueFull
         if outcome[0] == b"exists":
@@ -155,18 +157,13 @@ class Store:
 
     async def snapshots(self, predictions: list[str]) -> list[Snapshot | None]:
         """Several predictions, each as `snapshot` tells it."""
-        # In this order, so that a job that is seen to have ended has its result.
-        replies = await self.shared.ask(
-            *(
-                command
-                for prediction in predictions
-                for command in (
-                    ("HGETALL", keys.job_key(prediction)),
-                    ("XREVRANGE", keys.results_key(prediction), "+", "-", "COUNT", 1),
-                    ("GET", keys.cancel_key(prediction)),
-                )
-            )
-        )
+        async with self.redis.pipeline(transaction=False) as pipeline:
+            for prediction in predictions:
+                # In this order, so that a job that is seen to have ended has its result.
+                pipeline.hgetall(keys.job_key(prediction))
+                pipeline.xrevrange(keys.results_key(prediction), count=1)
+                pipeline.get(keys.cancel_key(prediction))
+            replies = await pipeline.execute()
         return [_read(name, *replies[3 * place : 3 * place + 3]) for place, name in enumerate(predictions)]
 
     async def history(self, owner: str, after: HistoryPosition | None, count: int) -> list[HistoryPosition]:
@@ -177,11 +174,12 @@ class Store:
         key, start = keys.history_key(owner), 0
         if after is not None:
             async with self.redis.pipeline(transaction=True) as pipeline:
-                pipeline.zcount(key, f"({after.ms}", "+inf").zrangebyscore(key, after.ms, after.ms)
+                pipeline.zcount(key, f"({after.ms}", "+inf")
+                pipeline.zrangebyscore(key, after.ms, after.ms)
                 newer, twins = await pipeline.execute()
             start = newer + sum(name.decode() >= after.id for name in twins)
         found = await self.redis.zrevrange(key, start, start + count - 1, withscores=True)
-        return [HistoryPosition(name.decode(), int(score)) for name, score in found]
+        return [HistoryPosition(name.decode(), int(score)) for name, score in pairs(found)]
 
     async def strike(self, owner: str, gone: list[str]) -> None:
         """Takes predictions that are kept no more out of a history."""
@@ -210,7 +208,7 @@ class Store:
         return outcome.decode()
 
     async def tell_workers(self, verb: str, model: str) -> int:
-        """Tells all workers to `load` or `unload` a model; how many were told."""
+        """Tells all workers to `load` or `unload` a model; how many received it."""
         return await self.redis.publish(keys.MODELS, f"{verb} {model}")
 
     async def cancel_later(self, prediction: str, after_s: float) -> None:
@@ -232,7 +230,8 @@ class Store:
 
     async def position(self, found: Snapshot) -> int | None:
         """How many predictions of its queue are before this one; None once it waits no more."""
-        return await self.redis.lpos(Queue.redis_queue_namespace_prefix + found.queue, found.id)
+        place = await self.redis.lpos(Queue.redis_queue_namespace_prefix + found.queue, found.id)
+        return place if isinstance(place, int) else None
 
     async def pace(self, model: str) -> float | None:
         """Seconds that a prediction of this model takes lately; None if none was made yet."""
@@ -242,29 +241,30 @@ class Store:
     async def events(self, prediction: str, after: str) -> list[ProgressEvent]:
         """The progress reported since the event `after` (a stream id)."""
         found = await self.redis.xrange(keys.events_key(prediction), f"({after}" if after else "-")
-        return [ProgressEvent.of(name, fields) for name, fields in found]
+        return [ProgressEvent.of(as_bytes(name), bytes_fields(fields)) for name, fields in found or ()]
 
     async def image(self, prediction: str, index: int) -> bytes | None:
         """The encoded bytes of one image, or None once they have expired."""
-        return (await self.shared.ask(("GET", keys.image_key(prediction, index))))[0]
+        return bytes_or_none(await self.redis.get(keys.image_key(prediction, index)))
 
     async def images(self, prediction: str, count: int) -> list[bytes | None]:
         """The encoded bytes of all images."""
         names = [keys.image_key(prediction, index) for index in range(count)]
-        return (await self.shared.ask(("MGET", *names)))[0]
+        return [bytes_or_none(blob) for blob in await self.redis.mget(names)]
 
     async def latents(self, prediction: str) -> bytes | None:
         """The latents of all images, or None once they have expired."""
-        return await self.redis.get(keys.latents_key(prediction))
+        return bytes_or_none(await self.redis.get(keys.latents_key(prediction)))
 
     async def attempts(self, prediction: str) -> list[bytes]:
         """What came of each try at delivering the prediction's webhook, oldest first."""
-        return await self.redis.lrange(outbox.attempts_key(prediction), 0, -1)
+        return all_bytes(await self.redis.lrange(outbox.attempts_key(prediction), 0, -1))
 
     async def deliveries(self) -> Deliveries:
         """What became of webhooks, and how many are still to be delivered."""
         async with self.redis.pipeline(transaction=False) as pipeline:
-            pipeline.hgetall(outbox.OUTCOMES).llen(outbox.QUEUE_KEY)
+            pipeline.hgetall(outbox.OUTCOMES)
+            pipeline.llen(outbox.QUEUE_KEY)
             for registry in (ScheduledJobRegistry, StartedJobRegistry):
                 pipeline.zcard(registry.key_template.format(outbox.QUEUE))
             found, *pending = await pipeline.execute()
@@ -273,25 +273,25 @@ class Store:
 
     async def put_upload(self, owner: str, upload: Upload, chunks: AsyncIterator[bytes]) -> None:
         """Keeps an owner's uploaded file, chunk by chunk. It exists once its record does, which is written last."""
-        key = _file_key(owner, upload.id)
+        key = keys.upload_file_key(owner, upload.id)
         await self.redis.set(key, b"", ex=self.ttl_s)
         async for chunk in chunks:
             await self.redis.append(key, chunk)
-        await self.redis.set(_record_key(owner, upload.id), upload.model_dump_json(), ex=self.ttl_s)
+        await self.redis.set(keys.upload_key(owner, upload.id), upload.model_dump_json(), ex=self.ttl_s)
 
     async def upload(self, owner: str, upload: str) -> Upload | None:
         """The record of an owner's uploaded file, or None if there is none of that id (any more)."""
-        record = await self.redis.get(_record_key(owner, upload))
+        record = await self.redis.get(keys.upload_key(owner, upload))
         return None if record is None else Upload.model_validate_json(record)
 
     async def uploaded(self, owner: str, upload: str) -> bytes | None:
         """The bytes of an owner's uploaded file as they came, or None if there is none of that id (any more)."""
-        record, data = await self.redis.mget([_record_key(owner, upload), _file_key(owner, upload)])
-        return None if record is None else data
+        record, data = await self.redis.mget([keys.upload_key(owner, upload), keys.upload_file_key(owner, upload)])
+        return None if record is None else bytes_or_none(data)
 
     async def delete_upload(self, owner: str, upload: str) -> None:
         """Forgets an uploaded file. Predictions that took it keep their own copy."""
-        await self.redis.delete(_record_key(owner, upload), _file_key(owner, upload))
+        await self.redis.delete(keys.upload_key(owner, upload), keys.upload_file_key(owner, upload))
 
     def waiter(self, prediction: str) -> Waiter:
         """To be made before the prediction is enqueued, so that no end is missed."""
@@ -321,7 +321,8 @@ class Store:
         """Cancels the predictions whose time is over."""
         while True:
             try:
-                for name in await self.redis.zrangebyscore(keys.DEADLINES, "-inf", time.time(), start=0, num=100):
+                overdue = await self.redis.zrangebyscore(keys.DEADLINES, "-inf", time.time(), start=0, num=100)
+                for name in all_bytes(overdue):
                     if found := await self.snapshot(name.decode()):
                         await self.cancel(found)
                     await self.redis.zrem(keys.DEADLINES, name)
@@ -438,11 +439,3 @@ def _read(prediction: str, fields: dict, results: list, cancel: bytes | None) ->
 def _histories(order: Order) -> list[str]:
     """Where a prediction is listed: among all, and among its owner's."""
     return [keys.history_key(), *([keys.history_key(order.owner)] if order.owner else [])]
-
-
-def _record_key(owner: str, upload: str) -> str:
-    return f"easel:upload:{owner}:{upload}"
-
-
-def _file_key(owner: str, upload: str) -> str:
-    return f"easel:upload:{owner}:{upload}:file"

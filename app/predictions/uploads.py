@@ -13,11 +13,15 @@ from typing import BinaryIO, TypeVar
 from urllib.parse import unquote_to_bytes
 from uuid import uuid4
 
+import numpy as np
+
 from app.http.errors import FieldError, Invalid, Problem, TooLarge, UnsupportedMedia
 from app.schemas.uploads import Upload
-from pictures.codec import BadPicture, Reason, decode, decode_framed, inspect
+from models.card import Card
+from pictures.codec import BadPicture, Reason, decode, decode_framed, decode_kept, decode_mask, inspect
 from pictures.formats import ImageFormat
 from pictures.framing import Frame, Framing, TooLargePicture, TooManyTiles
+from pictures.holes import MAX_PIXELS, BadMask, Holes
 
 Decoded = TypeVar("Decoded")
 
@@ -72,6 +76,27 @@ def require_texture(pixels: bytes, form: ImageFormat, pointer: str) -> None:
         raise Invalid(detail, code="flat_picture", errors=[FieldError(pointer=pointer, detail=detail)])
 
 
+async def to_holed(image: bytes, mask: bytes, card: Card, max_pixels: int) -> tuple[bytes, bytes, Holes]:
+    """A picture at its own size as raw uint8 height x width x channels, its mask as height x width of 0 and 255, and
+    how its holes go through the model. Of a picture that is its own mask, the transparency marks, not the colours.
+
+    Raises:
+        Problem: as `to_pixels`; 422 a mask that marks nothing, or everything, or is of another size.
+    """
+    limit = min(max_pixels, MAX_PIXELS)
+    picture = await _decoded("/input/image", decode_kept, image, card.image, limit)
+    marked = await _decoded("/input/mask", decode_mask, mask, limit, mask == image)
+    try:
+        if marked.shape != picture.shape[:2]:
+            sizes = (f"{width} x {height}" for height, width in (marked.shape, picture.shape[:2]))
+            raise BadMask("the mask has {} pixels and the picture {}; both must be of one size".format(*sizes))
+        holes = await asyncio.to_thread(Holes.of, marked, picture.shape[2], card.image.width, card.hole)
+    except BadMask as error:
+        detail = str(error)
+        raise Invalid(detail, code="bad_mask", errors=[FieldError(pointer="/input/mask", detail=detail)]) from None
+    return picture.tobytes(), (marked * np.uint8(255)).tobytes(), holes
+
+
 async def _decoded(pointer: str, decoder: Callable[..., Decoded], *arguments: object) -> Decoded:
     async with _DECODING:
         try:
@@ -120,7 +145,7 @@ async def record(file: BinaryIO, max_pixels: int, ttl_s: int) -> Upload:
         except BadPicture as error:
             raise _PROBLEMS[error.reason](str(error), code=error.reason) from None
     file.seek(0)
-    digest = await asyncio.to_thread(hashlib.file_digest, file, "sha256")
+    digest = await asyncio.to_thread(_sha256, file)
     created = datetime.now(UTC)
     return Upload(
         id=uuid4().hex,
@@ -128,10 +153,17 @@ async def record(file: BinaryIO, max_pixels: int, ttl_s: int) -> Upload:
         width=width,
         height=height,
         media_type=media_type,
-        sha256=digest.hexdigest(),
+        sha256=digest,
         created_at=created,
         expires_at=created + timedelta(seconds=ttl_s),
     )
+
+
+def _sha256(file: BinaryIO) -> str:
+    digest = hashlib.sha256()
+    while chunk := file.read(_CHUNK_BYTES):
+        digest.update(chunk)
+    return digest.hexdigest()
 
 
 async def chunks_of(file: BinaryIO) -> AsyncIterator[bytes]:

@@ -7,11 +7,11 @@ import asyncio
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from app.dependencies import PredictionsDep, StoreDep
-from app.http import responses
 from app.http.errors import NotFound
 from app.http.openapi import problems
+from app.predictions import rendering
 from app.predictions.service import Predictions
+from app.routes.dependencies import PredictionsDep, StoreDep
 from jobs.prediction import Snapshot, Status
 
 router = APIRouter(prefix="/v1/predictions", tags=["predictions"])
@@ -28,15 +28,15 @@ async def grid(prediction_id: str, request: Request, predictions: PredictionsDep
     found = await _succeeded(predictions, prediction_id)
 
     async def make() -> bytes:
-        return await asyncio.to_thread(responses.sheet, await responses.blobs_of(found, store))
+        return await asyncio.to_thread(rendering.sheet, await rendering.blobs_of(found, store))
 
-    return await responses.unchanging(request, f"{responses.tag_of(found)}-grid", store.ttl_s, "image/png", make)
+    return await rendering.unchanging(request, f"{rendering.tag_of(found)}-grid", store.ttl_s, "image/png", make)
 
 
 @router.get(
     "/{prediction_id}/archive.zip",
     response_class=Response,
-    responses={200: {"content": {responses.ZIP: {}}}, 304: {}, **problems(404, 410, 503)},
+    responses={200: {"content": {rendering.ZIP: {}}}, 304: {}, **problems(404, 410, 503)},
     summary="All images of a prediction in one zip",
 )
 async def archive(prediction_id: str, request: Request, predictions: PredictionsDep, store: StoreDep) -> Response:
@@ -44,9 +44,9 @@ async def archive(prediction_id: str, request: Request, predictions: Predictions
     found = await _succeeded(predictions, prediction_id)
 
     async def make() -> bytes:
-        return await asyncio.to_thread(responses.archive, found, await responses.blobs_of(found, store))
+        return await asyncio.to_thread(rendering.archive, found, await rendering.blobs_of(found, store))
 
-    response = await responses.unchanging(request, f"{responses.tag_of(found)}-zip", store.ttl_s, responses.ZIP, make)
+    response = await rendering.unchanging(request, f"{rendering.tag_of(found)}-zip", store.ttl_s, rendering.ZIP, make)
     if response.status_code == 200:
         response.headers["Content-Disposition"] = f'attachment; filename="{found.id}.zip"'
     return response
@@ -55,6 +55,6 @@ async def archive(prediction_id: str, request: Request, predictions: Predictions
 async def _succeeded(predictions: Predictions, prediction_id: str) -> Snapshot:
     """Raises `NotFound` for a prediction that has no images (yet)."""
     found = await predictions.get(prediction_id)
-    if found.status is not Status.SUCCEEDED or not found.answer.images:
+    if found.status is not Status.SUCCEEDED or not found.images:
         raise NotFound("this prediction has no images", code="image_not_found")
     return found

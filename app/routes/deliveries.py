@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from app.dependencies import PredictionsDep, StoreDep
 from app.http.openapi import problems
+from app.routes.dependencies import PredictionsDep, StoreDep
 from jobs.webhooks import Attempt, AttemptList
 
 router = APIRouter(prefix="/v1/predictions", tags=["predictions"])

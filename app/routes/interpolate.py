@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field, ValidationError
+from starlette.requests import Request
 from starlette.responses import Response
 
-from app.dependencies import AskingDep, PredictionsDep, StoreDep
-from app.http import responses
 from app.http.errors import Invalid, field_errors
 from app.http.openapi import INTERPOLATE_BODY, INTERPOLATE_RESPONSES
 from app.http.parsing import read_fields, short
+from app.http.plain_routes import PlainRoutes
+from app.predictions import rendering
 from app.predictions.service import AnswerForm
+from app.routes.parameters import MODEL
+from app.routes.submission import HEADERS, Submission
 from models.card import Task
 from pictures.formats import Animated
 
-router = APIRouter(prefix="/v1", tags=["short forms"])
+routes = PlainRoutes("/v1", ["short forms"])
 
-_ANIMATED: dict[str, Animated] = {media_type: format for format, media_type in responses.ANIMATED.items()}
-_MAKES = (*_ANIMATED, "image/png", responses.ZIP, responses.JSON)
+_ANIMATED: dict[str, Animated] = {media_type: format for format, media_type in rendering.ANIMATED.items()}
+_MAKES = (*_ANIMATED, "image/png", rendering.ZIP, rendering.JSON)
 
 
 class Playback(BaseModel):
@@ -39,30 +41,32 @@ class Playback(BaseModel):
             raise Invalid("the request does not fit the schema", errors=field_errors(error.errors())) from None
 
 
-@router.post(
+@routes.add(
+    "POST",
     "/interpolate/{model}",
+    (MODEL, *HEADERS),
+    INTERPOLATE_BODY,
     response_class=Response,
     responses=INTERPOLATE_RESPONSES,
-    openapi_extra=INTERPOLATE_BODY,
     summary="An animation from one picture to another",
 )
-async def interpolate(
-    model: str, request: Request, asking: AskingDep, predictions: PredictionsDep, store: StoreDep
-) -> Response:
+async def interpolate(request: Request) -> Response:
     """`curl -F seeds=1,2,3 -F frames=24 -F loop=true -o walk.webp localhost:8000/v1/interpolate/mnist-vae`, or with
     pictures: `-F images=@a.png -F images=@b.png`. WebP unless `Accept` asks for `image/gif`, the frames as
     `application/zip` (or as a grid, `image/png`), or the prediction as `application/json`."""
-    card = predictions.card(model)
+    submission = await Submission.of(request)
+    predictions, store = submission.predictions, submission.predictions.store
+    card = predictions.card(MODEL.of(request))
     body = await read_fields(request)
     playback = Playback.taken(body.fields)
-    asked = short(body.fields, card.name, task=predictions.task(card, Task.INTERPOLATE))
-    default = responses.ZIP if asked.output.archive else responses.ANIMATED["webp"]
-    media_type = responses.preferred(request, default, makes=_MAKES)
+    order = short(body.fields, card.name, task=predictions.task(card, Task.INTERPOLATE))
+    default = rendering.ZIP if order.output.archive else rendering.ANIMATED["webp"]
+    media_type = rendering.preferred(request, default, makes=_MAKES)
     moving = _ANIMATED.get(media_type)
-    form = AnswerForm(moving or responses.format_named(media_type), moving is not None)
-    found = await asking.pictures(asked, body.files, form=form)
-    if media_type == responses.JSON:
-        return responses.as_json(found, store.ttl_s, await responses.embedded(found, store))
+    form = AnswerForm(moving or rendering.format_named(media_type), moving is not None)
+    found = await submission.pictures(order, body.files, form=form)
+    if media_type == rendering.JSON:
+        return rendering.as_json(found, store.ttl_s, await rendering.embedded(found, store))
     if moving:
-        return await responses.as_animation(found, store, moving, playback.fps, playback.loop)
-    return await responses.as_bytes(found, store, media_type)
+        return await rendering.as_animation(found, store, moving, playback.fps, playback.loop)
+    return await rendering.as_bytes(found, store, media_type)

@@ -9,11 +9,11 @@ from typing import Literal
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
-from app.dependencies import EntryDep, RegistryDep, StoreDep, may_manage
-from app.http import responses
 from app.http.errors import NotFound, Unavailable
 from app.http.openapi import problems
+from app.predictions import rendering
 from app.predictions.store import Store
+from app.routes.dependencies import EntryDep, RegistryDep, StoreDep, may_manage
 from app.schemas.models import ModelDetail, ModelList, WorkersNotified, detail, summary
 from models.registry import Entry
 
@@ -24,7 +24,7 @@ router = APIRouter(prefix="/v1/models", tags=["models"])
 async def list_models(request: Request, registry: RegistryDep) -> Response:
     """In OpenAI's list shape."""
     found = ModelList(data=[summary(entry) for entry in registry.served()])
-    return responses.compressed(request, found.model_dump_json().encode(), responses.JSON)
+    return rendering.compressed(request, found.model_dump_json().encode(), rendering.JSON)
 
 
 @router.get("/{model}", responses=problems(404), summary="One model")
@@ -45,10 +45,10 @@ async def tell_workers(entry: EntryDep, verb: Literal["load", "unload"], store: 
 
     A model that is dropped is loaded again when it is asked for.
     """
-    told = await store.tell_workers(verb, entry.card.name)
-    if not told:
+    count = await store.tell_workers(verb, entry.card.name)
+    if not count:
         raise Unavailable("no worker is running", code="no_worker", retry_after_s=5)
-    return WorkersNotified(model=entry.card.name, workers=told)
+    return WorkersNotified(model=entry.card.name, workers=count)
 
 
 @router.get(
@@ -84,4 +84,4 @@ async def _picture(request: Request, entry: Entry, path: Path, media_type: str, 
         return await asyncio.to_thread(path.read_bytes)
 
     tag = f"{entry.card.weights.sha256}-{path.name}"
-    return await responses.unchanging(request, tag, store.ttl_s, media_type, make)
+    return await rendering.unchanging(request, tag, store.ttl_s, media_type, make)

@@ -9,9 +9,9 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from app.dependencies import MetricsDep, RegistryDep, StoreDep, may_read
 from app.http.errors import Unavailable
 from app.http.openapi import problems
+from app.routes.dependencies import MetricsDep, RegistryDep, StoreDep, may_read
 from app.schemas.queue import QueueReport
 from models.registry import Registry
 
@@ -19,13 +19,13 @@ router = APIRouter(tags=["operations"])
 
 
 class Health(BaseModel):
-    """All is well."""
+    """The answer of a probe that succeeded."""
 
     status: Literal["ok"] = "ok"
 
 
 class Version(BaseModel):
-    """What runs here."""
+    """Name and version of the software."""
 
     name: str = "easel"
     version: str
@@ -63,8 +63,8 @@ async def read_version() -> Version:
 async def metrics(metrics: MetricsDep, store: StoreDep, registry: RegistryDep) -> Response:
     """Prometheus text format; queues, workers and ended predictions are read from Redis at each scrape."""
     overview = await store.overview(_served(registry))
-    told = metrics.exposition(overview) + (await store.deliveries()).exposition()
-    return Response(told, media_type="text/plain; version=0.0.4; charset=utf-8")
+    exposition = metrics.exposition(overview) + (await store.deliveries()).exposition()
+    return Response(exposition, media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
 @router.get(

@@ -2,101 +2,130 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request
+from starlette.requests import Request
 from starlette.responses import Response
 
-from app.dependencies import Asking, AskingDep
-from app.direct import DirectRoute
-from app.http import responses
 from app.http.openapi import (
     DREAM_BODY,
     IMAGE_RESPONSES,
+    INPAINT_BODY,
     SAMPLE_BODY,
     STYLIZE_BODY,
     TRANSLATE_BODY,
     UPSCALE_BODY,
 )
 from app.http.parsing import read_short
+from app.http.plain_routes import PlainRoutes
+from app.predictions import rendering
 from app.predictions.service import AnswerForm
+from app.routes.parameters import MODEL
+from app.routes.submission import HEADERS, Submission
 from models.card import Task
 from pictures.formats import MEDIA_TYPES
 
-router = APIRouter(prefix="/v1", tags=["short forms"], route_class=DirectRoute)
+routes = PlainRoutes("/v1", ["short forms"])
 
 
-@router.post(
+@routes.add(
+    "POST",
     "/sample/{model}",
+    (MODEL, *HEADERS),
+    SAMPLE_BODY,
     response_class=Response,
     responses=IMAGE_RESPONSES,
-    openapi_extra=SAMPLE_BODY,
     summary="A picture from noise",
 )
-async def sample(model: str, request: Request, asking: AskingDep) -> Response:
+async def sample(request: Request) -> Response:
     """`curl -F label=7 -F seed=1 -o seven.png localhost:8000/v1/sample/mnist-cgan`. PNG unless `Accept` asks for
     another form; several pictures come as a grid, or as single files with `Accept: application/zip`."""
-    return await _answer(model, (Task.SAMPLE, Task.CONDITIONAL, Task.TEXT), request, asking)
+    return await _answer(request, Task.SAMPLE, Task.CONDITIONAL, Task.TEXT)
 
 
-@router.post(
+@routes.add(
+    "POST",
     "/translate/{model}",
+    (MODEL, *HEADERS),
+    TRANSLATE_BODY,
     response_class=Response,
     responses=IMAGE_RESPONSES,
-    openapi_extra=TRANSLATE_BODY,
     summary="A picture from a picture",
 )
-async def translate(model: str, request: Request, asking: AskingDep) -> Response:
+async def translate(request: Request) -> Response:
     """`curl -F image=@horse.jpg -F direction=AtoB -o zebra.png localhost:8000/v1/translate/horse2zebra-cyclegan`."""
-    return await _answer(model, (Task.TRANSLATE,), request, asking)
+    return await _answer(request, Task.TRANSLATE)
 
 
-@router.post(
+@routes.add(
+    "POST",
     "/stylize/{model}",
+    (MODEL, *HEADERS),
+    STYLIZE_BODY,
     response_class=Response,
     responses=IMAGE_RESPONSES,
-    openapi_extra=STYLIZE_BODY,
     summary="A picture in the manner of a painting",
 )
-async def stylize(model: str, request: Request, asking: AskingDep) -> Response:
+async def stylize(request: Request) -> Response:
     """`curl -F image=@cat.jpg -F label=starry-night -o night.png localhost:8000/v1/stylize/paintings-fast-style`; or
     `-F style_image=@painting.jpg` with a model that takes any. The picture may have any size up to the one that the
     model's card states; its transparency is kept."""
-    return await _answer(model, (Task.STYLIZE,), request, asking)
+    return await _answer(request, Task.STYLIZE)
 
 
-@router.post(
+@routes.add(
+    "POST",
     "/dream/{model}",
+    (MODEL, *HEADERS),
+    DREAM_BODY,
     response_class=Response,
     responses=IMAGE_RESPONSES,
-    openapi_extra=DREAM_BODY,
     summary="A picture with what a network sees in it",
 )
-async def dream(model: str, request: Request, asking: AskingDep) -> Response:
+async def dream(request: Request) -> Response:
     """`curl -F image=@clouds.jpg -F layer=relu4_3 -o dream.png localhost:8000/v1/dream/medley-deepdream`; or
     `-F label=zebra`, or `-F guide_image=@flowers.jpg`. Sizes and transparency as in stylize."""
-    return await _answer(model, (Task.DREAM,), request, asking)
+    return await _answer(request, Task.DREAM)
 
 
-@router.post(
-    "/upscale/{model}",
+@routes.add(
+    "POST",
+    "/inpaint/{model}",
+    (MODEL, *HEADERS),
+    INPAINT_BODY,
     response_class=Response,
     responses=IMAGE_RESPONSES,
-    openapi_extra=UPSCALE_BODY,
+    summary="A picture with a part of it filled in",
+)
+async def inpaint(request: Request) -> Response:
+    """`curl -F image=@house.jpg -F mask=@mask.png -o house.png localhost:8000/v1/inpaint/facades-gated-conv`. The
+    mask is as large as the picture; what is white in it is filled in, or what is transparent. Every other pixel of the
+    picture stays as it is, to the last bit in a format without loss."""
+    return await _answer(request, Task.INPAINT)
+
+
+@routes.add(
+    "POST",
+    "/upscale/{model}",
+    (MODEL, *HEADERS),
+    UPSCALE_BODY,
+    response_class=Response,
+    responses=IMAGE_RESPONSES,
     summary="A picture enlarged",
 )
-async def upscale(model: str, request: Request, asking: AskingDep) -> Response:
+async def upscale(request: Request) -> Response:
     """`curl -F image=@small.jpg -F scale=2 -o large.png localhost:8000/v1/upscale/sr-edsr`. The picture may have any
     size up to the one that the model's card states; its transparency is kept."""
-    return await _answer(model, (Task.UPSCALE,), request, asking)
+    return await _answer(request, Task.UPSCALE)
 
 
-async def _answer(model: str, tasks: tuple[Task, ...], request: Request, asking: Asking) -> Response:
-    predictions = asking.predictions
-    card = predictions.card(model)
-    asked, files = await read_short(request, card.name, task=predictions.task(card, *tasks))
-    default = responses.ZIP if asked.output.archive else MEDIA_TYPES[asked.output.format]
-    media_type = responses.preferred(request, default)
+async def _answer(request: Request, *tasks: Task) -> Response:
+    submission = await Submission.of(request)
+    predictions = submission.predictions
+    card = predictions.card(MODEL.of(request))
+    order, files = await read_short(request, card.name, task=predictions.task(card, *tasks))
+    default = rendering.ZIP if order.output.archive else MEDIA_TYPES[order.output.format]
+    media_type = rendering.preferred(request, default)
     store = predictions.store
-    found = await asking.pictures(asked, files, form=AnswerForm(responses.format_named(media_type)))
-    if media_type == responses.JSON:
-        return responses.as_json(found, store.ttl_s, await responses.embedded(found, store))
-    return await responses.as_bytes(found, store, media_type)
+    found = await submission.pictures(order, files, form=AnswerForm(rendering.format_named(media_type)))
+    if media_type == rendering.JSON:
+        return rendering.as_json(found, store.ttl_s, await rendering.embedded(found, store))
+    return await rendering.as_bytes(found, store, media_type)

@@ -6,12 +6,12 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from app.access.callers import Caller
-from app.dependencies import CallerDep, SettingsDep, StoreDep
 from app.http.errors import NotFound
 from app.http.openapi import UPLOAD_BODY, problems
 from app.http.parsing import read_file
 from app.predictions.store import Store
 from app.predictions.uploads import UPLOAD_ID, chunks_of, record
+from app.routes.dependencies import CallerDep, SettingsDep, StoreDep
 from app.schemas.uploads import Upload
 
 router = APIRouter(prefix="/v1/uploads", tags=["uploads"])

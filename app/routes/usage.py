@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request
 
-from app.dependencies import CallerDep
 from app.http.openapi import problems
+from app.routes.dependencies import CallerDep
 from app.schemas.usage import UsageList
 
 router = APIRouter(prefix="/v1/usage", tags=["usage"])

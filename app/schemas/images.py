@@ -54,13 +54,16 @@ class ImagesResponse(BaseModel):
     size: str
 
 
+ErrorType = Literal[
+    "invalid_request_error", "authentication_error", "permission_error", "rate_limit_error", "server_error"
+]
+
+
 class ErrorBody(BaseModel):
     """What went wrong, in OpenAI's words."""
 
     message: str
-    type: Literal[
-        "invalid_request_error", "authentication_error", "permission_error", "rate_limit_error", "server_error"
-    ]
+    type: ErrorType
     param: str | None
     code: str
 

@@ -54,10 +54,10 @@ class ModelDetail(ModelSummary):
 
 
 class WorkersNotified(BaseModel):
-    """What was asked of the workers was heard."""
+    """How many workers received an instruction to load or drop a model."""
 
     model: str
-    workers: int = Field(description="how many heard it")
+    workers: int = Field(description="workers that received the instruction")
 
 
 def _summary(entry: Entry) -> dict[str, Any]:

@@ -21,9 +21,9 @@ class PredictionRequest(BaseModel):
     input: dict[str, Any] = Field(default_factory=dict, max_length=64)
     output: Output = Output()
     priority: Priority = Priority.NORMAL
-    webhook: str | None = Field(None, description="URL that is told when the prediction has ended")
+    webhook: str | None = Field(None, description="URL that receives a POST when the prediction has ended")
     webhook_events_filter: tuple[Event, ...] = Field(
-        tuple(Event), max_length=8, description="the ends that are told; all if absent"
+        tuple(Event), max_length=8, description="the ends that are sent to the webhook; all if absent"
     )
 
 

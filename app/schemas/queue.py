@@ -61,7 +61,7 @@ class Throughput(BaseModel):
 
 
 class QueueReport(BaseModel):
-    """All of it."""
+    """All queues and workers, and what was done lately."""
 
     depth: int = Field(description="predictions that wait, in all")
     running: int

@@ -58,10 +58,8 @@ class ContextEncoder(Filler):
         self.generator = ContextFiller(config.channels, config.size, self.made, config.width)
 
     def complete(self, images: Tensor, mask: Tensor) -> Tensor:
-        """What the mask shows outside the square stays hidden, and grey."""
-        made = self._fill(images)
-        around = (images.shape[-1] - self.hole) // 2
-        return F.pad(_middle(made, self.hole), (around,) * 4)
+        """Grey outside the square and its margin, of which nothing is told."""
+        return F.pad(self._fill(images), ((images.shape[-1] - self.made) // 2,) * 4)
 
     def _fill(self, images: Tensor) -> Tensor:
         """The middle with its margin, [N, C, made, made]."""

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from redis import Redis
 
-from app.access.keys import KEYS, Keys
+from app.access.keys import Keys
 from app.access.limits import Limits
 from app.http.errors import TooMany
 from core.embedded_redis import EmbeddedRedis
@@ -430,7 +430,7 @@ def test_keys_are_made_listed_and_revoked_and_only_a_hash_is_kept(guarded, folde
     (row,) = [line for line in listed.splitlines() if "gallery" in line]
     assert all(told in row for told in (token.split("_")[1], "predict, read", "60/minute", "9", "77"))
     with Redis.from_url(EmbeddedRedis(folder / "redis").url) as redis:
-        kept = str(redis.hgetall(KEYS))
+        kept = str(redis.hgetall(keys.API_KEYS))
     for told in (listed, kept):
         assert token not in told
         assert token.split("_", 2)[2] not in told

@@ -1,5 +1,8 @@
 """The OpenAPI document: its examples fit its schemas and are taken by the service, and it names every status."""
 
+import json
+from pathlib import Path
+
 import httpx
 import jsonschema
 import pytest
@@ -7,6 +10,7 @@ import pytest
 from tests.conftest import png
 
 PICTURES = ("image/", "application/zip")
+SHAPE = Path(__file__).parent / "openapi-shape.json"
 
 
 @pytest.fixture(scope="module")
@@ -54,12 +58,14 @@ WITHOUT = {("get", "/v1/models/{model}"), ("get", "/v1/queue")}
 
 
 def test_the_requests_that_are_shown_are_taken(document, client):
-    picture = client.post("/v1/uploads", files={"file": png()}).json()["id"]
+    files = {"image": png(), "mask": png(mode="L")}
+    pictures = {name: client.post("/v1/uploads", files={"file": data}).json()["id"] for name, data in files.items()}
     models = {
         "sample": "mnist-dcgan",
         "translate": "horse2zebra-cyclegan",
         "interpolate": "mnist-vae",
         "upscale": "sr-edsr",
+        "inpaint": "mnist-gmm",
     }
     tried = 0
     for (method, path, place), kind, content in bodies(document):
@@ -67,7 +73,7 @@ def test_the_requests_that_are_shown_are_taken(document, client):
             url = path.replace("{prediction_id}", f"shown-{tried}").replace(
                 "{model}", models.get(path.split("/")[2], "")
             )
-            asked = example | ({"image": f"upload:{picture}"} if "image" in example else {})
+            asked = example | {name: f"upload:{id}" for name, id in pictures.items() if name in example}
             answer = client.request(
                 method, url, json=asked, headers={"Accept": "application/json", "Prefer": "wait=20"}
             )
@@ -106,3 +112,28 @@ def test_the_headers_that_are_heeded_are_told(document):
 
 def test_the_document_is_the_same_for_every_process(easel, document):
     assert httpx.get(f"{easel.url}/openapi.json").json() == document
+
+
+def shape(told):
+    """A part of the document without what is said for people."""
+    if isinstance(told, dict):
+        texts = {name for name in ("description", "summary") if isinstance(told.get(name), str)}
+        return {name: shape(part) for name, part in told.items() if name not in texts}
+    return [shape(part) for part in told] if isinstance(told, list) else told
+
+
+def test_the_document_has_the_shape_that_clients_were_made_for(document):
+    """What a change of the API changes: `python -m tests.app.test_openapi` writes the new shape, for the reviewer."""
+    told, kept = shape(document), json.loads(SHAPE.read_text())
+    told["info"]["version"] = kept["info"]["version"]
+    for path in told["paths"].keys() | kept["paths"].keys():
+        assert told["paths"].get(path) == kept["paths"].get(path), path
+    for name in told["components"]["schemas"].keys() | kept["components"]["schemas"].keys():
+        assert told["components"]["schemas"].get(name) == kept["components"]["schemas"].get(name), name
+    assert told == kept
+
+
+if __name__ == "__main__":
+    from app.main import create_app
+
+    SHAPE.write_text(json.dumps(shape(create_app().openapi()), indent=1, sort_keys=True) + "\n")

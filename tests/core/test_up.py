@@ -11,10 +11,12 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import httpx
+import numpy as np
 import pytest
+from PIL import Image
 
 from tests.app.test_life import stopped_worker
-from tests.conftest import png
+from tests.conftest import pixels_of, png
 
 
 def processes_of(folder):
@@ -129,6 +131,20 @@ def test_sample_and_translate_write_pictures(easel, tmp_path):
     assert out.read_bytes()[8:12] == b"WEBP"
 
 
+def test_a_hole_is_filled_in_and_the_rest_of_the_file_kept(easel, tmp_path):
+    image, mask, out = (tmp_path / name for name in ("in.png", "mask.png", "out.png"))
+    image.write_bytes(png(70))
+    hole = np.zeros((70, 70), np.uint8)
+    hole[30:40, 30:40] = 255
+    Image.fromarray(hole).save(mask)
+    asked = ("inpaint", str(image), "--mask", str(mask), "-o", str(out), "--model", "toy-gated-conv")
+    done = cli(*asked, "--server", easel.url)
+    assert done.returncode == 0, done.stderr
+    before, after = (pixels_of(path.read_bytes()) for path in (image, out))
+    assert np.array_equal(before[hole == 0], after[hole == 0])
+    assert not np.array_equal(before, after)
+
+
 def test_errors_are_told_in_words(easel, tmp_path):
     done = cli("sample", "toy-cgan", "--label", "eleven", "--server", easel.url)
     assert done.returncode == 1
@@ -153,6 +169,7 @@ def test_every_command_has_help():
         "models",
         "sample",
         "translate",
+        "inpaint",
         "train",
         "evaluate",
         "report",

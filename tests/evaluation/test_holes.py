@@ -3,9 +3,11 @@
 import math
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 
+from evaluation import hole_sheets
 from evaluation.fidelity import hole_psnr
 from evaluation.holes import biharmonic, inpainting, mean_colour
 from models.card import Task
@@ -102,6 +104,19 @@ def test_a_biharmonic_fill_goes_on_with_a_slope():
     slope = torch.linspace(-0.9, 0.9, 32).expand(1, 3, 32, 32)
     hidden = torch.where(mask > 0, 0.0, slope)
     assert torch.allclose(biharmonic(hidden, mask), slope, atol=1e-3)
+
+
+@pytest.mark.parametrize(("family", "shown"), [("context-encoder", 4), ("gmm", 5)])
+def test_a_sheet_shows_each_hole_filled_and_what_was_there(family, shown):
+    model = model_of(family) if family in CONFIGS else build("gmm", {"size": 32, "components": 2, "rank": 2})
+    images = images_of(10)[:, : 1 if family == "gmm" else 3]
+    sheet = hole_sheets.draw(model, SimpleNamespace(all=lambda: {"images": images}))
+    assert len(hole_sheets.columns(model)) == shown
+    assert sheet.shape[:2] == (34 * hole_sheets.ROWS - 2, 34 * shown - 2)
+    given, *_, truth = (sheet[:32, 34 * column : 34 * column + 32].astype(int) for column in range(shown))
+    hidden = (given == 128).all(axis=2)
+    assert 0 < hidden.mean() <= 0.51
+    assert np.array_equal(given[~hidden], truth[~hidden])
 
 
 @pytest.mark.parametrize(

@@ -301,6 +301,33 @@ def test_a_mask_is_painted_and_the_rest_of_the_picture_stays(visit):
     assert not np.array_equal(before[14:], after[14:])
 
 
+def test_a_photograph_is_painted_on_at_its_own_size_and_saved(visit, tmp_path):
+    mine = tmp_path / "mine.png"
+    before = np.random.default_rng(0).integers(0, 256, (100, 300, 3), np.uint8)
+    Image.fromarray(before).save(mine)
+    page = visit("#/make/toy-gated-conv/inpaint")
+    page.get_by_label("Image").set_input_files(mine)
+    canvas = page.get_by_label("Mask: paint where to fill in")
+    expect(canvas).to_have_js_property("width", 300)
+    expect(canvas).to_have_js_property("height", 100)
+    page.get_by_label("Brush").fill("5")
+    box = canvas.bounding_box()
+    assert box["width"] / box["height"] == pytest.approx(3, rel=0.05)
+    for step, place in enumerate((0.5, 0.55, 0.6)):
+        page.mouse.move(box["x"] + place * box["width"], box["y"] + 0.5 * box["height"])
+        if not step:
+            page.mouse.down()
+    page.mouse.up()
+    page.get_by_role("button", name="Fill in", exact=True).click()
+    made = page.locator(".tile img")
+    expect(made).to_have_count(1)
+    after = pixels_of(httpx.get(made.evaluate("e => e.src")).content)
+    assert after.shape == before.shape
+    rows, columns = np.nonzero((after != before).any(axis=2))
+    assert 135 <= columns.min() < 150 and 180 <= columns.max() < 195
+    assert rows.min() >= 35 and rows.max() < 65
+
+
 def test_a_task_that_answers_with_numbers_shows_them(visit):
     page = visit("#/make/toy-glow/score")
     page.get_by_role("button", name="Take example 1").click()

@@ -1,4 +1,4 @@
-"""Answers as bytes: which form the caller wants, and the image, the grid or the archive that it is."""
+"""Answers: which form the caller wants, and the JSON, the image, the sheet, the animation or the archive that it is."""
 
 from __future__ import annotations
 
@@ -33,9 +33,12 @@ _FORMATS: dict[str, Format] = {media_type: format for format, media_type in MEDI
 _WEIGHT = re.compile(r"0(\.\d{0,3})?|1(\.0{0,3})?")
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 
-_FAILURES: dict[str, type[Problem]] = {"upload_expired": Gone} | dict.fromkeys(
-    ("model_unusable", "timeout", "out_of_memory"), Unavailable
-)
+_FAILURES: dict[str, type[Problem]] = {
+    "upload_expired": Gone,
+    "model_unusable": Unavailable,
+    "timeout": Unavailable,
+    "out_of_memory": Unavailable,
+}
 
 
 def preferred(request: Request, default: str, makes: Collection[str] = (*_FORMATS, JSON, ZIP)) -> str:
@@ -100,7 +103,7 @@ async def embedded(found: Snapshot, store: Store) -> Embedded:
     blobs = await _images(found, store) if answer.images and found.order.output.b64_json else []
     latents = await store.latents(found.id) if answer.latent else None
     return Embedded(
-        b64=[blob and base64.b64encode(blob).decode() for blob in blobs],
+        b64=[base64.b64encode(blob).decode() if blob else None for blob in blobs],
         latents=np.frombuffer(latents, "<f4").reshape(-1, answer.latent).tolist() if latents else [],
     )
 
@@ -123,16 +126,16 @@ async def as_bytes(found: Snapshot, store: Store, media_type: str) -> Response:
     if found.status not in ENDED:
         return as_json(found, store.ttl_s)
     blobs = await blobs_of(found, store)
-    format = format_named(media_type)
+    format = format_named(media_type) or "png"
     if media_type == ZIP:
         data = await asyncio.to_thread(archive, found, blobs)
     elif len(blobs) > 1:
         data = await asyncio.to_thread(sheet, blobs, format, found.order.output.quality)
     else:
         data = blobs[0]
-        if format != found.answer.images[0].format:
+        if format != found.images[0].format:
             data = await asyncio.to_thread(transcode, data, format, found.order.output.quality)
-    return Response(data, 200, told(found), media_type)
+    return Response(data, 200, timing_headers(found), media_type)
 
 
 async def as_animation(found: Snapshot, store: Store, format: Animated, fps: float, back: bool) -> Response:
@@ -149,7 +152,7 @@ async def as_animation(found: Snapshot, store: Store, format: Animated, fps: flo
     if back:
         blobs = [*blobs, *blobs[-2:0:-1]]
     data = await asyncio.to_thread(_animation, blobs, format, fps, found.order.output.quality)
-    return Response(data, 200, told(found), ANIMATED[format])
+    return Response(data, 200, timing_headers(found), ANIMATED[format])
 
 
 async def blobs_of(found: Snapshot, store: Store) -> Sequence[bytes]:
@@ -161,23 +164,25 @@ async def blobs_of(found: Snapshot, store: Store) -> Sequence[bytes]:
     if found.status is not Status.SUCCEEDED:
         raise _problem_of(found.failure)
     blobs = await _images(found, store)
-    if None in blobs:
+    kept = [blob for blob in blobs if blob is not None]
+    if len(kept) < len(blobs):
         raise Gone("the images have expired")
-    return blobs
+    return kept
 
 
 async def _images(found: Snapshot, store: Store) -> Sequence[bytes | None]:
-    return found.blobs or await store.images(found.id, len(found.answer.images))
+    return found.blobs or await store.images(found.id, len(found.images))
 
 
-def told(found: Snapshot) -> dict[str, str]:
+def timing_headers(found: Snapshot) -> dict[str, str]:
     """The headers that say how an answer of bytes came about."""
-    timing, seed = found.answer.timing, found.answer.images[0].seed
-    headers = {
-        "Content-Location": f"/v1/predictions/{found.id}",
-        "Server-Timing": f"queue;dur={timing.queue_ms}, load;dur={timing.load_ms}, "
-        f"inference;dur={timing.inference_ms}, encode;dur={timing.encode_ms}",
-    }
+    seed, headers = found.images[0].seed, {"Content-Location": f"/v1/predictions/{found.id}"}
+    if found.answer is not None:
+        timing = found.answer.timing
+        headers["Server-Timing"] = (
+            f"queue;dur={timing.queue_ms}, load;dur={timing.load_ms}, "
+            f"inference;dur={timing.inference_ms}, encode;dur={timing.encode_ms}"
+        )
     return headers if seed is None else headers | {"X-Seed": str(seed)}
 
 
@@ -207,7 +212,7 @@ async def unchanging(
 
 def tag_of(found: Snapshot) -> str:
     """A tag for whatever is made of all images of a succeeded prediction."""
-    return hashlib.sha256("".join(image.sha256 for image in found.answer.images).encode()).hexdigest()
+    return hashlib.sha256("".join(image.sha256 for image in found.images).encode()).hexdigest()
 
 
 def archive(found: Snapshot, blobs: Sequence[bytes]) -> bytes:
@@ -217,7 +222,7 @@ def archive(found: Snapshot, blobs: Sequence[bytes]) -> bytes:
     """
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as opened:
-        for index, (image, blob) in enumerate(zip(found.answer.images, blobs, strict=True)):
+        for index, (image, blob) in enumerate(zip(found.images, blobs, strict=True)):
             seed = "" if image.seed is None else f"-seed{image.seed}"
             opened.writestr(zipfile.ZipInfo(f"{index:03d}{seed}.{image.format}"), blob)
     return buffer.getvalue()

@@ -11,12 +11,15 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from app.http.errors import PROBLEM_JSON, HeadTooLarge, Malformed, Problem, TooSlow, body_of
 from core import logs
-from core.settings import get_settings
 
 log = logs.get(__name__)
 
 MAX_HEAD = 64 * 2**10
 """Bytes of a request line with its headers; one read of the socket more may be held."""
+
+
+READ_TIMEOUT = "read_timeout_s"
+"""Of the application's lifespan state: how long a head, and then a body, may take to arrive."""
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -28,7 +31,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
-        self._patience_s = get_settings().read_timeout_s
+        self._read_timeout_s: float = self.app_state[READ_TIMEOUT]
         self._overdue: TimerHandle | None = None
         self._in_head = True
         self._head_bytes = 0
@@ -69,7 +72,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._refuse(Malformed("this is not a valid HTTP request"))
 
     def _expect(self) -> None:
-        self._overdue = self.loop.call_later(self._patience_s, self._too_slow)
+        self._overdue = self.loop.call_later(self._read_timeout_s, self._too_slow)
 
     def _received(self) -> None:
         if self._overdue is not None:
@@ -78,9 +81,9 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _too_slow(self) -> None:
         if self.cycle is not None and not self.cycle.response_complete:
-            self._expect()  # a handler is at work; who waits for the body is told by `LimitBody`
+            self._expect()  # a handler is at work; who waits for the body is answered by `LimitBody`
         elif self._in_head and self._head_bytes:
-            self._refuse(TooSlow(f"the request's head did not arrive within {self._patience_s:g} s"))
+            self._refuse(TooSlow(f"the request's head did not arrive within {self._read_timeout_s:g} s"))
         else:
             self.transport.close()
 

@@ -1,0 +1,105 @@
+"""What happens to a prediction, as its watchers see it."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from redis.exceptions import RedisError
+
+from app.http.errors import NotFound, Unavailable
+from core import logs
+from jobs.prediction import ENDED, Snapshot, Status
+
+if TYPE_CHECKING:
+    from app.predictions.service import Predictions
+
+log = logs.get(__name__)
+
+EVENTS_EVERY_S = 0.5
+LOOKS = 200
+"""Seconds between two looks at a prediction that is watched and of which nothing is said, and looks a second in all."""
+
+
+@dataclass(frozen=True)
+class StreamEvent:
+    """Something that happened to a prediction. `id` is that of the newest progress known by then."""
+
+    name: str
+    id: str
+    data: dict[str, Any] | Snapshot
+
+
+class Watchers:
+    """Those who watch predictions through this process."""
+
+    def __init__(self, limit: int):
+        self.limit = limit
+        self.count = 0
+
+    @property
+    def pause_s(self) -> float:
+        """Between two looks of one watcher, so that all together take `LOOKS` a second at most."""
+        return max(EVENTS_EVERY_S, self.count / LOOKS)
+
+    def require_room(self) -> None:
+        """Raises `Unavailable` if there are as many as may be."""
+        if self.count >= self.limit:
+            raise Unavailable(f"{self.limit} event streams are open already", code="too_many_watchers", retry_after_s=5)
+
+    @contextmanager
+    def one_more(self) -> Iterator[None]:
+        """Counts one, inside `with`."""
+        self.count += 1
+        try:
+            yield
+        finally:
+            self.count -= 1
+
+
+async def stream(predictions: Predictions, prediction: str, after: str) -> AsyncIterator[StreamEvent]:
+    """What happens to a prediction from now to its end, and the progress since the event `after`.
+
+    Yields `queued` (position, eta_s) whenever the position changes, `started` once, each `progress` (step, total),
+    a `preview` (image, a data URI) after it where the model has one, and `completed` with the prediction, the last.
+    An outage of Redis is sat out; of a prediction that is deleted meanwhile nothing more is reported.
+    """
+    reported: object = None
+    with predictions.store.waiter(prediction) as waiter, predictions.watchers.one_more():
+        while True:
+            try:
+                found = await predictions.get(prediction)
+                position = await predictions.store.position(found) if found.status is Status.QUEUED else None
+                pace = None if position is None else await predictions.store.pace(found.order.model)
+                news = await predictions.store.events(prediction, after)
+            except NotFound:
+                return  # it was deleted
+            except RedisError as error:
+                log.warning("redis_unreachable", error=str(error))
+                await asyncio.sleep(EVENTS_EVERY_S)
+                continue
+            if found.status is Status.QUEUED:
+                if position is not None and position != reported:
+                    reported = position
+                    eta = None if pace is None else round((position + 1) * pace, 3)
+                    yield StreamEvent("queued", after, {"position": position, "eta_s": eta})
+            elif reported is not Status.PROCESSING:
+                reported = Status.PROCESSING
+                yield StreamEvent("started", after, {"started_at": found.started_at and found.started_at.isoformat()})
+            for progress in news:
+                after = progress.id
+                yield StreamEvent("progress", after, {"step": progress.step, "total": progress.total})
+                if progress.preview:
+                    yield StreamEvent("preview", after, {"image": _data_uri(progress.preview)})
+            if found.status in ENDED:
+                yield StreamEvent("completed", after, found)
+                return
+            await waiter.changed(predictions.watchers.pause_s)
+
+
+def _data_uri(png: bytes) -> str:
+    return "data:image/png;base64," + base64.b64encode(png).decode()

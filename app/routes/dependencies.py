@@ -1,0 +1,79 @@
+"""What the handlers that FastAPI calls depend on, so that each reads as its signature.
+
+All are coroutines: FastAPI would run plain functions in a thread, each time.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Depends, Request
+from fastapi.security import HTTPAuthorizationCredentials
+
+from app.access.callers import Caller
+from app.access.keys import Scope
+from app.http.bearer import BEARER
+from app.monitoring.metrics import ApiMetrics
+from app.predictions.service import Predictions
+from app.predictions.store import Store
+from app.routes.admission import identify, require_use
+from core.settings import Settings
+from models.registry import Entry, Registry
+
+
+async def _caller(
+    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER)]
+) -> Caller:
+    return await identify(request, credentials)
+
+
+CallerDep = Annotated[Caller, Depends(_caller)]
+
+
+async def may_use(request: Request, caller: CallerDep) -> None:
+    """For all of `/v1`."""
+    require_use(request, caller)
+
+
+async def may_read(caller: CallerDep) -> None:
+    """For what tells about everybody's use."""
+    caller.require(Scope.READ)
+
+
+async def may_manage(caller: CallerDep) -> None:
+    """For what changes how everybody is served."""
+    caller.require(Scope.ADMIN)
+
+
+async def _predictions(request: Request) -> Predictions:
+    """For the caller whom `may_use` let in."""
+    return request.app.state.predictions.of(request.state.caller)
+
+
+async def _store(request: Request) -> Store:
+    return request.app.state.predictions.store
+
+
+async def _registry(request: Request) -> Registry:
+    return request.app.state.predictions.registry
+
+
+async def _settings(request: Request) -> Settings:
+    return request.app.state.predictions.settings
+
+
+async def _metrics(request: Request) -> ApiMetrics:
+    return request.app.state.predictions.metrics
+
+
+async def _entry(model: str, request: Request) -> Entry:
+    """The model that the path names."""
+    return (await _predictions(request)).entry(model)
+
+
+PredictionsDep = Annotated[Predictions, Depends(_predictions)]
+StoreDep = Annotated[Store, Depends(_store)]
+EntryDep = Annotated[Entry, Depends(_entry)]
+RegistryDep = Annotated[Registry, Depends(_registry)]
+SettingsDep = Annotated[Settings, Depends(_settings)]
+MetricsDep = Annotated[ApiMetrics, Depends(_metrics)]
