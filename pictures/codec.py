@@ -132,8 +132,8 @@ def decode_mask(data: bytes, max_pixels: int, seen_through: bool = False) -> np.
     """
     opened = _at_full_size(data, max_pixels)
     bright = np.asarray(opened.load(opened.size).convert("L")) > 127
-    if opened.alpha is not None and opened.alpha.getextrema()[0] < 255:
-        return np.asarray(opened.alpha) < 128
+    if opened.alpha is not None and (opacity := np.asarray(opened.alpha)).min() < 255:
+        return opacity < 128
     return np.zeros_like(bright) if seen_through else bright
 
 

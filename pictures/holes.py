@@ -188,24 +188,23 @@ def _boxes(mask: np.ndarray, within: int) -> list[Box]:
 def _parted(mask: np.ndarray, box: Box) -> list[Box] | None:
     """A box in two: in the middle of its widest gap; without one, across its longer side; None of a compact one."""
     marked = mask[box.top : box.bottom, box.left : box.right]
-    across, down = _gap(marked.any(axis=0)), _gap(marked.any(axis=1))
+    across, down = (_gap(np.flatnonzero(marked.any(axis=axis))) for axis in (0, 1))
     width, height = box.right - box.left, box.bottom - box.top
-    if across is None and down is None:
-        if box.longer < _LONG * min(width, height):
-            return None
+    if across is None and down is None and box.longer >= _LONG * min(width, height):
         across, down = ((width // 2, 0), None) if width > height else (None, (height // 2, 0))
-    if down is None or (across is not None and across[1] >= down[1]):
+    if across is not None and (down is None or across[1] >= down[1]):
         at = box.left + across[0]
         halves = box.model_copy(update={"right": at}), box.model_copy(update={"left": at})
-    else:
+    elif down is not None:
         at = box.top + down[0]
         halves = box.model_copy(update={"bottom": at}), box.model_copy(update={"top": at})
+    else:
+        return None
     return [_tight(mask, half) for half in halves]
 
 
-def _gap(marked: np.ndarray) -> tuple[int, int] | None:
-    """Middle and width of the widest run of places between marked ones."""
-    places = np.flatnonzero(marked)
+def _gap(places: np.ndarray) -> tuple[int, int] | None:
+    """Middle and width of the widest run between places that are marked."""
     widths = np.diff(places) - 1
     if not widths.size or not widths.max():
         return None
