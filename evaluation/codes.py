@@ -1,4 +1,4 @@
-"""What codes know of the classes that they were never told."""
+"""What codes know of the classes that no label was given for."""
 
 import torch
 from torch import Tensor

@@ -5,11 +5,12 @@ Metz et al. 2016 (arXiv 1611.02163, section 3.3.1).
 
 import math
 from collections.abc import Callable
+from functools import reduce
 
 import torch
 from torch import Tensor
 
-from evaluation.evaluated import judge_of
+from evaluation.judging import judge_of
 from models.registry import Registry
 
 
@@ -23,7 +24,7 @@ def mode_coverage(
         classify: [N, channels, H, W] -> logits [N, classes].
     """
     digits = [classify(part).argmax(1) for part in images.split(channels, dim=1)]
-    modes = sum(digit * classes**place for place, digit in enumerate(digits))
+    modes = reduce(torch.add, (digit * classes**place for place, digit in enumerate(digits)))
     shares = torch.bincount(modes, minlength=classes ** len(digits)) / len(images)
     occurring = shares[shares > 0]
     return len(occurring), float((occurring * occurring.log()).sum() + math.log(len(shares)))
@@ -36,7 +37,7 @@ def watch(data_set: str, registry: Registry) -> Callable[[Tensor], dict[str, flo
         return None
 
     def figures(images: Tensor) -> dict[str, float]:
-        modes, divergence = mode_coverage(images, judge.classify, channels=judge.config.channels)
+        modes, divergence = mode_coverage(images, judge.classify, channels=judge.channels)
         return {"modes": modes, "mode_divergence": round(divergence, 4)}
 
     return figures

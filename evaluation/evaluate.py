@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 
 import torch
 
 from evaluation.evaluated import EvaluatedModel
 from evaluation.figures import FIGURES
+from evaluation.trained import Trained
 from models import checkpoint
 from models.capabilities import hole_of, scales_of
 from models.card import Card
 from models.registry import Registry
 from tasks.operations import tasks_of
-from training import data, recipe
+from training import data
 
 KINDS = {figure.__name__: figure for figure in FIGURES}
 """The kinds of figures, by name."""
@@ -38,10 +40,10 @@ def evaluate(name: str, registry: Registry, only: Collection[str] = ()) -> Card:
     if unknown := set(only) - KINDS.keys():
         raise ValueError(f"unknown kinds of figures: {', '.join(sorted(unknown))}; known: {', '.join(KINDS)}")
     entry = registry[name]
-    card, model = entry.card, checkpoint.read(entry.folder, entry.card)
-    if card.training is None:
+    model, trained = checkpoint.read(entry.folder, entry.card), Trained.of(entry.card)
+    if trained is None:
         raise NothingToMeasure(f"{name} has no recipe, so it is not known what it was trained on")
-    held_out = data.load(recipe.of(card.training).data.evaluation())
+    held_out = data.load(trained.spec.evaluation())
     offered = {name: attribute.record for name, attribute in model.attributes.items()}
     today = {
         "tasks": tasks_of(model),
@@ -51,8 +53,8 @@ def evaluate(name: str, registry: Registry, only: Collection[str] = ()) -> Card:
         "scales": scales_of(model),
         "hole": hole_of(model),
     }
-    card = card.model_copy(update=today)
-    about = EvaluatedModel(model, card, held_out, registry)
+    card = entry.card.model_copy(update=today)
+    about = EvaluatedModel(model, replace(trained, card=card), held_out, registry)
     with torch.inference_mode():
         found = [metric for kind in only or KINDS for metric in KINDS[kind](about)]
     if not found:

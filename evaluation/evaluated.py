@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property, partial
 
 import torch
 from torch import Tensor
 
+from evaluation.judging import JUDGES, MATCHERS, Judge, entry_of, extractor, judge_of, read
 from evaluation.retrieval import thumbnails
-from models import checkpoint, noise
-from models.card import Card, Metric
+from evaluation.trained import Trained
+from models import noise
+from models.capabilities import Matcher, Sampler, require
+from models.card import Metric
 from models.model import Model, final_images
 from models.registry import Registry
 from training import data
@@ -19,72 +23,63 @@ from training import data
 SAMPLES = 10_000
 """Images drawn for figures about distributions, and training images that they are compared with."""
 
-JUDGES = {"mnist": "mnist-classifier", "stacked-mnist": "mnist-classifier", "cifar10": "cifar10-classifier"}
-"""Which of our classifiers judges the images of a data set; stacked ones channel by channel."""
-
-MATCHERS = {"emoji": "emoji-matcher"}
-"""Which of our models tells whether two images of a data set show the same."""
-
-TARGET_JUDGES = {"emoji": "emoji-vendor-classifier", "faces": "faces-classifier"}
-"""Which of our classifiers tells what a translation was made into."""
-
-PATCH_JUDGES = {"facades": "cifar10-classifier", "sr": "cifar10-classifier"}
-"""Which of our classifiers judges patches of a data set's images."""
-
 _BATCH = 100
 
 
-def judge_of(data_set: str, registry: Registry) -> Model | None:
-    """The classifier that judges images of the data set, if there is one."""
-    name = JUDGES.get(data_set)
-    return checkpoint.read(registry[name].folder) if name in registry.entries else None
+@dataclass(frozen=True)
+class Space:
+    """Where images that show the same are near each other."""
+
+    name: str
+    features: Callable[[Tensor], Tensor]
+    """[N, C, H, W] -> [N, F]."""
+    extractor: str | None = None
+    """What a metric says of the network that finds them, if one does."""
 
 
 class EvaluatedModel:
     """A model that is being measured."""
 
-    def __init__(self, model: Model, card: Card, held_out: data.Source, registry: Registry):
+    def __init__(self, model: Model, trained: Trained, held_out: data.Source, registry: Registry):
         self.model = model
-        self.card = card
+        self.card = trained.card
+        self.trained = trained
         self.held_out = held_out
         self.registry = registry
         self.reference = f"{held_out.spec.set}/{held_out.spec.split}"
 
     @property
-    def judged(self) -> bool:
-        """Whether there is a judge of this model's images, each as a whole."""
-        return self.judge is not None and not self.model.side and not self.stacked
+    def image_judge(self) -> Judge | None:
+        """The judge of this model's images, where it takes each as a whole."""
+        return None if self._stacked or self.model.side else self._judge
 
     @property
-    def stacked(self) -> bool:
-        """Whether each channel of an image is a picture for the judge."""
-        return self.judge is not None and self.held_out.channels > self.judge.config.channels
+    def channel_judge(self) -> Judge | None:
+        """The judge of this model's images, where each channel of them is a picture for it."""
+        return self._judge if self._stacked else None
+
+    @property
+    def _stacked(self) -> bool:
+        return self._judge is not None and self.held_out.channels > self._judge.channels
 
     @cached_property
-    def judge(self) -> Model | None:
+    def _judge(self) -> Judge | None:
         """The classifier of this data."""
-        return judge_of(self.held_out.spec.set, self.registry)
+        return self.judge(JUDGES)
 
-    def ours(self, names: dict[str, str]) -> tuple[Model, str] | None:
-        """The model that `names` has for this data, if it is there, and what a metric says of it."""
-        entry = self.registry.entries.get(names.get(self.held_out.spec.set))
-        if entry is None:
-            return None
-        return checkpoint.read(entry.folder, entry.card), _told(entry.card)
+    def judge(self, names: Mapping[str, str]) -> Judge | None:
+        """The classifier that `names` has for this data, if it is there."""
+        return judge_of(self.held_out.spec.set, self.registry, names)
 
     @cached_property
-    def spaces(self) -> list[tuple[str, Callable[[Tensor], Tensor], str | None]]:
-        """Where images that show the same are near: name, features of all images, what a metric says of the judge."""
-        found = [("pixels", thumbnails, None)]
-        if judge := self.ours(MATCHERS):
-            matcher, by = judge
-            found.append((by.partition("@")[0], partial(batched, matcher.match), by))
+    def spaces(self) -> list[Space]:
+        """Where images that show the same are near."""
+        found = [Space("pixels", thumbnails)]
+        entry = entry_of(self.held_out.spec.set, self.registry, MATCHERS)
+        if entry is not None:
+            matcher = read(entry, Matcher)
+            found.append(Space(entry.card.name, partial(batched, matcher.match), extractor(entry.card)))
         return found
-
-    @cached_property
-    def extractor(self) -> str:
-        """The judge's name with its weights' hash."""
-        return _told(self.registry[JUDGES[self.held_out.spec.set]].card)
 
     @cached_property
     def labels(self) -> Tensor:
@@ -96,7 +91,8 @@ class EvaluatedModel:
         """Images drawn with seeds 0, 1, 2 …"""
         latent = noise.normal(range(SAMPLES), self.model.latent_shape)
         asked = (latent, self.labels) if self.model.classes else (latent,)
-        return batched(lambda *rows: final_images(self.model.sample(*rows)), *asked)
+        sampler = require(self.model, Sampler)
+        return batched(lambda *rows: final_images(sampler.sample(*rows)), *asked)
 
     @cached_property
     def real(self) -> dict[str, Tensor]:
@@ -118,7 +114,7 @@ class EvaluatedModel:
     @cached_property
     def train(self) -> data.Source:
         """The split that was trained on: whole pictures, nothing random."""
-        return data.load(self.held_out.spec.model_copy(update={"split": self.card.data.split}))
+        return data.load(self.held_out.spec.model_copy(update={"split": self.trained.data.split}))
 
     def metric(
         self, name: str, value: float, count: int, extractor: str | None = None, reference: str | None = None
@@ -133,11 +129,6 @@ class EvaluatedModel:
             date=datetime.now(UTC).date().isoformat(),
             command=f"easel evaluate {self.card.name}",
         )
-
-
-def _told(judge: Card) -> str:
-    """Which network judged: its name and its weights' hash."""
-    return f"{judge.name}@{judge.weights.sha256[:12]}"
 
 
 def batched(function: Callable[..., Tensor], *rows: Tensor) -> Tensor:

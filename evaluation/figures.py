@@ -38,7 +38,7 @@ from models.capabilities import (
 from models.card import Metric, Task
 from models.clusters import k_means
 from models.model import final_images
-from training.data import binarised, to_float
+from training.data import binarised, to_bytes, to_float
 
 NEIGHBOURHOOD = 5000
 """Images on each side of precision and recall, whose cost grows with the square."""
@@ -52,12 +52,14 @@ LOOKED_AT = 500
 
 def accuracy(about: EvaluatedModel) -> Iterator[Metric]:
     """A classifier's, on the held-out split; a matcher's, beside that of thumbnails."""
-    if isinstance(about.model, Classifier):
-        right = judged_right(batched(about.model.classify, about.real["images"]), about.real["labels"])
+    model = about.model
+    if isinstance(model, Classifier):
+        right = judged_right(batched(model.classify, about.real["images"]), about.real["labels"])
         yield about.metric("accuracy", right.float().mean().item(), len(right))
-    if isinstance(about.model, Matcher):
+    if isinstance(model, Matcher):
         a, b = about.real["a"], about.real["b"]
-        for name, features in (("matching", partial(batched, about.model.match)), ("matching[pixels]", thumbnails)):
+        matched = partial(batched, model.match)
+        for name, features in (("matching", matched), ("matching[pixels]", thumbnails)):
             found = retrieval(features(a), features(b))
             yield about.metric(name, found, len(a), reference=f"{about.reference}; {WAYS} ways")
 
@@ -65,22 +67,23 @@ def accuracy(about: EvaluatedModel) -> Iterator[Metric]:
 def samples(about: EvaluatedModel) -> Iterator[Metric]:
     """Distances between samples and held-out images in the judge's features, each beside that of real training images
     (the floor); what the judge reads; and where a class was asked for, how often it reads that class."""
-    if not {Task.SAMPLE, Task.CONDITIONAL} & about.card.tasks.keys() or not about.judged:
+    judge = about.image_judge if _draws(about) else None
+    if judge is None:
         return
-    judge, by = about.judge, about.extractor
+    by = judge.extractor
     verdicts = batched(judge.classify, about.samples)
     if about.model.classes:
         right = verdicts.argmax(1) == about.labels
         yield about.metric("conditional_accuracy", right.float().mean().item(), SAMPLES, by)
     features = {
-        name: batched(judge.network.features, images)
+        name: batched(judge.features, images)
         for name, images in (
             ("made", about.samples),
             ("real", about.real["images"]),
             ("train", about.trained_on["images"][:SAMPLES]),
         )
     }
-    name = by.partition("@")[0]
+    name = judge.name
     for distance, figure in ((frechet_distance, "frechet_distance"), (kernel_distance, "kernel_distance")):
         for cloud, suffix in (("made", ""), ("train", ".floor")):
             value = distance(features[cloud], features["real"])
@@ -97,7 +100,7 @@ def samples(about: EvaluatedModel) -> Iterator[Metric]:
 
 def faces(about: EvaluatedModel) -> Iterator[Metric]:
     """Of a model of faces: in how many of its samples one is found, and in how many real pictures."""
-    if about.held_out.spec.set == "faces" and {Task.SAMPLE, Task.CONDITIONAL} & about.card.tasks.keys():
+    if about.held_out.spec.set == "faces" and _draws(about):
         for images, suffix in ((about.samples[:LOOKED_AT], ""), (about.real["images"][:LOOKED_AT], ".floor")):
             rate = face_detection_rate(images)
             yield about.metric(f"face_detection_rate{suffix}", rate, len(images), "scikit-image's frontal-face cascade")
@@ -105,21 +108,22 @@ def faces(about: EvaluatedModel) -> Iterator[Metric]:
 
 def coverage(about: EvaluatedModel) -> Iterator[Metric]:
     """Of stacked digits: how many of the kinds occur among the samples, and how far from evenly."""
-    if about.stacked and {Task.SAMPLE, Task.CONDITIONAL} & about.card.tasks.keys():
+    judge = about.channel_judge if _draws(about) else None
+    if judge is not None:
         for images, suffix in ((about.samples, ""), (about.real["images"], ".floor")):
-            modes, divergence = mode_coverage(images, lambda channel: batched(about.judge.classify, channel))
-            yield about.metric(f"modes{suffix}", modes, len(images), about.extractor)
-            yield about.metric(f"mode_divergence{suffix}", divergence, len(images), about.extractor)
+            modes, divergence = mode_coverage(images, partial(batched, judge.classify))
+            yield about.metric(f"modes{suffix}", modes, len(images), judge.extractor)
+            yield about.metric(f"mode_divergence{suffix}", divergence, len(images), judge.extractor)
 
 
 def parzen(about: EvaluatedModel) -> Iterator[Metric]:
     """The kernel density estimate, its width chosen on training images that the floor does not use."""
-    if about.judged and Task.SAMPLE in about.card.tasks:
+    if Task.SAMPLE in about.card.tasks and about.image_judge is not None:
         train = _flat(about.trained_on["images"])
         for centres, suffix in ((_flat(about.samples), ""), (train[:SAMPLES], ".floor")):
             found, width = parzen_log_likelihood(centres, train[SAMPLES : SAMPLES + 1000], _flat(about.real["images"]))
-            told = f"{about.reference}; width {width:.3f}"
-            yield about.metric(f"parzen_nats{suffix}", found.mean().item(), len(found), reference=told)
+            reference = f"{about.reference}; width {width:.3f}"
+            yield about.metric(f"parzen_nats{suffix}", found.mean().item(), len(found), reference=reference)
 
 
 def likelihood(about: EvaluatedModel) -> Iterator[Metric]:
@@ -127,25 +131,27 @@ def likelihood(about: EvaluatedModel) -> Iterator[Metric]:
 
     Of a bound by importance samples: with few of all images, and the gap to the bound with many from every n-th.
     """
-    model = about.model
-    if not isinstance(model, Scorer) or model.scores != LIKELIHOOD:
+    scorer = about.model
+    if not isinstance(scorer, Scorer) or scorer.scores != LIKELIHOOD:
         return
-    images, told = about.real["images"], about.reference
-    if model.binary:
-        images = to_float(binarised(about.held_out.fields["images"]))
-        told = f"{told}, binarised once with seed 0"
+    images, reference = about.real["images"], about.reference
+    if scorer.binary:
+        images = to_float(binarised(to_bytes(images)))
+        reference = f"{reference}, binarised once with seed 0"
     pixels = images[0].numel() * torch.log(torch.tensor(2.0)).item()
-    if not isinstance(model, BoundScorer):
-        nats = -batched(lambda x: final_images(model.score(x)), images).mean().item()
-        yield about.metric("nll_nats", nats, len(images), reference=told)
+    if not isinstance(scorer, BoundScorer):
+        nats = -batched(lambda x: final_images(scorer.score(x)), images).mean().item()
+        yield about.metric("nll_nats", nats, len(images), reference=reference)
     else:
         few = images[::EVERY]
-        loose, loose_few, tight_few = (_bound(model, *of) for of in ((images, LOOSE), (few, LOOSE), (few, TIGHT)))
+        loose, loose_few, tight_few = (_bound(scorer, *of) for of in ((images, LOOSE), (few, LOOSE), (few, TIGHT)))
         nats = loose - loose_few + tight_few
-        told = f"{told}; {LOOSE} importance samples of each, {TIGHT} of every {EVERY}th"
-        yield about.metric(f"nll_nats[IWAE-{TIGHT}]", nats, len(images), reference=told)
-        yield about.metric("nll_nats[ELBO]", _bound(model, images, 1), len(images), reference=told.partition(";")[0])
-    yield about.metric("bits_per_dim", nats / pixels, len(images), reference=told)
+        reference = f"{reference}; {LOOSE} importance samples of each, {TIGHT} of every {EVERY}th"
+        yield about.metric(f"nll_nats[IWAE-{TIGHT}]", nats, len(images), reference=reference)
+        yield about.metric(
+            "nll_nats[ELBO]", _bound(scorer, images, 1), len(images), reference=reference.partition(";")[0]
+        )
+    yield about.metric("bits_per_dim", nats / pixels, len(images), reference=reference)
 
 
 def reconstruction(about: EvaluatedModel) -> Iterator[Metric]:
@@ -159,22 +165,22 @@ def reconstruction(about: EvaluatedModel) -> Iterator[Metric]:
 
 def codes(about: EvaluatedModel) -> Iterator[Metric]:
     """What the codes know of the classes, and how many of their dimensions depend on the image at all."""
-    model = about.model
-    if not isinstance(model, Encoder) or "labels" not in about.real:
+    encoder = about.model
+    if not isinstance(encoder, Encoder) or "labels" not in about.real:
         return
 
     def encoded(images: Tensor) -> Tensor:
-        return batched(model.encode, images).flatten(1)
+        return batched(encoder.encode, images).flatten(1)
 
     found, labels, train = encoded(about.real["images"]), about.real["labels"], about.all_trained_on
-    told = f"{about.reference}; {len(train['images'])} training images"
+    reference = f"{about.reference}; {len(train['images'])} training images"
     right = neighbour_accuracy(found, labels, encoded(train["images"]), train["labels"])
-    yield about.metric("neighbour_accuracy[codes]", right, len(found), reference=told)
+    yield about.metric("neighbour_accuracy[codes]", right, len(found), reference=reference)
     pixels = neighbour_accuracy(_flat(about.real["images"]), labels, _flat(train["images"]), train["labels"])
-    yield about.metric("neighbour_accuracy[pixels]", pixels, len(found), reference=told)
+    yield about.metric("neighbour_accuracy[pixels]", pixels, len(found), reference=reference)
     error = cluster_error(k_means(found, int(labels.max()) + 1), labels)
     yield about.metric("cluster_error[k-means of codes]", error, len(found))
-    if isinstance(model, VariationalEncoder):
+    if isinstance(encoder, VariationalEncoder):
         yield about.metric("active_units", (found.var(0) > 0.01).sum().item(), len(found))
 
 
@@ -187,18 +193,23 @@ def categories(about: EvaluatedModel) -> Iterator[Metric]:
 
 def stylization(about: EvaluatedModel) -> Iterator[Metric]:
     """How near a stylized picture stays to the one that was given."""
-    model = about.model
-    if isinstance(model, Stylizer):
+    stylizer = about.model
+    if isinstance(stylizer, Stylizer):
         given = about.real["images"][:: len(about.real["images"]) // 200]
-        side = model.side or given.shape[-1]
+        side = stylizer.side or given.shape[-1]
         given = torch.nn.functional.interpolate(given, side, mode="bicubic").clamp(-1, 1)
-        made = torch.cat([final_images(model.stylize(picture)) for picture in given.split(1)])
+        made = torch.cat([final_images(stylizer.stylize(picture)) for picture in given.split(1)])
         yield about.metric("psnr.stylize", psnr(made, given).mean().item(), len(made))
 
 
-def _bound(model: BoundScorer, images: Tensor, samples: int) -> float:
+def _draws(about: EvaluatedModel) -> bool:
+    """Whether the model draws images, of classes or not."""
+    return bool({Task.SAMPLE, Task.CONDITIONAL} & about.card.tasks.keys())
+
+
+def _bound(scorer: BoundScorer, images: Tensor, samples: int) -> float:
     """The mean negative bound in nats."""
-    return -batched(lambda x: final_images(model.score(x, samples)), images).mean().item()
+    return -batched(lambda x: final_images(scorer.score(x, samples=samples)), images).mean().item()
 
 
 def _flat(images: Tensor) -> Tensor:

@@ -13,16 +13,17 @@ import torch
 from PIL import Image
 
 from evaluation import hole_sheets
+from evaluation.trained import Trained
 from models import checkpoint
 from models.capabilities import Completer, SamplingCompleter
-from models.card import Card, Task
+from models.card import SOURCE_AND_TARGET, Card, Task
 from models.model import Model, final_images
-from models.registry import Entry, Registry
+from models.registry import Registry
 from pictures import codec, composition
 from tasks.inputs import input_model
 from tasks.operation import to_pixels
 from tasks.operations import OPERATIONS
-from training import data, recipe
+from training import data
 from training.data import Source
 
 ROWS = 5
@@ -70,10 +71,12 @@ def write(registry: Registry, folder: Path) -> None:
     """
     (folder / "gallery").mkdir(parents=True, exist_ok=True)
     sections = [_HEAD.rstrip()]
-    trained = [entry for entry in registry if entry.card.training is not None]
-    for entry in (entry for entry in trained if Task.TRANSLATE in entry.card.tasks):
+    shown = [(entry, trained) for entry in registry if (trained := Trained.of(entry.card)) is not None]
+    for entry, trained in shown:
         card = entry.card
-        held_out = data.load(recipe.of(card.training).data.evaluation())
+        if Task.TRANSLATE not in card.tasks:
+            continue
+        held_out = data.load(trained.spec.evaluation())
         model = checkpoint.read(entry.folder, card)
         sections.append(f"\n## {card.name}\n\n{card.summary}.")
         for strip in strips(card, held_out.paired):
@@ -83,20 +86,19 @@ def write(registry: Registry, folder: Path) -> None:
             columns = ", ".join(("input", *strip.columns, *(["truth"] if strip.truth else [])))
             sections.append(f"\n{strip.title}. From left to right: {columns}.\n\n![{columns}](gallery/{name})")
     sections.append(f"\n{_HOLES.rstrip()}")
-    for entry in (entry for entry in trained if Task.INPAINT in entry.card.tasks):
-        sections.append(f"\n## {entry.card.name}: holes\n\n{_hole_sheet(entry, folder / 'gallery')}")
+    for entry, trained in shown:
+        model = checkpoint.read(entry.folder, entry.card)
+        if isinstance(model, Completer | SamplingCompleter):
+            sheet = _hole_sheet(entry.card.name, model, data.load(trained.spec.evaluation()), folder / "gallery")
+            sections.append(f"\n## {entry.card.name}: holes\n\n{sheet}")
     (folder / "gallery.md").write_text("\n".join(sections) + "\n")
 
 
-def _hole_sheet(entry: Entry, folder: Path) -> str:
+def _hole_sheet(name: str, model: Completer | SamplingCompleter, held_out: Source, folder: Path) -> str:
     """Writes the sheet of a model that fills in; how the page shows it."""
-    held_out = data.load(recipe.of(entry.card.training).data.evaluation())
-    model = checkpoint.read(entry.folder, entry.card)
-    if not isinstance(model, Completer | SamplingCompleter):
-        raise TypeError(f"{entry.card.name} fills in nothing")
-    name, columns = f"{entry.card.name}-holes.webp", ", ".join(hole_sheets.columns(model))
-    (folder / name).write_bytes(codec.encode(hole_sheets.draw(model, held_out), "webp", QUALITY))
-    return f"From left to right: {columns}.\n\n![{columns}](gallery/{name})"
+    file, columns = f"{name}-holes.webp", ", ".join(hole_sheets.columns(model))
+    (folder / file).write_bytes(codec.encode(hole_sheets.draw(model, held_out), "webp", QUALITY))
+    return f"From left to right: {columns}.\n\n![{columns}](gallery/{file})"
 
 
 def strips(card: Card, paired: bool) -> Iterator[Strip]:
@@ -107,9 +109,10 @@ def strips(card: Card, paired: bool) -> Iterator[Strip]:
             asked = [{target: name if target == "target" else [name]} for name in card.classes]
             yield Strip("targets", "images", asked, card.classes)
     for direction in card.directions:
-        source, aim = direction[0], direction[-1]
-        words = f"{direction}: {card.domains.get(source, source)} to {card.domains.get(aim, aim)}"
-        fields = source.lower(), aim.lower() if paired else ""
+        source, target = SOURCE_AND_TARGET[direction]
+        domains = {"a": card.domains.get("A", "A"), "b": card.domains.get("B", "B")}
+        words = f"{direction}: {domains[source]} to {domains[target]}"
+        fields = source, target if paired else ""
         if "n" in names:
             styles = tuple(f"style {index + 1}" for index in range(STYLES))
             yield Strip(words, fields[0], [{"direction": direction, "n": STYLES, "seed": 0}], styles, fields[1])
@@ -138,7 +141,7 @@ def answers(model: Model, card: Card, given: np.ndarray, asked: dict[str, Any]) 
     inputs = input_model(card, Task.TRANSLATE).model_validate({"image": "picture:given", **asked})
     rows = operation.prepare(model, inputs, [given])
     made = to_pixels(final_images(operation.apply(model, rows.tensors, **rows.options)))
-    return operation.finish(asked, [given], made).pictures
+    return operation.finish(asked, [given], list(made)).pictures
 
 
 def _pixels(held_out: Source, field: str, place: int) -> np.ndarray:

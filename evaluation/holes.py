@@ -10,7 +10,7 @@ from torch import Tensor
 from evaluation.evaluated import EvaluatedModel, batched
 from evaluation.fidelity import hole_psnr
 from models import noise
-from models.capabilities import Completer, SamplingCompleter
+from models.capabilities import Completer, SamplingCompleter, hole_of
 from models.card import Metric
 from models.model import final_images
 from training.masks import Masks, hide
@@ -26,7 +26,7 @@ def inpainting(about: EvaluatedModel) -> Iterator[Metric]:
         return
     images = about.real["images"]
     images = images[torch.linspace(0, len(images) - 1, min(HOLES, len(images))).long()]
-    kinds: tuple[Masks, ...] = ("centre",) if isinstance(model, Completer) and model.hole else ("centre", "free-form")
+    kinds: tuple[Masks, ...] = ("centre",) if hole_of(model) else ("centre", "free-form")
     for kind in kinds:
         masks = torch.stack([hide(kind, images.shape[-1], seed) for seed in range(len(images))])
         for fill, suffix in ((_filled_by(model), ""), (mean_colour, ".mean-colour"), (biharmonic, ".biharmonic")):

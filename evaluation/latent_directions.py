@@ -11,6 +11,7 @@ from safetensors.torch import save
 from torch import Tensor
 from torch.nn.functional import one_hot
 
+from evaluation.trained import Trained
 from models import checkpoint, noise
 from models.capabilities import Decoder, Encoder, Sampler, require
 from models.card import DIRECTIONS_FILE, Attribute, Card
@@ -18,7 +19,7 @@ from models.model import Model, final_images
 from models.registry import Entry
 from tasks.inputs import INPUTS
 from tasks.operations import tasks_of
-from training import data, recipe
+from training import data
 
 STEPS = 3
 """How far a request may go either way."""
@@ -91,11 +92,12 @@ def find(entry: Entry) -> dict[str, Found]:
     """
     card = entry.card
     model = checkpoint.read(entry.folder, card)
-    measures = MEASURES.get(card.data.name, {}) if card.training else {}
-    makes_images = isinstance(model, Sampler if model.classes else Decoder)
-    if not measures or not model.latent_shape or not makes_images:
+    trained = Trained.of(card)
+    measures = MEASURES.get(trained.data.name, {}) if trained else {}
+    makes = isinstance(model, Sampler if model.classes else Decoder)
+    if trained is None or not measures or not model.latent_shape or not makes:
         raise NothingToFind(f"nothing is known to measure of what {card.name} makes, or it makes it without a latent")
-    spec = recipe.of(card.training).data
+    spec = trained.spec
     trained_on = data.load(spec.evaluation().model_copy(update={"split": spec.split})).batch(IMAGES, seed=0)
     return regress(model, measures, trained_on["images"], trained_on["labels"])
 
@@ -127,10 +129,10 @@ def write(folder: Path, found: Mapping[str, Found]) -> Card:
     if taken := found.keys() & INPUTS.keys():
         raise ValueError(f"{', '.join(sorted(taken))}: inputs of that name are something else")
     (folder / DIRECTIONS_FILE).write_bytes(save({name: each.vector.contiguous() for name, each in found.items()}))
-    told = {
+    descriptions = {
         name: f"{name} of the image: a step is {each.effect:.2g} standard deviations" for name, each in found.items()
     }
-    records = {name: Attribute(low=-STEPS, high=STEPS, told=told[name]) for name in found}
+    records = {name: Attribute(low=-STEPS, high=STEPS, told=descriptions[name]) for name in found}
     card = Card.read(folder).model_copy(update={"attributes": records})
     card = card.model_copy(update={"tasks": tasks_of(checkpoint.read(folder, card))})
     card.write(folder)

@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from evaluation.trained import Trained
 from models import checkpoint
 from models.card import EXAMPLES, SHEET_FILE, Card, Task
 from models.registry import Registry
 from pictures import codec, composition
-from training import data, recipe
+from training import data
 from training.data import Source
 from training.preview import preview
 
@@ -63,21 +64,22 @@ def write(registry: Registry, folder: Path) -> None:
         FileNotFoundError: a data set that a sheet needs is missing.
     """
     (folder / "models").mkdir(parents=True, exist_ok=True)
-    sections, cells, cards = [], [], []
+    sections, cells, shown = [], [], []
     for entry in registry:
-        if entry.card.training is None:
+        trained = Trained.of(entry.card)
+        if trained is None:
             continue
-        held_out = data.load(recipe.of(entry.card.training).data.evaluation())
+        held_out = data.load(trained.spec.evaluation())
         sheet = preview(checkpoint.read(entry.folder, entry.card), held_out)
         if sheet is not None:
             (entry.folder / SHEET_FILE).write_bytes(codec.encode(sheet, "webp"))
             cells += _highlights(entry.card, sheet)
-        cards.append(entry.card)
+        shown.append(trained)
         if any({"image", "images"} & set(inputs) for inputs in entry.card.tasks.values()):
             _write_examples(entry.folder / EXAMPLES, held_out)
-        sections.append(_section(entry.card, shown=sheet is not None))
+        sections.append(_section(trained, sheet is not None))
     (folder / "models" / "overview.png").write_bytes(codec.encode(composition.grid(cells, columns=_ABREAST * _COLUMNS)))
-    (folder / "models.md").write_text(_HEAD + _league(cards) + "\n".join(sections))
+    (folder / "models.md").write_text(_HEAD + _league(shown) + "\n".join(sections))
 
 
 def _write_examples(folder: Path, held_out: Source) -> None:
@@ -106,11 +108,12 @@ def _highlights(card: Card, sheet: np.ndarray) -> list[np.ndarray]:
     return [cell(row, column) for row in range(_COLUMNS // 2) for column in (0, 1)]
 
 
-def _league(cards: Sequence[Card]) -> str:
+def _league(models: Sequence[Trained]) -> str:
     """For each data set, the models that draw from it side by side, the nearest to real images first."""
     lines = []
-    for name in dict.fromkeys(card.data.name for card in cards):
-        rows = [(card, _by_column(card)) for card in cards if card.data.name == name and _DRAWS & card.tasks.keys()]
+    for name in dict.fromkeys(each.data.name for each in models):
+        cards = [each.card for each in models if each.data.name == name and _DRAWS & each.card.tasks.keys()]
+        rows = [(card, _by_column(card)) for card in cards]
         shown = [column for column in _LEAGUE if any(column in found for _, found in rows)]
         if not shown:
             continue
@@ -132,14 +135,14 @@ def _row(name: str, values: Iterable[float | None]) -> str:
     return f"| {name} | " + " | ".join("" if value is None else f"{value:g}" for value in values) + " |"
 
 
-def _section(card: Card, shown: bool) -> str:
-    training, weights = card.training, card.weights
+def _section(trained: Trained, with_sheet: bool) -> str:
+    card, data, training, weights = trained.card, trained.data, trained.training, trained.card.weights
     made = f"{training.steps:,} steps, {training.images:,} images, {training.seconds / 60:.0f} min on {training.device}"
     lines = [
         f"\n## {card.name}\n",
         f"{card.summary}. Family `{card.family}`; tasks: {', '.join(card.tasks) or 'none (it judges others)'}.\n",
         f"- {weights.parameters:,} parameters, {weights.bytes / 1e6:.1f} MB; recipe `{training.recipe}`: {made}",
-        f"- data: {card.data.name}/{card.data.split}, {card.data.count:,} images; licence: {card.licence}",
+        f"- data: {data.name}/{data.split}, {data.count:,} images; licence: {card.licence}",
     ]
     if card.attributes:
         lines.append(f"- attributes: {'; '.join(f'`{name}`, {each.told}' for name, each in card.attributes.items())}")
@@ -151,6 +154,6 @@ def _section(card: Card, shown: bool) -> str:
             f"| {metric.name} | {metric.value:g} | {metric.count:,} | {metric.reference} | {metric.extractor or ''} |"
             for metric in card.metrics
         ]
-    if shown:
+    if with_sheet:
         lines += ["", f"![samples of {card.name}](../models/zoo/{card.name}/{SHEET_FILE})"]
     return "\n".join(lines) + "\n"

@@ -1,4 +1,4 @@
-"""How often a translation is told to be the one that it should be, among others."""
+"""How often a translation is recognised as the one that it should be, among others."""
 
 import torch
 import torch.nn.functional as F

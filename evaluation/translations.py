@@ -8,16 +8,16 @@ import torch
 from torch import Tensor, nn
 
 from evaluation.diversity import diversity
-from evaluation.evaluated import PATCH_JUDGES, TARGET_JUDGES, EvaluatedModel, batched
+from evaluation.evaluated import EvaluatedModel, batched
 from evaluation.fidelity import psnr
 from evaluation.frechet import frechet_distance
+from evaluation.judging import PATCH_JUDGES, TARGET_JUDGES
 from evaluation.retrieval import WAYS, retrieval
 from models import noise
 from models.capabilities import StyledTranslator, TargetTranslator, Translator, require
 from models.card import BACK, SOURCE_AND_TARGET, Direction, Metric
 from models.model import final_images
 from models.nn.edges import edges
-from training import data
 
 STYLES, STYLED = 10, 50
 """Translations of each image whose differences are measured, and of how many images."""
@@ -64,45 +64,45 @@ def styles(about: EvaluatedModel) -> Iterator[Metric]:
 
 
 def targets(about: EvaluatedModel) -> Iterator[Metric]:
-    """Of a model that is told a target: how often our classifier sees it in the result, with its accuracy on real
+    """Of a model that is given a target: how often our classifier sees it in the result, with its accuracy on real
     images as the floor; and, where the same thing is there in every domain, against the truth."""
-    model, images, labels = about.model, about.real.get("images"), about.real.get("labels")
+    model = about.model
     if not isinstance(model, TargetTranslator):
         return
+    images, labels = about.real["images"], about.real["labels"]
     asked, wanted = zip(*_requests(model.targets, labels, model.classes), strict=True)
     asked, wanted = torch.cat(asked), torch.cat(wanted)
-    made = batched(lambda x, targets: final_images(model.translate(x, targets)), images[asked], wanted)
-    if judge := about.ours(TARGET_JUDGES):
-        classifier, by = judge
-        logits = batched(classifier.classify, made)
+    made = batched(lambda *rows: final_images(model.translate(*rows)), images[asked], wanted)
+    if judge := about.judge(TARGET_JUDGES):
+        by, logits = judge.extractor, batched(judge.classify, made)
         if model.targets == "one":
             hits = judged_right(logits, wanted.argmax(1))
         else:
             changed = wanted != labels[asked]
             hits = ((logits > 0) == wanted.bool())[changed]
         yield about.metric("target_accuracy", hits.float().mean().item(), len(hits), by)
-        floor = judged_right(batched(classifier.classify, images), labels).float()
+        floor = judged_right(batched(judge.classify, images), labels).float()
         yield about.metric("target_accuracy.floor", floor.mean().item(), len(images), by)
     if model.targets == "one":
-        found, truths = _pairs(about.held_out, asked, wanted.argmax(1))
+        found, truths = _pairs(about.held_out.names, labels, asked, wanted.argmax(1))
         yield from _against_truth(about, made[found], images[asked[found]], images[truths])
 
 
 def patches(about: EvaluatedModel) -> Iterator[Metric]:
     """The Fréchet distance of patches of the translations from patches of held-out truths, where a judge of patches
     is there; the floor is that of as many training images."""
-    judge = about.ours(PATCH_JUDGES)
+    judge = about.judge(PATCH_JUDGES)
     if not isinstance(about.model, Translator | StyledTranslator) or judge is None or not about.held_out.paired:
         return
-    classifier, by = judge
+    features, by = judge.features, judge.extractor
 
     def cloud(images: Tensor) -> Tensor:
-        return batched(classifier.network.features, _cut(images))
+        return batched(features, _cut(images))
 
     for direction in about.model.directions:
         source, target = SOURCE_AND_TARGET[direction]
         made = _translated(about, about.real[source], direction)
-        real, name = cloud(about.real[target]), f"{by.partition('@')[0]}, {PATCH} px patches"
+        real, name = cloud(about.real[target]), f"{judge.name}, {PATCH} px patches"
         for images, suffix in ((made, ""), (about.all_trained_on[target][: len(made)], ".floor")):
             distance = frechet_distance(cloud(images), real)
             yield about.metric(f"frechet_distance[{name}].{direction}{suffix}", distance, len(_cut(images)), by)
@@ -117,15 +117,15 @@ def _translated(
     about: EvaluatedModel, images: Tensor, direction: Direction, first: int = 0, own: Tensor | None = None
 ) -> Tensor:
     """The translations; in styles drawn with seeds `first`, `first` + 1, …, or in those of `own` images."""
-    model = about.model
-    if isinstance(model, Translator):
-        return batched(lambda x: final_images(model.translate(x, direction)), images)
-    styled = require(model, StyledTranslator)
+    if isinstance(about.model, Translator):
+        translator = about.model
+        return batched(lambda x: final_images(translator.translate(x, direction)), images)
+    model = require(about.model, StyledTranslator)
     if own is None:
         latent = noise.normal(range(first, first + len(images)), model.latent_shape)
     else:
-        latent = batched(lambda x: styled.style(x, direction), own)
-    return batched(lambda x, z: final_images(styled.translate(x, direction, z)), images, latent)
+        latent = batched(lambda x: model.style(x, direction), own)
+    return batched(lambda x, z: final_images(model.translate(x, direction, z)), images, latent)
 
 
 def _against_truth(
@@ -135,10 +135,10 @@ def _against_truth(
     suffix = f".{direction}" if direction else ""
     for images, floor in ((made, ""), (source, ".floor")):
         yield about.metric(f"psnr{suffix}{floor}", psnr(images, target).mean().item(), len(images))
-        for name, features, by in about.spaces if len(images) >= WAYS else ():
-            found = retrieval(features(images), features(target))
-            told = f"{about.reference}; {WAYS} ways"
-            yield about.metric(f"retrieval[{name}]{suffix}{floor}", found, len(images), by, told)
+        for space in about.spaces if len(images) >= WAYS else ():
+            found = retrieval(space.features(images), space.features(target))
+            name, reference = f"retrieval[{space.name}]{suffix}{floor}", f"{about.reference}; {WAYS} ways"
+            yield about.metric(name, found, len(images), space.extractor, reference)
 
 
 def _requests(kind: str, labels: Tensor, classes: int) -> Iterator[tuple[Tensor, Tensor]]:
@@ -153,11 +153,11 @@ def _requests(kind: str, labels: Tensor, classes: int) -> Iterator[tuple[Tensor,
             yield torch.arange(len(labels)), wanted
 
 
-def _pairs(held_out: data.Source, asked: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-    """Which of the requests have a true answer, and the place of it among the held-out images."""
-    places = {key: place for place, key in enumerate(zip(held_out.names, held_out.labels.tolist(), strict=True))}
-    names = [held_out.names[row] for row in asked.tolist()]
-    truths = torch.tensor([places.get(key, -1) for key in zip(names, target.tolist(), strict=True)])
+def _pairs(names: tuple[str, ...], labels: Tensor, asked: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """Which of the requests have a true answer, and the place of it among the images of these names and labels."""
+    places = {key: place for place, key in enumerate(zip(names, labels.tolist(), strict=True))}
+    given = [names[row] for row in asked.tolist()]
+    truths = torch.tensor([places.get(key, -1) for key in zip(given, target.tolist(), strict=True)])
     found = (truths >= 0).nonzero().flatten()
     return found, truths[found]
 

@@ -9,14 +9,15 @@ from statistics import median
 import torch
 from torch import Tensor
 
-from evaluation.evaluated import PATCH_JUDGES, EvaluatedModel, batched
+from evaluation.evaluated import EvaluatedModel, batched
 from evaluation.frechet import frechet_distance
+from evaluation.judging import PATCH_JUDGES
 from evaluation.luminance import psnr_y
 from models.capabilities import Upscaler
 from models.card import Metric
 from models.model import final_images
 from models.nn.bicubic import reduced, resized
-from training.data import to_float
+from training.data import Photographs, to_float
 
 PATCH, STRIDE = 32, 16
 """Side of the patches that a classifier of small photographs judges, and how far apart they are."""
@@ -31,22 +32,22 @@ Upscale = Callable[[Tensor, int], Tensor]
 def upscaling(about: EvaluatedModel) -> Iterator[Metric]:
     """How near enlarged pictures come to those that were reduced, how alike their patches are to real ones, and what
     a million pixels cost."""
-    model = about.model
-    if not isinstance(model, Upscaler):
+    model, held_out = about.model, about.held_out
+    if not isinstance(model, Upscaler) or not isinstance(held_out, Photographs):
         return
 
-    def upscale(images: Tensor, scale: int) -> Tensor:
+    def upscaled(images: Tensor, scale: int) -> Tensor:
         return final_images(model.upscale(images, scale))
 
     for scale in model.scales:
-        truths = [_multiple(to_float(picture)[None], scale) for picture in about.held_out.fields["images"]]
+        truths = [_multiple(to_float(picture)[None], scale) for picture in held_out.images]
         small = [reduced(truth, scale) for truth in truths]
-        for enlarge, suffix in ((upscale, ""), (bicubic, ".floor")):
-            made = [enlarge(picture, scale) for picture in small]
-            yield from _fidelity(about, made, truths, scale, suffix)
+        for upscale, suffix in ((upscaled, ""), (bicubic, ".floor")):
+            made = [upscale(picture, scale) for picture in small]
+            yield from _fidelity(about, held_out, made, truths, scale, suffix)
             yield from _likeness(about, made, truths, scale, suffix)
-        told = f"{TIMED} x {TIMED} pixels in PyTorch on one core, median of {RUNS}"
-        yield about.metric(f"ms_per_megapixel.x{scale}", _milliseconds(upscale, scale), RUNS, None, told)
+        timing = f"{TIMED} x {TIMED} pixels in PyTorch on one core, median of {RUNS}"
+        yield about.metric(f"ms_per_megapixel.x{scale}", _milliseconds(upscaled, scale), RUNS, None, timing)
 
 
 def bicubic(images: Tensor, scale: int) -> Tensor:
@@ -54,26 +55,24 @@ def bicubic(images: Tensor, scale: int) -> Tensor:
     return resized(images, scale * images.shape[2], scale * images.shape[3]).clamp(-1, 1)
 
 
-def _fidelity(about: EvaluatedModel, made: Pictures, truths: Pictures, scale: int, suffix: str) -> Iterator[Metric]:
+def _fidelity(
+    about: EvaluatedModel, held_out: Photographs, made: Pictures, truths: Pictures, scale: int, suffix: str
+) -> Iterator[Metric]:
     """Of each set of pictures apart; `scale` pixels along the border do not count, as in the literature."""
     found = torch.cat([psnr_y(image, truth, border=scale) for image, truth in zip(made, truths, strict=True)])
-    for index, name in enumerate(about.held_out.classes):
-        chosen = found[about.held_out.labels == index]
+    for index, name in enumerate(held_out.classes):
+        chosen = found[held_out.labels == index]
         yield about.metric(f"psnr_y.{name}.x{scale}{suffix}", chosen.mean().item(), len(chosen))
 
 
 def _likeness(about: EvaluatedModel, made: Pictures, truths: Pictures, scale: int, suffix: str) -> Iterator[Metric]:
     """The Fréchet distance of patches, where a judge of patches is there."""
-    judge = about.ours(PATCH_JUDGES)
+    judge = about.judge(PATCH_JUDGES)
     if judge is None:
         return
-    classifier, by = judge
-    clouds = [
-        batched(classifier.network.features, torch.cat([_patches(image) for image in images]))
-        for images in (made, truths)
-    ]
-    name = f"frechet_distance[{by.partition('@')[0]}, {PATCH} px patches].x{scale}{suffix}"
-    yield about.metric(name, frechet_distance(*clouds), len(clouds[0]), by)
+    clouds = [batched(judge.features, torch.cat([_patches(image) for image in images])) for images in (made, truths)]
+    name = f"frechet_distance[{judge.name}, {PATCH} px patches].x{scale}{suffix}"
+    yield about.metric(name, frechet_distance(*clouds), len(clouds[0]), judge.extractor)
 
 
 def _milliseconds(upscale: Upscale, scale: int) -> float:

@@ -244,6 +244,16 @@ class Source(ABC):
             TypeError: the pictures differ in size.
         """
 
+    def worded(self) -> Captions:
+        """The captions.
+
+        Raises:
+            ValueError: the pictures were read without.
+        """
+        if self.captions is None:
+            raise ValueError(f"{self.spec.set} was read without captions, and the model takes texts")
+        return self.captions
+
 
 class Squares(Source):
     """Square pictures of one size, uint8 [N, C, S, S]."""
@@ -361,7 +371,7 @@ def _multiple(picture: Tensor, of: int) -> Tensor:
 
 def _reduced(picture: Tensor, scale: int) -> Tensor:
     """uint8 [C, H, W] -> uint8 [C, H / scale, W / scale]."""
-    return ((reduced(to_float(picture)[None], scale)[0] + 1) * 127.5).round().to(torch.uint8)
+    return to_bytes(reduced(to_float(picture)[None], scale)[0])
 
 
 def _square(picture: Tensor, top: int, left: int, side: int) -> Tensor:
@@ -397,12 +407,17 @@ def binarised(pictures: Tensor, seed: int = 0) -> Tensor:
 def _with_edges(pictures: Tensor) -> dict[str, Tensor]:
     """Pairs of drawings and pictures, uint8, both with the picture's channels."""
     drawn = [edges(to_float(part)).expand_as(part) for part in pictures.split(256)]
-    return {"a": ((torch.cat(drawn) + 1) * 127.5).round().to(torch.uint8), "b": pictures}
+    return {"a": to_bytes(torch.cat(drawn)), "b": pictures}
 
 
 def to_float(pictures: Tensor) -> Tensor:
     """uint8 -> float in [-1, 1]."""
     return pictures.float() / 127.5 - 1
+
+
+def to_bytes(images: Tensor) -> Tensor:
+    """What `to_float` made these of: float in [-1, 1] -> uint8."""
+    return ((images + 1) * 127.5).round().to(torch.uint8)
 
 
 def to_device(batch: Batch, device: torch.device) -> Batch:

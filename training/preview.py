@@ -116,14 +116,8 @@ def _upscaled(model: Upscaler, shown: Sequence[Tensor]) -> np.ndarray:
 
 
 def _wordings(held_out: Source, rows: int) -> list[str]:
-    """Some of the wordings that are held out, evenly spread.
-
-    Raises:
-        ValueError: the data has none.
-    """
-    if held_out.captions is None:
-        raise ValueError(f"{held_out.spec.set} was read without captions, and the model takes texts")
-    wordings = [caption for captions in held_out.captions.held.values() for caption in captions]
+    """Some of the wordings that are held out, evenly spread."""
+    wordings = [caption for captions in held_out.worded().held.values() for caption in captions]
     return [wordings[index * len(wordings) // rows] for index in range(rows)]
 
 

@@ -15,7 +15,7 @@ def metric(name, value):
 @pytest.fixture
 def registry(monkeypatch):
     monkeypatch.setattr(data, "load", lambda spec: None)
-    monkeypatch.setattr(evaluate, "Subject", lambda *about: None)
+    monkeypatch.setattr(evaluate, "EvaluatedModel", lambda *about: None)
     kinds = {"samples": [metric("a", 1), metric("b", 2)], "likelihood": [metric("c", 3)]}
     monkeypatch.setattr(evaluate, "KINDS", {name: lambda about, found=found: found for name, found in kinds.items()})
     return Registry([SHIPPED])

@@ -1,6 +1,7 @@
 """The league table of the docs."""
 
 from evaluation import report
+from evaluation.trained import Trained
 from models.card import Metric
 from models.registry import SHIPPED, Registry
 
@@ -12,7 +13,11 @@ def card(name, **figures):
         Metric(name=figure, value=value, count=10, reference="mnist/test", date="2026-01-01", command="none")
         for figure, value in figures.items()
     )
-    return ZOO["mnist-dcgan"].card.model_copy(update={"name": name, "metrics": metrics})
+    return trained(ZOO["mnist-dcgan"].card.model_copy(update={"name": name, "metrics": metrics}))
+
+
+def trained(card):
+    return Trained(card, card.data, card.training)
 
 
 def test_models_of_one_data_set_stand_side_by_side_the_nearest_to_real_images_first():
@@ -25,4 +30,4 @@ def test_models_of_one_data_set_stand_side_by_side_the_nearest_to_real_images_fi
 
 def test_models_that_draw_nothing_have_no_place_in_it():
     translator = ZOO["facades-pix2pix"].card
-    assert "facades" not in report._league([translator])
+    assert "facades" not in report._league([trained(translator)])

@@ -1,0 +1,30 @@
+"""Models of ours, with the records that only their cards have: imported ones were trained elsewhere, on other data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from models.card import Card, DataRecord, TrainingRecord
+from training import recipe
+from training.data import DataSpec
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The card of a model that was trained here."""
+
+    card: Card
+    data: DataRecord
+    training: TrainingRecord
+
+    @classmethod
+    def of(cls, card: Card) -> Trained | None:
+        """None of a card that does not say what its model was trained on, and how."""
+        if card.data is None or card.training is None:
+            return None
+        return cls(card, card.data, card.training)
+
+    @property
+    def spec(self) -> DataSpec:
+        """The data as its recipe has it. Raises as `training.recipe.load`."""
+        return recipe.of(self.training).data
