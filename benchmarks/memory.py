@@ -100,7 +100,8 @@ def idle(folder: Path) -> None:
 
 def switches(folder: Path) -> None:
     """One model after another, under a budget that holds the largest alone."""
-    from workers.engine import Engine, Work
+    from workers.engine import Engine
+    from workers.work import Work
 
     logs.configure(Settings(log_level="warning"))
     registry = Registry([SHIPPED])
@@ -108,10 +109,11 @@ def switches(folder: Path) -> None:
     print("| switches | MB |\n| --- | --- |")
     for count, name in zip(range(SWITCHES + 1), itertools.cycle(SWITCHED), strict=False):
         given = {"n": 1, "seed": count, **SWITCHED[name]}
-        engine.run([Work(Order(model=name, task=next(iter(registry[name].card.tasks)), input=given), [])])
+        order = Order(model=name, task=next(iter(registry[name].card.tasks)), input=given)
+        engine.run([engine.prepare(Work(order))])
         if count % 20 == 0:
             print(f"| {count} | {resident_mb():.0f} |", flush=True)
-    print(f"in memory at the end: {', '.join(engine.resident)}")
+    print(f"in memory at the end: {', '.join(engine.memory.loaded)}")
 
 
 def predictions(folder: Path) -> None:

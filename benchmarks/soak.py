@@ -36,13 +36,18 @@ from tests.conftest import free_port, png
 TTL_S = 3600
 FAULT_EVERY_S = 12
 STOPPED_S = 20
-"""Longer than `workers.steady.HEARTBEAT_TTL_S`: others take over."""
+"""Longer than `workers.heartbeat.HEARTBEAT_TTL_S`: others take over."""
 DRAIN_S = 120
 HEAVY = "bench-dcgan"
 """Keeps workers busy, so that what is killed is at work."""
 MODELS = (*zoo.MODELS, HEAVY, HEAVY)
-PERMANENT = {"rq:queues", "rq:workers", "easel:ends", "easel:pace", "easel:doorbell", "easel:deadlines"}
-"""Keys that are meant to stay, besides rq's registries and sets of workers, one per queue."""
+PERMANENT = {keys.QUEUES, keys.WORKERS, keys.END_COUNTS, keys.PACE, keys.DOORBELL, keys.DEADLINES}
+"""Keys that are meant to stay, besides `SETS`."""
+SETS = (
+    keys.workers_key(""),
+    *(kind.key_template.format("") for kind in (FinishedJobRegistry, FailedJobRegistry, CanceledJobRegistry)),
+)
+"""Beginnings of the keys of rq's registries and sets of workers, one per queue."""
 
 
 @dataclass
@@ -249,7 +254,7 @@ def registries(redis: Redis, found: dict[str, Snapshot | None]) -> list[str]:
         if sorted(listed) != sorted(real):
             wrong.append(f"{kind.__name__} has {len(listed)}, there are {len(real)}")
     for queue in queues:
-        key = f"rq:queue:{queue}"
+        key = keys.queue_key_of(queue)
         left = redis.zcard(StartedJobRegistry.key_template.format(queue)) + redis.llen(key)
         if left + redis.llen(IntermediateQueue.get_intermediate_queue_key(key)):
             wrong.append(f"{queue} is not empty")
@@ -261,7 +266,7 @@ def leaks(redis: Redis) -> list[str]:
     kept = [
         key for key in map(bytes.decode, redis.scan_iter(count=1000))
         if redis.ttl(key) == -1 and key not in PERMANENT
-        and not key.startswith(("rq:workers:", "rq:finished:", "rq:failed:", "rq:canceled:"))
+        and not key.startswith(SETS)
     ]  # fmt: skip
     return [f"{len(kept)} keys never expire, such as {kept[:3]}"] if kept else []
 

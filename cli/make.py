@@ -137,6 +137,9 @@ def evaluate(
     model: Annotated[str, typer.Argument(help="a model of the zoo, for example mnist-cgan")],
     write: Annotated[bool, typer.Option("--write", help="write figures and today's tasks into the card")] = False,
     limits: Annotated[str | None, typer.Option(help="what the model does badly, as you saw it, for the card")] = None,
+    featured: Annotated[
+        bool | None, typer.Option(help="whether the model is shown before the others, for the card")
+    ] = None,
     only: Annotated[list[str] | None, typer.Option(help="measure only this kind of figures, keep the others")] = None,
 ) -> None:
     """Measure a model on data that it was not trained on. Data is read from the folder that EASEL_DATASETS names."""
@@ -161,8 +164,8 @@ def evaluate(
         )
     Console().print(table)
     if write:
-        if limits is not None:
-            card = card.model_copy(update={"limits": limits})
+        said = {"limits": limits, "featured": featured}
+        card = card.model_copy(update={name: value for name, value in said.items() if value is not None})
         card.write(registry[model].folder)
 
 

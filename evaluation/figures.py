@@ -15,6 +15,7 @@ from evaluation.faces import face_detection_rate
 from evaluation.fidelity import psnr
 from evaluation.frechet import frechet_distance
 from evaluation.holes import inpainting
+from evaluation.judging import TARGET_JUDGES
 from evaluation.kernel import kernel_distance
 from evaluation.manifold import precision_recall
 from evaluation.parzen import parzen_log_likelihood
@@ -99,11 +100,23 @@ def samples(about: EvaluatedModel) -> Iterator[Metric]:
 
 
 def faces(about: EvaluatedModel) -> Iterator[Metric]:
-    """Of a model of faces: in how many of its samples one is found, and in how many real pictures."""
-    if about.held_out.spec.set == "faces" and _draws(about):
-        for images, suffix in ((about.samples[:LOOKED_AT], ""), (about.real["images"][:LOOKED_AT], ".floor")):
-            rate = face_detection_rate(images)
-            yield about.metric(f"face_detection_rate{suffix}", rate, len(images), "scikit-image's frontal-face cascade")
+    """Of a model of faces: in how many of its samples one is found, and in how many real pictures; and the distance
+    between samples and training pictures, beside that between two halves of those.
+
+    To training pictures, as held-out ones are too few for the covariance of their features.
+    """
+    if about.held_out.spec.set != "faces" or not _draws(about):
+        return
+    for images, suffix in ((about.samples[:LOOKED_AT], ""), (about.real["images"][:LOOKED_AT], ".floor")):
+        rate = face_detection_rate(images)
+        yield about.metric(f"face_detection_rate{suffix}", rate, len(images), "scikit-image's frontal-face cascade")
+    if judge := about.judge(TARGET_JUDGES):
+        made, real = (batched(judge.features, images) for images in (about.samples, about.all_trained_on["images"]))
+        halves = real[torch.randperm(len(real), generator=torch.Generator().manual_seed(0))].chunk(2)
+        name, reference = f"frechet_distance[{judge.name}]", f"{about.held_out.spec.set}/{about.trained.data.split}"
+        yield about.metric(name, frechet_distance(made, real), len(made), judge.extractor, reference)
+        floor = frechet_distance(*halves)
+        yield about.metric(f"{name}.floor", floor, len(halves[0]), judge.extractor, reference)
 
 
 def coverage(about: EvaluatedModel) -> Iterator[Metric]:

@@ -28,11 +28,6 @@ class Completion:
     blobs: tuple[bytes, ...] = ()
 
 
-def channel(api: str) -> str:
-    """Where an API process hears of the predictions that it waits for."""
-    return f"easel:completions:{api}"
-
-
 def pack(completions: Iterable[Completion]) -> bytes:
     """Several completions as one message: a line of JSON, and the images one after another."""
     heads, blobs = [], []

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from rq.defaults import RQ_KEY_PREFIX
+from rq.executions import WORKER_EXECUTIONS_KEY_TEMPLATE, ExecutionRegistry
 from rq.job import Job
 from rq.queue import Queue
+from rq.registry import StartedJobRegistry
 from rq.results import Result
-from rq.worker_registration import REDIS_WORKER_KEYS
+from rq.worker.base import BaseWorker
+from rq.worker_registration import REDIS_WORKER_KEYS, WORKERS_BY_QUEUE_KEY
 
 from jobs.prediction import Priority, Status
 from models.card import Task
@@ -47,6 +51,43 @@ WORKERS: str = REDIS_WORKER_KEYS
 END_COUNTS = "easel:ends"
 """Hash of how many predictions have ended, by `end_field`: counted in the transactions that end them."""
 
+MAINTENANCE_LOCK = "easel:maintenance"
+"""Held by the worker that reruns jobs of dead ones, for seconds."""
+
+WEBHOOK_OUTCOMES = "easel:webhook:outcomes"
+"""Hash of how often each `outbox.Outcome` came about, since this Redis began."""
+
+WEBHOOK_SECRET = "easel:webhook:secret"
+"""What webhooks are signed with, where no setting says it."""
+
+
+# rq's own names, from its constants where it has them.
+
+QUEUES = Queue.redis_queues_keys
+"""Set of the keys of all queues that ever had a job."""
+
+WORKERS = REDIS_WORKER_KEYS
+"""Set of the keys of all workers."""
+
+_WORKER = BaseWorker.redis_worker_namespace_prefix
+
+LUA_PREFIXES = {
+    "IMAGE": "easel:image:",
+    "CANCEL": "easel:cancel:",
+    "QUEUES": QUEUES,
+    "QUEUE": Queue.redis_queue_namespace_prefix,
+    "JOB": Job.redis_job_namespace_prefix,
+    "RESULTS": Result.get_key(""),
+    "STARTED": StartedJobRegistry.key_template.format(""),
+    "EXECUTION": f"{RQ_KEY_PREFIX}:execution:",
+    "EXECUTIONS": ExecutionRegistry.key_template.format(""),
+    "WORKER": _WORKER,
+    "WORKER_EXECUTIONS": WORKER_EXECUTIONS_KEY_TEMPLATE.format("").removeprefix(_WORKER),
+    "WORKERS": WORKERS_BY_QUEUE_KEY % "",
+}
+"""What the scripts make keys of that they find on their way, by the names that it has there (`jobs.scripts`).
+`WORKER_EXECUTIONS` follows the key of a worker, all others come before a name or an id."""
+
 
 def queue_name(model: str, priority: Priority) -> str:
     """Queues are per model and priority: what is drained together can be batched together."""
@@ -55,7 +96,7 @@ def queue_name(model: str, priority: Priority) -> str:
 
 def queue_key(model: str, priority: Priority) -> str:
     """The Redis key of the list that rq keeps for the queue."""
-    return Queue.redis_queue_namespace_prefix + queue_name(model, priority)
+    return queue_key_of(queue_name(model, priority))
 
 
 def end_field(model: str, task: Task, status: Status) -> str:
@@ -65,7 +106,7 @@ def end_field(model: str, task: Task, status: Status) -> str:
 
 def image_key(prediction: str, index: int) -> str:
     """Where the encoded bytes of an image lie."""
-    return f"easel:image:{prediction}:{index}"
+    return f"{LUA_PREFIXES['IMAGE']}{prediction}:{index}"
 
 
 def latents_key(prediction: str) -> str:
@@ -80,7 +121,7 @@ def picture_key(picture: str) -> str:
 
 def cancel_key(prediction: str) -> str:
     """Set while a prediction that a worker holds is to be canceled."""
-    return f"easel:cancel:{prediction}"
+    return LUA_PREFIXES["CANCEL"] + prediction
 
 
 def events_key(prediction: str) -> str:
@@ -126,3 +167,23 @@ def job_key(prediction: str) -> str:
 def results_key(prediction: str) -> str:
     """The stream that rq keeps for the job's results."""
     return Result.get_key(prediction)
+
+
+def completions_channel(api: str) -> str:
+    """Where an API process hears of the ends of predictions that it waits for."""
+    return f"easel:completions:{api}"
+
+
+def attempts_key(prediction: str) -> str:
+    """The list of what came of each attempt to deliver the prediction's webhook, oldest first."""
+    return f"easel:deliveries:{prediction}"
+
+
+def queue_key_of(name: str) -> str:
+    """The list that rq keeps for the queue of this name."""
+    return Queue.redis_queue_namespace_prefix + name
+
+
+def workers_key(queue: str) -> str:
+    """The set of the keys of the workers of a queue."""
+    return WORKERS_BY_QUEUE_KEY % queue

@@ -15,21 +15,19 @@ from typing import Any
 
 from pydantic import TypeAdapter
 from rq.job import Job, JobStatus, Retry
-from rq.queue import Queue
 from rq.serializers import JSONSerializer
 from rq.utils import now
-from rq.worker_registration import WORKERS_BY_QUEUE_KEY
 
 from jobs import keys, records
 from jobs.prediction import ENDED, EVENTS, Snapshot, Status
 
 QUEUE = "webhooks"
-QUEUE_KEY = Queue.redis_queue_namespace_prefix + QUEUE
+QUEUE_KEY = keys.queue_key_of(QUEUE)
 FUNCTION = "workers.deliverer.deliver"
 FORMER_FUNCTIONS = ("app.deliveries.deliver",)
 """What deliveries call it that were queued by an earlier version."""
 
-DELIVERERS = WORKERS_BY_QUEUE_KEY % QUEUE
+DELIVERERS = keys.workers_key(QUEUE)
 """The set in which rq keeps the keys of the processes that deliver. They are rq workers and make no pictures."""
 
 RETRY_AFTER_S = (5, 30, 120, 600, 3600)
@@ -39,9 +37,6 @@ TIMEOUT_S = 60
 RESULT_TTL_S = 600
 FAILURE_TTL_S = 86_400
 """How long rq remembers what was given up, so that an operator can requeue it."""
-
-OUTCOMES = "easel:webhook:outcomes"
-"""Hash of how often each `Outcome` came about, since this Redis began."""
 
 SNAPSHOT = TypeAdapter(Snapshot)
 
@@ -84,7 +79,7 @@ class AnnouncedJob(Job):
         self.announce(pipeline)
 
     def announce(self, pipeline: Any, answer: Any = None) -> None:
-        """Queues the delivery of this end, and of the answer if there is one, if anybody asked to be told."""
+        """Queues the delivery of this end, and of the answer if there is one, if a webhook asks for it."""
         if "webhook" in self.meta:
             announce(pipeline, records.snapshot_of(self, answer))
 
@@ -96,14 +91,14 @@ def announce(pipeline: Any, ended: Snapshot) -> None:
     """
     if job := delivery(ended):
         pipeline.hset(keys.job_key(job.id), mapping=job.fields)
-        pipeline.sadd("rq:queues", QUEUE_KEY)
+        pipeline.sadd(keys.QUEUES, QUEUE_KEY)
         pipeline.rpush(QUEUE_KEY, job.id)
 
 
 def delivery(ended: Snapshot) -> Delivery | None:
-    """The rq job that tells of an end, or None if nobody asked to be told.
+    """The rq job that delivers an end, or None if no webhook asks for it.
 
-    It carries all that it will say, so it outlives the prediction; its id is the same however often the same end is
+    It carries all that it will send, so it outlives the prediction; its id is the same however often the same end is
     announced.
     """
     webhook = ended.webhook
@@ -124,11 +119,6 @@ def delivery(ended: Snapshot) -> Delivery | None:
     )
     job.enqueued_at = job.created_at
     return Delivery(job.id, {**job.to_dict(), "status": JobStatus.QUEUED.value})
-
-
-def attempts_key(prediction: str) -> str:
-    """The list of what came of each attempt to deliver, oldest first."""
-    return f"easel:deliveries:{prediction}"
 
 
 def _stretched(wait_s: int) -> int:

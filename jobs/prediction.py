@@ -45,7 +45,7 @@ ENDED = frozenset({Status.SUCCEEDED, Status.FAILED, Status.CANCELED})
 
 
 class Event(StrEnum):
-    """The ends that a webhook can be told of."""
+    """The ends that a webhook can ask for."""
 
     COMPLETED = "completed"
     FAILED = "failed"
@@ -113,7 +113,7 @@ class Order(_Value):
 
 
 class Webhook(_Value):
-    """Whom to tell of a prediction's end. Kept in the job's meta."""
+    """Where a prediction's end is announced, and which ends. Kept in the job's meta."""
 
     url: str
     events: tuple[Event, ...] = tuple(Event)
@@ -165,13 +165,17 @@ class Failure(_Value):
     detail: str
 
 
-LOST = Failure(code="worker_lost", detail="the worker died twice while it ran this prediction")
+WORKER_LOST = Failure(code="worker_lost", detail="the worker died twice while it ran this prediction")
 """Also of a job that rq itself ended: it does so only when a job's worker is gone."""
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A prediction as its rq job tells it."""
+    """A prediction as it stands, from its rq job.
+
+    It has an `answer` once it has succeeded, a `failure` once it has failed, `started_at` once a worker has begun it,
+    and `ended_at` once it has ended.
+    """
 
     id: str
     queue: str

@@ -18,7 +18,7 @@ from rq.serializers import JSONSerializer
 from rq.utils import utcformat
 
 from jobs.keys import queue_name
-from jobs.prediction import ENDED, LOST, Answer, Failure, Order, Priority, Snapshot, Status, Webhook
+from jobs.prediction import ENDED, WORKER_LOST, Answer, Failure, Order, Priority, Snapshot, Status, Webhook
 
 FUNCTION = "workers.entrypoint.predict"
 """The one function that our queues may run."""
@@ -51,7 +51,7 @@ def new_job(
 ) -> dict[str, Any]:
     """The fields of the rq job hash for an order, ready for HSET.
 
-    Two are ours: `images`, for `scripts.BEGIN`, and `waiter`, the API process that is to be told of the end.
+    Two are ours: `images`, for `scripts.BEGIN`, and `waiter`, the API process that waits for the end.
     """
     now = utcformat(datetime.now(UTC))
     fields = {
@@ -97,9 +97,9 @@ def snapshot(
         status=_canceling(status) if cancel is not None else status,
         answer=answer,
         meta=orjson.loads(fields.get(b"meta") or b"{}"),
-        created_at=date(fields[b"created_at"]),
-        started_at=date(fields.get(b"started_at")),
-        ended_at=date(fields.get(b"ended_at")),
+        created_at=moment(fields[b"created_at"]),
+        started_at=_moment(fields.get(b"started_at")),
+        ended_at=_moment(fields.get(b"ended_at")),
     )
 
 
@@ -119,7 +119,7 @@ def snapshot_of(job: Job, answer: Any) -> Snapshot:
 
 
 def _snapshot(status: Status, answer: Any, meta: Mapping[str, Any], **fields: Any) -> Snapshot:
-    failure, webhook = meta.get("failure", LOST), meta.get("webhook")
+    failure, webhook = meta.get("failure", WORKER_LOST), meta.get("webhook")
     return Snapshot(
         **fields,
         status=status,
@@ -133,9 +133,14 @@ def _canceling(status: Status) -> Status:
     return Status.CANCELING if status in (Status.QUEUED, Status.PROCESSING) else status
 
 
-def date(text: bytes | None) -> datetime | None:
-    """A moment as rq writes it, None where it writes nothing."""
-    return datetime.fromisoformat(text.decode()) if text else None
+def moment(text: bytes) -> datetime:
+    """A moment as rq writes it."""
+    return datetime.fromisoformat(text.decode())
+
+
+def _moment(text: bytes | None) -> datetime | None:
+    """None where rq writes nothing."""
+    return moment(text) if text else None
 
 
 def has_ended(status: bytes) -> bool:
@@ -152,12 +157,12 @@ def order(fields: Mapping[bytes, bytes]) -> Order:
 
 def enqueued_at(fields: Mapping[bytes, bytes]) -> datetime:
     """Since when a job has waited."""
-    return date(fields[b"enqueued_at"])
+    return moment(fields[b"enqueued_at"])
 
 
 def order_of(job: Job) -> Order:
     """What the job asks for. Raises `ValueError` for a job that is not ours."""
-    return _order(job.func_name, job.kwargs)
+    return _order(job.func_name or "", job.kwargs)
 
 
 def _order(function: str, kwargs: Mapping[str, Any]) -> Order:

@@ -1,11 +1,27 @@
-"""The steps that must happen as one, as Lua scripts in Redis. They keep rq's own keys as rq itself would."""
+"""The steps that must happen as one, as Lua scripts in Redis. They keep rq's own keys as rq itself would.
+
+Where a script makes keys of ids that it finds on its way, their beginnings come from `jobs.keys`, as locals of its
+first line: `JOB .. id` is `keys.job_key(id)`.
+"""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+
+from jobs.keys import LUA_PREFIXES
 
 _FOLDER = Path(__file__).parent / "lua"
 
-ENQUEUE, BEGIN, SUCCEED, CANCEL, PURGE = (
-    (_FOLDER / f"{name}.lua").read_text() for name in ("enqueue", "begin", "succeed", "cancel", "purge")
-)
+
+def _read(name: str) -> str:
+    text = (_FOLDER / f"{name}.lua").read_text()
+    code = re.sub(r"--.*", "", text)
+    used = [prefix for prefix in LUA_PREFIXES if re.search(rf"\b{prefix}\b(?!')", code)]
+    if not used:
+        return text
+    values = ", ".join(f"'{LUA_PREFIXES[prefix]}'" for prefix in used)
+    return f"local {', '.join(used)} = {values}\n{text}"
+
+
+ENQUEUE, BEGIN, SUCCEED, CANCEL, PURGE = map(_read, ("enqueue", "begin", "succeed", "cancel", "purge"))

@@ -7,13 +7,21 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
+from jobs.prediction import Status
 from jobs.representation import Prediction
+
+NoticeType = Literal["prediction.succeeded", "prediction.failed", "prediction.canceled"]
+NOTICE_TYPES: dict[Status, NoticeType] = {
+    Status.SUCCEEDED: "prediction.succeeded",
+    Status.FAILED: "prediction.failed",
+    Status.CANCELED: "prediction.canceled",
+}
 
 
 class Notice(BaseModel):
     """The body of a webhook."""
 
-    type: Literal["prediction.succeeded", "prediction.failed", "prediction.canceled"]
+    type: NoticeType
     timestamp: datetime = Field(description="when the prediction ended")
     data: Prediction
 

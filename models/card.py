@@ -77,6 +77,9 @@ class TrainingRecord(_Record):
 
     recipe: str
     recipe_sha256: str
+    start: str | None = Field(
+        default=None, description="name and weights' sha256 of the model that it was begun with, if any"
+    )
     seed: int
     steps: int
     images: int = Field(description="training images seen, with repetition")
@@ -181,6 +184,9 @@ class Card(_Record):
     metrics: tuple[Metric, ...] = ()
     serving: Serving = Serving()
     licence: str
+    featured: bool = Field(
+        default=False, description="whether it is shown before the others, as one that is good to look at"
+    )
     limits: str = Field(default="", description="what this model does badly")
 
     def __hash__(self) -> int:

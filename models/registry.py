@@ -41,6 +41,8 @@ class Entry:
 class Registry:
     """The models of some folders, by name; an earlier folder's model hides a later one's of the same name.
 
+    In turn, featured ones come first.
+
     A folder whose card cannot be read is left out and named in `broken`, so that one bad card hides no other.
     """
 
@@ -66,7 +68,7 @@ class Registry:
         return self.entries[name]
 
     def __iter__(self) -> Iterator[Entry]:
-        return iter(sorted(self.entries.values(), key=lambda entry: entry.card.name))
+        return iter(sorted(self.entries.values(), key=lambda entry: (not entry.card.featured, entry.card.name)))
 
     def __len__(self) -> int:
         return len(self.entries)

@@ -132,8 +132,8 @@ def decode_mask(data: bytes, max_pixels: int, seen_through: bool = False) -> np.
     """
     opened = _at_full_size(data, max_pixels)
     bright = np.asarray(opened.load(opened.size).convert("L")) > 127
-    if opened.alpha is not None and (opacity := np.asarray(opened.alpha)).min() < 255:
-        return opacity < 128
+    if opened.alpha is not None and (alpha := np.asarray(opened.alpha)).min() < 255:
+        return alpha < 128
     return np.zeros_like(bright) if seen_through else bright
 
 
@@ -170,7 +170,7 @@ class _Opened:
         file.seek(0)
         self._pixels = None
         if head.startswith(png_chunks.SIGNATURE):
-            self._pixels = png_chunks.Pixels(file)
+            self._pixels = png_chunks.PixelChunks(file)
             file = io.BufferedReader(self._pixels)
         try:
             with warnings.catch_warnings():

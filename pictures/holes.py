@@ -188,9 +188,11 @@ def _boxes(mask: np.ndarray, within: int) -> list[Box]:
 def _parted(mask: np.ndarray, box: Box) -> list[Box] | None:
     """A box in two: in the middle of its widest gap; without one, across its longer side; None of a compact one."""
     marked = mask[box.top : box.bottom, box.left : box.right]
-    across, down = (_gap(np.flatnonzero(marked.any(axis=axis))) for axis in (0, 1))
+    across, down = _gap(np.any(marked, axis=0)), _gap(np.any(marked, axis=1))
     width, height = box.right - box.left, box.bottom - box.top
-    if across is None and down is None and box.longer >= _LONG * min(width, height):
+    if across is None and down is None:
+        if box.longer < _LONG * min(width, height):
+            return None
         across, down = ((width // 2, 0), None) if width > height else (None, (height // 2, 0))
     if across is not None and (down is None or across[1] >= down[1]):
         at = box.left + across[0]
@@ -203,8 +205,9 @@ def _parted(mask: np.ndarray, box: Box) -> list[Box] | None:
     return [_tight(mask, half) for half in halves]
 
 
-def _gap(places: np.ndarray) -> tuple[int, int] | None:
-    """Middle and width of the widest run between places that are marked."""
+def _gap(marked: np.ndarray) -> tuple[int, int] | None:
+    """Middle and width of the widest run of places between marked ones."""
+    places = np.flatnonzero(marked)
     widths = np.diff(places) - 1
     if not widths.size or not widths.max():
         return None

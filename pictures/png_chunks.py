@@ -20,7 +20,7 @@ _SMALL = 2**16
 """Longest colour chunk or EXIF block that is looked at."""
 
 
-class Pixels(io.RawIOBase):
+class PixelChunks(io.RawIOBase):
     """The file as a decoder should see it: a readable, seekable view that copies nothing.
 
     `cicp` are the four numbers of a cICP chunk (PNG, third edition, 11.3.2.6): primaries, transfer, matrix, range.

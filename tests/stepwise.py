@@ -5,7 +5,7 @@ import time
 from core.settings import get_settings
 from models.families.gan import GAN
 from models.model import Step
-from workers import engine, worker
+from workers import progress, worker
 
 STEPS, STEP_S = 20, 0.1
 
@@ -19,7 +19,7 @@ def main() -> None:
             yield Step(done, STEPS, whole(self, latent, labels) * (done / STEPS))
 
     GAN.sample = sample
-    engine.REPORT_S = 0
+    progress.REPORT_S = 0
     worker.run(get_settings())
 
 

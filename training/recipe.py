@@ -46,6 +46,8 @@ class Recipe(_Section):
     summary: str
     licence: str
     family: str
+    start: ModelName | None = None
+    """A shipped model whose weights are begun with, as far as they fit (`training.start`); absent: none."""
     seed: int = 0
     ema: float = Field(default=0.999, ge=0, lt=1, description="decay of the averaged weights, which are what ships")
     config: dict[str, Any] = Field(default_factory=dict)

@@ -22,6 +22,7 @@ from models import checkpoint, devices, noise
 from models.capabilities import Classifier, Sampler, directions_of, hole_of, layers_of, scales_of
 from models.card import Card, TrainingRecord
 from models.model import Batch, Model, Player, build, final_images
+from models.registry import SHIPPED, Entry, Registry
 from pictures import codec
 from pictures.formats import ImageFormat
 from tasks.operations import tasks_of
@@ -29,6 +30,7 @@ from training import data
 from training.ema import Average, standing_statistics
 from training.preview import preview
 from training.recipe import Recipe
+from training.start import start_with
 
 STATE_FILE = "trainer.safetensors"
 WATCHED = 256
@@ -60,7 +62,7 @@ class Trainer:
             watch: figures of a game's samples at each sheet, since a game can collapse; none if absent.
 
         Raises:
-            ValueError: the folder holds a run of another recipe.
+            ValueError: the folder holds a run of another recipe, or the recipe starts with a model that does not fit.
         """
         self.recipe, self.recipe_sha256, self.run, self.device = recipe, recipe_sha256, run, device
         self.watch = watch
@@ -68,6 +70,8 @@ class Trainer:
         self.source = data.load(recipe.data)
         torch.manual_seed(recipe.seed)
         self.model = self._built()
+        resumed = (run / STATE_FILE).exists()
+        self.start = self._begin_with(Registry([SHIPPED])[recipe.start]) if recipe.start and not resumed else None
         self.model.prepare_training()
         devices.place(self.model, device).train()
         self.players = self.model.players()
@@ -75,7 +79,7 @@ class Trainer:
         self.optimisers = {player.name: self._optimiser(player) for player in self.players}
         self.step, self.seconds = 0, 0.0
         run.mkdir(parents=True, exist_ok=True)
-        if (run / STATE_FILE).exists():
+        if resumed:
             self._resume()
 
     def train(self) -> Iterator[dict[str, float]]:
@@ -141,6 +145,11 @@ class Trainer:
         found = {**terms, "gradient_norm": nn.utils.get_total_norm(gradients)}
         return {f"{player.name}/{name}": float(value.detach()) for name, value in found.items()}
 
+    def _begin_with(self, entry: Entry) -> str:
+        """Gives the new model what a shipped one knows; returns that one's name and its weights' sha256."""
+        start_with(self.model, checkpoint.read(entry.folder, entry.card))
+        return f"{entry.card.name}@{entry.card.weights.sha256[:12]}"
+
     def _built(self) -> Model:
         return build(self.recipe.family, self.recipe.config)
 
@@ -151,7 +160,7 @@ class Trainer:
             lr=settings.lr * settings.players.get(player.name, 1.0),
             betas=settings.betas,
             weight_decay=settings.weight_decay,
-            foreach=True,
+            fused=True,
         )
 
     def _schedule(self) -> None:
@@ -204,6 +213,7 @@ class Trainer:
             for index, slots in optimiser.state_dict()["state"].items():
                 state |= {f"optimiser/{player}/{index}/{slot}": value for slot, value in slots.items()}
         meta = {"step": str(self.step), "seconds": str(self.seconds), "recipe_sha256": self.recipe_sha256}
+        meta |= {"start": self.start} if self.start else {}
         partial = self.run / f"{STATE_FILE}.partial"
         save_file({name: tensor.detach().contiguous().clone() for name, tensor in state.items()}, partial, meta)
         partial.replace(self.run / STATE_FILE)
@@ -216,7 +226,7 @@ class Trainer:
                     f"{self.run} holds a run of another version of this recipe; move it away or train with --fresh"
                 )
             state = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118  (not a dict)
-        self.step, self.seconds = int(meta["step"]), float(meta["seconds"])
+        self.step, self.seconds, self.start = int(meta["step"]), float(meta["seconds"]), meta.get("start")
         self.model.load_state_dict(_under(state, "model"))
         self.average.model.load_state_dict(_under(state, "average"))
         self.average.updates = self.step
@@ -224,6 +234,9 @@ class Trainer:
             slots: dict[int, dict[str, Tensor]] = {}
             for name, value in _under(state, f"optimiser/{player}").items():
                 index, slot = name.split("/")
+                moved = optimiser.param_groups[0]["params"][int(index)]
+                if value.shape == moved.shape:  # laid out as it is: Adam's fused step reads memory in order
+                    value = torch.empty_like(moved).copy_(value)
                 slots.setdefault(int(index), {})[slot] = value
             optimiser.load_state_dict({**optimiser.state_dict(), "state": slots})
 
@@ -266,6 +279,7 @@ class Trainer:
         return TrainingRecord(
             recipe=f"{self.recipe.name}.toml",
             recipe_sha256=self.recipe_sha256,
+            start=self.start,
             seed=self.recipe.seed,
             steps=self.step,
             images=self.step * self.recipe.budget.batch,

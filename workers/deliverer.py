@@ -1,7 +1,7 @@
 """Webhooks, the half that receivers see: a light process that sends what `jobs.outbox` has queued.
 
 Messages follow the Standard Webhooks specification (https://www.standardwebhooks.com). Delivery is at least once:
-receivers tell repeats by `webhook-id`.
+receivers know repeats by `webhook-id`.
 """
 
 from __future__ import annotations
@@ -35,21 +35,21 @@ from standardwebhooks import Webhook as Signer
 
 from core import guard, logs
 from core.settings import Settings, get_settings
-from jobs.outbox import FORMER_FUNCTIONS, FUNCTION, OUTCOMES, QUEUE, SNAPSHOT, Outcome, attempts_key
+from jobs.keys import WEBHOOK_OUTCOMES, WEBHOOK_SECRET, attempts_key
+from jobs.outbox import FORMER_FUNCTIONS, FUNCTION, QUEUE, SNAPSHOT, Outcome
 from jobs.representation import Prediction
-from jobs.webhooks import Attempt, Notice
+from jobs.webhooks import NOTICE_TYPES, Attempt, Notice
 from workers.maintenance import LOCK_S
 
 log = logs.get(__name__)
 
-SECRET_KEY = "easel:webhook:secret"
 _GONE = 410
 AT_ONCE = 16
 PER_RECEIVER = 4
 """Deliveries that one process makes at the same time, in all and to one host and port."""
 PUT_OFF_S = 5
 """How long a delivery is put off whose receiver is kept busy already; stretched by up to as much again."""
-_PATIENCE_S = 0.2
+_ADMISSION_S = 0.2
 """How long a delivery waits for a place with its receiver before it is put off."""
 _HEARTBEAT_S = 10
 _MAINTENANCE_S = 30
@@ -67,11 +67,15 @@ def deliver(at: str, ended: dict[str, Any]) -> None:
 
     Raises:
         NotDelivered: it is to be tried again.
+        ValueError: the job is no delivery.
     """
     settings, job = get_settings(), get_current_job()
     snapshot = SNAPSHOT.validate_python(ended)
+    if job is None or snapshot.webhook is None:
+        raise ValueError("only an rq worker that runs a webhook's delivery can call this")
     prediction = Prediction.of(snapshot, settings.result_ttl_s)
-    notice = Notice(type=f"prediction.{prediction.status.value}", timestamp=at, data=prediction)
+    notice_type = NOTICE_TYPES[prediction.status]
+    notice = Notice(type=notice_type, timestamp=datetime.fromisoformat(at), data=prediction)
     tried, status, error = datetime.now(UTC), None, None
     try:
         status = _send(job, snapshot.webhook.url, notice.model_dump_json(), settings)
@@ -91,8 +95,9 @@ def secret(connection: Redis, settings: Settings) -> str:
     if settings.webhook_secret:
         return settings.webhook_secret
     drawn = f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}"
-    connection.set(SECRET_KEY, drawn, nx=True)
-    return connection.get(SECRET_KEY).decode()
+    connection.set(WEBHOOK_SECRET, drawn, nx=True)
+    kept = connection.get(WEBHOOK_SECRET)
+    return kept.decode() if isinstance(kept, bytes) else drawn
 
 
 def _send(job: Job, url: str, body: str, settings: Settings) -> int:
@@ -114,7 +119,7 @@ def _note(job: Job, prediction: str, attempt: Attempt, settings: Settings) -> No
         Outcome.DELIVERED if attempt.error is None else Outcome.REJECTED if attempt.status else Outcome.UNREACHABLE
     )
     with job.connection.pipeline() as pipeline:
-        pipeline.hincrby(OUTCOMES, outcome.value, 1)
+        pipeline.hincrby(WEBHOOK_OUTCOMES, outcome.value, 1)
         pipeline.rpush(attempts_key(prediction), attempt.model_dump_json())
         pipeline.expire(attempts_key(prediction), settings.result_ttl_s)
         pipeline.execute()
@@ -122,7 +127,7 @@ def _note(job: Job, prediction: str, attempt: Attempt, settings: Settings) -> No
 
 
 def _give_up(job: Job) -> None:
-    job.connection.hincrby(OUTCOMES, Outcome.GIVEN_UP.value, 1)
+    job.connection.hincrby(WEBHOOK_OUTCOMES, Outcome.GIVEN_UP.value, 1)
     log.warning("webhook_given_up", delivery=job.id)
 
 
@@ -172,9 +177,9 @@ class Deliverer(SimpleWorker):
         self._scheduler = RQScheduler([QUEUE], connection, logging_level="WARNING", serializer=JSONSerializer)
 
     def register_birth(self) -> None:
-        """Registers the worker and starts its clock."""
+        """Registers the worker and starts the thread that queues retries."""
         super().register_birth()
-        threading.Thread(target=self._tick, name="scheduler", daemon=True).start()
+        threading.Thread(target=self._enqueue_due, name="scheduler", daemon=True).start()
 
     def execute_job(self, job: Job, queue: Queue) -> None:
         """Has the delivery made by a thread, once one is free; puts it off if its receiver is busy with others."""
@@ -199,8 +204,8 @@ class Deliverer(SimpleWorker):
     def _admitted(self, receiver: str) -> bool:
         """Whether the receiver has a place free, now or soon. A slow one is not waited for until it has answered."""
         with self._changed:
-            patience_s = 0 if receiver in self._slow else _PATIENCE_S
-            if not self._changed.wait_for(lambda: self._underway[receiver] < PER_RECEIVER, patience_s):
+            wait_s = 0 if receiver in self._slow else _ADMISSION_S
+            if not self._changed.wait_for(lambda: self._underway[receiver] < PER_RECEIVER, wait_s):
                 self._slow.add(receiver)
                 return False
             self._underway[receiver] += 1
@@ -227,12 +232,12 @@ class Deliverer(SimpleWorker):
             _give_up(job)
 
     def teardown(self) -> None:
-        """Ends what is underway, lets another deliverer keep the clock, then leaves."""
+        """Ends what is underway, lets another deliverer queue retries, then leaves."""
         self._senders.shutdown()
         self._stopped.set()
         super().teardown()
 
-    def _tick(self) -> None:
+    def _enqueue_due(self) -> None:
         """Queues retries that are due, once a second; of several deliverers only the holder of rq's lock does.
 
         A thread, since rq's own scheduler is a forked process that would outlive a killed worker and keep its lock.

@@ -15,8 +15,9 @@ from jobs.prediction import Order
 from models.card import Card
 from models.registry import Registry
 from workers import results
-from workers.engine import Engine, PredictionError, Work
+from workers.engine import Engine
 from workers.results import ResultBytes
+from workers.work import PredictionError, Work
 
 _engine: Engine | None = None
 
@@ -40,15 +41,19 @@ def predict(**order: Any) -> dict[str, Any]:
 
     Raises:
         PredictionError: the order cannot be answered.
+        RuntimeError: it is not called by an rq worker.
     """
     job = get_current_job()
-    work = Work(Order.model_validate(order), [])
-    card = engine().load(work.order.model).card
-    if work.order.pictures:
-        work.pictures = pictures_of(job.connection, card, work.order)
-    engine().run([work])
-    answer, parcel = results.encode(work, job.enqueued_at, job.started_at)
-    store(job.connection, job.id, parcel, get_settings().result_ttl_s)
+    if job is None or job.enqueued_at is None or job.started_at is None:
+        raise RuntimeError("only an rq worker that runs a job can call this")
+    wanted = Order.model_validate(order)
+    card = engine().load(wanted.model).card
+    pictures = pictures_of(job.connection, card, wanted) if wanted.pictures else ()
+    (computed,) = engine().run([engine().prepare(Work(wanted, pictures))])
+    if computed is None:  # nobody else holds its `canceled`
+        raise RuntimeError("the work was canceled")
+    answer, result = results.encode(computed, job.enqueued_at, job.started_at)
+    store(job.connection, job.id, result, get_settings().result_ttl_s)
     return answer.model_dump(mode="json")
 
 
@@ -58,16 +63,17 @@ def pictures_of(connection: Redis, card: Card, order: Order) -> list[np.ndarray]
     Raises:
         PredictionError: a picture has expired, or is not of that size.
     """
-    blobs = connection.mget([picture_key(picture) for picture in order.pictures])
+    found = connection.mget([picture_key(picture) for picture in order.pictures])
+    blobs = [blob for blob in found if isinstance(blob, bytes)]
     own = card.image.width, card.image.height
-    shapes = [(own[1], own[0], card.image.channels)] * len(blobs)
+    shapes = [(own[1], own[0], card.image.channels)] * len(found)
     if frame := order.frame:
         width, height = frame.inner if frame.suits(own, card.native) else (0, 0)
         shapes[0] = height, width, card.image.channels + frame.alpha
     if holes := order.holes:
         width, height = (holes.width, holes.height) if holes.canvas == own[0] else (0, 0)
         shapes = [(height, width, holes.channels), (height, width, 1)]
-    if None in blobs:
+    if len(blobs) < len(found):
         raise PredictionError(
             "upload_expired", "an uploaded picture had expired before the prediction ran; send it again"
         )
@@ -78,9 +84,9 @@ def pictures_of(connection: Redis, card: Card, order: Order) -> list[np.ndarray]
     return [np.frombuffer(blob, np.uint8).reshape(shape) for blob, shape in zip(blobs, shapes, strict=True)]
 
 
-def store(connection: Redis, prediction: str, parcel: ResultBytes, ttl_s: int) -> None:
+def store(connection: Redis, prediction: str, result: ResultBytes, ttl_s: int) -> None:
     """Keeps the bytes of an answer until they expire. `connection` may be a pipeline."""
-    for index, blob in enumerate(parcel.images):
+    for index, blob in enumerate(result.images):
         connection.set(image_key(prediction, index), blob, ex=ttl_s)
-    if parcel.latents:
-        connection.set(latents_key(prediction), parcel.latents, ex=ttl_s)
+    if result.latents:
+        connection.set(latents_key(prediction), result.latents, ex=ttl_s)

@@ -31,12 +31,12 @@ class ExactSizes:
         images: dict[bytes, Tensor] = {}
         for size in ladder:
             made = {start: run(range(start, start + size)) for start in {row // size * size for row in witnesses}}
-            told = b"".join(made[row // size * size][row % size].numpy().tobytes() for row in witnesses)
-            agreeing[told].append(size)
-            images[told] = made[0]
+            rows = b"".join(made[row // size * size][row % size].numpy().tobytes() for row in witnesses)
+            agreeing[rows].append(size)
+            images[rows] = made[0]
         if alone:
-            agreeing = {told: sizes for told, sizes in agreeing.items() if 1 in sizes}
-        chosen = max(agreeing, key=lambda told: (len(agreeing[told]), agreeing[told][-1]))
+            agreeing = {rows: sizes for rows, sizes in agreeing.items() if 1 in sizes}
+        chosen = max(agreeing, key=lambda rows: (len(agreeing[rows]), agreeing[rows][-1]))
         self.known = agreeing[chosen]
         """Sizes that agree, in rising order."""
         self.largest = self.known[-1]

@@ -93,7 +93,7 @@ class _Recent:
     def __init__(self) -> None:
         self._born = time.monotonic()
         self._lock = Lock()
-        self._slots: deque[tuple[int, dict[str, list[float]]]] = deque(maxlen=_SLOTS)
+        self._slots: deque[tuple[int, dict[str, tuple[int, float]]]] = deque(maxlen=_SLOTS)
 
     @property
     def window_s(self) -> float:
@@ -103,10 +103,9 @@ class _Recent:
         slot = int(time.monotonic() / _SLOT_S)
         with self._lock:
             if not self._slots or self._slots[-1][0] != slot:
-                self._slots.append((slot, defaultdict(lambda: [0, 0.0])))
-            entry = self._slots[-1][1][series]
-            entry[0] += count
-            entry[1] += total
+                self._slots.append((slot, defaultdict(lambda: (0, 0.0))))
+            sums = self._slots[-1][1]
+            sums[series] = sums[series][0] + count, sums[series][1] + total
 
     def sums(self) -> dict[str, Sum]:
         oldest = int(time.monotonic() / _SLOT_S) - _SLOTS

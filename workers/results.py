@@ -17,7 +17,7 @@ from pictures import codec, composition
 from pictures.provenance import PICTURE_DIGEST, Provenance
 from tasks.operation import Finished
 from tasks.operations import OPERATIONS
-from workers.engine import PredictionError, Work
+from workers.work import ComputedWork, Numbers, Pixels, PredictionError
 
 PREVIEWED = 4
 """Most images of a prediction that a preview shows."""
@@ -31,8 +31,8 @@ class ResultBytes:
     latents: bytes = b""
 
 
-def encode(work: Work, enqueued_at: datetime, started_at: datetime) -> tuple[Answer, ResultBytes]:
-    """The answer to a finished work, and the bytes that belong to it.
+def encode(work: ComputedWork, enqueued_at: datetime, started_at: datetime) -> tuple[Answer, ResultBytes]:
+    """The answer to a computed work, and the bytes that belong to it.
 
     Raises:
         PredictionError: the model answers with numbers that are none.
@@ -59,13 +59,13 @@ def encode(work: Work, enqueued_at: datetime, started_at: datetime) -> tuple[Ans
 
 def preview(images: np.ndarray) -> bytes:
     """Images in the making, uint8 [N, H, W, C], as one small png: the first few, side by side."""
-    return codec.encode(composition.grid(images[:PREVIEWED]))
+    return codec.encode(composition.grid(list(images[:PREVIEWED])))
 
 
-def _latents(work: Work, count: int) -> np.ndarray | None:
-    """float32 [count, D], one for each picture of the answer, if they are to be told; of a code, [N, D]."""
-    if work.order.task is Task.ENCODE:
-        return _finite(work.numbers)
+def _latents(work: ComputedWork, count: int) -> np.ndarray | None:
+    """float32 [count, D], one for each picture of the answer, if the order asks for them; of a code, [N, D]."""
+    if isinstance(work.output, Numbers) and work.order.task is Task.ENCODE:
+        return _finite(work.output.values)
     if not work.order.output.latents:
         return None
     frame = work.order.frame
@@ -73,11 +73,12 @@ def _latents(work: Work, count: int) -> np.ndarray | None:
     return latents.repeat(count // len(latents), axis=0)
 
 
-def _values(work: Work) -> tuple[dict[str, float], ...]:
+def _values(work: ComputedWork) -> tuple[dict[str, float], ...]:
     """The named numbers of each row, of a task that has any."""
-    if not work.columns:
+    if not isinstance(work.output, Numbers) or not work.output.columns:
         return ()
-    return tuple(dict(zip(work.columns, row, strict=True)) for row in _finite(work.numbers).tolist())
+    columns = work.output.columns
+    return tuple(dict(zip(columns, row, strict=True)) for row in _finite(work.output.values).tolist())
 
 
 def _finite(numbers: np.ndarray) -> np.ndarray:
@@ -86,33 +87,33 @@ def _finite(numbers: np.ndarray) -> np.ndarray:
     return numbers
 
 
-def _finished(work: Work) -> Finished:
+def _finished(work: ComputedWork) -> Finished:
     """The pictures to answer with: none of a task that answers with numbers; framed ones at the size asked for."""
-    if work.pixels is None:
+    if not isinstance(work.output, Pixels):
         return Finished([])
-    order, frame = work.order, work.order.frame
+    order, frame, images = work.order, work.order.frame, work.output.images
     operation = OPERATIONS[order.task]
     if order.holes:
-        return Finished([order.holes.fill(*_masked(work), made) for made in _each(work, len(order.holes.crops))])
+        return Finished([order.holes.fill(*_masked(work), made) for made in _each(images, len(order.holes.crops))])
     if frame is None:
-        return operation.finish(order.input, work.pictures, work.pixels)
-    made = [frame.join(tiles) for tiles in _each(work, frame.tiles)]
+        return operation.finish(order.input, work.pictures, list(images))
+    made = [frame.join(list(tiles)) for tiles in _each(images, frame.tiles)]
     finished = operation.finish(order.input, work.pictures, made)
     return replace(finished, pictures=[frame.restore(picture, work.pictures[0]) for picture in finished.pictures])
 
 
-def _each(work: Work, parts: int) -> np.ndarray:
+def _each(images: np.ndarray, parts: int) -> np.ndarray:
     """What was made for each picture of the answer, of so many parts. uint8 [N, parts, H, W, C]."""
-    return work.pixels.reshape(-1, parts, *work.pixels.shape[1:])
+    return images.reshape(-1, parts, *images.shape[1:])
 
 
-def _masked(work: Work) -> tuple[np.ndarray, np.ndarray]:
+def _masked(work: ComputedWork) -> tuple[np.ndarray, np.ndarray]:
     """The picture that has holes, and where they are."""
     picture, mask = work.pictures
     return picture, mask[:, :, 0] > 0
 
 
-def _encoded(work: Work, shown: Sequence[np.ndarray]) -> list[bytes]:
+def _encoded(work: ComputedWork, shown: Sequence[np.ndarray]) -> list[bytes]:
     output = work.order.output
     return [
         codec.encode(pixels, output.format, output.quality, made)
@@ -120,7 +121,7 @@ def _encoded(work: Work, shown: Sequence[np.ndarray]) -> list[bytes]:
     ]
 
 
-def _images(work: Work, shown: Sequence[np.ndarray], blobs: list[bytes]) -> Iterator[Image]:
+def _images(work: ComputedWork, shown: Sequence[np.ndarray], blobs: list[bytes]) -> Iterator[Image]:
     if not blobs:
         return
     for seed, pixels, blob in zip(work.rows.seeds, shown, blobs, strict=True):
@@ -134,13 +135,13 @@ def _images(work: Work, shown: Sequence[np.ndarray], blobs: list[bytes]) -> Iter
         )
 
 
-def _provenances(work: Work, count: int) -> Iterator[Provenance | None]:
+def _provenances(work: ComputedWork, count: int) -> Iterator[Provenance | None]:
     """What is written into each image, unless the order wants nothing in it."""
     order, seeds = work.order, work.rows.seeds[:count]
     if not order.output.metadata:
         yield from (None for _ in seeds)
         return
-    told = _told(work)
+    described = _described_input(work)
     for index, seed in enumerate(seeds):
         yield Provenance(
             model=order.model,
@@ -148,25 +149,27 @@ def _provenances(work: Work, count: int) -> Iterator[Provenance | None]:
             task=order.task,
             seed=seed,
             index=index if seed is None else 0,
-            input=told,
+            input=described,
         )
 
 
-def _told(work: Work) -> dict[str, Any]:
-    """The input as an image may tell it: without what differs between requests for the same image.
+def _described_input(work: ComputedWork) -> dict[str, Any]:
+    """The input without what differs between requests for the same image, as an image carries it.
 
     `n` and `seed` go, since each image has its own seed; a picture becomes the sha256 of its pixels.
     """
     digests = {
-        PICTURE_PREFIX + name: PICTURE_DIGEST + hashlib.sha256(pixels).hexdigest()
+        PICTURE_PREFIX + name: PICTURE_DIGEST + hashlib.sha256(pixels.data).hexdigest()
         for name, pixels in zip(work.order.pictures, work.pictures, strict=True)
     }
 
-    def told(value: Any) -> Any:
+    def described(value: Any) -> Any:
         if isinstance(value, list):
-            return [told(item) for item in value]
+            return [described(item) for item in value]
         return digests.get(value, value) if isinstance(value, str) else value
 
     return {
-        name: told(value) for name, value in work.order.input.items() if value is not None and name not in ("n", "seed")
+        name: described(value)
+        for name, value in work.order.input.items()
+        if value is not None and name not in ("n", "seed")
     }

@@ -1,370 +1,231 @@
 """The batching worker: an rq worker that takes all compatible jobs at once and answers them with one forward pass.
 
-What rq means by a job's status, registries, retries, results and TTLs stays as it is. What differs from `SimpleWorker`:
-jobs are begun by one script and ended in one transaction, by a second thread while the next batch computes where there
-is a processor for it. A job that raises fails alone. Redis may go away at any time, and come back.
+What rq means by a job's status, registries, retries, results and TTLs stays as it is. What differs from rq's own: jobs
+are begun by one script (`dequeuer`), computed together (`runner`) and ended in one transaction (`finisher`); the worker
+beats while it computes (`heartbeat`); and Redis may go away at any time, and come back (`outages`).
 """
 
 from __future__ import annotations
 
 import time
-from collections import Counter, defaultdict
-from collections.abc import Collection
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from datetime import timedelta
 from queue import SimpleQueue
+from types import TracebackType
+from typing import Any
 
 from redis import Redis
 from redis.backoff import NoBackoff
-from redis.client import Pipeline
+from redis.client import PubSub, PubSubWorkerThread
+from redis.exceptions import RedisError
 from redis.retry import Retry
-from rq.job import JobStatus
-from rq.queue import Queue
-from rq.registry import CanceledJobRegistry
-from rq.timeouts import JobTimeoutException
-from rq.utils import now, utcformat
+from rq.exceptions import StopRequested
+from rq.job import Job
+from rq.serializers import JSONSerializer
+from rq.utils import now
+from rq.worker import SimpleWorker
 from rq.worker.base import WorkerStatus
 
 from core import garbage_collection, logs
 from core.settings import Settings
-from jobs import completions, records
-from jobs.completions import Completion
-from jobs.keys import (
-    DOORBELL,
-    END_COUNTS,
-    FINISHED,
-    MODELS,
-    PACE,
-    PROGRESS,
-    cancel_key,
-    end_field,
-    events_key,
-    queue_name,
-)
-from jobs.prediction import Priority, Status
-from jobs.worker_state import Resident, Stage, WorkerState
-from workers import entrypoint, results
-from workers.batching import Batch, Batches, BatchJob, QueueCandidate
-from workers.engine import Engine, PredictionError, Progress, Report, Work
-from workers.steady import AWAY, IDLE_S, CommitLost, SteadyWorker
+from jobs.keys import CANCEL, DOORBELL, MODELS, queue_name
+from jobs.outbox import AnnouncedJob
+from jobs.prediction import WORKER_LOST, Priority
+from jobs.worker_state import FIELD, Resident, WorkerState
+from workers import entrypoint, heartbeat
+from workers.batch import Batch, HeldJobs
+from workers.dequeuer import BatchStarter, Dequeuer, ServedQueue, rank
+from workers.engine import Engine
+from workers.finisher import Finisher
+from workers.heartbeat import Heartbeat
+from workers.maintenance import Maintenance
+from workers.outages import UNAVAILABLE, Outages
+from workers.runner import BatchRunner
+from workers.work import PredictionError
 
 log = logs.get(__name__)
 
 PAUSE_S = 0.05
 """A worker that waits for longer says that it is idle."""
-OVERDUE_S = 2
-"""A job that has waited for longer goes before those whose models are in memory already."""
-FAIR_EVERY = 8
-"""Of so many batches, one goes to what has waited longest, whatever its priority."""
+IDLE_S = 2
+"""Longest sleep of an idle worker; a ring of the doorbell ends it at once."""
+SUSPENSION_S = 1
+"""Between two questions whether workers are suspended."""
 
 
-class BatchWorker(SteadyWorker):
-    """Serves the models of an engine from one queue per model and priority."""
+class BatchWorker(SimpleWorker):
+    """Serves the models of an engine, from one queue per model and priority."""
+
+    log_result_lifespan = False
+    log_job_description = False
+    job_class = AnnouncedJob
 
     def __init__(self, engine: Engine, connection: Redis, settings: Settings):
-        self.engine = engine
-        self.settings = settings
-        cards = [entry.card for entry in engine.registry.served()]
-        served = {queue_name(card.name, priority): (priority, card) for priority in Priority for card in cards}
-        super().__init__(served, connection, settings.result_ttl_s)
-        self._rank = {name: list(Priority).index(priority) for name, (priority, _) in served.items()}
-        self._card = {name: card for name, (_, card) in served.items()}
-        self._batches = Batches(connection, self.name)
-        self._taken = 0
-        self._pace: dict[str, float] = {}
-        self._told: SimpleQueue[str] = SimpleQueue()
-        self._overlaps = engine.device.type != "cpu" or settings.worker_threads > 1
-        """Whether a second thread would find a processor that the first one does not keep busy."""
-        self._finisher = ThreadPoolExecutor(1, "finisher")
-        self._finishing: Future[None] | None = None
-
-    def describe(self) -> WorkerState:
-        """What this worker has and has done lately."""
-        engine = self.engine
-        return WorkerState(
-            device=str(engine.device),
-            threads=self.settings.worker_threads,
-            memory_bytes=engine.memory_bytes,
-            resident=tuple(Resident(id=name, bytes=model.bytes) for name, model in list(engine.resident.items())),
-            lately=engine.metrics.lately(),
+        self.engine, self.settings = engine, settings
+        served = [(entry.card, priority) for priority in Priority for entry in engine.registry.served()]
+        super().__init__(
+            [queue_name(card.name, priority) for card, priority in served],
+            connection=connection,
+            serializer=JSONSerializer,
+            default_result_ttl=settings.result_ttl_s,
+            worker_ttl=heartbeat.HEARTBEAT_TTL_S,
+            maintenance_interval=heartbeat.HEARTBEAT_TTL_S,
         )
+        self.held = HeldJobs()
+        self.outages = Outages(heartbeat.HEARTBEAT_TTL_S, lambda: self._stop_requested)
+        self.heartbeats = Heartbeat(self, self.describe, self.held, self.outages)
+        self.dequeuer = Dequeuer(
+            engine,
+            [
+                ServedQueue(queue, card, rank(priority))
+                for queue, (card, priority) in zip(self.queues, served, strict=True)
+            ],
+            BatchStarter(connection, self.name, self.worker_ttl),
+        )
+        self.runner = BatchRunner(engine, connection, self.outages, self.death_penalty_class, settings.result_ttl_s)
+        overlaps = engine.device.type != "cpu" or settings.worker_threads > 1
+        self.finisher = Finisher(self, self.held, self.outages, engine.metrics, settings.result_ttl_s, overlaps)
+        self.maintenance = Maintenance(connection, self.queues, [_keep_reason])
+        self._model_commands: SimpleQueue[str] = SimpleQueue()
+        self._suspension_asked = 0.0
 
-    def subscribe(self) -> None:
-        """Listens for models that are to be loaded or unloaded, too."""
-        super().subscribe()
-        self.pubsub.subscribe(**{MODELS: lambda message: self._told.put(message["data"].decode())})
+    def work(self, burst: bool = False, *args: Any, **kwargs: Any) -> bool:
+        """Takes and runs batches until it is told to stop, or with `burst` until all queues are empty.
 
-    def _heed(self) -> None:
-        """Loads and unloads the models that this worker was told to, since its last batch."""
-        while not self._told.empty():
-            verb, _, model = self._told.get().partition(" ")
-            try:
-                self.engine.load(model) if verb == "load" else self.engine.unload(model)
-            except PredictionError as error:
-                log.warning("model_not_loaded", model=model, reason=error.detail)
+        Redis may go and come back meanwhile.
 
-    # Taking
+        Returns:
+            Whether there was any batch.
+
+        Raises:
+            TypeError: another of rq's options is asked for.
+        """
+        if args or kwargs:
+            raise TypeError("a batching worker has no other options than `burst`")
+        self.bootstrap("WARNING")
+        self._install_signal_handlers()
+        worked = False
+        try:
+            while not self._stop_requested:
+                try:
+                    self._heed_suspension(burst)
+                    batch = self.next_batch(burst)
+                    if batch is None:
+                        break
+                    worked = True
+                    self.finisher.finish(batch, self.runner.run(batch))
+                except StopRequested:
+                    break
+                except UNAVAILABLE as error:
+                    self.outages.wait(error)
+        finally:
+            self.teardown()
+        return worked
 
     def next_batch(self, burst: bool) -> Batch | None:
+        """Waits for jobs and begins a batch; None when told to stop, or in a burst when all queues are empty."""
         self._state = WorkerStatus.BUSY  # a stop request now waits for the batch
         while not self._stop_requested:
             if self.should_run_maintenance_tasks:
                 self.run_maintenance_tasks()
-            self._heed()
-            if batch := self._begin():
+            self._load_and_unload()
+            if batch := self.dequeuer.begin():
+                self.held.add(batch.jobs)
                 return batch
             if burst:
                 break
             self._wait_idle()
         return None
 
-    def _begin(self) -> Batch | None:
-        """A batch of the first queue that has jobs.
-
-        Higher priorities go first; within one, models in memory; and what is overdue, before them. So that no priority
-        starves, now and then all count alike.
-        """
-        self._taken += 1
-        batch = self._batches.begin(self._places, now() - timedelta(seconds=OVERDUE_S), self.worker_ttl)
-        if batch is not None:
-            # The next model that is preferred as much goes first next time. Found by identity: rq's queues are equal
-            # by name, which takes long to compare with all of them.
-            at = next(place for place, queue in enumerate(self._ordered_queues, 1) if queue is batch.queue)
-            self._ordered_queues = self._ordered_queues[at:] + self._ordered_queues[:at]
-            self.in_hand |= {task.id: task for task in batch.tasks}
-        return batch
-
-    def _places(self, used: Collection[str]) -> list[QueueCandidate]:
-        """Those of the queues that are in use, best first."""
-        alike = self._taken % FAIR_EVERY == 0
-        queues = sorted((queue for queue in self._ordered_queues if queue.name in used), key=self._preference)
-        return [
-            QueueCandidate(queue, 0 if alike else self._rank[queue.name], self._room(queue.name)) for queue in queues
-        ]
-
-    def _preference(self, queue: Queue) -> tuple[int, bool]:
-        return self._rank[queue.name], self._card[queue.name].name not in self.engine.resident
-
-    def _room(self, queue: str) -> int:
-        card = self._card[queue]
-        return min(card.serving.max_batch, self.engine.largest.get(card.name, card.serving.max_batch))
+    def describe(self) -> WorkerState:
+        """What this worker has and has done lately."""
+        memory = self.engine.memory
+        return WorkerState(
+            device=str(self.engine.device),
+            threads=self.settings.worker_threads,
+            memory_bytes=memory.budget_bytes,
+            resident=tuple(Resident(id=name, bytes=model.bytes) for name, model in list(memory.loaded.items())),
+            lately=self.engine.metrics.lately(),
+        )
 
     def _wait_idle(self) -> None:
-        self._finish_pending()
+        self.finisher.wait()
         if self.connection.blpop([DOORBELL], timeout=PAUSE_S) is None:
             self.set_state(WorkerStatus.IDLE)
             self.heartbeat()
             if self.connection.blpop([DOORBELL], timeout=IDLE_S) is None:
-                self._batches.look_anew()
+                self.dequeuer.forget_queues()
         self._state = WorkerStatus.BUSY
 
-    # Running
+    def _heed_suspension(self, burst: bool) -> None:
+        """Waits while `rq suspend` says so; asked of Redis once a second, not before each batch."""
+        if time.monotonic() - self._suspension_asked > SUSPENSION_S:
+            self.check_for_suspension(burst)
+            self._suspension_asked = time.monotonic()
 
-    def run_batch(self, batch: Batch) -> None:
-        """Computes a batch, and finishes it right away or, if that gains time, while the next one is computed."""
-        ready = [task for task in batch.tasks if self._order(task)]
-        if len(ready) == 1 or not self._run(ready):
-            for task in ready:
-                self._run_alone(task)
-        self._note_pace(batch.queue, (time.monotonic() - batch.begun) / len(batch.tasks))
-        self._finish_pending()
-        if self._overlaps and len(batch.tasks) > 1:
-            self._finishing = self._finisher.submit(self._finish, batch)
-        else:
-            self._finish(batch)
+    def _load_and_unload(self) -> None:
+        """Loads and unloads the models as operators asked for since the last batch."""
+        while not self._model_commands.empty():
+            verb, _, model = self._model_commands.get().partition(" ")
+            try:
+                self.engine.load(model) if verb == "load" else self.engine.memory.drop(model)
+            except PredictionError as error:
+                log.warning("model_not_loaded", model=model, reason=error.detail)
 
-    def _note_pace(self, queue: Queue, seconds: float) -> None:
-        """Keeps a moving average of what a prediction of the queue's model takes."""
-        model = self._card[queue.name].name
-        self._pace[model] = 0.8 * self._pace.get(model, seconds) + 0.2 * seconds
+    # What rq calls
 
-    def _order(self, task: BatchJob) -> bool:
-        """Reads the job's order and fetches its pictures; False if there is nothing to run.
+    def serialize(self) -> dict:
+        """What rq keeps of a worker, and what this one says of itself."""
+        return {**super().serialize(), FIELD: self.describe().model_dump_json()}
 
-        A job that is not ours or has lost its pictures fails alone.
-        """
-        try:
-            task.work = Work(records.order(task.fields), [], canceled=task.canceled)
-            if task.canceled.is_set():
-                return False
-            if task.work.order.pictures:
-                card = self.engine.registry[task.work.order.model].card
-                task.work.pictures = self.patiently(
-                    lambda: entrypoint.pictures_of(self.connection, card, task.work.order)
-                )
-            self.engine.prepare(task.work)
-        except CommitLost:
-            raise
-        except Exception as error:
-            task.fail(error)
-        return task.failure is None
+    def register_birth(self) -> None:
+        """Registers the worker and starts its heartbeat."""
+        super().register_birth()
+        self.heartbeats.start()
 
-    def _run(self, tasks: list[BatchJob]) -> bool:
-        """One try at the whole batch, in the time that its slowest job may take; False if anything was raised."""
-        if not tasks:
-            return True
-        timeout = max(task.timeout_s for task in tasks)
-        try:
-            with self.death_penalty_class(timeout, JobTimeoutException, job_id=tasks[0].id):
-                self.engine.run([task.work for task in tasks], self._reporter(tasks))
-        except Exception as error:
-            log.warning("batch_failed", jobs=len(tasks), error=repr(error))
-            return False
-        return True
+    def run_maintenance_tasks(self) -> None:
+        """Maintenance, unless this worker itself was cut off lately."""
+        if self.outages.seconds_since > heartbeat.HEARTBEAT_TTL_S or self.last_cleaned_at is None:
+            self.maintenance.run(heartbeat.HEARTBEAT_TTL_S)
+        self.last_cleaned_at = now()
 
-    def _run_alone(self, task: BatchJob) -> None:
-        try:
-            with self.death_penalty_class(task.timeout_s, JobTimeoutException, job_id=task.id):
-                self.engine.run([task.work], self._reporter([task]))
-        except Exception as error:
-            task.fail(error)
-
-    def _reporter(self, tasks: list[BatchJob]) -> Report:
-        """Hands on the progress of works of several steps to whoever watches their predictions."""
-        ids = {id(task.work): task.id for task in tasks}
-
-        def report(work: Work, progress: Progress) -> None:
-            prediction = ids[id(work)]
-            fields = {"step": progress.done, "total": progress.total}
-            if progress.preview is not None:
-                fields["preview"] = results.preview(progress.preview)
-            with suppress(*AWAY), self.connection.pipeline(transaction=False) as pipeline:
-                pipeline.xadd(events_key(prediction), fields, maxlen=64)
-                pipeline.expire(events_key(prediction), self.settings.result_ttl_s)
-                pipeline.publish(PROGRESS, prediction)
-                pipeline.execute()
-
-        return report
-
-    # Finishing
-
-    def _finish(self, batch: Batch) -> None:
-        """Encodes all images and commits all ends in one transaction; may run in the finisher's thread."""
-        for task in batch.tasks:
-            self._encode(task)
-        timings = [task.answer.timing for task in batch.tasks if task.answer]
-        self.engine.metrics.stage(Stage.QUEUE, *(timing.queue_ms / 1000 for timing in timings))
-        self.engine.metrics.stage(Stage.ENCODE, *(timing.encode_ms / 1000 for timing in timings))
-        encoded = time.monotonic()
-        committed = self.patiently(lambda: self._commit(batch))
-        self.engine.metrics.stage(Stage.STORE, time.monotonic() - encoded)
-        for task in batch.tasks:
-            if self.in_hand.get(task.id) is task:  # and not begun anew, after others had taken it over
-                del self.in_hand[task.id]
-        for task, outcome in committed:
-            told = {"failure": task.failure.model_dump()} if task.failure else {}
-            log.info(f"prediction_{outcome.value}", prediction=task.id, queue=batch.queue.name, **told)
-
-    def _encode(self, task: BatchJob) -> None:
-        """Encodes what a task has made, if it came to its end."""
-        if task.failure is not None or task.work is None or not task.work.done:
-            return
-        try:
-            task.answer, task.parcel = results.encode(
-                task.work, records.enqueued_at(task.fields), task.execution.created_at
-            )
-        except Exception as error:
-            task.fail(error)
-
-    def _commit(self, batch: Batch) -> list[tuple[BatchJob, Status]]:
-        """Writes what became of the tasks, and answers what it wrote.
-
-        A worker that was cut off for a while may have been counted as dead, and its jobs begun elsewhere; or it does
-        not know whether its last try was heard. Then it first asks which of the jobs are still its own.
-        """
-        with self.connection.pipeline() as pipeline:
-            doubtful = self.doubts(batch.begun)
-            ended = [(task, task.outcome) for task in (self._still_ours(batch, pipeline) if doubtful else batch.tasks)]
-            if succeeded := [task for task, outcome in ended if outcome is Status.SUCCEEDED]:
-                self._batches.succeed(batch.queue, succeeded, self.key, pipeline)
-            for task, outcome in ended:
-                if outcome is Status.CANCELED:
-                    self._cancel(task, pipeline)
-                elif outcome is Status.FAILED:
-                    self._fail(task, pipeline)
-            # Failures tell and count themselves (`AnnouncedJob`), since not only commits make jobs fail.
-            others = [(task, outcome) for task, outcome in ended if outcome is not Status.FAILED]
-            counts = Counter(
-                end_field(task.work.order.model, task.work.order.task, outcome) for task, outcome in others
-            )
-            for name, count in counts.items():
-                pipeline.hincrby(END_COUNTS, name, count)
-            if others:
-                self._tell(others, pipeline)
-            if self._pace:
-                pipeline.hset(PACE, mapping=self._pace)
-            pipeline.execute()
-        return ended
-
-    def _tell(self, ended: list[tuple[BatchJob, Status]], pipeline: Pipeline) -> None:
-        """Publishes that the tasks have ended, and what they answer to the API processes that wait for it."""
-        told: dict[str, list[Completion]] = defaultdict(list)
-        for task, outcome in ended:
-            if outcome is Status.SUCCEEDED and (waiter := task.fields.get(b"waiter")):
-                told[waiter.decode()].append(task.news)
-        for waiter, of_it in told.items():
-            pipeline.publish(completions.channel(waiter), completions.pack(of_it))
-        pipeline.publish(FINISHED, " ".join(task.id for task, _ in ended))
-
-    def _still_ours(self, batch: Batch, pipeline: Pipeline) -> list[BatchJob]:
-        """The tasks whose executions are still registered. If that changes meanwhile, the transaction fails."""
-        key = batch.queue.started_job_registry.key
-        pipeline.watch(key)
-        scores = pipeline.zmscore(key, [task.execution.composite_key for task in batch.tasks])
-        pipeline.multi()
-        ours = [task for task, score in zip(batch.tasks, scores, strict=True) if score is not None]
-        if len(ours) < len(batch.tasks):
-            log.warning("predictions_given_up", jobs=len(batch.tasks) - len(ours), queue=batch.queue.name)
-        return ours
-
-    def _cancel(self, task: BatchJob, pipeline: Pipeline) -> None:
-        """What rq's `Job.cancel` does for a job that was running, in the caller's transaction."""
-        job, ttl = task.job, self.settings.result_ttl_s
-        job.ended_at = now()
-        job.set_status(JobStatus.CANCELED, pipeline=pipeline)
-        job.announce(pipeline)
-        pipeline.hset(job.key, "ended_at", utcformat(job.ended_at))
-        CanceledJobRegistry(job.origin, self.connection, serializer=self.serializer).add(job, ttl, pipeline=pipeline)
-        job.cleanup(ttl, pipeline=pipeline, remove_from_queue=False)
-        task.execution.delete(job, pipeline)
-        pipeline.delete(cancel_key(job.id))
-
-    def _fail(self, task: BatchJob, pipeline: Pipeline) -> None:
-        """What rq's `handle_job_failure` does for a job without dependents, in the caller's transaction.
-
-        It is not run again: it would raise again.
-        """
-        job, execution = task.job, task.execution
-        job.ended_at = now()
-        job.meta["failure"] = task.failure.model_dump()
-        pipeline.hset(job.key, "meta", self.serializer.dumps(job.meta))
-        job.set_status(JobStatus.FAILED, pipeline=pipeline)
-        job.retries_left = 0
-        self.increment_failed_job_count(pipeline=pipeline)
-        self.increment_total_working_time(job.ended_at - job.started_at, pipeline)
-        job._handle_failure(
-            task.trace,
-            pipeline=pipeline,
-            worker_name=self.name,
-            execution_id=execution.id,
-            execution_started_at=execution.created_at,
-            execution_ended_at=job.ended_at,
+    def subscribe(self) -> None:
+        """Listens for rq's commands, for predictions to be canceled, and for models to be loaded or unloaded."""
+        super().subscribe()
+        if self.pubsub is None:
+            raise RuntimeError("rq has not subscribed to its commands")
+        self.pubsub.subscribe(
+            **{
+                CANCEL: lambda message: self.held.cancel(message["data"].decode()),
+                MODELS: lambda message: self._model_commands.put(message["data"].decode()),
+            }
         )
-        execution.delete(job, pipeline)
 
-    def finish(self) -> None:
-        """Commits what is still being finished."""
+    def _pubsub_exception_handler(self, exc: Exception, pubsub: PubSub, pubsub_thread: PubSubWorkerThread) -> None:
+        """Listens again after any trouble with Redis; rq's own would stop after a timeout."""
+        if not isinstance(exc, RedisError):
+            raise exc
+        time.sleep(1)
+
+    def set_shutdown_requested_date(self) -> None:
+        """rq's note that the worker leaves; made in a signal handler, where nobody could handle an outage."""
+        with suppress(RedisError):
+            super().set_shutdown_requested_date()
+
+    def teardown(self) -> None:
+        """Commits what is still being finished, then leaves."""
+        self._stop_requested = True
         try:
-            self._finish_pending()
+            self.finisher.close()
         finally:
-            self._finisher.shutdown()
+            self.heartbeats.stop()
+            with suppress(RedisError):
+                super().teardown()
 
-    def _finish_pending(self) -> None:
-        """Waits until the batch before this one is committed. Its error, if any, ends the worker, not a prediction."""
-        if self._finishing is not None:
-            finishing, self._finishing = self._finishing, None
-            finishing.result()
+
+def _keep_reason(job: Job, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """An rq exception handler, for jobs whose workers died: says so in the job's meta."""
+    job.meta["failure"] = WORKER_LOST.model_dump()
+    job.save_meta()
 
 
 def connect(settings: Settings) -> Redis:

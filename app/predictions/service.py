@@ -170,7 +170,7 @@ class Predictions:
         if not await self.store.workers():
             raise Unavailable("no worker is running", code="no_worker", retry_after_s=5)
         webhook = await self._webhook(request)
-        pixels, placing = await self._pixels(card, task, values, pictures)
+        pixels, frame, holes = await self._pixels(card, task, values, pictures)
         name = name or RequestName()
         order = Order(
             model=card.name,
@@ -178,7 +178,8 @@ class Predictions:
             input=values,
             output=request.output,
             owner=self.caller.owner,
-            **placing,
+            frame=frame,
+            holes=holes,
         )
         job = NewJob(
             id=name.id or secrets.token_hex(16),
@@ -305,25 +306,25 @@ class Predictions:
 
     async def _pixels(
         self, card: Card, task: Task, values: dict[str, Any], pictures: dict[str, tuple[str, Source]]
-    ) -> tuple[dict[str, bytes], dict[str, Frame | Holes]]:
-        """Each picture as the model takes it, by its id; and what an order says of one of another size than its own:
-        how it is framed, or how its holes are filled."""
+    ) -> tuple[dict[str, bytes], Frame | None, Holes | None]:
+        """Each picture as the model takes it, by its id; and of one of another size than its own how it is framed, or
+        how its holes are filled."""
         most = self.settings.max_pixels
         if task is Task.INPAINT:
             names = [values[name].removeprefix(PICTURE_PREFIX) for name in ("image", "mask")]
             image, mask = [await self._read(*pictures[name]) for name in names]
             *both, holes = await to_holed(image, mask, card, most)
-            return dict(zip(names, both, strict=True)), {"holes": holes}
-        pixels, placing, framed = {}, {}, framing(card, task, values)
+            return dict(zip(names, both, strict=True)), None, holes
+        pixels, frame, framed = {}, None, framing(card, task, values)
         for picture, (at, source) in pictures.items():
             data = await self._read(at, source)
             if framed and values["image"] == PICTURE_PREFIX + picture:
-                pixels[picture], placing["frame"] = await to_framed(data, card.image, most, at, framed)
+                pixels[picture], frame = await to_framed(data, card.image, most, at, framed)
             else:
                 pixels[picture] = await to_pixels(data, card.image, most, at)
             if task is Task.STYLIZE and values.get("style_image") == PICTURE_PREFIX + picture:
                 require_texture(pixels[picture], card.image, at)
-        return pixels, placing
+        return pixels, frame, None
 
     async def _read(self, pointer: str, source: Source) -> bytes:
         return await self.sources.read(source, pointer, self.caller.owner)

@@ -7,20 +7,11 @@ import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from uuid import uuid4
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
-from rq.queue import Queue
-from rq.registry import (
-    CanceledJobRegistry,
-    FailedJobRegistry,
-    FinishedJobRegistry,
-    ScheduledJobRegistry,
-    StartedJobRegistry,
-)
-from rq.utils import utcformat
+from rq.registry import ScheduledJobRegistry, StartedJobRegistry
 
 from app.monitoring import queue_report
 from app.monitoring.queue_report import Overview
@@ -28,7 +19,7 @@ from app.monitoring.webhook_metrics import Deliveries
 from app.schemas.uploads import Upload
 from core import logs
 from core.replies import all_bytes, as_bytes, bytes_fields, bytes_or_none, pairs
-from jobs import completions, keys, outbox, records, scripts
+from jobs import commands, completions, keys, outbox, records, scripts
 from jobs.completions import Completion
 from jobs.prediction import ENDED, Order, Priority, ProgressEvent, Snapshot, Status, Webhook
 
@@ -130,20 +121,25 @@ class Store:
         Raises:
             QueueFull: as many wait in its queue as may.
         """
-        order, waiter = job.order, self._id if job.waited else ""
-        fields = records.new_job(job.id, order, job.priority, job.timeout_s, self.ttl_s, job.webhook, waiter)
-        created_at = datetime.fromisoformat(fields["created_at"])
-        queue = keys.queue_key(order.model, job.priority)
-        idempotency = keys.idempotency_key(job.idempotency) if job.idempotency else ""
-        names = [keys.job_key(job.id), queue, keys.QUEUES, keys.DOORBELL, idempotency, *_histories(order)]
-        args = [job.id, job.max_queue, self.ttl_s, int(created_at.timestamp() * 1000), job.digest]
-        args += [part for pair in fields.items() for part in pair]
+        order = job.order
+        call, created_at = commands.enqueue(
+            job.id,
+            order,
+            job.priority,
+            job.timeout_s,
+            self.ttl_s,
+            max_queue=job.max_queue,
+            webhook=job.webhook,
+            waiter=self._id if job.waited else "",
+            idempotency=job.idempotency,
+            digest=job.digest,
+        )
         if pictures:
             async with self.redis.pipeline(transaction=False) as pipeline:
                 for picture, pixels in pictures.items():
                     pipeline.set(keys.picture_key(picture), pixels, ex=self.ttl_s)
                 await pipeline.execute()
-        outcome = await self._enqueue(names, args)
+        outcome = await self._enqueue(call.keys, call.args)
         if outcome[0] == b"full":
             raise QueueFull
         if outcome[0] == b"exists":
@@ -187,21 +183,8 @@ class Store:
 
     async def cancel(self, found: Snapshot) -> str | None:
         """Cancels a waiting prediction at once, or tells the worker that holds it; says which (`scripts.CANCEL`)."""
-        now = datetime.now(UTC)
-        registry = CanceledJobRegistry.key_template.format(found.queue)
-        names = [
-            keys.job_key(found.id),
-            Queue.redis_queue_namespace_prefix + found.queue,
-            registry,
-            keys.cancel_key(found.id),
-            keys.END_COUNTS,
-            outbox.QUEUE_KEY,
-        ]
-        delivery = outbox.delivery(replace(found, status=Status.CANCELED, ended_at=now))
-        counted = keys.end_field(found.order.model, found.order.task, Status.CANCELED)
-        args = [found.id, self.ttl_s, int(now.timestamp()), utcformat(now), counted, delivery.id if delivery else ""]
-        args += [part for pair in (delivery.fields if delivery else {}).items() for part in pair]
-        outcome = await self._cancel(names, args)
+        call = commands.cancel(found, self.ttl_s)
+        outcome = await self._cancel(call.keys, call.args)
         if outcome is None:
             return None
         await self.redis.publish(keys.FINISHED if outcome == b"canceled" else keys.CANCEL, found.id)
@@ -217,20 +200,12 @@ class Store:
 
     async def purge(self, found: Snapshot) -> bool:
         """Forgets an ended prediction and its bytes; False if it has not ended."""
-        registries = [
-            kind.key_template.format(found.queue)
-            for kind in (FinishedJobRegistry, FailedJobRegistry, CanceledJobRegistry)
-        ]
-        names = [keys.job_key(found.id), keys.results_key(found.id)]
-        names += [*_histories(found.order), keys.DEADLINES, *registries]
-        images = [keys.image_key(found.id, index) for index in range(len(found.answer.images) if found.answer else 0)]
-        images += [keys.picture_key(picture) for picture in found.order.pictures]
-        images += [keys.latents_key(found.id), keys.events_key(found.id), outbox.attempts_key(found.id)]
-        return await self._purge(names, [found.id, *images]) != 0
+        call = commands.purge(found)
+        return await self._purge(call.keys, call.args) != 0
 
     async def position(self, found: Snapshot) -> int | None:
         """How many predictions of its queue are before this one; None once it waits no more."""
-        place = await self.redis.lpos(Queue.redis_queue_namespace_prefix + found.queue, found.id)
+        place = await self.redis.lpos(keys.queue_key_of(found.queue), found.id)
         return place if isinstance(place, int) else None
 
     async def pace(self, model: str) -> float | None:
@@ -258,12 +233,12 @@ class Store:
 
     async def attempts(self, prediction: str) -> list[bytes]:
         """What came of each try at delivering the prediction's webhook, oldest first."""
-        return all_bytes(await self.redis.lrange(outbox.attempts_key(prediction), 0, -1))
+        return all_bytes(await self.redis.lrange(keys.attempts_key(prediction), 0, -1))
 
     async def deliveries(self) -> Deliveries:
         """What became of webhooks, and how many are still to be delivered."""
         async with self.redis.pipeline(transaction=False) as pipeline:
-            pipeline.hgetall(outbox.OUTCOMES)
+            pipeline.hgetall(keys.WEBHOOK_OUTCOMES)
             pipeline.llen(outbox.QUEUE_KEY)
             for registry in (ScheduledJobRegistry, StartedJobRegistry):
                 pipeline.zcard(registry.key_template.format(outbox.QUEUE))
@@ -302,7 +277,7 @@ class Store:
         while True:
             try:
                 async with self.redis.pubsub(ignore_subscribe_messages=True) as pubsub:
-                    await pubsub.subscribe(keys.FINISHED, keys.PROGRESS, own := completions.channel(self._id))
+                    await pubsub.subscribe(keys.FINISHED, keys.PROGRESS, own := keys.completions_channel(self._id))
                     self._wake(*self._waiting)
                     while True:
                         # The timeout is short of the socket's own, so that a quiet hour is no error.
@@ -434,8 +409,3 @@ def _read(prediction: str, fields: dict, results: list, cancel: bytes | None) ->
         return records.snapshot(prediction, fields, results, cancel)
     except ValueError:
         return None  # somebody else's rq job
-
-
-def _histories(order: Order) -> list[str]:
-    """Where a prediction is listed: among all, and among its owner's."""
-    return [keys.history_key(), *([keys.history_key(order.owner)] if order.owner else [])]

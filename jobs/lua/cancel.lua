@@ -14,8 +14,8 @@ if status == 'queued' and redis.call('LREM', queue, 1, id) == 1 then
     redis.call('ZADD', registry, now + ttl, id)
     redis.call('HINCRBY', ends, counted, 1)
     if delivery ~= '' then
-        redis.call('HSET', 'rq:job:' .. delivery, unpack(ARGV, 7))
-        redis.call('SADD', 'rq:queues', webhooks)
+        redis.call('HSET', JOB .. delivery, unpack(ARGV, 7))
+        redis.call('SADD', QUEUES, webhooks)
         redis.call('RPUSH', webhooks, delivery)
     end
     return 'canceled'

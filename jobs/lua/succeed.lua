@@ -9,17 +9,17 @@ local at, jobs, working_time = 5, 0, 0
 local gone, ended, kept = {}, {}, {}
 while at < #ARGV do
     local id, ttl, result, began, images = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], tonumber(ARGV[at + 4])
-    local job, results, own = 'rq:job:' .. id, 'rq:results:' .. id, id .. ':' .. execution
+    local job, results, own = JOB .. id, RESULTS .. id, id .. ':' .. execution
     for index = 0, images - 1 do
-        redis.call('SET', 'easel:image:' .. id .. ':' .. index, ARGV[at + 5 + index], 'EX', ttl)
+        redis.call('SET', IMAGE .. id .. ':' .. index, ARGV[at + 5 + index], 'EX', ttl)
     end
     redis.call('HSET', job, 'status', 'finished', 'ended_at', now)
     redis.call('EXPIRE', job, ttl)
     redis.call('XADD', results, 'MAXLEN', '~', 10, '*', 'type', 1, 'worker_name', name, 'return_value', result,
         'execution_id', execution, 'execution_started_at', began, 'execution_ended_at', seconds)
     redis.call('EXPIRE', results, ttl)
-    gone[#gone + 1] = 'rq:execution:' .. own
-    gone[#gone + 1] = 'rq:executions:' .. id
+    gone[#gone + 1] = EXECUTION .. own
+    gone[#gone + 1] = EXECUTIONS .. id
     ended[#ended + 1] = own
     kept[#kept + 1] = seconds + ttl
     kept[#kept + 1] = id

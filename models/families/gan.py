@@ -24,6 +24,7 @@ from models.losses.matching import pull_away
 from models.losses.penalty import clip_, gradient_penalty
 from models.model import Batch, Losses, Player, register
 from models.nn import dcgan, energy, perceptron
+from models.nn.augment import augmented
 
 
 @register("gan", generator="perceptron", discriminator="maxout", width=512, discriminator_width=240, dropout=0.5)
@@ -49,6 +50,8 @@ class GAN(Sampler):
         norm: bool = True
         """Batch norm in a convolutional discriminator."""
         dropout: float = 0.0
+        augment: bool = False
+        """Whether the discriminator sees all images augmented (`models.nn.augment`): for small sets of data."""
         kernels: int = 0
         """Of minibatch discrimination (arXiv 1606.03498, section 3.2)."""
         adversarial: Objective = "non-saturating"
@@ -98,6 +101,7 @@ class GAN(Sampler):
         real, labels = batch["images"], self._labels(batch)
         with torch.no_grad():
             fake = self._made(batch)
+        real, fake = self._seen(real), self._seen(fake)
         judged = self.discriminator(real, labels).float(), self.discriminator(fake, labels).float()
         losses = {"adversarial": self.adversarial.discriminator(*judged)}
         if weight := self.config.gradient_penalty:
@@ -106,7 +110,7 @@ class GAN(Sampler):
         return losses
 
     def _generator(self, batch: Batch) -> Losses:
-        fake, labels = self._made(batch), self._labels(batch)
+        fake, labels = self._seen(self._made(batch)), self._labels(batch)
         losses = {"adversarial": self.adversarial.generator(self.discriminator(fake, labels).float())}
         if weight := self.config.pull_away:
             losses["pull_away"] = weight * pull_away(self.discriminator.features(fake))
@@ -116,6 +120,10 @@ class GAN(Sampler):
         """As many images as the batch has, of its labels."""
         latent = torch.randn(len(batch["images"]), *self.latent_shape, device=batch["images"].device)
         return self.generator(latent, self._labels(batch))
+
+    def _seen(self, images: Tensor) -> Tensor:
+        """The images as the discriminator sees them."""
+        return augmented(images) if self.config.augment else images
 
     def _labels(self, batch: Batch) -> Tensor | None:
         return batch["labels"] if self.classes else None

@@ -11,6 +11,8 @@ from models.capabilities import TextSampler
 from models.losses.adversarial import NonSaturating
 from models.losses.information import contrast
 from models.model import Batch, Losses, Player, register
+from models.nn.augment import augmented
+from models.nn.dcgan import Doubling
 from models.nn.text import ImageEncoder, TextDiscriminator, TextEncoder, TextGenerator
 
 
@@ -29,6 +31,12 @@ class GANIntCLS(TextSampler):
         channels: int = 3
         latent: int = 64
         width: int = 32
+        doubling: Doubling = "transposed"
+        """Of the generator."""
+        discriminator_width: int = 0
+        """0: as the generator's."""
+        augment: bool = False
+        """Whether the discriminator sees all images augmented (`models.nn.augment`): for small sets of data."""
         embedding: int = 128
         told: int = 128
         """Numbers that an embedded text is compressed to."""
@@ -47,7 +55,7 @@ class GANIntCLS(TextSampler):
         self.latent_shape = (config.latent,)
         self.encoder = TextEncoder(config.embedding)
         self.generator = TextGenerator(
-            config.latent, config.embedding, config.told, config.channels, config.size, config.width
+            config.latent, config.embedding, config.told, config.channels, config.size, config.width, config.doubling
         )
 
     def sample(self, latent: Tensor, text: Tensor) -> Tensor:
@@ -55,10 +63,9 @@ class GANIntCLS(TextSampler):
 
     def prepare_training(self) -> None:
         config = self.config
-        self.discriminator = TextDiscriminator(
-            config.embedding, config.told, config.channels, config.size, config.width
-        )
-        self.eye = ImageEncoder(config.channels, config.size, config.width, config.embedding)
+        width = config.discriminator_width or config.width
+        self.discriminator = TextDiscriminator(config.embedding, config.told, config.channels, config.size, width)
+        self.eye = ImageEncoder(config.channels, config.size, width, config.embedding)
         self.adversarial = NonSaturating()
 
     def players(self) -> tuple[Player, ...]:
@@ -79,6 +86,7 @@ class GANIntCLS(TextSampler):
             return self._generator_loss(latent, right, real)
         with torch.no_grad():
             fake = self.generator(latent, right)
+        real, fake = self._seen(real), self._seen(fake)
         judged = [
             self.discriminator(*pair).float() for pair in ((real, right), (real, right.roll(1, 0)), (fake, right))
         ]
@@ -92,13 +100,20 @@ class GANIntCLS(TextSampler):
         between = F.normalize(right[: count // 2] + right[-(count // 2) :], dim=1)
         told = torch.cat([right, between])
         fake = self.generator(torch.cat([latent, torch.randn_like(latent[: count // 2])]), told)
-        judged = self.discriminator(fake, told).float()
-        return {
+        judged = self.discriminator(self._seen(fake), told).float()
+        losses = {
             "adversarial": self.adversarial.generator(judged[:count]),
             "interpolated": config.interpolated * self.adversarial.generator(judged[count:]),
-            "matching": config.matching * self._matching(fake[:count], right),
-            "l1": config.l1 * F.l1_loss(fake[:count].float(), real),
         }
+        if config.matching:
+            losses["matching"] = config.matching * self._matching(fake[:count], right)
+        if config.l1:
+            losses["l1"] = config.l1 * F.l1_loss(fake[:count].float(), real)
+        return losses
+
+    def _seen(self, images: Tensor) -> Tensor:
+        """The images as the discriminator sees them."""
+        return augmented(images) if self.config.augment else images
 
     def _matching(self, images: Tensor, embedded: Tensor) -> Tensor:
         """How badly texts are told by images and images by texts, among those of the batch: the structured joint

@@ -1,6 +1,6 @@
 """The DCGAN pair (Radford et al. 2015, arXiv 1511.06434): transposed convolutions up, strided convolutions down."""
 
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -8,6 +8,8 @@ from torch import Tensor, nn
 from models.nn.init import normal_
 from models.nn.labels import one_hot
 from models.nn.minibatch import head
+
+Doubling = Literal["transposed", "resized"]
 
 
 def _sides(size: int, depth: int) -> list[int]:
@@ -29,6 +31,13 @@ def _halving(side: int) -> tuple[int, int, int]:
     return (3, 2, 0) if side % 2 else (4, 2, 1)
 
 
+def _doubled(inputs: int, outputs: int, side: int, doubling: Doubling, bias: bool = False) -> list[nn.Module]:
+    """[N, inputs, side // 2, side // 2] -> [N, outputs, side, side]."""
+    if doubling == "resized":
+        return [nn.Upsample(size=side), nn.Conv2d(inputs, outputs, 3, padding=1, bias=bias)]
+    return [nn.ConvTranspose2d(inputs, outputs, *_halving(side), bias=bias)]
+
+
 class Generator(nn.Module):
     """[N, latent + classes] -> [N, channels, size, size] in [-1, 1].
 
@@ -36,9 +45,20 @@ class Generator(nn.Module):
         width: channels of the last hidden feature map; they double towards the latent.
         classes: above 0, a one-hot label is appended to the latent.
         depth: how often the smallest map is doubled (`_sides`).
+        doubling: by transposed convolutions, as the paper has it, or by resizing before a convolution, which leaves no
+            grid in flat areas (Odena et al. 2016, doi 10.23915/distill.00003).
     """
 
-    def __init__(self, latent: int, channels: int, size: int, width: int, classes: int = 0, depth: int = 0):
+    def __init__(
+        self,
+        latent: int,
+        channels: int,
+        size: int,
+        width: int,
+        classes: int = 0,
+        depth: int = 0,
+        doubling: Doubling = "transposed",
+    ):
         super().__init__()
         smallest, *sides = _sides(size, depth)
         features = width * 2 ** (len(sides) - 1)
@@ -49,12 +69,12 @@ class Generator(nn.Module):
         ]
         for side in sides[:-1]:
             layers += [
-                nn.ConvTranspose2d(features, features // 2, *_halving(side), bias=False),
+                *_doubled(features, features // 2, side, doubling),
                 nn.BatchNorm2d(features // 2),
                 nn.ReLU(inplace=True),
             ]
             features //= 2
-        layers += [nn.ConvTranspose2d(features, channels, *_halving(size)), nn.Tanh()]
+        layers += [*_doubled(features, channels, size, doubling, bias=True), nn.Tanh()]
         self.net = nn.Sequential(*layers)
         self.classes = classes
         normal_(self)

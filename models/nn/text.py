@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.nn.dcgan import Generator
+from models.nn.dcgan import Doubling, Generator
 from models.nn.init import normal_
 from models.text import GRAMS, grams
 
@@ -70,10 +70,19 @@ class Compression(nn.Sequential):
 class TextGenerator(nn.Module):
     """[N, latent] and embedded texts [N, embedding], which are compressed to `compressed` numbers -> images."""
 
-    def __init__(self, latent: int, embedding: int, compressed: int, channels: int, size: int, width: int):
+    def __init__(
+        self,
+        latent: int,
+        embedding: int,
+        compressed: int,
+        channels: int,
+        size: int,
+        width: int,
+        doubling: Doubling = "transposed",
+    ):
         super().__init__()
         self.compress = Compression(embedding, compressed)
-        self.generator = Generator(latent + compressed, channels, size, width)
+        self.generator = Generator(latent + compressed, channels, size, width, doubling=doubling)
 
     def forward(self, latent: Tensor, embedded: Tensor) -> Tensor:
         return self.generator(torch.cat([latent, self.compress(embedded)], dim=1))

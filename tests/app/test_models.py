@@ -18,7 +18,7 @@ from tests.app.test_life import stopped_worker, wait_for
 from tests.conftest import free_port
 from tests.workers.jobs import wait_until
 from tests.zoo import MODELS
-from workers import steady
+from workers import heartbeat
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +90,7 @@ def test_health_version_docs_and_metrics(client):
 
 def test_the_queue_tells_what_waits_who_works_and_how_fast(easel, client):
     client.post("/v1/sample/toy-dcgan?n=3").raise_for_status()
-    time.sleep(steady.HEARTBEAT_S + 0.5)  # a worker's own words come with its heartbeat
+    time.sleep(heartbeat.HEARTBEAT_S + 0.5)  # a worker's own words come with its heartbeat
     with stopped_worker(easel):
         for model, priority in (("toy-dcgan", "low"), ("toy-dcgan", "low"), ("toy-vae", "high")):
             client.post("/v1/predictions", json={"model": model, "priority": priority}).raise_for_status()
@@ -104,7 +104,7 @@ def test_the_queue_tells_what_waits_who_works_and_how_fast(easel, client):
     assert rows["toy-dcgan", "low"]["pace_s"] > 0
     (worker,) = found["workers"]
     assert worker["alive"]
-    assert worker["heartbeat_age_s"] < 2 * steady.HEARTBEAT_S
+    assert worker["heartbeat_age_s"] < 2 * heartbeat.HEARTBEAT_S
     assert worker["device"] == "cpu"
     assert worker["succeeded"] >= 1
     resident = {model["id"]: model["bytes"] for model in worker["models"]}

@@ -1,8 +1,11 @@
 """`easel evaluate`: what is measured anew, and what stays."""
 
-import pytest
+from types import SimpleNamespace
 
-from evaluation import evaluate
+import pytest
+import torch
+
+from evaluation import evaluate, figures
 from models.card import Metric
 from models.registry import SHIPPED, Registry
 from training import data
@@ -36,3 +39,22 @@ def test_with_some_kinds_the_figures_of_others_stay(registry):
 def test_an_unknown_kind_is_told(registry):
     with pytest.raises(ValueError, match="unknown kinds of figures: beauty; known: samples, likelihood"):
         evaluate.evaluate("mnist-dcgan", registry, ["beauty"])
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.5])
+def test_faces_are_as_far_from_the_training_pictures_as_they_are_shifted(monkeypatch, shift):
+    monkeypatch.setattr(figures, "face_detection_rate", lambda images: 1.0)
+    real = torch.randn(4000, 3, 1, 1, generator=torch.Generator().manual_seed(0))
+    about = SimpleNamespace(
+        held_out=SimpleNamespace(spec=SimpleNamespace(set="faces")),
+        card=SimpleNamespace(tasks={"sample": ()}, data=SimpleNamespace(split="train")),
+        samples=torch.randn(4000, 3, 1, 1, generator=torch.Generator().manual_seed(1)) + shift,
+        real={"images": real[:10]},
+        all_trained_on={"images": real},
+        ours=lambda judges: (SimpleNamespace(network=SimpleNamespace(features=lambda x: x.flatten(1))), "judge@0"),
+        metric=lambda name, value, count, by, told="faces/test": (name, value, count, told),
+    )
+    *rates, distance, floor = figures.faces(about)
+    assert [name for name, *_ in rates] == ["face_detection_rate", "face_detection_rate.floor"]
+    assert distance == ("frechet_distance[judge]", pytest.approx(3 * shift**2, abs=0.1), 4000, "faces/train")
+    assert floor == ("frechet_distance[judge].floor", pytest.approx(0, abs=0.01), 2000, "faces/train")

@@ -31,3 +31,10 @@ def test_models_of_one_data_set_stand_side_by_side_the_nearest_to_real_images_fi
 def test_models_that_draw_nothing_have_no_place_in_it():
     translator = ZOO["facades-pix2pix"].card
     assert "facades" not in report._league([trained(translator)])
+
+
+def test_featured_models_come_first_and_else_they_stand_by_name(tmp_path):
+    for name, featured in (("a-dcgan", False), ("b-dcgan", True), ("c-dcgan", False), ("d-dcgan", True)):
+        (tmp_path / name).mkdir()
+        card(name).model_copy(update={"featured": featured}).write(tmp_path / name)
+    assert [entry.card.name for entry in Registry([tmp_path])] == ["b-dcgan", "d-dcgan", "a-dcgan", "c-dcgan"]

@@ -9,10 +9,13 @@ from models.losses.adversarial import LeastSquares, NonSaturating
 from models.losses.likelihood import bernoulli_nll, kl_to_standard_normal
 from models.model import build
 from models.nn import dcgan
+from models.nn.augment import augmented
 from models.nn.image_pool import ImagePool
 from models.nn.patchgan import PatchGAN
+from models.nn.resnet import ResNetTranslator
 from models.nn.unet import UNetTranslator
 from tests.zoo import with_contrast
+from training.start import start_with
 
 
 @pytest.mark.parametrize("size", [16, 28, 32, 64, 128])
@@ -29,6 +32,47 @@ def test_a_deeper_dcgan_pair_halves_odd_sides_too():
     judge = dcgan.Discriminator(1, 28, 4, depth=3)
     assert judge(images).shape == (2,)
     assert judge.features(images).shape == (2, 16 * 3 * 3)
+
+
+def test_a_resizing_generator_leaves_no_grid_in_flat_areas():
+    torch.manual_seed(0)
+    generator = dcgan.Generator(10, 1, 64, 4, doubling="resized")
+    last = nn.Sequential(*generator.net[-3:-1])  # a resize and a convolution
+    flat = last(torch.rand(1, 4, 1, 1).expand(1, 4, 32, 32))[0, 0, 4:-4, 4:-4]
+    assert flat.std() < 1e-6
+    assert generator(torch.randn(2, 10)).shape == (2, 1, 64, 64)
+
+
+def test_each_image_is_augmented_by_itself_and_gradients_pass():
+    torch.manual_seed(0)
+    images = (torch.rand(1, 3, 32, 32) * 2 - 1).expand(8, -1, -1, -1).clone().requires_grad_()
+    seen = augmented(images)
+    assert seen.shape == images.shape
+    assert all((seen[0] - other).abs().mean() > 0.05 for other in seen[1:])
+    hidden = (seen[:, :, 4:-4, 4:-4] == 0).all(1).float().mean((1, 2))  # where no shift reaches
+    assert len(hidden.unique()) > 4 and hidden.max() <= 16**2 / 24**2
+    seen.square().sum().backward()
+    assert (images.grad.abs().sum((1, 2, 3)) > 0).all()
+
+
+def test_augmented_images_are_in_place_but_for_an_eighth():
+    torch.manual_seed(0)
+    images = torch.full((200, 1, 32, 32), 5.0)
+    images[:, :, 16, 16] = -5.0
+    rows, columns = ((augmented(images) < -1)[:, 0].nonzero()[:, axis] for axis in (1, 2))
+    assert len(rows) > 100 and rows.min() == columns.min() == 12 and rows.max() == columns.max() == 20
+
+
+def test_augmented_images_of_a_gan_are_those_of_its_discriminator_alone(monkeypatch):
+    seen = []
+    monkeypatch.setattr("models.families.gan.augmented", lambda images: seen.append(len(images)) or images)
+    model = build("dcgan", {"size": 16, "width": 4, "augment": True})
+    model.prepare_training()
+    batch = {"images": torch.rand(3, 1, 16, 16)}
+    model.loss("discriminator", batch)
+    assert seen == [3, 3], "real and made"
+    model.loss("generator", batch)
+    assert seen == [3, 3, 3]
 
 
 @pytest.mark.parametrize("size", [17, 8, 44])
@@ -138,6 +182,35 @@ def test_a_residual_translator_begins_by_changing_nothing():
     images = torch.rand(2, 3, 16, 16) * 2 - 1
     model = build("cyclegan", {"width": 4, "blocks": 1, "residual": True})
     assert torch.equal(model.translate(images, "AtoB"), images)
+
+
+def test_a_start_is_what_was_trained_without_its_grid():
+    torch.manual_seed(0)
+    trained, begun = (ResNetTranslator(3, 4, 1, doubling=doubling) for doubling in ("transposed", "resized"))
+    start_with(begun, trained)
+    doubled, resized = trained.net[11], nn.Sequential(*begun.net[11:13])
+    assert isinstance(doubled, nn.ConvTranspose2d)
+    x = torch.randn(1, 16, 8, 8)
+    smooth = nn.functional.avg_pool2d(nn.functional.pad(doubled(x), (1, 0, 1, 0)), 2, stride=1)
+    assert torch.allclose(4 * smooth[..., 2:-2, 2:-2], resized(x)[..., 2:-2, 2:-2], atol=1e-5)
+    assert torch.equal(trained.net[1].weight, begun.net[1].weight)
+
+
+def test_a_wider_start_makes_what_the_narrower_one_made():
+    torch.manual_seed(0)
+    narrow, wide = dcgan.Generator(5, 3, 16, 4).eval(), dcgan.Generator(5, 3, 16, 6).eval()
+    start_with(wide, narrow)
+    latent = torch.randn(2, 5)
+    assert torch.allclose(wide(latent), narrow(latent), atol=1e-6)
+    known, own = narrow.net[3].weight, wide.net[3].weight  # [inputs, outputs, 4, 4]
+    assert torch.equal(own[:8, :4], known) and not own[8:, :4].any() and own[:, 4:].all()
+
+
+def test_a_start_that_does_not_fit_is_refused():
+    known = nn.Conv2d(2, 3, 1)
+    for other in (nn.Conv2d(1, 3, 1), nn.ConvTranspose2d(2, 3, 1), nn.Sequential(known, nn.Conv2d(3, 3, 1))):
+        with pytest.raises(ValueError):
+            start_with(other, known)
 
 
 def test_unit_translates_by_the_code_of_one_domain():

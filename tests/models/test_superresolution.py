@@ -158,7 +158,7 @@ def test_figures_are_of_each_set_and_beside_those_of_bicubic_interpolation(photo
         def __init__(self):
             self.model, self.held_out = model, held_out
 
-        def ours(self, names):
+        def judge(self, names):
             return None
 
         def metric(self, name, value, count, extractor=None, reference=None):

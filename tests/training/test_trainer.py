@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import zipfile
 
 import numpy as np
@@ -201,6 +202,20 @@ def test_a_run_of_another_recipe_is_not_resumed(tmp_path):
     finish(Trainer(toy("vae"), "hash", tmp_path, torch.device("cpu")))
     with pytest.raises(ValueError, match="another version"):
         Trainer(toy("vae"), "other", tmp_path, torch.device("cpu"))
+
+
+def test_a_start_is_what_is_shipped_and_the_card_says_so_after_a_stop_too(tmp_path, monkeypatch):
+    shipped = finish(Trainer(toy("dcgan"), "hash", tmp_path / "first", torch.device("cpu"))).export(tmp_path / "zoo")
+    monkeypatch.setattr("training.trainer.SHIPPED", tmp_path / "zoo")
+    again = toy("dcgan").model_copy(update={"name": "again", "start": shipped.name})
+    begun = Trainer(again, "hash", tmp_path / "again", torch.device("cpu"))
+    known = dict(checkpoint.read(tmp_path / "zoo" / shipped.name).named_parameters())
+    for name, parameter in begun.average.model.named_parameters():
+        assert torch.equal(parameter, known[name])
+    begun.save()
+    shutil.rmtree(tmp_path / "zoo" / shipped.name)
+    card = Trainer(again, "hash", tmp_path / "again", torch.device("cpu")).export(tmp_path / "zoo")
+    assert card.training.start == f"{shipped.name}@{shipped.weights.sha256[:12]}"
 
 
 def test_the_log_has_a_line_per_hundred_steps(tmp_path):

@@ -1,10 +1,10 @@
-"""Jobs as the API would enqueue them, and what became of them."""
+"""Jobs as the API enqueues them, and what became of them."""
 
 from __future__ import annotations
 
 import time
 
-from jobs import keys, records
+from jobs import commands, keys, records, scripts
 from jobs.prediction import Order, Priority
 from models.card import Task
 
@@ -13,11 +13,11 @@ def order(model="toy-dcgan", task=Task.SAMPLE, **fields):
     return Order(model=model, task=task, input={"n": 1, "seed": 1, **fields})
 
 
-def enqueue(redis, prediction, wanted, priority=Priority.NORMAL, timeout_s=60, waiter=""):
-    fields = records.new_job(prediction, wanted, priority, timeout_s, 100, waiter=waiter)
-    redis.hset(keys.job_key(prediction), mapping=fields)
-    redis.sadd("rq:queues", keys.queue_key(wanted.model, priority))
-    redis.rpush(keys.queue_key(wanted.model, priority), prediction)
+def enqueue(redis, prediction, wanted, priority=Priority.NORMAL, timeout_s=60, waiter="", webhook=None):
+    call, _ = commands.enqueue(
+        prediction, wanted, priority, timeout_s, 100, max_queue=1000, waiter=waiter, webhook=webhook
+    )
+    assert redis.eval(scripts.ENQUEUE, len(call.keys), *call.keys, *call.args) == [b"created"]
 
 
 def snapshot(redis, prediction):

@@ -12,8 +12,9 @@ import pytest
 from redis import Redis
 from rq.job import Job
 from rq.queue import Queue
-from rq.registry import FailedJobRegistry, ScheduledJobRegistry
+from rq.registry import FailedJobRegistry, ScheduledJobRegistry, StartedJobRegistry
 from rq.serializers import JSONSerializer
+from rq.utils import now
 from standardwebhooks import Webhook as Signer
 from standardwebhooks import WebhookVerificationError
 
@@ -25,8 +26,10 @@ from jobs.representation import Prediction
 from models.card import Task
 from models.registry import Registry
 from tests.receiver import listening
+from tests.workers import jobs
 from workers.deliverer import PER_RECEIVER, Deliverer, secret
 from workers.engine import Engine
+from workers.finisher import encode, succeed
 from workers.maintenance import LOCK_S
 from workers.worker import BatchWorker
 
@@ -62,10 +65,7 @@ def deliver(settings):
 
 
 def enqueue(redis, prediction, webhook, **fields):
-    wanted = Order(model="toy-dcgan", task=Task.SAMPLE, input={"n": 1, "seed": 1, **fields})
-    redis.hset(keys.job_key(prediction), mapping=records.new_job(prediction, wanted, Priority.NORMAL, 60, 100, webhook))
-    redis.sadd("rq:queues", keys.queue_key("toy-dcgan", Priority.NORMAL))
-    redis.rpush(keys.queue_key("toy-dcgan", Priority.NORMAL), prediction)
+    jobs.enqueue(redis, prediction, jobs.order(**fields), webhook=webhook)
 
 
 def told(redis, prediction, settings):
@@ -76,7 +76,7 @@ def told(redis, prediction, settings):
 
 
 def attempts(redis, prediction):
-    return [json.loads(line) for line in redis.lrange(outbox.attempts_key(prediction), 0, -1)]
+    return [json.loads(line) for line in redis.lrange(keys.attempts_key(prediction), 0, -1)]
 
 
 def waiting(redis):
@@ -101,7 +101,7 @@ def test_a_success_is_told_as_get_tells_it_and_the_signature_holds(redis, batch_
     assert notice["timestamp"] == notice["data"]["completed_at"]
     (attempt,) = attempts(redis, "p")
     assert (attempt["id"], attempt["status"], attempt["error"]) == (received.headers["webhook-id"], 200, None)
-    assert 0 < redis.ttl(outbox.attempts_key("p")) <= settings.result_ttl_s
+    assert 0 < redis.ttl(keys.attempts_key("p")) <= settings.result_ttl_s
     assert not scheduled(redis)
 
 
@@ -119,7 +119,7 @@ def test_a_prediction_whose_workers_died_is_told(redis, batch_worker, deliver, r
     enqueue(redis, "p", Webhook(url=receiver.url))
     batch_worker.next_batch(burst=True)
     redis.hset(keys.job_key("p"), "retries_left", 0)
-    started = f"rq:wip:{keys.queue_name('toy-dcgan', Priority.NORMAL)}"
+    started = StartedJobRegistry.key_template.format(keys.queue_name("toy-dcgan", Priority.NORMAL))
     redis.zadd(started, dict.fromkeys(redis.zrange(started, 0, -1), 1))
     batch_worker.clean_registries()
     deliver()
@@ -147,23 +147,21 @@ def test_a_cancellation_can_be_announced_from_outside_the_worker(redis, batch_wo
 def test_an_end_and_its_announcement_are_one_transaction(redis, batch_worker, receiver):
     enqueue(redis, "p", Webhook(url=receiver.url))
     batch = batch_worker.next_batch(burst=True)
-    (task,) = batch.tasks
-    assert batch_worker._order(task)
-    assert batch_worker._run(batch.tasks)
-    batch_worker._encode(task)
+    succeeded = encode(*batch_worker.runner.run(batch))
+    job = succeeded.job.rq_job
     for end, state in (
-        (lambda pipeline: task.job._handle_failure("boom", pipeline), b"failed"),
-        (lambda pipeline: batch_worker._batches.succeed(batch.queue, [task], batch_worker.key, pipeline), b"finished"),
+        (lambda pipeline: job._handle_failure("boom", pipeline), b"failed"),
+        (lambda pipeline: succeed(batch_worker, batch, [succeeded], now(), pipeline), b"finished"),
     ):
         with redis.pipeline() as pipeline:
-            task.job.set_status(state.decode(), pipeline=pipeline)
+            job.set_status(state.decode(), pipeline=pipeline)
             end(pipeline)
             assert redis.hget(keys.job_key("p"), "status") != state
             assert not waiting(redis)
             pipeline.execute()
         assert redis.hget(keys.job_key("p"), "status") == state
         assert len(waiting(redis)) == 1
-        redis.delete("rq:queue:webhooks")
+        redis.delete(outbox.QUEUE_KEY)
 
 
 def test_only_the_events_asked_for_are_told(redis, batch_worker, deliver, receiver):
@@ -334,6 +332,32 @@ def test_what_comes_of_deliveries_is_counted(redis, deliver, receiver, settings,
     assert {"easel_webhooks_given_up_total 3.0", "easel_webhooks_pending 0.0"} <= set(lines)
 
 
+@pytest.mark.parametrize("function", [outbox.FUNCTION, *outbox.FORMER_FUNCTIONS])
+def test_deliveries_of_the_functions_of_now_and_before_are_made(redis, deliver, receiver, monkeypatch, function):
+    monkeypatch.setattr(outbox, "FUNCTION", function)
+    announce(redis, "p", receiver.url)
+    assert Job.fetch(waiting(redis)[0], redis, JSONSerializer).func_name == function
+    deliver()
+    assert json.loads(receiver.received[0].body)["type"] == "prediction.canceled"
+
+
+MEDDLED = []
+
+
+def meddle(**kwargs):
+    """What no deliverer runs."""
+    MEDDLED.append(kwargs)
+
+
+def test_a_delivery_that_names_another_function_runs_nothing(redis, deliver, receiver, monkeypatch):
+    monkeypatch.setattr(outbox, "FUNCTION", f"{__name__}.{meddle.__name__}")
+    announce(redis, "p", receiver.url)
+    deliver()
+    assert not MEDDLED
+    assert not receiver.received
+    assert not attempts(redis, "p")
+
+
 def test_a_delivery_outlives_its_prediction(redis, batch_worker, deliver, receiver):
     enqueue(redis, "p", Webhook(url=receiver.url))
     batch_worker.work(burst=True)
@@ -374,7 +398,7 @@ def test_the_command_shows_the_secret(redis, settings, monkeypatch):
         subprocess.run([sys.executable, "-m", "cli", "webhook-secret"], capture_output=True, text=True).stdout.strip()
         for _ in range(2)
     ]
-    assert shown[0] == shown[1] == redis.get("easel:webhook:secret").decode()
+    assert shown[0] == shown[1] == redis.get(keys.WEBHOOK_SECRET).decode()
 
 
 def test_the_deliverer_is_light():

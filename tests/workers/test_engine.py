@@ -15,12 +15,20 @@ from models.model import Step, build
 from models.registry import Registry
 from pictures.framing import Frame
 from workers import engine as engines
-from workers.engine import Engine, PredictionError, Work
+from workers import progress
+from workers.engine import Engine
+from workers.progress import unreported
+from workers.work import PredictionError, Work
 
 
 @pytest.fixture
 def engine(toy_zoo):
     return Engine(Registry([toy_zoo]), "cpu", 1)
+
+
+def run(engine, works, report=unreported):
+    """What comes of works that are not prepared yet."""
+    return engine.run([engine.prepare(work) for work in works], report)
 
 
 def sample(model="toy-dcgan", **fields):
@@ -29,11 +37,11 @@ def sample(model="toy-dcgan", **fields):
 
 def test_images_are_the_same_to_the_bit_however_they_are_batched(engine):
     together = [sample(seed=seed) for seed in range(11)]
-    engine.run(together)
+    together = run(engine, together)
     for seed in (0, 5, 10):
         alone = sample(seed=seed)
-        engine.run([alone])
-        assert np.array_equal(alone.pixels, together[seed].pixels)
+        (alone,) = run(engine, [alone])
+        assert np.array_equal(alone.output.images, together[seed].output.images)
     assert together[0].batch_size == 11
 
 
@@ -44,10 +52,10 @@ def test_translations_are_the_same_to_the_bit_however_they_are_batched(engine):
         return Work(Order(model="toy-cyclegan", task=Task.TRANSLATE, input=fields), [picture])
 
     together = [translate(seed) for seed in range(5)]
-    engine.run(together)
+    together = run(engine, together)
     alone = translate(3)
-    engine.run([alone])
-    assert np.array_equal(alone.pixels, together[3].pixels)
+    (alone,) = run(engine, [alone])
+    assert np.array_equal(alone.output.images, together[3].output.images)
 
 
 def test_pictures_of_all_sizes_and_fits_share_a_pass_and_stay_the_same(engine):
@@ -60,13 +68,13 @@ def test_pictures_of_all_sizes_and_fits_share_a_pass_and_stay_the_same(engine):
 
     asked = [((80, 20), "tile"), ((50, 70), "contain"), ((9, 9), "stretch"), ((32, 32), None)]
     together = [translate(*each) for each in asked]
-    engine.run(together)
+    together = run(engine, together)
     assert [work.batch_size for work in together] == [6, 6, 6, 6]
-    assert [len(work.pixels) for work in together] == [3, 1, 1, 1]
+    assert [len(work.output.images) for work in together] == [3, 1, 1, 1]
     for work, each in zip(together, asked, strict=True):
         alone = translate(*each)
-        engine.run([alone])
-        assert np.array_equal(alone.pixels, work.pixels)
+        (alone,) = run(engine, [alone])
+        assert np.array_equal(alone.output.images, work.output.images)
 
 
 @pytest.mark.parametrize(
@@ -85,11 +93,11 @@ def test_models_of_many_steps_and_of_texts_make_the_same_images_however_they_are
         return Work(Order(model=model, task=task, input={"n": 1, "seed": seed, **fields}), [])
 
     together = [work(seed) for seed in range(5)]
-    engine.run(together)
+    together = run(engine, together)
     alone = work(3)
-    engine.run([alone])
-    assert np.array_equal(alone.pixels, together[3].pixels)
-    assert not np.array_equal(together[2].pixels, together[3].pixels)
+    (alone,) = run(engine, [alone])
+    assert np.array_equal(alone.output.images, together[3].output.images)
+    assert not np.array_equal(together[2].output.images, together[3].output.images)
 
 
 @pytest.mark.parametrize(
@@ -104,28 +112,25 @@ def test_pictures_are_redrawn_the_same_however_they_are_batched(engine, task, fi
         )
 
     together = [work(seed) for seed in range(3)]
-    engine.run(together)
+    together = run(engine, together)
     alone = work(1)
-    engine.run([alone])
-    assert np.array_equal(alone.pixels, together[1].pixels)
-    assert not np.array_equal(together[0].pixels, together[1].pixels)
+    (alone,) = run(engine, [alone])
+    assert np.array_equal(alone.output.images, together[1].output.images)
+    assert not np.array_equal(together[0].output.images, together[1].output.images)
 
 
 def test_a_canceled_diffusion_stops_at_its_next_step(engine, monkeypatch):
-    monkeypatch.setattr(engines, "REPORT_S", -1)
-    work, told = (
-        Work(Order(model="toy-diffusion", task=Task.CONDITIONAL, input={"seed": 0, "label": 1, "steps": 50}), []),
-        [],
-    )
+    monkeypatch.setattr(progress, "REPORT_S", -1)
+    order = Order(model="toy-diffusion", task=Task.CONDITIONAL, input={"seed": 0, "label": 1, "steps": 50})
+    work, reported = Work(order), []
 
     def report(work, progress):
-        told.append(progress.done)
+        reported.append(progress.done)
         if progress.done == 4:
             work.canceled.set()
 
-    engine.run([work], report)
-    assert told == [1, 2, 3, 4]
-    assert work.pixels is None
+    assert run(engine, [work], report) == [None]
+    assert reported == [1, 2, 3, 4]
 
 
 def test_requests_that_cannot_share_a_pass_are_run_apart(engine):
@@ -134,9 +139,9 @@ def test_requests_that_cannot_share_a_pass_are_run_apart(engine):
         Work(Order(model="toy-cyclegan", task=Task.TRANSLATE, input={"image": "upload:x", "direction": way}), [picture])
         for way in ("AtoB", "BtoA", "AtoB")
     ]
-    engine.run(works)
+    works = run(engine, works)
     assert [work.batch_size for work in works] == [2, 1, 2]
-    assert not np.array_equal(works[0].pixels, works[1].pixels)
+    assert not np.array_equal(works[0].output.images, works[1].output.images)
 
 
 def test_the_least_recently_used_model_is_dropped_before_another_is_loaded(toy_zoo):
@@ -145,23 +150,23 @@ def test_the_least_recently_used_model_is_dropped_before_another_is_loaded(toy_z
     engine = Engine(registry, "cpu", 1, memory_bytes=sum(sizes.values()) - 1)
     for name in ("toy-dcgan", "toy-cgan", "toy-dcgan", "toy-vae"):
         engine.load(name)
-    assert list(engine.resident) == ["toy-dcgan", "toy-vae"]
+    assert list(engine.memory.loaded) == ["toy-dcgan", "toy-vae"]
 
 
 def test_what_a_dropped_model_held_is_given_back_though_the_collector_sleeps(engine):
     gc.disable()
     try:
-        engine.run([sample()])
-        held = weakref.ref(engine.resident["toy-dcgan"].model)
-        engine.unload("toy-dcgan")
+        run(engine, [sample()])
+        held = weakref.ref(engine.memory.loaded["toy-dcgan"].model)
+        engine.memory.drop("toy-dcgan")
         assert held() is None
     finally:
         gc.enable()
 
 
-def test_an_unknown_model_is_told(engine):
+def test_an_unknown_model_is_said(engine):
     with pytest.raises(PredictionError, match="no model 'nope'") as caught:
-        engine.run([sample("nope")])
+        run(engine, [sample("nope")])
     assert caught.value.code == "model_not_found"
 
 
@@ -177,26 +182,27 @@ def stepwise(monkeypatch):
             yield Step(done, 10, whole(self, latent, labels) * (done / 10))
 
     monkeypatch.setattr(GAN, "sample", sample)
-    monkeypatch.setattr(engines, "REPORT_S", -1)
+    monkeypatch.setattr(progress, "REPORT_S", -1)
     return passes
 
 
 def test_steps_are_reported_with_previews_and_the_last_is_the_result(engine, stepwise):
-    works, told = [sample(n=2), sample(n=15, seed=5)], []
-    engine.run(works, lambda work, progress: told.append((work, progress)))
-    assert [progress.done for work, progress in told if work is works[1]] == [*range(1, 20)]
-    assert {progress.total for _, progress in told} == {20}
-    assert all(len(progress.preview) == 2 for work, progress in told[:18] if work is works[0])
-    assert told[0][1].preview.std() < works[0].pixels.std() > 0
+    first, second = engine.prepare(sample(n=2)), engine.prepare(sample(n=15, seed=5))
+    reports = []
+    made, _ = engine.run([first, second], lambda work, progress: reports.append((work, progress)))
+    assert [progress.done for work, progress in reports if work is second] == [*range(1, 20)]
+    assert {progress.total for _, progress in reports} == {20}
+    assert all(len(progress.preview) == 2 for work, progress in reports[:18] if work is first)
+    assert reports[0][1].preview.std() < made.output.images.std() > 0
 
 
 def test_a_canceled_work_stops_at_its_next_step(engine, stepwise):
     work = sample()
     engine.load("toy-dcgan")
     stepwise.clear()
-    engine.run([work], lambda work, progress: work.canceled.set() if progress.done == 4 else None)
+    cancel = lambda work, progress: work.canceled.set() if progress.done == 4 else None  # noqa: E731
+    assert run(engine, [work], cancel) == [None]
     assert len(stepwise) == 5
-    assert work.pixels is None
 
 
 def test_probing_takes_few_steps(engine, stepwise):
@@ -235,59 +241,61 @@ OUT_OF_MEMORY = (  # of CUDA, of torch on a CPU, of ONNX Runtime, of Python
 @pytest.mark.parametrize("error", OUT_OF_MEMORY, ids=["cuda", "torch", "onnx", "python"])
 def test_out_of_memory_halves_the_batch_and_is_remembered(engine, small_memory, error):
     expected = [sample(seed=seed) for seed in range(16)]
-    engine.run(expected)
+    expected = run(engine, expected)
     tried = small_memory(5, error)
     works = [sample(seed=seed) for seed in range(16)]
-    engine.run(works)
+    made = run(engine, works)
     assert tried[0] == 16
     assert tried[-4:] == [4] * 4
-    assert all(np.array_equal(work.pixels, same.pixels) for work, same in zip(works, expected, strict=True))
+    assert all(
+        np.array_equal(work.output.images, same.output.images) for work, same in zip(made, expected, strict=True)
+    )
     tried.clear()
-    engine.run(works)
+    run(engine, works)
     assert tried == [4] * 4
-    engine.unload("toy-dcgan")
+    engine.memory.drop("toy-dcgan")
     engine.load("toy-dcgan")
     tried.clear()
-    engine.run(works)
+    run(engine, works)
     assert max(tried) == 4, "remembered after the model was dropped, too"
 
 
 def test_a_model_that_is_probed_with_too_much_is_served_with_less(engine, small_memory):
     small_memory(5, OUT_OF_MEMORY[0])
     work = sample(n=16)
-    engine.run([work])
-    assert len(work.pixels) == 16
+    (work,) = run(engine, [work])
+    assert len(work.output.images) == 16
     assert engine.largest["toy-dcgan"] == 4
 
 
 @pytest.mark.parametrize("error", [*OUT_OF_MEMORY, checkpoint.BadCheckpoint("toy: can't allocate memory")])
-def test_weights_that_do_not_fit_drop_the_other_models_and_then_it_is_told(engine, monkeypatch, error):
+def test_weights_that_do_not_fit_drop_the_other_models_and_then_it_is_said(engine, monkeypatch, error):
     engine.load("toy-vae")
     read, beside = checkpoint.read, []
 
     def tight(folder, card):
-        beside.append(list(engine.resident))
-        if engine.resident or card.name == "toy-cgan":
+        beside.append(list(engine.memory.loaded))
+        if engine.memory.loaded or card.name == "toy-cgan":
             raise error
         return read(folder, card)
 
     monkeypatch.setattr(checkpoint, "read", tight)
-    engine.run([sample()])
+    run(engine, [sample()])
     assert beside == [["toy-vae"], []]
     with pytest.raises(PredictionError) as caught:
         engine.load("toy-cgan")
     assert caught.value.code == "out_of_memory"
-    assert not engine.resident
+    assert not engine.memory.loaded
 
 
-def test_one_image_that_does_not_fit_drops_the_other_models_and_then_is_told(engine, small_memory):
+def test_one_image_that_does_not_fit_drops_the_other_models_and_then_is_said(engine, small_memory):
     for model in ("toy-vae", "toy-dcgan"):
         engine.load(model)
     small_memory(0, OUT_OF_MEMORY[0])
     with pytest.raises(PredictionError) as caught:
-        engine.run([sample()])
+        run(engine, [sample()])
     assert caught.value.code == "out_of_memory"
-    assert list(engine.resident) == ["toy-dcgan"]
+    assert list(engine.memory.loaded) == ["toy-dcgan"]
 
 
 def upscaled(size, scale=2, native=None, seed=0):
@@ -303,45 +311,42 @@ EDSR = build("edsr", {"width": 4, "blocks": 1}).native
 def test_pictures_at_their_own_size_share_a_pass_with_those_of_one_size_and_stay_the_same(engine):
     sizes = [(40, 30), (40, 30), (57, 21), (40, 30), (32, 32)]
     together = [upscaled(size, seed=seed) for seed, size in enumerate(sizes)]
-    engine.run(together)
+    together = run(engine, together)
     assert [work.batch_size for work in together] == [3, 3, 1, 3, 1]
     for seed, (size, work) in enumerate(zip(sizes, together, strict=True)):
-        assert work.pixels.shape == (1, 2 * size[1], 2 * size[0], 3)
-        alone = upscaled(size, seed=seed)
-        engine.run([alone])
-        assert np.array_equal(alone.pixels, work.pixels)
-    other = upscaled((40, 30), scale=4)
-    engine.run([other])
-    assert other.pixels.shape == (1, 120, 160, 3)
+        assert work.output.images.shape == (1, 2 * size[1], 2 * size[0], 3)
+        (alone,) = run(engine, [upscaled(size, seed=seed)])
+        assert np.array_equal(alone.output.images, work.output.images)
+    (other,) = run(engine, [upscaled((40, 30), scale=4)])
+    assert other.output.images.shape == (1, 120, 160, 3)
 
 
 @pytest.mark.parametrize("eager", [False, True])
 def test_tiles_of_a_picture_and_the_whole_agree_within_one_level(engine, eager):
     engine.eager = eager
     whole, tiled = upscaled((150, 97)), upscaled((150, 97), native=EDSR.model_copy(update={"whole": 48 * 48}))
-    engine.run([whole, tiled])
+    whole, tiled = run(engine, [whole, tiled])
     assert (whole.order.frame.tiles, tiled.order.frame.tiles) == (1, 12)
-    answers = [work.order.frame.join(work.pixels).astype(int) for work in (whole, tiled)]
+    answers = [work.order.frame.join(work.output.images).astype(int) for work in (whole, tiled)]
     assert np.abs(answers[0] - answers[1]).max() <= 1
 
 
 def test_a_large_picture_is_done_tile_by_tile_and_can_be_canceled_between_two(engine, monkeypatch):
-    monkeypatch.setattr(engines, "REPORT_S", -1)
+    monkeypatch.setattr(progress, "REPORT_S", -1)
     monkeypatch.setattr(engines, "BATCH_PIXELS", 1)
     work, told = upscaled((150, 97), native=EDSR.model_copy(update={"whole": 48 * 48})), []
 
-    def report(work, progress):
-        told.append((progress.done, progress.total, progress.preview))
-        if progress.done == 3:
+    def report(work, step):
+        told.append((step.done, step.total, step.preview))
+        if step.done == 3:
             work.canceled.set()
 
-    engine.run([work], report)
+    assert run(engine, [work], report) == [None]
     assert told == [(1, 12, None), (2, 12, None), (3, 12, None)]
-    assert work.pixels is None
 
 
 def test_it_is_remembered_of_few_sizes_only_which_batches_are_exact(engine, monkeypatch):
     monkeypatch.setattr(engines, "SIZES_KEPT", 2)
     for side in (33, 34, 35):
-        engine.run([upscaled((side, 20), seed=seed) for seed in range(2)])
-    assert len(engine.resident["toy-edsr"].native_sizes) == 2
+        run(engine, [upscaled((side, 20), seed=seed) for seed in range(2)])
+    assert len(engine.memory.loaded["toy-edsr"].native_sizes) == 2

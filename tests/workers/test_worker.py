@@ -22,10 +22,12 @@ from models.registry import Registry
 from tests import zoo
 from tests.conftest import pixels_of
 from tests.workers.jobs import enqueue, order, snapshot, wait_until
-from workers import worker
-from workers.batching import Batches, QueueCandidate
+from workers import dequeuer
+from workers.dequeuer import FAIR_EVERY, BatchStarter, QueueCandidate, ServedQueue
 from workers.engine import Engine
-from workers.worker import FAIR_EVERY, BatchWorker
+from workers.worker import BatchWorker
+
+STARTED = StartedJobRegistry.key_template.format(keys.queue_name("toy-dcgan", Priority.NORMAL))
 
 
 @pytest.fixture
@@ -68,10 +70,10 @@ def test_workers_share_what_waits_rather_than_one_taking_all(redis, pair):
     one, other = pair
     for index in range(10):
         enqueue(redis, f"p{index}", order(seed=index))
-    assert len(one.next_batch(burst=True).tasks) == 5
+    assert len(one.next_batch(burst=True).jobs) == 5
     for index in range(10, 14):
         enqueue(redis, f"p{index}", order(seed=index))
-    assert len(other.next_batch(burst=True).tasks) == 7, "half of what waits or runs"
+    assert len(other.next_batch(burst=True).jobs) == 7, "half of what waits or runs"
 
 
 def test_a_worker_that_is_busy_with_another_model_has_no_share(redis, pair):
@@ -80,21 +82,21 @@ def test_a_worker_that_is_busy_with_another_model_has_no_share(redis, pair):
     other.next_batch(burst=True)
     for index in range(10):
         enqueue(redis, f"p{index}", order(seed=index))
-    assert len(one.next_batch(burst=True).tasks) == 10
+    assert len(one.next_batch(burst=True).jobs) == 10
 
 
-def test_an_api_process_that_waits_is_told_the_end_with_its_images(redis, batch_worker):
+def test_an_api_process_that_waits_is_sent_the_end_with_its_images(redis, batch_worker):
     heard = redis.pubsub(ignore_subscribe_messages=True)
-    heard.subscribe(completions.channel("api"))
+    heard.subscribe(keys.completions_channel("api"))
     heard.get_message(timeout=1)
     enqueue(redis, "waited", order(n=2), waiter="api")
     enqueue(redis, "other", order())
     batch_worker.work(burst=True)
-    (told,) = completions.unpack(heard.get_message(timeout=5)["data"])
+    (completion,) = completions.unpack(heard.get_message(timeout=5)["data"])
     found = snapshot(redis, "waited")
-    assert (told.id, told.answer, told.started_at) == ("waited", found.answer, found.started_at)
-    assert told.ended_at == found.ended_at
-    assert list(told.blobs) == redis.mget(keys.image_key("waited", 0), keys.image_key("waited", 1))
+    assert (completion.id, completion.answer, completion.started_at) == ("waited", found.answer, found.started_at)
+    assert completion.ended_at == found.ended_at
+    assert list(completion.blobs) == redis.mget(keys.image_key("waited", 0), keys.image_key("waited", 1))
 
 
 def test_a_batch_is_never_larger_than_the_card_allows(redis, batch_worker):
@@ -159,7 +161,7 @@ def test_a_job_of_another_function_is_refused(redis, batch_worker):
     fields = records.new_job("evil", order(), Priority.NORMAL, 60, 100)
     job = Job.create("os.getcwd", id="evil", connection=redis, serializer=JSONSerializer)
     redis.hset(keys.job_key("evil"), mapping=fields | {"data": job.to_dict()["data"]})
-    redis.sadd("rq:queues", keys.queue_key("toy-dcgan", Priority.NORMAL))
+    redis.sadd(keys.QUEUES, keys.queue_key("toy-dcgan", Priority.NORMAL))
     redis.rpush(keys.queue_key("toy-dcgan", Priority.NORMAL), "evil")
     batch_worker.work(burst=True)
     assert redis.hget(keys.job_key("evil"), "status") == b"failed"
@@ -178,14 +180,14 @@ def test_a_damaged_model_fails_its_own_predictions_and_the_worker_lives(redis, r
     assert snapshot(redis, "good").status is Status.SUCCEEDED
 
 
-def test_an_expired_picture_is_told(redis, batch_worker):
+def test_an_expired_picture_is_said(redis, batch_worker):
     enqueue(redis, "late", Order(model="toy-pix2pix", task=Task.TRANSLATE, input={"image": "picture:gone"}))
     batch_worker.work(burst=True)
     assert snapshot(redis, "late").failure.code == "upload_expired"
 
 
 def test_higher_priority_goes_first_and_no_model_starves(redis, batch_worker, monkeypatch):
-    monkeypatch.setattr(worker, "OVERDUE_S", 60)
+    monkeypatch.setattr(dequeuer, "OVERDUE_S", 60)
     for index in range(40):
         enqueue(redis, f"d{index}", order(seed=index))
     enqueue(redis, "c", order("toy-cgan", Task.CONDITIONAL, label=1))
@@ -202,7 +204,7 @@ def batches_of(batch_worker, monkeypatch):
 
     def note(works, report):
         models.append(works[0].order.model)
-        run(works, report)
+        return run(works, report)
 
     monkeypatch.setattr(batch_worker.engine, "run", note)
     return models
@@ -271,7 +273,7 @@ def test_a_job_slower_than_its_timeout_fails_and_its_neighbours_do_not(redis, ba
         seeds = [work.order.input["seed"] for work in works]
         for seed in seeds:
             time.sleep(30 if seed == 666 else 0.4)
-        group(loaded, works, report)
+        return group(loaded, works, report)
 
     monkeypatch.setattr(batch_worker.engine, "_run_group", slow)
     for index in range(4):
@@ -310,16 +312,17 @@ def test_a_queue_in_the_place_of_another_is_found_by_an_idle_worker(redis, spawn
     spawn(slow_s=0)
     enqueue(redis, "p", order())
     wait_until(lambda: redis.hget(keys.job_key("p"), "status") == b"finished")
-    redis.srem("rq:queues", keys.queue_key("toy-dcgan", Priority.NORMAL))
+    redis.srem(keys.QUEUES, keys.queue_key("toy-dcgan", Priority.NORMAL))
     enqueue(redis, "q", order(), Priority.LOW)
     wait_until(lambda: redis.hget(keys.job_key("q"), "status") == b"finished")
 
 
-def test_a_worker_that_dies_as_soon_as_it_has_taken_jobs_loses_nothing(redis, spawn):
+def test_a_worker_that_dies_as_soon_as_it_has_taken_jobs_loses_nothing(redis, toy_zoo, spawn):
     enqueue(redis, "p", order())
     queue = Queue(keys.queue_name("toy-dcgan", Priority.NORMAL), redis)
-    batch = Batches(redis, "dead").begin(lambda used: [QueueCandidate(queue, 0, 16)], now(), heartbeat_ttl_s=1)
-    assert [task.id for task in batch.tasks] == ["p"]
+    served = ServedQueue(queue, Registry([toy_zoo])["toy-dcgan"].card, 0)
+    batch = BatchStarter(redis, "dead", heartbeat_ttl_s=1).begin([QueueCandidate(served, 0, 16)], known_queues=1)
+    assert [task.id for task in batch.jobs] == ["p"]
     spawn(slow_s=0)
     wait_until(lambda: redis.hget(keys.job_key("p"), "status") == b"finished")
 
@@ -363,7 +366,7 @@ def test_a_cancel_before_the_worker_begins_is_heeded(redis, batch_worker):
     assert snapshot(redis, "keep").status is Status.SUCCEEDED
     assert redis.hget(keys.job_key("drop"), "status") == b"canceled"
     assert redis.get(keys.image_key("drop", 0)) is None
-    assert redis.zcard(f"rq:wip:{keys.queue_name('toy-dcgan', Priority.NORMAL)}") == 0
+    assert redis.zcard(STARTED) == 0
 
 
 def test_a_running_prediction_stops_between_steps_when_it_is_canceled(redis, batch_worker, monkeypatch):
@@ -371,10 +374,13 @@ def test_a_running_prediction_stops_between_steps_when_it_is_canceled(redis, bat
     steps, passes = batch_worker.engine._steps, []
     batch_worker.engine.load("toy-dcgan")
 
+    def canceled():
+        return any(job.id == "long" and job.canceled.is_set() for job in batch_worker.held.all())
+
     def cancel_after_the_first(*given):
         passes.append(1)
         redis.publish(keys.CANCEL, "long")
-        wait_until(lambda: batch_worker.in_hand["long"].canceled.is_set())
+        wait_until(canceled)
         return steps(*given)
 
     monkeypatch.setattr(batch_worker.engine, "_steps", cancel_after_the_first)

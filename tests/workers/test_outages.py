@@ -8,12 +8,14 @@ import time
 
 import pytest
 from redis import Redis
+from rq.intermediate_queue import IntermediateQueue
+from rq.queue import Queue
 from rq.registry import StartedJobRegistry
-from rq.worker_registration import REDIS_WORKER_KEYS
 
 from core.embedded_redis import EmbeddedRedis
 from jobs import keys
 from jobs.prediction import Priority
+from jobs.worker_state import FIELD
 from tests.workers.jobs import enqueue, order, wait_until
 
 NAMES = [f"p{index}" for index in range(4)]
@@ -37,7 +39,7 @@ def assert_done_once(redis):
     assert [redis.xlen(keys.results_key(name)) for name in NAMES] == [1] * 4
     assert redis.hgetall(keys.END_COUNTS) == {b"toy-dcgan sample succeeded": b"4"}
     assert StartedJobRegistry(QUEUE, redis).get_job_ids() == []
-    assert redis.lrange(f"rq:queue:{QUEUE}:intermediate", 0, -1) == []
+    assert redis.lrange(IntermediateQueue.get_intermediate_queue_key(keys.queue_key_of(QUEUE)), 0, -1) == []
 
 
 @pytest.mark.parametrize("away_s", [0, 3], ids=["back before the batch ends", "back after it"])
@@ -62,7 +64,7 @@ def test_a_busy_worker_keeps_its_answers_until_redis_is_back(own, spawn, away_s)
 def test_an_idle_worker_takes_what_comes_after_an_outage(own, spawn):
     with Redis.from_url(own.url) as redis:
         worker = spawn(0, own.url)
-        wait_until(lambda: [redis.hget(key, "state") for key in redis.smembers(REDIS_WORKER_KEYS)] == [b"idle"])
+        wait_until(lambda: [redis.hget(key, "state") for key in redis.smembers(keys.WORKERS)] == [b"idle"])
         own.process.kill()
         own.process.wait()
         time.sleep(1)
@@ -109,12 +111,12 @@ def test_a_worker_that_was_taken_for_dead_gives_up_its_batch(redis, spawn):
 
 def test_a_worker_that_redis_has_forgotten_registers_again(redis, spawn):
     spawn(0)
-    wait_until(lambda: redis.scard(REDIS_WORKER_KEYS) == 1)
-    (key,) = redis.smembers(REDIS_WORKER_KEYS)
+    wait_until(lambda: redis.scard(keys.WORKERS) == 1)
+    (key,) = redis.smembers(keys.WORKERS)
     redis.flushall()
-    wait_until(lambda: redis.smembers(REDIS_WORKER_KEYS) == {key})
+    wait_until(lambda: redis.smembers(keys.WORKERS) == {key})
     assert redis.hget(key, "birth")
-    assert redis.hget(key, "easel")
+    assert redis.hget(key, FIELD)
 
 
 def test_a_cancel_whose_message_was_lost_is_heard_with_the_next_heartbeat(redis, spawn):
@@ -126,12 +128,12 @@ def test_a_cancel_whose_message_was_lost_is_heard_with_the_next_heartbeat(redis,
     assert redis.hget(keys.job_key("p"), "status") == b"canceled"
 
 
-def test_the_lock_of_a_killed_caretaker_holds_nobody_up(redis, spawn):
+def test_the_lock_of_a_killed_worker_holds_nobody_up(redis, spawn):
     victim = spawn(30)
     enqueue(redis, "p", order())
     wait_until(lambda: redis.hget(keys.job_key("p"), "status") == b"started")
     victim.kill()
-    redis.set("rq:clean_registries:" + f"rq:queue:{QUEUE}", 1)  # what rq's own maintenance would heed for 15 minutes
+    redis.set(Queue(QUEUE, redis).registry_cleaning_key, 1)  # what rq's own maintenance would heed for 15 minutes
     spawn(0)
     wait_until(lambda: redis.hget(keys.job_key("p"), "status") == b"finished")
 
@@ -140,8 +142,8 @@ def test_rq_info_tells_the_truth_about_batches(redis, redis_url, spawn):
     for index in range(7):
         enqueue(redis, f"p{index}", order(seed=index))
     spawn(2)
-    for told in ("3, 4 executing, 0 finished, 0 failed", "0, 0 executing, 7 finished, 0 failed"):
-        wait_until(lambda told=told: f"queue {QUEUE} {told}" in rq_info(redis_url))
+    for line in ("3, 4 executing, 0 finished, 0 failed", "0, 0 executing, 7 finished, 0 failed"):
+        wait_until(lambda line=line: f"queue {QUEUE} {line}" in rq_info(redis_url))
 
 
 def rq_info(url):

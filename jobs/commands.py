@@ -1,0 +1,95 @@
+"""To enqueue, to cancel and to purge a prediction: each one script (`jobs.scripts`), with its keys and arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from rq.registry import CanceledJobRegistry, FailedJobRegistry, FinishedJobRegistry
+from rq.utils import utcformat
+
+from jobs import keys, outbox, records
+from jobs.prediction import Order, Priority, Snapshot, Status, Webhook
+
+
+@dataclass(frozen=True)
+class ScriptCall:
+    """What EVAL and EVALSHA take besides the script."""
+
+    keys: Sequence[str]
+    args: Sequence[Any]
+
+
+def enqueue(
+    prediction: str,
+    order: Order,
+    priority: Priority,
+    timeout_s: int,
+    ttl_s: int,
+    *,
+    max_queue: int,
+    webhook: Webhook | None = None,
+    waiter: str = "",
+    idempotency: str | None = None,
+    digest: str = "",
+) -> tuple[ScriptCall, datetime]:
+    """Of `scripts.ENQUEUE`; and when the prediction was made.
+
+    Args:
+        max_queue: as many may wait in the queue.
+        waiter: the API process that waits for the end.
+        idempotency: names the request, if the caller did; `digest` is of its content.
+    """
+    fields = records.new_job(prediction, order, priority, timeout_s, ttl_s, webhook, waiter)
+    created_at = datetime.fromisoformat(fields["created_at"])
+    names = [
+        keys.job_key(prediction),
+        keys.queue_key(order.model, priority),
+        keys.QUEUES,
+        keys.DOORBELL,
+        keys.idempotency_key(idempotency) if idempotency else "",
+        *histories(order),
+    ]
+    args = [prediction, max_queue, ttl_s, int(created_at.timestamp() * 1000), digest, *_flat(fields)]
+    return ScriptCall(names, args), created_at
+
+
+def cancel(found: Snapshot, ttl_s: int) -> ScriptCall:
+    """Of `scripts.CANCEL`."""
+    now = datetime.now(UTC)
+    delivery = outbox.delivery(replace(found, status=Status.CANCELED, ended_at=now))
+    names = [
+        keys.job_key(found.id),
+        keys.queue_key_of(found.queue),
+        CanceledJobRegistry.key_template.format(found.queue),
+        keys.cancel_key(found.id),
+        keys.END_COUNTS,
+        outbox.QUEUE_KEY,
+    ]
+    counted = keys.end_field(found.order.model, found.order.task, Status.CANCELED)
+    args = [found.id, ttl_s, int(now.timestamp()), utcformat(now), counted]
+    args += [delivery.id, *_flat(delivery.fields)] if delivery else [""]
+    return ScriptCall(names, args)
+
+
+def purge(found: Snapshot) -> ScriptCall:
+    """Of `scripts.PURGE`."""
+    registries = [
+        kind.key_template.format(found.queue) for kind in (FinishedJobRegistry, FailedJobRegistry, CanceledJobRegistry)
+    ]
+    names = [keys.job_key(found.id), keys.results_key(found.id), *histories(found.order), keys.DEADLINES, *registries]
+    stored = [keys.image_key(found.id, index) for index in range(len(found.images))]
+    stored += [keys.picture_key(picture) for picture in found.order.pictures]
+    stored += [keys.latents_key(found.id), keys.events_key(found.id), keys.attempts_key(found.id)]
+    return ScriptCall(names, [found.id, *stored])
+
+
+def histories(order: Order) -> list[str]:
+    """Where a prediction is listed: among all, and among its owner's."""
+    return [keys.history_key(), *([keys.history_key(order.owner)] if order.owner else [])]
+
+
+def _flat(fields: dict[str, Any]) -> list[Any]:
+    return [part for pair in fields.items() for part in pair]

@@ -1,0 +1,114 @@
+"""Computes batches: all jobs in one forward pass, or one by one where that raises, so that each fails alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+
+from redis import Redis
+from rq.timeouts import BaseDeathPenalty, JobTimeoutException
+
+from core import logs
+from jobs import records
+from jobs.keys import PROGRESS, events_key
+from workers import entrypoint, results
+from workers.batch import Batch, BatchJob, CanceledJob, ComputedJob, FailedJob, PreparedJob
+from workers.engine import Engine
+from workers.outages import UNAVAILABLE, AnswersLost, Outages
+from workers.progress import Progress, Report
+from workers.work import PreparedWork, Work
+
+log = logs.get(__name__)
+
+RunJob = ComputedJob | FailedJob | CanceledJob
+
+
+class BatchRunner:
+    """Runs batches on an engine; pictures come from Redis, and progress goes there."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        connection: Redis,
+        outages: Outages,
+        death_penalty: type[BaseDeathPenalty],
+        events_ttl_s: int,
+    ):
+        """
+        Args:
+            death_penalty: rq's, which raises in the main thread what runs for too long.
+        """
+        self.engine, self.connection, self.outages = engine, connection, outages
+        self.death_penalty, self.events_ttl_s = death_penalty, events_ttl_s
+
+    def run(self, batch: Batch) -> list[RunJob]:
+        """What came of the jobs, in their order."""
+        ran: dict[BatchJob, RunJob] = {}
+        prepared: list[PreparedJob] = []
+        for job in batch.jobs:
+            stage = self.prepare(job)
+            if isinstance(stage, PreparedJob):
+                prepared.append(stage)
+            else:
+                ran[job] = stage
+        together = self._run_together(prepared) if len(prepared) > 1 else None
+        ran |= {stage.job: stage for stage in together or map(self._run_alone, prepared)}
+        return [ran[job] for job in batch.jobs]
+
+    def prepare(self, job: BatchJob) -> PreparedJob | FailedJob | CanceledJob:
+        """Reads the job's order and fetches its pictures.
+
+        A job that is not ours or has lost its pictures fails alone.
+        """
+        try:
+            order = records.order(job.fields)
+            if job.canceled.is_set():
+                return CanceledJob(job, order)
+            pictures = ()
+            if order.pictures:
+                card = self.engine.registry[order.model].card
+                pictures = self.outages.retry(lambda: entrypoint.pictures_of(self.connection, card, order))
+            return PreparedJob(job, self.engine.prepare(Work(order, pictures, job.canceled)))
+        except AnswersLost:
+            raise
+        except Exception as error:
+            return job.failed(error)
+
+    def _run_together(self, jobs: Sequence[PreparedJob]) -> list[RunJob] | None:
+        """One try at the whole batch, in the time that its slowest job may take; None if anything was raised."""
+        try:
+            return self._run(jobs, max(each.job.timeout_s for each in jobs))
+        except Exception as error:
+            log.warning("batch_failed", jobs=len(jobs), error=repr(error))
+            return None
+
+    def _run_alone(self, prepared: PreparedJob) -> RunJob:
+        try:
+            return self._run([prepared], prepared.job.timeout_s)[0]
+        except Exception as error:
+            return prepared.job.failed(error)
+
+    def _run(self, jobs: Sequence[PreparedJob], timeout_s: int) -> list[RunJob]:
+        with self.death_penalty(timeout_s, JobTimeoutException, job_id=jobs[0].job.id):
+            works = self.engine.run([each.work for each in jobs], self._reporter(jobs))
+        return [
+            CanceledJob(each.job, each.work.order) if work is None else ComputedJob(each.job, work)
+            for each, work in zip(jobs, works, strict=True)
+        ]
+
+    def _reporter(self, jobs: Sequence[PreparedJob]) -> Report:
+        """Hands on the progress of works of several steps to whoever watches their predictions."""
+        predictions = {each.work: each.job.id for each in jobs}
+
+        def report(work: PreparedWork, progress: Progress) -> None:
+            prediction = predictions[work]
+            fields: dict[str, int | bytes] = {"step": progress.done, "total": progress.total}
+            if progress.preview is not None:
+                fields["preview"] = results.preview(progress.preview)
+            with suppress(*UNAVAILABLE), self.connection.pipeline(transaction=False) as pipeline:
+                pipeline.xadd(events_key(prediction), {**fields}, maxlen=64)
+                pipeline.expire(events_key(prediction), self.events_ttl_s)
+                pipeline.publish(PROGRESS, prediction)
+                pipeline.execute()
+
+        return report
