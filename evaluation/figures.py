@@ -23,7 +23,7 @@ from evaluation.prompts import prompts
 from evaluation.retrieval import WAYS, retrieval, thumbnails
 from evaluation.score import classifier_score
 from evaluation.translations import judged_right, patches, styles, targets, translation
-from evaluation.upscaling import upscaling
+from evaluation.upscaling import upscaling, upscaling_cost
 from models.capabilities import (
     LIKELIHOOD,
     BoundScorer,
@@ -113,10 +113,9 @@ def faces(about: EvaluatedModel) -> Iterator[Metric]:
     if judge := about.judge(TARGET_JUDGES):
         made, real = (batched(judge.features, images) for images in (about.samples, about.all_trained_on["images"]))
         halves = real[torch.randperm(len(real), generator=torch.Generator().manual_seed(0))].chunk(2)
-        name, reference = f"frechet_distance[{judge.name}]", f"{about.held_out.spec.set}/{about.trained.data.split}"
+        name, reference = f"frechet_distance[{judge.name}]", f"{about.held_out.spec.set}/{about.trained.spec.split}"
         yield about.metric(name, frechet_distance(made, real), len(made), judge.extractor, reference)
-        floor = frechet_distance(*halves)
-        yield about.metric(f"{name}.floor", floor, len(halves[0]), judge.extractor, reference)
+        yield about.metric(f"{name}.floor", frechet_distance(*halves), len(halves[0]), judge.extractor, reference)
 
 
 def coverage(about: EvaluatedModel) -> Iterator[Metric]:
@@ -248,4 +247,5 @@ FIGURES: tuple[Callable[[EvaluatedModel], Iterator[Metric]], ...] = (
     stylization,
     inpainting,
     upscaling,
+    upscaling_cost,
 )

@@ -14,23 +14,27 @@ from PIL import Image
 
 from evaluation import hole_sheets
 from evaluation.trained import Trained
+from evaluation.upscaling import bicubic
 from models import checkpoint
-from models.capabilities import Completer, SamplingCompleter
+from models.capabilities import Completer, SamplingCompleter, Upscaler
 from models.card import SOURCE_AND_TARGET, Card, Task
 from models.model import Model, final_images
-from models.registry import Registry
+from models.nn.bicubic import reduced
+from models.registry import Entry, Registry
 from pictures import codec, composition
 from tasks.inputs import input_model
 from tasks.operation import to_pixels
 from tasks.operations import OPERATIONS
 from training import data
-from training.data import Source
+from training.data import Photographs, Source
 
 ROWS = 5
 STYLES = 3
 """Answers to one picture, of models that draw styles."""
 LARGEST = 128
 """Side of a picture on a sheet, at most."""
+CENTRE = 192
+"""Side of what is shown of an enlarged photograph."""
 QUALITY = 82
 
 _HEAD = """# Translations
@@ -91,6 +95,7 @@ def write(registry: Registry, folder: Path) -> None:
         if isinstance(model, Completer | SamplingCompleter):
             sheet = _hole_sheet(entry.card.name, model, data.load(trained.spec.evaluation()), folder / "gallery")
             sections.append(f"\n## {entry.card.name}: holes\n\n{sheet}")
+    sections += _enlarged(shown, folder / "gallery")
     (folder / "gallery.md").write_text("\n".join(sections) + "\n")
 
 
@@ -99,6 +104,41 @@ def _hole_sheet(name: str, model: Completer | SamplingCompleter, held_out: Sourc
     file, columns = f"{name}-holes.webp", ", ".join(hole_sheets.columns(model))
     (folder / file).write_bytes(codec.encode(hole_sheets.draw(model, held_out), "webp", QUALITY))
     return f"From left to right: {columns}.\n\n![{columns}](gallery/{file})"
+
+
+def _enlarged(shown: Sequence[tuple[Entry, Trained]], folder: Path) -> Iterator[str]:
+    """The section of the upscalers, and their sheet: all of them beside each other, by the scale that all have."""
+    models = {entry.card.name: (checkpoint.read(entry.folder, entry.card), trained) for entry, trained in shown}
+    upscalers = {name: model for name, (model, _) in models.items() if isinstance(model, Upscaler)}
+    if not upscalers:
+        return
+    scale = max(set.intersection(*(set(upscaler.scales) for upscaler in upscalers.values())))
+    held_out = data.load(models[next(iter(upscalers))][1].spec.evaluation())
+    if not isinstance(held_out, Photographs):
+        raise TypeError(f"{held_out.spec.set} has no photographs at their own size")
+    sheet = enlarged(list(upscalers.values()), held_out, scale)
+    (folder / "enlarged.webp").write_bytes(codec.encode(sheet, "webp", QUALITY))
+    columns = ", ".join(("bicubic interpolation", *upscalers, "truth"))
+    yield (
+        f"\n## Enlarged pictures\n\nThe centres of held-out photographs, reduced and enlarged {scale} times again. "
+        f"From left to right: {columns}.\n\n![{columns}](gallery/enlarged.webp)"
+    )
+
+
+@torch.inference_mode()
+def enlarged(upscalers: Sequence[Upscaler], held_out: Photographs, scale: int) -> np.ndarray:
+    """What each makes of the reduced centres of `ROWS` photographs, between bicubic interpolation and the truth."""
+    pictures = held_out.images
+    shown = [pictures[(2 * row + 1) * len(pictures) // (2 * ROWS)] for row in range(ROWS)]
+    side = min(CENTRE, *(length for picture in shown for length in picture.shape[1:])) // scale * scale
+    cells: list[np.ndarray] = []
+    for picture in shown:
+        top, left = ((length - side) // 2 for length in picture.shape[1:])
+        truth = data.to_float(picture[:, top : top + side, left : left + side])[None]
+        small = reduced(truth, scale)
+        made = [final_images(upscaler.upscale(small, scale)) for upscaler in upscalers]
+        cells += list(to_pixels(torch.cat([bicubic(small, scale), *made, truth])))
+    return composition.grid(cells, columns=len(cells) // ROWS)
 
 
 def strips(card: Card, paired: bool) -> Iterator[Strip]:

@@ -13,6 +13,7 @@ from models import noise
 from models.capabilities import Completer, SamplingCompleter, hole_of
 from models.card import Metric
 from models.model import final_images
+from models.nn.smooth import smoothed
 from training.masks import Masks, hide
 
 HOLES = 100
@@ -29,7 +30,7 @@ def inpainting(about: EvaluatedModel) -> Iterator[Metric]:
     kinds: tuple[Masks, ...] = ("centre",) if hole_of(model) else ("centre", "free-form")
     for kind in kinds:
         masks = torch.stack([hide(kind, images.shape[-1], seed) for seed in range(len(images))])
-        for fill, suffix in ((_filled_by(model), ""), (mean_colour, ".mean-colour"), (biharmonic, ".biharmonic")):
+        for suffix, fill in {"": _filled_by(model), **WITHOUT_LEARNING}.items():
             found = hole_psnr(fill(images, masks), images, masks)
             by = "scikit-image's inpaint_biharmonic" if fill is biharmonic else None
             yield about.metric(f"hole_psnr[{kind}]{suffix}", found.mean().item(), len(images), by)
@@ -54,6 +55,11 @@ def mean_colour(images: Tensor, masks: Tensor) -> Tensor:
     return torch.where(masks > 0, colour, images)
 
 
+def push_pull(images: Tensor, masks: Tensor) -> Tensor:
+    """The hole as `models.nn.smooth` fills it, which is what `gated-conv` begins with. Shapes as above."""
+    return smoothed(images, 1 - masks)
+
+
 def biharmonic(images: Tensor, masks: Tensor) -> Tensor:
     """The hole as a surface that bends least (Damelin and Hoang 2018, doi 10.1155/2018/3950312). Shapes as above.
 
@@ -68,3 +74,11 @@ def biharmonic(images: Tensor, masks: Tensor) -> Tensor:
     pairs = zip(pixels, holes, strict=True)
     filled = [torch.from_numpy(inpaint_biharmonic(picture, hole, channel_axis=-1)) for picture, hole in pairs]
     return torch.stack(filled).permute(0, 3, 1, 2).to(images.dtype)
+
+
+WITHOUT_LEARNING: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    ".mean-colour": mean_colour,
+    ".push-pull": push_pull,
+    ".biharmonic": biharmonic,
+}
+"""What a model is compared with, by what its figures' names end in."""

@@ -16,12 +16,13 @@ from models.registry import Registry
 from pictures import codec, composition
 from training import data
 from training.data import Source
-from training.preview import preview
+from training.preview import UPSCALED, preview
 
 _COLUMNS, _ABREAST = 8, 3
 """Of the overview: pictures of each model, and models beside each other."""
 _SIDE = 64
 _EXAMPLES = 4
+_CENTRE = 160
 _KINDS = {"a": "A", "b": "B", "images": "image"}
 
 _HEAD = """# The models
@@ -88,19 +89,28 @@ def _write_examples(folder: Path, held_out: Source) -> None:
     for field, images in held_out.fields.items():
         for index in range(_EXAMPLES):
             pixels = images[(2 * index + 1) * len(images) // (2 * _EXAMPLES)].permute(1, 2, 0).numpy()
+            pixels = _centre(pixels) if isinstance(images, list) else pixels
             (folder / f"{_KINDS[field]}-{index}.png").write_bytes(codec.encode(pixels))
+
+
+def _centre(pixels: np.ndarray) -> np.ndarray:
+    """Of a photograph at its own size, what is small enough to ship. [H, W, C] -> [h, w, C], up to `_CENTRE` each."""
+    height, width = (min(_CENTRE, length) for length in pixels.shape[:2])
+    top, left = (pixels.shape[0] - height) // 2, (pixels.shape[1] - width) // 2
+    return pixels[top : top + height, left : left + width]
 
 
 def _highlights(card: Card, sheet: np.ndarray) -> list[np.ndarray]:
     """`_COLUMNS` pictures: the sheet's first samples, or its first inputs each beside what was made of it."""
-    side, step = card.image.height, card.image.height + 2
+    side = (sheet.shape[1] + 2) // UPSCALED - 2 if card.scales else card.image.height
+    step = side + 2
 
     def cell(row: int, column: int) -> np.ndarray:
         pixels = sheet[row * step : row * step + side, column * step : column * step + side]
         picture = Image.fromarray(pixels.squeeze()).convert("RGB")
         return np.asarray(picture.resize((_SIDE, _SIDE), Image.Resampling.LANCZOS))
 
-    if Task.SAMPLE in card.tasks or not card.directions:
+    if Task.SAMPLE in card.tasks or not (card.directions or card.scales):
         across = min((sheet.shape[1] + 2) // step, _COLUMNS)
         return [
             cell(place // across, place % across) for place in range(_COLUMNS) if place // across * step < len(sheet)

@@ -11,16 +11,19 @@ from torch import Tensor
 
 from evaluation.evaluated import EvaluatedModel, batched
 from evaluation.frechet import frechet_distance
-from evaluation.judging import PATCH_JUDGES
+from evaluation.judging import PATCH_JUDGES, Judge
 from evaluation.luminance import psnr_y
 from models.capabilities import Upscaler
-from models.card import Metric
+from models.card import Metric, Task
 from models.model import final_images
 from models.nn.bicubic import reduced, resized
+from tasks.compilation import Compiled, compile
+from tasks.operation import Rows
+from tasks.operations import OPERATIONS
 from training.data import Photographs, to_float
 
-PATCH, STRIDE = 32, 16
-"""Side of the patches that a classifier of small photographs judges, and how far apart they are."""
+PATCH = 32
+"""Side of the patches that a classifier of small photographs judges."""
 TIMED, RUNS = 512, 5
 """Side of the answer that is timed, at least, and how often it is made."""
 
@@ -30,8 +33,7 @@ Upscale = Callable[[Tensor, int], Tensor]
 
 
 def upscaling(about: EvaluatedModel) -> Iterator[Metric]:
-    """How near enlarged pictures come to those that were reduced, how alike their patches are to real ones, and what
-    a million pixels cost."""
+    """How near enlarged pictures come to those that were reduced, and how alike their patches are to real ones."""
     model, held_out = about.model, about.held_out
     if not isinstance(model, Upscaler) or not isinstance(held_out, Photographs):
         return
@@ -42,12 +44,26 @@ def upscaling(about: EvaluatedModel) -> Iterator[Metric]:
     for scale in model.scales:
         truths = [_multiple(to_float(picture)[None], scale) for picture in held_out.images]
         small = [reduced(truth, scale) for truth in truths]
+        judge = about.judge(PATCH_JUDGES)
+        real = _cloud(judge, truths) if judge else None
         for upscale, suffix in ((upscaled, ""), (bicubic, ".floor")):
             made = [upscale(picture, scale) for picture in small]
             yield from _fidelity(about, held_out, made, truths, scale, suffix)
-            yield from _likeness(about, made, truths, scale, suffix)
-        timing = f"{TIMED} x {TIMED} pixels in PyTorch on one core, median of {RUNS}"
-        yield about.metric(f"ms_per_megapixel.x{scale}", _milliseconds(upscaled, scale), RUNS, None, timing)
+            if judge is not None and real is not None:
+                name = f"frechet_distance[{judge.name}, {PATCH} px patches].x{scale}{suffix}"
+                yield about.metric(name, frechet_distance(_cloud(judge, made), real), len(real), judge.extractor)
+
+
+def upscaling_cost(about: EvaluatedModel) -> Iterator[Metric]:
+    """What a million pixels of an answer cost, as a worker makes them."""
+    if not isinstance(about.model, Upscaler):
+        return
+    operation = OPERATIONS[Task.UPSCALE]
+    for scale in about.model.scales:
+        probe = operation.probe(about.model, about.card, 3)
+        run = compile(about.model, operation, Rows(probe.tensors, {"scale": scale}), threads=1)
+        timing = f"about {TIMED} x {TIMED} pixels, by ONNX Runtime on one core, median of {RUNS}"
+        yield about.metric(f"ms_per_megapixel.x{scale}", _milliseconds(run, scale), RUNS, None, timing)
 
 
 def bicubic(images: Tensor, scale: int) -> Tensor:
@@ -65,29 +81,20 @@ def _fidelity(
         yield about.metric(f"psnr_y.{name}.x{scale}{suffix}", chosen.mean().item(), len(chosen))
 
 
-def _likeness(about: EvaluatedModel, made: Pictures, truths: Pictures, scale: int, suffix: str) -> Iterator[Metric]:
-    """The Fréchet distance of patches, where a judge of patches is there."""
-    judge = about.judge(PATCH_JUDGES)
-    if judge is None:
-        return
-    clouds = [batched(judge.features, torch.cat([_patches(image) for image in images])) for images in (made, truths)]
-    name = f"frechet_distance[{judge.name}, {PATCH} px patches].x{scale}{suffix}"
-    yield about.metric(name, frechet_distance(*clouds), len(clouds[0]), judge.extractor)
+def _cloud(judge: Judge, pictures: Pictures) -> Tensor:
+    """What a classifier of small photographs sees in the patches of all pictures, [N, features]."""
+    return batched(judge.features, torch.cat([_patches(picture) for picture in pictures]))
 
 
-def _milliseconds(upscale: Upscale, scale: int) -> float:
+def _milliseconds(run: Compiled, scale: int) -> float:
     """Of one core for a million pixels of the answer."""
     side = -(-TIMED // scale)
     images = torch.rand(1, 3, side, side, generator=torch.Generator().manual_seed(0)) * 2 - 1
-    threads, found = torch.get_num_threads(), []
-    torch.set_num_threads(1)
-    try:
-        for _ in range(RUNS):
-            started = time.perf_counter()
-            upscale(images, scale)
-            found.append(time.perf_counter() - started)
-    finally:
-        torch.set_num_threads(threads)
+    found = []
+    for _ in range(RUNS):
+        started = time.perf_counter()
+        run({"images": images})
+        found.append(time.perf_counter() - started)
     return 1000 * median(found) / ((scale * side) ** 2 / 1e6)
 
 
@@ -97,6 +104,6 @@ def _multiple(images: Tensor, of: int) -> Tensor:
 
 
 def _patches(images: Tensor) -> Tensor:
-    """[N, C, H, W] -> patches, every `STRIDE` pixels, [N * M, C, PATCH, PATCH]."""
-    tiles = images.unfold(2, PATCH, STRIDE).unfold(3, PATCH, STRIDE)
+    """[N, C, H, W] -> all whole patches, [N * M, C, PATCH, PATCH]."""
+    tiles = images.unfold(2, PATCH, PATCH).unfold(3, PATCH, PATCH)
     return tiles.permute(0, 2, 3, 1, 4, 5).flatten(0, 2)

@@ -43,7 +43,7 @@ BOUNDS = {"toy-edsr": {"limit": 250_000}, "toy-cyclegan": {"whole": 250_000, "li
 """Less than their networks take, so that pictures are too large for them which are none for the service."""
 
 CONTRASTED = {"context-encoder", "gated-conv"}
-"""Families whose fresh weights make no grey images."""
+"""Families whose fresh weights are as large as they have to be, but for layers that start from 0."""
 
 DIRECTED = {"toy-acgan": ("thickness", "slant")}
 """Directions along one dimension of the latent each."""
@@ -51,12 +51,12 @@ DIRECTED = {"toy-acgan": ("thickness", "slant")}
 SERVING = Serving(max_batch=16)
 
 
-def with_contrast(network: torch.nn.Module) -> torch.nn.Module:
+def with_contrast(network: torch.nn.Module, times: int = 5) -> torch.nn.Module:
     """Fresh weights make almost grey images, and layers that start from 0 none; these do not."""
     with torch.no_grad():
         for parameter in network.parameters():
             if parameter.dim() == 4:
-                parameter.copy_(parameter * 5 if parameter.any() else torch.randn_like(parameter) * 0.1)
+                parameter.copy_(parameter * times if parameter.any() else torch.randn_like(parameter) * 0.1)
     return network
 
 
@@ -64,8 +64,7 @@ def make(folder: Path, name: str, serving: Serving = SERVING) -> Path:
     """Writes the model `name` of `MODELS` into `folder` and returns where it lies."""
     family, config, (size, channels) = MODELS[name]
     torch.manual_seed(len(name))
-    model = build(family, config).eval()
-    model = model if family in CONTRASTED else with_contrast(model)
+    model = with_contrast(build(family, config), 1 if family in CONTRASTED else 5).eval()
     weights = checkpoint.write(model, folder / name)
     Card(
         name=name,

@@ -33,6 +33,8 @@ from training.masks import hide
 
 _CENTRE = 144
 """Side of what is shown of a photograph, if it is that large and a multiple of the scale."""
+UPSCALED = 6
+"""Cells in a row of an upscaler's sheet: two pictures, three times each."""
 _STYLES = 3
 """Translations of one image that are shown, where there are styles."""
 
@@ -112,7 +114,7 @@ def _upscaled(model: Upscaler, shown: Sequence[Tensor]) -> np.ndarray:
         small = reduced(truth, scale)
         made = final_images(model.upscale(small.to(device_of(model)), scale)).cpu()
         cells += list(to_pixels(torch.cat([resized(small, side, side), made, truth])))
-    return composition.grid(cells, columns=6)
+    return composition.grid(cells, columns=UPSCALED)
 
 
 def _wordings(held_out: Source, rows: int) -> list[str]:

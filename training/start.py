@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-_LAYERS = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear, nn.BatchNorm2d, nn.InstanceNorm2d)
+Layer = nn.Conv2d | nn.ConvTranspose2d | nn.Linear | nn.BatchNorm2d | nn.InstanceNorm2d
 
 
 @torch.no_grad()
@@ -37,8 +37,8 @@ def start_with(model: nn.Module, trained: nn.Module) -> None:
             _take_on(own.bias, known.bias)
 
 
-def _layers(model: nn.Module) -> Iterator[nn.Module]:
-    return (layer for layer in model.modules() if isinstance(layer, _LAYERS) and layer.weight is not None)
+def _layers(model: nn.Module) -> Iterator[Layer]:
+    return (layer for layer in model.modules() if isinstance(layer, Layer) and layer.weight is not None)
 
 
 def _take_on(own: Tensor, known: Tensor, outputs: int = 0) -> None:

@@ -101,8 +101,6 @@ class GatedConv(Filler):
         width: int = 32
         dilations: tuple[int, ...] = (1, 2, 4, 8, 1)
         adversarial: float = 0.01
-        known: float = 0.1
-        """What errors outside the hole count for, so that the network learns to see."""
         discriminator_width: int = 32
         discriminator_halvings: int = 3
 
@@ -123,13 +121,11 @@ class GatedConv(Filler):
         images, mask, config = batch["images"], batch["mask"], self.config
         if player == "generator":
             made = self.generator(images, mask).float()
+            self.filled = made.detach()
             error = (made - images).abs().mean(1, keepdim=True)
-            filled = torch.where(mask > 0, made, images)
-            self.filled = filled.detach()
             return {
                 "hole": (mask * error).sum() / mask.sum(),
-                "known": config.known * ((1 - mask) * error).sum() / (1 - mask).sum(),
-                "adversarial": config.adversarial * self.adversarial.generator(self._judge(filled, mask)),
+                "adversarial": config.adversarial * self.adversarial.generator(self._judge(made, mask)),
             }
         return {
             "adversarial": self.adversarial.discriminator(self._judge(images, mask), self._judge(self.filled, mask))

@@ -7,7 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.nn.init import he_
+from models.nn.init import he_, zero
+from models.nn.smooth import smoothed
 
 
 class GatedConv2d(nn.Module):
@@ -31,10 +32,12 @@ class GatedConv2d(nn.Module):
 class GatedFiller(nn.Module):
     """Images [N, C, H, W] in [-1, 1] and what is hidden of them, [N, 1, H, W] of 0 and 1 -> whole images in [-1, 1].
 
-    H and W are multiples of 8. Patches of 2x2 pixels are one place of the first map; two halvings, dilated convolutions
-    that see past a hole of half the picture's side, and the way back up, where each map is joined by its mirror image
-    and doubled by repeating pixels, which leaves no grid (doi 10.23915/distill.00003). Nothing is normalised, so that
-    what is filled in keeps the brightness around it.
+    It sees the holes filled smoothly (`models.nn.smooth`), and says what to change there: so the colours go on from
+    what is around them, in pictures of a kind that it never saw, too. H and W are multiples of 8.
+
+    Patches of 2x2 pixels are one place of the first map; two halvings, dilated convolutions that see past a hole of
+    half the picture's side, and the way back up, where each map is joined by its mirror image and doubled by repeating
+    pixels, which leaves no grid (doi 10.23915/distill.00003). Nothing is normalised: a hole has no statistics.
 
     Args:
         width: channels of the outermost map; four times as many of the innermost.
@@ -52,13 +55,14 @@ class GatedFiller(nn.Module):
             GatedConv2d(wide, 2 * width),
         )
         self.up = nn.ModuleList([GatedConv2d(4 * width, width), GatedConv2d(2 * width, width // 2)])
-        self.last = nn.Sequential(nn.Conv2d(width // 2, channels, 3, padding=1), nn.Tanh())
         he_(self)
+        self.last = zero(nn.Conv2d(width // 2, channels, 3, padding=1))
 
     def forward(self, images: Tensor, mask: Tensor) -> Tensor:
-        outer = self.outer(torch.cat([images * (1 - mask), mask], dim=1))
+        smooth = smoothed(images, 1 - mask)
+        outer = self.outer(torch.cat([smooth, mask], dim=1))
         middle = self.middle(outer)
         found = self.inner(middle)
         for level, joined in zip(self.up, (middle, outer), strict=True):
             found = level(torch.cat([F.interpolate(found, scale_factor=2.0), joined], dim=1))
-        return self.last(F.interpolate(found, scale_factor=2.0))
+        return (smooth + mask * self.last(F.interpolate(found, scale_factor=2.0)).float()).clamp(-1, 1)

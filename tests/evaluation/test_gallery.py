@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 
 from evaluation import gallery
+from evaluation.upscaling import bicubic
 from models import checkpoint
 from models.card import Card
 from models.registry import Registry
@@ -66,3 +67,16 @@ def test_the_page_names_every_sheet(toy_zoo, tmp_path, monkeypatch):
         assert f"](gallery/toy-cyclegan-{direction}.webp)" in page
         sheet = Image.open(io.BytesIO((tmp_path / "gallery" / f"toy-cyclegan-{direction}.webp").read_bytes()))
         assert sheet.size == (34 * 3 - 2, 34 * gallery.ROWS - 2)
+
+
+def test_enlarged_pictures_stand_between_bicubic_interpolation_and_the_truth():
+    generator = torch.Generator().manual_seed(0)
+    pictures = [torch.randint(0, 256, (3, 70, 61 + i), dtype=torch.uint8, generator=generator) for i in range(19)]
+    source = SimpleNamespace(fields={"images": pictures})
+    black = lambda images, scale: torch.full_like(bicubic(images, scale), -1)  # noqa: E731
+    sheet = gallery.enlarged([black, bicubic], source, 2)
+    cells = [sheet[:62, 64 * column : 64 * column + 62] for column in range(4)]
+    assert sheet.shape == (64 * gallery.ROWS - 2, 64 * 4 - 2, 3)
+    assert np.array_equal(cells[0], cells[2]) and not cells[1].any()
+    truth = pictures[1][:, 4:66].permute(1, 2, 0).numpy()
+    assert np.array_equal(cells[3], truth)

@@ -12,6 +12,7 @@ from evaluation.fidelity import hole_psnr
 from evaluation.holes import biharmonic, inpainting, mean_colour
 from models.card import Task
 from models.model import build, final_images
+from models.nn.smooth import smoothed
 from tasks.operations import OPERATIONS
 from training.masks import hide
 
@@ -99,6 +100,22 @@ def test_the_mean_colour_is_that_of_what_is_known():
     assert torch.allclose(mean_colour(images, mask)[0, :, 16, 16], torch.tensor([0.5, -0.5, 0.25]))
 
 
+def test_a_smooth_fill_is_the_colour_around_and_leaves_what_is_known():
+    mask = hide("centre", 32, 0)[None]
+    halves = torch.full((1, 3, 32, 32), -0.5)
+    halves[..., 16:] = 0.5
+    filled = smoothed(torch.where(mask > 0, 9.0, halves), 1 - mask)
+    assert torch.equal(torch.where(mask > 0, halves, filled), halves)
+    assert (filled.diff(dim=3) > -1e-6).all() and filled[0, 0, 16, 9] < -0.3 and filled[0, 0, 16, 22] > 0.3
+    assert torch.equal(smoothed(halves, torch.zeros_like(mask)), torch.zeros_like(halves))
+
+
+def test_a_fresh_gated_network_fills_smoothly():
+    """Its last layer starts from 0: it learns what to change."""
+    images, mask = images_of(), hide("free-form", 32, 0).expand(2, -1, -1, -1)
+    assert torch.equal(model_of("gated-conv").complete(images, mask), smoothed(images, 1 - mask))
+
+
 def test_a_biharmonic_fill_goes_on_with_a_slope():
     mask = hide("centre", 32, 0)[None]
     slope = torch.linspace(-0.9, 0.9, 32).expand(1, 3, 32, 32)
@@ -133,6 +150,6 @@ def test_figures_of_each_kind_of_hole_stand_beside_those_of_the_classical_fills(
     with torch.inference_mode():
         found = list(inpainting(about))
     assert [name for name, _, _ in found] == [
-        f"hole_psnr[{kind}]{suffix}" for kind in kinds for suffix in ("", ".mean-colour", ".biharmonic")
+        f"hole_psnr[{kind}]{suffix}" for kind in kinds for suffix in ("", ".mean-colour", ".push-pull", ".biharmonic")
     ]
     assert all(0 < value < 40 and count == 3 for _, value, count in found)
