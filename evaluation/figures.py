@@ -18,6 +18,7 @@ from evaluation.holes import inpainting
 from evaluation.judging import TARGET_JUDGES
 from evaluation.kernel import kernel_distance
 from evaluation.manifold import precision_recall
+from evaluation.manners import dreams, manners
 from evaluation.parzen import parzen_log_likelihood
 from evaluation.prompts import prompts
 from evaluation.retrieval import WAYS, retrieval, thumbnails
@@ -245,6 +246,8 @@ FIGURES: tuple[Callable[[EvaluatedModel], Iterator[Metric]], ...] = (
     patches,
     prompts,
     stylization,
+    manners,
+    dreams,
     inpainting,
     upscaling,
     upscaling_cost,

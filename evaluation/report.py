@@ -86,11 +86,12 @@ def write(registry: Registry, folder: Path) -> None:
 def _write_examples(folder: Path, held_out: Source) -> None:
     """Pictures to try the model on: `_EXAMPLES` of each domain, evenly spread over the data."""
     folder.mkdir(exist_ok=True)
-    for field, images in held_out.fields.items():
-        for index in range(_EXAMPLES):
+    for field, kind in _KINDS.items():
+        images = held_out.fields.get(field, ())
+        for index in range(min(len(images), _EXAMPLES)):
             pixels = images[(2 * index + 1) * len(images) // (2 * _EXAMPLES)].permute(1, 2, 0).numpy()
             pixels = _centre(pixels) if isinstance(images, list) else pixels
-            (folder / f"{_KINDS[field]}-{index}.png").write_bytes(codec.encode(pixels))
+            (folder / f"{kind}-{index}.png").write_bytes(codec.encode(pixels))
 
 
 def _centre(pixels: np.ndarray) -> np.ndarray:

@@ -118,16 +118,20 @@ class MultiStyleStylizer(Model):
     """Remakes any image in the manner of its classes."""
 
     @abstractmethod
-    def stylize(self, images: Tensor, mixture: Tensor) -> Tensor | Steps:
-        """`mixture` [N, classes] holds the shares of the classes, which add up to 1."""
-
-
-class ArbitraryStylizer(Model):
-    """Remakes any image in the manner of its classes, or of any other picture."""
+    def stylize(self, images: Tensor, manner: Tensor, strength: Tensor) -> Tensor | Steps:
+        """`manner` [N, ...] as the method below gives it; `strength` [N] from 0, which leaves the image, to 1."""
 
     @abstractmethod
-    def stylize(self, images: Tensor, mixture: Tensor | None = None, style: Tensor | None = None) -> Tensor | Steps:
-        """One of `mixture`, as above, and pictures `style` [N, C, h, w] is given."""
+    def manner_of_classes(self, mixture: Tensor) -> Tensor:
+        """The shares of the classes [N, classes], which add up to 1, to their manner [N, ...]."""
+
+
+class ArbitraryStylizer(MultiStyleStylizer):
+    """Remakes any image in the manner of its classes, or of any other image."""
+
+    @abstractmethod
+    def manner_of(self, images: Tensor) -> Tensor:
+        """The manner of images, [N, ...]."""
 
 
 class Dreamer(Model):
@@ -140,13 +144,14 @@ class Dreamer(Model):
     def dream(
         self,
         images: Tensor,
+        strength: Tensor,
         layer: str | None = None,
         channel: int | None = None,
         labels: Tensor | None = None,
         guide: Tensor | None = None,
     ) -> Tensor | Steps:
         """Of classes, `labels` [N], or of a layer: of all of it, of one channel, or of what it sees in pictures `guide`
-        [N, C, h, w]."""
+        [N, C, h, w]. `strength` [N] is from 0, which leaves the image, to 1."""
 
 
 class Upscaler(Model):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from torch import Tensor
 from models.capabilities import Dreamer
 from models.card import Card, Task
 from models.model import Steps
-from tasks.inputs import CHANNEL, LABEL, LAYER, Inputs, usual_layer
+from tasks.inputs import CHANNEL, LABEL, LAYER, STRENGTH, Inputs, usual_layer
 from tasks.operation import PictureOperation, Rows, to_tensor
 
 
@@ -24,10 +23,12 @@ class Dream(PictureOperation[Dreamer]):
     capabilities = (Dreamer,)
 
     def inputs(self, model: Dreamer) -> tuple[str, ...]:
-        return ("image", "layer", "channel", "label", "guide_image", *model.options.get(self.task, ()), "side")
+        subject = ("layer", "channel", "label", "guide_image")
+        return ("image", *subject, "strength", *model.options.get(self.task, ()), "side")
 
     def prepare(self, model: Dreamer, inputs: Inputs, pictures: Sequence[np.ndarray]) -> Rows:
-        tensors, options = {"images": to_tensor(pictures[:1])}, self.options_of(model, inputs)
+        tensors = {"images": to_tensor(pictures[:1]), "strength": torch.tensor([inputs[STRENGTH]])}
+        options = self.options_of(model, inputs)
         label, channel = inputs.get(LABEL), inputs.get(CHANNEL)
         if label is not None:
             return Rows({**tensors, "labels": torch.tensor([label])}, options, seeds=(None,))
@@ -39,7 +40,8 @@ class Dream(PictureOperation[Dreamer]):
         return Rows(tensors, options, seeds=(None,))
 
     def probe(self, model: Dreamer, card: Card, count: int) -> Rows:
-        return replace(super().probe(model, card, count), options={"layer": usual_layer(model.layers)})
+        tensors = {**super().probe(model, card, count).tensors, "strength": torch.full((count,), 0.5)}
+        return Rows(tensors, {"layer": usual_layer(model.layers)})
 
     def apply(self, model: Dreamer, tensors: dict[str, Tensor], **options: Any) -> Tensor | Steps:
         return model.dream(**tensors, **options)

@@ -8,9 +8,10 @@ import torch
 from evaluation import latent_directions
 from evaluation.latent_directions import Found
 from models import checkpoint
-from models.capabilities import directions_of, hole_of, scales_of
+from models.capabilities import directions_of, hole_of, layers_of, scales_of
 from models.card import EXAMPLES, SHEET_FILE, Card, Serving
 from models.model import build
+from models.nn.stylist import ConditionalNorm
 from pictures import codec
 from pictures.formats import ImageFormat
 from tasks import operations
@@ -36,10 +37,15 @@ MODELS = {
     "toy-gated-conv": ("gated-conv", {"width": 8, "dilations": [1]}, (32, 3)),
     "toy-stargan": ("stargan", {"size": 32, "width": 4, "blocks": 1, "classes": 3}, (32, 3)),
     "toy-edsr": ("edsr", {"width": 4, "blocks": 1}, (32, 3)),
+    "toy-fast-style": ("fast-style", {"classes": 3, "width": 4, "blocks": 1}, (32, 3)),
+    "toy-adain": ("adain", {"classes": 3, "widths": [4, 4], "depths": [1, 1]}, (32, 3)),
+    "toy-gatys": ("gatys", {"classes": 3}, (32, 3)),
+    "toy-deepdream": ("deepdream", {"classes": 3}, (32, 3)),
     "toy-faces": ("stargan", {"size": 32, "width": 4, "blocks": 1, "classes": 4, "attributes": True}, (32, 3)),
 }
 
-BOUNDS = {"toy-edsr": {"limit": 250_000}, "toy-cyclegan": {"whole": 250_000, "limit": 250_000}}
+_SMALL = {"whole": 250_000, "limit": 250_000}
+BOUNDS = {"toy-edsr": {"limit": 250_000}, "toy-cyclegan": _SMALL, "toy-fast-style": _SMALL}
 """Less than their networks take, so that pictures are too large for them which are none for the service."""
 
 CONTRASTED = {"context-encoder", "gated-conv"}
@@ -52,11 +58,14 @@ SERVING = Serving(max_batch=16)
 
 
 def with_contrast(network: torch.nn.Module, times: int = 5) -> torch.nn.Module:
-    """Fresh weights make almost grey images, and layers that start from 0 none; these do not."""
+    """Fresh weights make almost grey images, layers that start from 0 none, and all styles alike; these do not."""
     with torch.no_grad():
         for parameter in network.parameters():
             if parameter.dim() == 4:
                 parameter.copy_(parameter * times if parameter.any() else torch.randn_like(parameter) * 0.1)
+        for norm in network.modules():
+            if isinstance(norm, ConditionalNorm):
+                norm.shift.normal_()
     return network
 
 
@@ -76,6 +85,7 @@ def make(folder: Path, name: str, serving: Serving = SERVING) -> Path:
         native=model.native and model.native.model_copy(update=BOUNDS.get(name, {})),
         scales=scales_of(model),
         hole=hole_of(model),
+        layers=layers_of(model),
         latent=model.latent_shape,
         attributes={name: attribute.record for name, attribute in model.attributes.items()},
         classes=DIGITS[: model.classes],

@@ -8,7 +8,6 @@ from torch import Tensor
 
 from models import noise
 from models.capabilities import (
-    ArbitraryStylizer,
     Completer,
     Decoder,
     Dreamer,
@@ -58,7 +57,7 @@ def preview(model: Model, held_out: Source, rows: int = 8) -> np.ndarray | None:
         return _samples(model, _latents(model, len(labels)), labels, columns=model.classes)
     if isinstance(model, TextSampler):
         return _of_wordings(model, _wordings(held_out, rows))
-    if isinstance(model, MultiStyleStylizer | ArbitraryStylizer):
+    if isinstance(model, MultiStyleStylizer):
         return _in_manners(model, held_out)
     if isinstance(model, Stylizer):
         return _beside(model.stylize, model, held_out, rows=2, columns=2)
@@ -78,21 +77,23 @@ def preview(model: Model, held_out: Source, rows: int = 8) -> np.ndarray | None:
     return None
 
 
-def _in_manners(model: MultiStyleStylizer | ArbitraryStylizer, held_out: Source, rows: int = 3) -> np.ndarray:
+def _in_manners(model: MultiStyleStylizer, held_out: Source, rows: int = 3) -> np.ndarray:
     """In each row a held-out photograph, and the same in the manner of every class."""
     photographs = _spread(held_out, rows).to(device_of(model))
     cells = []
     for photograph in photographs:
         cells.append(photograph)
-        for mixture in torch.eye(model.classes, device=photograph.device):
-            cells.append(final_images(model.stylize(photograph[None], mixture=mixture[None]))[0])
+        for manner in model.manner_of_classes(torch.eye(model.classes, device=photograph.device)).split(1):
+            strength = torch.ones(1, device=photograph.device)
+            cells.append(final_images(model.stylize(photograph[None], manner, strength))[0])
     return composition.grid(list(to_pixels(torch.stack(cells))), columns=1 + model.classes)
 
 
 def _dreams(model: Dreamer, held_out: Source, rows: int = 3) -> np.ndarray:
     """In each row a held-out photograph, and a dream of each layer."""
     photographs = _spread(held_out, rows).to(device_of(model))
-    made = [final_images(model.dream(photographs, layer=layer)) for layer in model.layers]
+    strength = torch.full((rows,), 0.5, device=photographs.device)
+    made = [final_images(model.dream(photographs, strength, layer)) for layer in model.layers]
     cells = torch.stack([photographs, *made], dim=1).flatten(0, 1)
     return composition.grid(list(to_pixels(cells)), columns=1 + len(made))
 

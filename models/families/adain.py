@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from models import model
 from models.capabilities import ArbitraryStylizer
-from models.card import Task
 from models.features import feature_network
 from models.losses.style import content_loss, total_variation
 from models.model import Batch, Losses, Player, device_of, register
@@ -24,8 +23,6 @@ from models.nn.vgg import VGG
 @register("adain")
 class AdaIN(ArbitraryStylizer):
     """A picture in the manner of another one."""
-
-    options = {Task.STYLIZE: ("strength",)}
 
     class Config(model.Config):
         features: str = "medley-features"
@@ -46,20 +43,21 @@ class AdaIN(ArbitraryStylizer):
         self.encoder = VGG(3, 0, config.widths, config.depths).eval().fold().requires_grad_(False)
         self.decoder = Mirror(3, config.widths, config.depths)
         self.classes = config.classes
-        self.native = native(900, multiple=8, least=16, default=True)
+        self.native = native(600, multiple=8, least=16, default=True)
         self.register_buffer("paintings", torch.zeros(config.classes, 2, config.widths[-1]))
         """Mean and standard deviation of each channel, as they are over the cuts of a painting."""
 
-    def stylize(
-        self, images: Tensor, mixture: Tensor | None = None, style: Tensor | None = None, strength: float = 1.0
-    ) -> Tensor:
-        """In the manner of a mixture of the paintings, `mixture` [N, classes], or of the pictures `style` [N, 3, h, w].
-
-        `strength` is how far the features go from the picture's own statistics to theirs.
-        """
-        told = torch.tensordot(mixture, self.paintings, 1) if style is None else statistics(self._read(style))
+    def stylize(self, images: Tensor, manner: Tensor, strength: Tensor) -> Tensor:
+        """`strength` is how far the features go from the picture's own statistics to those of the manner."""
         content = self._read(images)
-        return self.decoder(torch.lerp(content, adapted(content, told), strength), images.shape[2:])
+        features = torch.lerp(content, adapted(content, manner), strength[:, None, None, None])
+        return self.decoder(features, images.shape[2:])
+
+    def manner_of_classes(self, mixture: Tensor) -> Tensor:
+        return torch.tensordot(mixture, self.paintings, 1)
+
+    def manner_of(self, images: Tensor) -> Tensor:
+        return statistics(self._read(images))
 
     def prepare_training(self) -> None:
         theirs = feature_network(self.config.features, device_of(self)).state_dict()

@@ -8,6 +8,7 @@ gradient is small. The network is our own (`models.features`).
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -24,6 +25,10 @@ from models.sampling_defaults import ASCENT_STEPS, DEFAULT_OCTAVES
 
 _SMALLEST = 32
 """Side of the smallest octave."""
+_GUIDE = 24
+"""Places of a guide, across and down, to one of which each place of a picture is drawn."""
+_MATCHED = 4096
+"""Places that are compared with these at a time, which bounds the memory."""
 
 Objective = Callable[[Tensor], Tensor]
 """How much of what is dreamt of is in pictures, [N, 3, H, W] -> [N]."""
@@ -34,7 +39,7 @@ class DeepDream(Dreamer):
     """Dreams of a layer's activations, of one channel's, of a class, or of what is in a second picture."""
 
     exportable = False
-    options = {Task.DREAM: ("octaves", "steps", "strength")}
+    options = {Task.DREAM: ("octaves", "steps")}
 
     class Config(model.Config):
         features: str = "medley-features"
@@ -53,20 +58,20 @@ class DeepDream(Dreamer):
         self.config = config
         self.classes = config.classes
         self.layers = dict(zip(config.layers, config.widths, strict=True))
-        self.native = native(1400, least=16, default=True)
+        self.native = native(1000, least=32, default=True, most=2**20)
         self.levels = nn.ParameterDict({name: nn.Parameter(torch.ones(width)) for name, width in self.layers.items()})
         """Root mean square of each channel in photographs: what is usual counts no more for being strong."""
 
     def dream(
         self,
         images: Tensor,
+        strength: Tensor,
         layer: str | None = None,
         channel: int | None = None,
         labels: Tensor | None = None,
         guide: Tensor | None = None,
         octaves: int = DEFAULT_OCTAVES,
         steps: int = ASCENT_STEPS,
-        strength: float = 0.5,
     ) -> Steps:
         """A step of gradient ascent each, `steps` in each octave.
 
@@ -77,7 +82,7 @@ class DeepDream(Dreamer):
         elif guide is not None:
             wanted = self._as_in(guide, _named(layer))
         else:
-            wanted = self._of_layer(_named(layer), channel)
+            wanted = partial(self.seen, layer=_named(layer), channel=channel)
         return self._ascend(images, wanted, octaves, steps, strength)
 
     def fit(self, data: Batch, step: int) -> Losses:
@@ -92,13 +97,14 @@ class DeepDream(Dreamer):
         """The network that dreams."""
         return feature_network(self.config.features, device_of(self))
 
-    def _seen(self, images: Tensor, layer: str) -> Tensor:
+    def _activations(self, images: Tensor, layer: str) -> Tensor:
         """The activations, in shares of what is usual."""
         return self.network.features(images, [layer])[layer] / self.levels[layer][:, None, None]
 
-    def _of_layer(self, layer: str, channel: int | None) -> Objective:
+    def seen(self, images: Tensor, layer: str, channel: int | None = None) -> Tensor:
+        """How strong the activations of a layer are, or of one channel of it: mean square, in shares of usual. [N]."""
         chosen = slice(None) if channel is None else slice(channel, channel + 1)
-        return lambda images: self._seen(images, layer)[:, chosen].square().mean((1, 2, 3))
+        return self._activations(images, layer)[:, chosen].square().mean((1, 2, 3))
 
     def _of_classes(self, labels: Tensor) -> Objective:
         """The logit everywhere, as if the head looked at each place by itself."""
@@ -114,19 +120,20 @@ class DeepDream(Dreamer):
 
     def _as_in(self, guide: Tensor, layer: str) -> Objective:
         """At each place, likeness to the place of the guide that is most like it already."""
-        there = self._seen(guide, layer).flatten(2).transpose(1, 2)  # [N, places, C]
+        there = F.adaptive_avg_pool2d(self._activations(guide, layer), _GUIDE).flatten(2).transpose(1, 2)
 
         def wanted(images: Tensor) -> Tensor:
-            here = self._seen(images, layer).flatten(2)  # [N, C, places]
-            best = (there @ here.detach()).argmax(1)
+            here = self._activations(images, layer).flatten(2)  # [N, C, places]
+            best = torch.cat([(there @ part).argmax(1) for part in here.detach().split(_MATCHED, dim=2)], dim=1)
             aims = there.gather(1, best[:, :, None].expand(-1, -1, there.shape[2]))
             return (here.transpose(1, 2) * aims).sum(2).mean(1)
 
         return wanted
 
-    def _ascend(self, images: Tensor, wanted: Objective, octaves: int, steps: int, strength: float) -> Steps:
+    def _ascend(self, images: Tensor, wanted: Objective, octaves: int, steps: int, strength: Tensor) -> Steps:
         config, chance = self.config, torch.Generator().manual_seed(0)
         height, width = images.shape[2:]
+        rate = config.rate * strength[:, None, None, None]
         dreamt = torch.zeros_like(images)
         for octave in range(octaves):
             share = config.octave_scale ** (octave + 1 - octaves)
@@ -136,9 +143,7 @@ class DeepDream(Dreamer):
             x = shown + _resized(dreamt, size)
             for step in range(steps):
                 shift = tuple(torch.randint(config.jitter, (2,), generator=chance).tolist())
-                x = x + config.rate * strength * self._uphill(x.roll(shift, (2, 3)), wanted).roll(
-                    [-s for s in shift], (2, 3)
-                )
+                x = x + rate * self._uphill(x.roll(shift, (2, 3)), wanted).roll([-s for s in shift], (2, 3))
                 x = x.clamp(-1, 1)
                 yield Step(octave * steps + step + 1, octaves * steps, _resized(x, (height, width)))
             dreamt = x - shown

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from models import model
 from models.capabilities import MultiStyleStylizer
-from models.card import Task
 from models.families.gatys import Gatys
 from models.features import shipped
 from models.losses.style import content_loss, manner, style_loss, total_variation
@@ -24,8 +23,6 @@ from models.nn.stylist import Stylist
 @register("fast-style")
 class FastStyle(MultiStyleStylizer):
     """A picture in the manner of a painting, or of a mixture of paintings."""
-
-    options = {Task.STYLIZE: ("strength",)}
 
     class Config(model.Config):
         paintings: str = "paintings-gatys"
@@ -43,13 +40,15 @@ class FastStyle(MultiStyleStylizer):
         super().__init__()
         self.config = config
         self.classes = config.classes
-        self.native = native(900, multiple=4, least=16, default=True)
+        self.native = native(600, multiple=4, least=16, default=True)
         self.network = Stylist(3, config.classes + 1, config.width, config.blocks, config.outer)
 
-    def stylize(self, images: Tensor, mixture: Tensor, strength: float = 1.0) -> Tensor:
-        """`mixture` [N, classes] holds the paintings' shares, which add up to 1."""
-        plain = mixture.new_full((len(mixture), 1), 1 - strength)
-        return self.network(images, torch.cat([strength * mixture, plain], dim=1))
+    def stylize(self, images: Tensor, manner: Tensor, strength: Tensor) -> Tensor:
+        shares = strength[:, None]
+        return self.network(images, torch.cat([shares * manner, 1 - shares], dim=1))
+
+    def manner_of_classes(self, mixture: Tensor) -> Tensor:
+        return mixture
 
     def prepare_training(self) -> None:
         self.teacher = shipped(self.config.paintings, Gatys)

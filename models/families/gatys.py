@@ -32,7 +32,7 @@ class Gatys(ArbitraryStylizer):
     """Knows paintings by how their features go together, and takes that of any other picture."""
 
     exportable = False
-    options = {Task.STYLIZE: ("strength", "steps")}
+    options = {Task.STYLIZE: ("steps",)}
 
     class Config(model.Config):
         features: str = "medley-features"
@@ -53,40 +53,33 @@ class Gatys(ArbitraryStylizer):
         super().__init__()
         self.config = config
         self.classes = config.classes
-        self.native = native(1400, least=16, default=True)
+        self.native = native(1300, least=16, default=True, most=2**19)
         shapes = {
             name: (config.classes, width, 1 + width) for name, width in zip(config.style, config.widths, strict=True)
         }
         self.manners = nn.ParameterDict({name: nn.Parameter(torch.zeros(shape)) for name, shape in shapes.items()})
 
-    def stylize(
-        self,
-        images: Tensor,
-        mixture: Tensor | None = None,
-        style: Tensor | None = None,
-        strength: float = 1.0,
-        steps: int = DESCENT_STEPS,
-    ) -> Steps:
-        """A step of Adam each. What is wanted lies `strength` of the way from the picture's own manner to that of a
-        mixture of the paintings, `mixture` [N, classes], or of the pictures `style` [N, C, h, w]."""
-        if style is not None:
-            wanted = self.manner_of(style)
-        elif mixture is not None:
-            wanted = self._mixed(mixture)
-        else:
-            raise ValueError("a style is a mixture of paintings or pictures")
-        own = self.manner_of(images)
-        return self._descend(images, {name: torch.lerp(own[name], wanted[name], strength) for name in own}, steps)
+    def stylize(self, images: Tensor, manner: Tensor, strength: Tensor, steps: int = DESCENT_STEPS) -> Steps:
+        """A step of Adam each. What is wanted lies `strength` of the way from the picture's own manner to the one that
+        is given, and steps are as much smaller."""
+        wanted = torch.lerp(self.manner_of(images), manner, strength[:, None])
+        return self._descend(images, self._by_layer(wanted), strength[:, None, None, None], steps)
 
-    def manner_of(self, images: Tensor) -> dict[str, Tensor]:
-        """What is matched, of pictures."""
-        found = self.network.features(images, self.config.style)
-        return {name: manner(found[name]) for name in self.config.style}
+    def manner_of(self, images: Tensor) -> Tensor:
+        """What is matched, of pictures: that of each layer, one after another. [N, *]."""
+        return torch.cat([found.flatten(1) for found in self._manners(images).values()], dim=1)
+
+    def manner_of_classes(self, mixture: Tensor) -> Tensor:
+        return torch.cat([torch.tensordot(mixture, known, 1).flatten(1) for known in self.manners.values()], dim=1)
+
+    def style_loss(self, images: Tensor, manner: Tensor) -> Tensor:
+        """How far pictures are from a manner, as `models.losses.style.style_loss` has it. [N]."""
+        return style_loss(self._manners(images), self._by_layer(manner))
 
     def fit(self, data: Batch, step: int) -> Losses:
         """Of each painting the mean over its cuts."""
         for painting in range(self.classes):
-            for name, found in self.manner_of(data["style"][data["labels"] == painting]).items():
+            for name, found in self._manners(data["style"][data["labels"] == painting]).items():
                 self.manners[name].data[painting] = found.mean(0)
         return {}
 
@@ -95,27 +88,35 @@ class Gatys(ArbitraryStylizer):
         """The network whose features are matched."""
         return feature_network(self.config.features, device_of(self))
 
-    def _mixed(self, mixture: Tensor) -> dict[str, Tensor]:
-        return {name: torch.tensordot(mixture, manners, 1) for name, manners in self.manners.items()}
+    def _manners(self, images: Tensor) -> dict[str, Tensor]:
+        found = self.network.features(images, self.config.style)
+        return {name: manner(found[name]) for name in self.config.style}
 
-    def _descend(self, images: Tensor, wanted: Mapping[str, Tensor], steps: int) -> Steps:
-        """Every picture by itself: nothing of the sum over the batch reaches a step, which Adam scales for each value.
+    def _by_layer(self, told: Tensor) -> dict[str, Tensor]:
+        """The inverse of `manner_of`'s putting together."""
+        shapes = {name: known.shape[1:] for name, known in self.manners.items()}
+        parts = told.split([shape.numel() for shape in shapes.values()], dim=1)
+        return {name: part.unflatten(1, shape) for (name, shape), part in zip(shapes.items(), parts, strict=True)}
+
+    def _descend(self, images: Tensor, wanted: Mapping[str, Tensor], size: Tensor, steps: int) -> Steps:
+        """The change is `size` [N, 1, 1, 1] of what is optimised. Every picture by itself: nothing of the sum over the
+        batch reaches a step, which Adam scales for each value.
 
         Gradients are on within a step only, not while another thread of events has the turn.
         """
         content = self.network.features(images, self.config.content)
         with torch.inference_mode(False):
-            images, wanted, content = images.clone(), _cloned(wanted), _cloned(content)
-            change = [torch.zeros(size, device=images.device) for size in _halvings(images.shape, self.config.levels)]
+            images, size, wanted, content = images.clone(), size.clone(), _cloned(wanted), _cloned(content)
+            change = [torch.zeros(shape, device=images.device) for shape in _halvings(images.shape, self.config.levels)]
             change = [level.requires_grad_() for level in change]
             optimiser = torch.optim.Adam(change, self.config.lr, betas=(0.9, 0.99))
         for done in range(1, steps + 1):
             with torch.inference_mode(False), torch.enable_grad():
                 optimiser.zero_grad()
-                self._loss(_changed(images, change), wanted, content).sum().backward()
+                self._loss(_changed(images, size, change), wanted, content).sum().backward()
                 optimiser.step()
             with torch.no_grad():
-                shown = _changed(images, change).clamp(-1, 1)
+                shown = _changed(images, size, change).clamp(-1, 1)
             yield Step(done, steps, shown)
 
     def _loss(self, changed: Tensor, wanted: Mapping[str, Tensor], content: Activations) -> Tensor:
@@ -137,6 +138,7 @@ def _halvings(shape: torch.Size, count: int) -> list[tuple[int, ...]]:
     return [(*shape[:2], *(-(-side // 2**level) for side in shape[2:])) for level in range(count)]
 
 
-def _changed(images: Tensor, change: list[Tensor]) -> Tensor:
+def _changed(images: Tensor, size: Tensor, change: list[Tensor]) -> Tensor:
     whole, *smaller = change
-    return images + whole + sum(F.interpolate(level, images.shape[2:], mode="bilinear") for level in smaller)
+    total = whole + sum(F.interpolate(level, images.shape[2:], mode="bilinear") for level in smaller)
+    return images + size * total

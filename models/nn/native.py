@@ -15,14 +15,20 @@ LIMIT = 2**22
 
 
 def native(
-    bytes_per_pixel: int, multiple: int = 1, least: int = 1, reach: int | None = None, default: bool = False
+    bytes_per_pixel: int,
+    multiple: int = 1,
+    least: int = 1,
+    reach: int | None = None,
+    default: bool = False,
+    most: int = WHOLE,
 ) -> Native:
     """The bounds of a network that takes so much memory for each pixel that goes in.
 
     Args:
         reach: as `Native` has it. Without one, a picture goes through whole.
+        most: pixels of such a picture, where what bounds it is time.
     """
-    whole = min(WHOLE if reach is None else TILE, MEMORY // bytes_per_pixel)
+    whole = min(most if reach is None else TILE, MEMORY // bytes_per_pixel)
     return Native(
         multiple=multiple,
         least=least,

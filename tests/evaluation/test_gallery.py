@@ -80,3 +80,16 @@ def test_enlarged_pictures_stand_between_bicubic_interpolation_and_the_truth():
     assert np.array_equal(cells[0], cells[2]) and not cells[1].any()
     truth = pictures[1][:, 4:66].permute(1, 2, 0).numpy()
     assert np.array_equal(cells[3], truth)
+
+
+def test_a_sheet_of_styles_has_a_column_for_each_class_and_one_of_dreams_for_each_layer(toy_zoo):
+    registry = Registry([toy_zoo])
+    entry = registry["toy-fast-style"]
+    (strip,) = gallery.strips(entry.card, paired=False)
+    source = SimpleNamespace(fields={"images": held_out().fields["a"]}, paired=False)
+    sheet = gallery.draw(checkpoint.read(entry.folder, entry.card), entry.card, strip, source)
+    assert sheet.shape == (34 * gallery.STYLIZED - 2, 34 * 4 - 2, 3)
+    assert not np.array_equal(sheet[:32, 34:66], sheet[:32, 68:100])
+    card = registry["toy-deepdream"].card
+    (dreams,) = gallery.strips(card, paired=False)
+    assert dreams.columns == (*card.layers, *gallery.DREAMT_OF)

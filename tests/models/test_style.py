@@ -1,12 +1,14 @@
 """Style transfer and dreams: what each loss says, and what each model does to a picture."""
 
+from functools import partial
+
 import pytest
 import torch
 
 from models.families.deepdream import DeepDream
 from models.families.gatys import Gatys
 from models.features import shipped
-from models.losses.style import content_loss, gram, style_loss, total_variation
+from models.losses.style import content_loss, manner, style_loss, total_variation
 from models.model import build, final_images
 from models.nn.stylist import Stylist
 from models.nn.vgg import VGG
@@ -29,6 +31,16 @@ def pictures(count=1, height=40, width=52):
     return torch.nn.functional.interpolate(coarse, (height, width), mode="bicubic").clamp(-1, 1)
 
 
+def painted(model, images, *paintings, strength=1.0, **options):
+    """The images, each in the manner of a painting."""
+    mixture = torch.cat([one(painting, model.classes) for painting in paintings])
+    return model.stylize(images, model.manner_of_classes(mixture), torch.full((len(images),), strength), **options)
+
+
+def dreamt(model, images, **of):
+    return model.dream(images, torch.full((len(images),), 0.5), **of)
+
+
 def one(index, classes=10):
     return torch.eye(classes)[[index]]
 
@@ -38,16 +50,18 @@ def small_vgg():
     return VGG(3, 4, (4, 8, 8), (1, 2, 1))
 
 
-def test_a_gram_matrix_is_the_mean_of_the_products_of_channels():
-    activations = torch.randn(2, 3, 4, 5)
-    expected = torch.einsum("nchw,ndhw->ncd", activations, activations) / 20
-    assert torch.allclose(gram(activations), expected, atol=1e-6)
+def test_the_manner_of_activations_is_their_means_and_covariances():
+    activations = torch.randn(2, 3, 4, 5) + 1
+    told = manner(activations)
+    assert torch.allclose(told[:, :, 0], activations.mean((2, 3)), atol=1e-6)
+    for row, found in zip(activations.flatten(2), told[:, :, 1:], strict=True):
+        assert torch.allclose(found, torch.cov(row, correction=0), atol=1e-5)
 
 
 def test_losses_are_0_for_what_is_wanted_and_1_for_nothing():
-    wanted = {"a": torch.randn(2, 3, 3), "b": torch.randn(2, 4, 4)}
-    nothing = {name: torch.zeros_like(matrix) for name, matrix in wanted.items()}
-    for loss in (style_loss, content_loss):
+    for loss, size in ((style_loss, (2, 4, 5)), (content_loss, (2, 4, 3, 3))):
+        wanted = {"a": torch.randn(size), "b": 10 * torch.randn(size)}
+        nothing = {name: torch.zeros_like(tensor) for name, tensor in wanted.items()}
         assert torch.allclose(loss(wanted, wanted), torch.zeros(2))
         assert torch.allclose(loss(nothing, wanted), torch.ones(2))
 
@@ -90,41 +104,43 @@ def test_a_classifier_learns_with_noise_on_its_images():
 
 
 def test_optimisation_brings_the_style_loss_to_a_tenth_in_50_steps(gatys):
-    images, painting = pictures(height=96, width=128), 6
-    wanted = {name: matrices[[painting]] for name, matrices in gatys.grams.items()}
-    made = final_images(gatys.stylize(images, mixture=one(painting)))
-    before, after = (style_loss(gatys.grams_of(shown), wanted).item() for shown in (images, made))
+    images = pictures(height=96, width=128)
+    wanted, made = gatys.manner_of_classes(one(6)), final_images(painted(gatys, images, 6))
+    before, after = (gatys.style_loss(shown, wanted).item() for shown in (images, made))
     assert after <= before / 10
     assert made.shape == images.shape and made.abs().max() <= 1
 
 
 def test_what_is_optimised_does_not_depend_on_its_neighbours(gatys):
     images = pictures(2)
-    together = final_images(gatys.stylize(images, mixture=torch.cat([one(0), one(6)]), steps=5))
-    alone = final_images(gatys.stylize(images[1:], mixture=one(6), steps=5))
+    together, alone = (
+        final_images(painted(gatys, images, 0, 6, steps=5)),
+        final_images(painted(gatys, images[1:], 6, steps=5)),
+    )
     assert torch.allclose(together[1:], alone, atol=1e-4)
 
 
 def test_optimisation_can_be_left_after_any_step_and_leaves_no_gradients_on(gatys):
     with torch.inference_mode():
-        steps = gatys.stylize(pictures(), mixture=one(0), steps=3)
+        steps = painted(gatys, pictures(), 0, steps=3)
         first = next(steps)
         assert (first.done, first.total) == (1, 3)
         assert not torch.is_grad_enabled()
         steps.close()
 
 
-def test_without_strength_optimisation_leaves_the_picture(gatys):
+def test_strength_leads_from_the_picture_to_the_painting(gatys):
     images = pictures(height=64, width=64)
-    kept, painted = (final_images(gatys.stylize(images, mixture=one(2), strength=s, steps=10)) for s in (0.0, 1.0))
-    assert (kept - images).abs().mean() < (painted - images).abs().mean() / 5
+    kept, half, full = (final_images(painted(gatys, images, 2, strength=s, steps=10)) for s in (0.0, 0.5, 1.0))
+    assert torch.equal(kept, images)
+    assert 0 < (half - images).abs().mean() < (full - images).abs().mean()
 
 
 def test_a_second_picture_is_matched_as_a_painting_is(gatys):
     images, style = pictures(height=64, width=64), pictures(2, 48, 80)[1:].flip(3) * 0.5
-    made = final_images(gatys.stylize(images, style=style, steps=20))
-    wanted = gatys.grams_of(style)
-    before, after = (style_loss(gatys.grams_of(shown), wanted).item() for shown in (images, made))
+    wanted = gatys.manner_of(style)
+    made = final_images(gatys.stylize(images, wanted, torch.ones(1), steps=20))
+    before, after = (gatys.style_loss(shown, wanted).item() for shown in (images, made))
     assert after < before / 4
 
 
@@ -166,8 +182,9 @@ def test_adain_trains_its_decoder_alone_and_remembers_paintings():
     assert all(torch.equal(before[name], tensor) for name, tensor in model.encoder.state_dict().items())
     assert (model.paintings != 0).any(dim=2).all()
     for size in ((33, 47), (32, 40)):
-        assert model.stylize(pictures(1, *size), mixture=one(1, 2)).shape == (1, 3, *size)
-        assert model.stylize(pictures(1, *size), style=pictures(1, 40, 24)).shape == (1, 3, *size)
+        assert painted(model, pictures(1, *size), 1).shape == (1, 3, *size)
+        told = model.manner_of(pictures(1, 40, 24))
+        assert model.stylize(pictures(1, *size), told, torch.ones(1)).shape == (1, 3, *size)
 
 
 @pytest.mark.parametrize(
@@ -187,15 +204,15 @@ def test_a_dream_climbs_what_it_is_of(deepdream, of):
         "guide": lambda: deepdream._as_in(of["guide"], of["layer"]),
     }.get(
         next((name for name in ("labels", "guide") if name in of), ""),
-        lambda: deepdream._of_layer(of["layer"], of.get("channel")),
+        lambda: partial(deepdream.seen, layer=of["layer"], channel=of.get("channel")),
     )()
-    dreamt = final_images(deepdream.dream(images, **of, octaves=2, steps=4))
-    assert dreamt.shape == images.shape
-    assert wanted(dreamt).item() > wanted(images).item()
+    made = final_images(dreamt(deepdream, images, **of, octaves=2, steps=4))
+    assert made.shape == images.shape
+    assert wanted(made).item() > wanted(images).item()
 
 
 def test_a_dream_steps_through_octaves_and_shows_each_at_full_size(deepdream):
-    steps = list(deepdream.dream(pictures(), layer="relu3_3", octaves=3, steps=2))
+    steps = list(dreamt(deepdream, pictures(), layer="relu3_3", octaves=3, steps=2))
     assert [step.done for step in steps] == [1, 2, 3, 4, 5, 6]
     assert {step.total for step in steps} == {6}
     assert {tuple(step.images.shape) for step in steps} == {(1, 3, 40, 52)}
@@ -203,6 +220,6 @@ def test_a_dream_steps_through_octaves_and_shows_each_at_full_size(deepdream):
 
 def test_a_dream_does_not_depend_on_its_neighbours(deepdream):
     images = pictures(2)
-    together = final_images(deepdream.dream(images, layer="relu4_3", octaves=2, steps=3))
-    alone = final_images(deepdream.dream(images[1:], layer="relu4_3", octaves=2, steps=3))
+    together = final_images(dreamt(deepdream, images, layer="relu4_3", octaves=2, steps=3))
+    alone = final_images(dreamt(deepdream, images[1:], layer="relu4_3", octaves=2, steps=3))
     assert torch.allclose(together[1:], alone, atol=1e-3)
