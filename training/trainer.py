@@ -78,6 +78,8 @@ class Trainer:
         self.average = Average(self._built().to(device), self.model, recipe.ema)
         self.optimisers = {player.name: self._optimiser(player) for player in self.players}
         self.step, self.seconds = 0, 0.0
+        self.commit = _commit()
+        """Of the code that trains, before anything is written."""
         run.mkdir(parents=True, exist_ok=True)
         if resumed:
             self._resume()
@@ -289,7 +291,7 @@ class Trainer:
             else f"CPU, {torch.get_num_threads()} thread(s)",
             precision=self.recipe.budget.precision,
             torch=torch.__version__,
-            commit=_commit(),
+            commit=self.commit,
             date=datetime.now(UTC).date().isoformat(),
         )
 

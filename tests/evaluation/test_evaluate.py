@@ -47,12 +47,13 @@ def test_faces_are_as_far_from_the_training_pictures_as_they_are_shifted(monkeyp
     real = torch.randn(4000, 3, 1, 1, generator=torch.Generator().manual_seed(0))
     about = SimpleNamespace(
         held_out=SimpleNamespace(spec=SimpleNamespace(set="faces")),
-        card=SimpleNamespace(tasks={"sample": ()}, data=SimpleNamespace(split="train")),
+        card=SimpleNamespace(tasks={"sample": ()}),
+        trained=SimpleNamespace(spec=SimpleNamespace(split="train")),
         samples=torch.randn(4000, 3, 1, 1, generator=torch.Generator().manual_seed(1)) + shift,
         real={"images": real[:10]},
         all_trained_on={"images": real},
-        ours=lambda judges: (SimpleNamespace(network=SimpleNamespace(features=lambda x: x.flatten(1))), "judge@0"),
-        metric=lambda name, value, count, by, told="faces/test": (name, value, count, told),
+        judge=lambda judges: SimpleNamespace(features=lambda x: x.flatten(1), name="judge", extractor="judge@0"),
+        metric=lambda name, value, count, by, reference="faces/test": (name, value, count, reference),
     )
     *rates, distance, floor = figures.faces(about)
     assert [name for name, *_ in rates] == ["face_detection_rate", "face_detection_rate.floor"]
