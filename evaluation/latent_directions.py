@@ -74,7 +74,7 @@ class NothingToFind(ValueError):
 
 
 @dataclass(frozen=True)
-class Found:
+class MeasuredDirection:
     """A direction, and what it does to images."""
 
     vector: Tensor
@@ -83,7 +83,7 @@ class Found:
 
 
 @torch.inference_mode()
-def find(entry: Entry) -> dict[str, Found]:
+def find(entry: Entry) -> dict[str, MeasuredDirection]:
     """A direction for each thing that can be measured of the images that the model was trained on.
 
     Raises:
@@ -102,7 +102,9 @@ def find(entry: Entry) -> dict[str, Found]:
     return regress(model, measures, trained_on["images"], trained_on["labels"])
 
 
-def regress(model: Model, measures: Mapping[str, Measure], images: Tensor, labels: Tensor) -> dict[str, Found]:
+def regress(
+    model: Model, measures: Mapping[str, Measure], images: Tensor, labels: Tensor
+) -> dict[str, MeasuredDirection]:
     """By how much latents change, on average, where a measure grows by a standard deviation, the other measures and the
     class being the same (least squares).
 
@@ -115,12 +117,12 @@ def regress(model: Model, measures: Mapping[str, Measure], images: Tensor, label
     known = torch.cat([(measured - measured.mean(0)) / spread, one_hot(labels).float()], dim=1)
     vectors = torch.linalg.lstsq(known, latents.flatten(1)).solution[: len(measures)].unflatten(1, model.latent_shape)
     return {
-        name: Found(vector, _effect(model, latents, labels, vector, measure) / float(scale))
+        name: MeasuredDirection(vector, _effect(model, latents, labels, vector, measure) / float(scale))
         for (name, measure), vector, scale in zip(measures.items(), vectors, spread, strict=True)
     }
 
 
-def write(folder: Path, found: Mapping[str, Found]) -> Card:
+def write(folder: Path, found: Mapping[str, MeasuredDirection]) -> Card:
     """Writes the directions beside the weights, and into the card what can be asked for with them.
 
     Raises:

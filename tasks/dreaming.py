@@ -23,8 +23,8 @@ class Dream(PictureOperation[Dreamer]):
     capabilities = (Dreamer,)
 
     def inputs(self, model: Dreamer) -> tuple[str, ...]:
-        subject = ("layer", "channel", "label", "guide_image")
-        return ("image", *subject, "strength", *model.options.get(self.task, ()), "side")
+        wanted = ("layer", "channel", "label", "guide_image")
+        return ("image", *wanted, "strength", *model.options.get(self.task, ()), "side")
 
     def prepare(self, model: Dreamer, inputs: Inputs, pictures: Sequence[np.ndarray]) -> Rows:
         tensors = {"images": to_tensor(pictures[:1]), "strength": torch.tensor([inputs[STRENGTH]])}

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from evaluation import latent_directions
-from evaluation.latent_directions import Found
+from evaluation.latent_directions import MeasuredDirection
 from models import checkpoint
 from models.capabilities import directions_of, hole_of, layers_of, scales_of
 from models.card import EXAMPLES, SHEET_FILE, Card, Serving
@@ -98,7 +98,7 @@ def make(folder: Path, name: str, serving: Serving = SERVING) -> Path:
     if name in DIRECTED:
         axes = torch.eye(model.latent_shape[0])
         latent_directions.write(
-            folder / name, {each: Found(axes[place], 1.0) for place, each in enumerate(DIRECTED[name])}
+            folder / name, {each: MeasuredDirection(axes[place], 1.0) for place, each in enumerate(DIRECTED[name])}
         )
     _draw(folder / name, size, channels, kinds=("A", "B") if directions_of(model) else ("image",))
     return folder / name

@@ -134,9 +134,9 @@ def statistics(features: Tensor) -> Tensor:
     return torch.stack([flat.mean(2), (flat.var(2, unbiased=False) + 1e-5).sqrt()], dim=1)
 
 
-def adapted(content: Tensor, told: Tensor) -> Tensor:
-    """The content [N, C, H, W] with other means and standard deviations (equation 8), `told` [N, 2, C]."""
-    mean, deviation = (each[:, :, None, None] for each in told.unbind(1))
+def adapted(content: Tensor, manner: Tensor) -> Tensor:
+    """The content [N, C, H, W] with other means and standard deviations (equation 8), `manner` [N, 2, C]."""
+    mean, deviation = (each[:, :, None, None] for each in manner.unbind(1))
     return F.instance_norm(content) * deviation + mean
 
 

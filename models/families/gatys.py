@@ -92,10 +92,10 @@ class Gatys(ArbitraryStylizer):
         found = self.network.features(images, self.config.style)
         return {name: manner(found[name]) for name in self.config.style}
 
-    def _by_layer(self, told: Tensor) -> dict[str, Tensor]:
+    def _by_layer(self, manners: Tensor) -> dict[str, Tensor]:
         """The inverse of `manner_of`'s putting together."""
         shapes = {name: known.shape[1:] for name, known in self.manners.items()}
-        parts = told.split([shape.numel() for shape in shapes.values()], dim=1)
+        parts = manners.split([shape.numel() for shape in shapes.values()], dim=1)
         return {name: part.unflatten(1, shape) for (name, shape), part in zip(shapes.items(), parts, strict=True)}
 
     def _descend(self, images: Tensor, wanted: Mapping[str, Tensor], size: Tensor, steps: int) -> Steps:

@@ -75,8 +75,8 @@ class LAPGAN(Sampler):
         )
 
     def loss(self, player: str, batch: Batch) -> Losses:
-        kind, _, told = player.partition("-")
-        side = int(told)
+        kind, _, digits = player.partition("-")
+        side = int(digits)
         real = F.adaptive_avg_pool2d(batch["images"], side)
         coarsest = side == self.config.sides[0]
         low = None if coarsest else upscaled(F.avg_pool2d(real, 2))

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from evaluation import latent_directions
-from evaluation.latent_directions import Found, breadth, slant, thickness
+from evaluation.latent_directions import MeasuredDirection, breadth, slant, thickness
 from models import noise
 from models.attributes import Category, Code
 from models.families.info import jittered
@@ -68,7 +68,7 @@ def in_turn(latents):
 
 def test_a_direction_takes_no_other_inputs_name(tmp_path):
     with pytest.raises(ValueError, match="seed"):
-        latent_directions.write(tmp_path, {"seed": Found(torch.zeros(3), 1.0)})
+        latent_directions.write(tmp_path, {"seed": MeasuredDirection(torch.zeros(3), 1.0)})
 
 
 def test_what_is_put_into_a_latent_is_what_it_stands_for():
