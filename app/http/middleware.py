@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+from contextlib import suppress
 from secrets import token_hex
 
 import structlog
@@ -114,10 +115,16 @@ class Head:
         await self.app({**scope, "method": "GET"}, receive, without_body)
 
 
+LINGER_S, LINGER_BYTES = 10, 2**28
+"""How long, and for how many bytes, the rest of a body is let come that nobody reads."""
+
+
 class LimitBody:
     """Bounds bodies: each in size and in time, and all that are held at once in size.
 
     One that is too large is refused by `Content-Length` before a byte is read, or once the stream passes the bound.
+    What is still to come of a body that is not read any further is dropped for a while before the connection is given
+    up: a client that sends all of its body before it listens would else see a reset, and not the answer.
     """
 
     def __init__(self, app: ASGIApp, max_bytes: int, max_held: int, timeout_s: float):
@@ -131,16 +138,16 @@ class LimitBody:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        declared = Headers(scope=scope).get("content-length", "")
-        if declared.isdigit() and int(declared) > self.max_bytes:
-            await render(Request(scope), self._too_large())(scope, receive, send)
-            return
-        received, more = 0, True
-        deadline = asyncio.get_running_loop().time() + self.timeout_s
+        headers = Headers(scope=scope)
+        declared = headers.get("content-length", "")
+        received = 0
+        more = declared not in ("", "0") or "transfer-encoding" in headers
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self.timeout_s
 
         async def bounded() -> Message:
             nonlocal received, more
-            if not more:  # what is waited for now is the client's leaving
+            if not more:  # what is waited for now is the client's leaving, or word that there is no body
                 return await receive()
             try:
                 async with asyncio.timeout_at(deadline):
@@ -156,10 +163,32 @@ class LimitBody:
                 raise Unavailable("too many request bodies are being read at the moment", code="busy")
             return message
 
+        async def lingering(message: Message) -> None:
+            if message["type"] != "http.response.body" or message.get("more_body") or not more:
+                await send(message)
+                return
+            await send({**message, "more_body": True})
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LINGER_S):
+                    await _drop(receive, LINGER_BYTES)
+            await send({"type": "http.response.body"})
+
+        if declared.isdigit() and int(declared) > self.max_bytes:
+            await render(Request(scope), self._too_large())(scope, receive, lingering)
+            return
         try:
-            await self.app(scope, bounded, send)
+            await self.app(scope, bounded, lingering)
         finally:
             self._held -= received
 
     def _too_large(self) -> TooLarge:
         return TooLarge(f"the request body exceeds the limit of {self.max_bytes:,} bytes")
+
+
+async def _drop(receive: Receive, most: int) -> None:
+    """Reads what comes of a body, up to so many bytes, and keeps nothing of it."""
+    dropped, more = 0, True
+    while more and dropped < most:
+        message = await receive()
+        dropped += len(message.get("body", b""))
+        more = message.get("more_body", False)

@@ -311,10 +311,10 @@ class Predictions:
         how its holes are filled."""
         most = self.settings.max_pixels
         if task is Task.INPAINT:
-            names = [values[name].removeprefix(PICTURE_PREFIX) for name in ("image", "mask")]
-            image, mask = [await self._read(*pictures[name]) for name in names]
-            *both, holes = await to_holed(image, mask, card, most)
-            return dict(zip(names, both, strict=True)), None, holes
+            image, mask = (values[name].removeprefix(PICTURE_PREFIX) for name in ("image", "mask"))
+            files = await self._read(*pictures[image]), await self._read(*pictures[mask])
+            shown, marked, holes = await to_holed(*files, card, most)
+            return {image: shown, mask: marked}, None, holes
         pixels, frame, framed = {}, None, framing(card, task, values)
         for picture, (at, source) in pictures.items():
             data = await self._read(at, source)

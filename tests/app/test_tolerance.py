@@ -1,6 +1,8 @@
 """Pictures in every way that standards allow them to be sent."""
 
 import base64
+import json
+from http.client import HTTPConnection
 from urllib.parse import quote
 
 import numpy as np
@@ -138,3 +140,14 @@ def test_images_are_sent_in_part(client):
 
 def _strip():
     return codec.encode(np.zeros((48, 2048, 3), np.uint8))
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_refusal_reaches_a_client_that_sends_its_whole_body_first(easel, chunked):
+    whole = b"x" * 20 * 2**20
+    body = (whole[at : at + 2**16] for at in range(0, len(whole), 2**16)) if chunked else whole
+    connection = HTTPConnection(easel.url.removeprefix("http://"), timeout=30)
+    connection.request("POST", "/v1/uploads", body, {"Content-Type": "image/png"}, encode_chunked=chunked)
+    answer = connection.getresponse()
+    assert (answer.status, json.loads(answer.read())["code"]) == (413, "too_large")
+    connection.close()
