@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import io
 import math
-import struct
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import BinaryIO, Literal
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 from pictures import colour, png, png_chunks
 from pictures.formats import Animated, Format, ImageFormat
@@ -176,7 +175,9 @@ class _Opened:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # Pillow's remarks on metadata that it skips
                 self._picture = Image.open(file, formats=READABLE)
-        except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError, struct.error, OverflowError):
+        except MemoryError:
+            raise
+        except Exception:  # a decoder raises whatever it meets
             raise _unreadable(head) from None
         self._max_pixels = max_pixels
         self.alpha: Image.Image | None = None
@@ -272,19 +273,9 @@ def _as_bad_picture() -> Iterator[None]:
         raise
     except colour.UnknownColours as error:
         raise BadPicture("not_readable", str(error)) from None
-    except (
-        OSError,
-        SyntaxError,
-        ValueError,
-        EOFError,
-        IndexError,
-        KeyError,
-        ZeroDivisionError,
-        TypeError,
-        AttributeError,
-        OverflowError,
-        struct.error,
-    ) as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # a decoder raises whatever it meets
         raise BadPicture("truncated", f"the picture is broken or truncated: {error}") from None
 
 

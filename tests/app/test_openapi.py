@@ -64,6 +64,8 @@ def test_the_requests_that_are_shown_are_taken(document, client):
         "sample": "mnist-dcgan",
         "translate": "horse2zebra-cyclegan",
         "interpolate": "mnist-vae",
+        "stylize": "paintings-gatys",
+        "dream": "medley-deepdream",
         "upscale": "sr-edsr",
         "inpaint": "mnist-gmm",
     }

@@ -89,7 +89,7 @@ def test_broken_pictures_say_so():
 
 
 @pytest.mark.filterwarnings("ignore")  # Pillow's remarks on what it skips
-@pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF"])
+@pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP", "AVIF", "GIF", "BMP", "TIFF"])
 def test_random_damage_never_raises_anything_else(format):
     data = encoded(Image.effect_noise((32, 32), 50).convert("RGB"), format)
     random = np.random.default_rng(0)
