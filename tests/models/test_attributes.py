@@ -9,9 +9,9 @@ from evaluation import latent_directions
 from evaluation.latent_directions import MeasuredDirection, breadth, slant, thickness
 from models import noise
 from models.attributes import Category, Code
+from models.capabilities import Decoder, Encoder
 from models.families.info import jittered
 from models.losses.information import mutual_information
-from models.model import Model
 
 
 def bar(left, right, lean=0.0, size=28):
@@ -37,10 +37,18 @@ def test_measures_of_an_empty_picture_are_finite():
     assert all(measure(empty).isfinite().all() for measure in (thickness, slant, breadth))
 
 
-class Bars(Model):
-    """The first number of its latent makes the bar thicker, the second lets it lean."""
+class Bars(Encoder, Decoder):
+    """The first number of its latent makes the bar thicker, the second lets it lean. It knows the codes of the images
+    that it is shown, in their order."""
 
     latent_shape = (3,)
+
+    def __init__(self, codes):
+        super().__init__()
+        self.rest = iter(codes)
+
+    def encode(self, images):
+        return torch.stack([next(self.rest) for _ in images])
 
     def decode(self, codes):
         return torch.cat(
@@ -50,20 +58,13 @@ class Bars(Model):
 
 def test_directions_are_found_for_each_measure_apart_from_the_others():
     latents = torch.randn(300, 3, generator=torch.Generator().manual_seed(0)).clamp(-1, 1)
-    model = Bars()
-    model.encode = in_turn(latents)
+    model = Bars(latents)
     measures = {"thickness": thickness, "slant": slant}
     found = latent_directions.regress(model, measures, model.decode(latents), torch.zeros(300, dtype=torch.long))
     for name, axis in (("thickness", 0), ("slant", 1)):
         vector = found[name].vector
         assert vector[axis] / vector.norm() > 0.97
         assert found[name].effect == pytest.approx(1, rel=0.15)
-
-
-def in_turn(latents):
-    """An encoder that knows the codes of the images it is shown, in their order."""
-    rest = iter(latents)
-    return lambda images: torch.stack([next(rest) for _ in images])
 
 
 def test_a_direction_takes_no_other_inputs_name(tmp_path):
