@@ -42,12 +42,6 @@ API_KEYS = "easel:keys"
 LIMITS_PREFIX = "easel:limits"
 """Before the counters of what API keys use, which the library `limits` names."""
 
-QUEUES: str = Queue.redis_queues_keys
-"""The set in which rq keeps the keys of all queues."""
-
-WORKERS: str = REDIS_WORKER_KEYS
-"""The set in which rq keeps the keys of all workers."""
-
 END_COUNTS = "easel:ends"
 """Hash of how many predictions have ended, by `end_field`: counted in the transactions that end them."""
 
@@ -63,10 +57,10 @@ WEBHOOK_SECRET = "easel:webhook:secret"
 
 # rq's own names, from its constants where it has them.
 
-QUEUES = Queue.redis_queues_keys
+QUEUES: str = Queue.redis_queues_keys
 """Set of the keys of all queues that ever had a job."""
 
-WORKERS = REDIS_WORKER_KEYS
+WORKERS: str = REDIS_WORKER_KEYS
 """Set of the keys of all workers."""
 
 _WORKER = BaseWorker.redis_worker_namespace_prefix

@@ -40,7 +40,7 @@ class Provenance(BaseModel):
     weights: str = Field(description="sha256 of the weights")
     task: str
     seed: int | None = Field(description="draws this very image; None where one input makes all images")
-    index: int = Field(0, ge=0, description="place among the images that the input makes; 0 for a drawn one")
+    index: int = Field(default=0, ge=0, description="place among the images that the input makes; 0 for a drawn one")
     quality: int | None = Field(
         default=None, description="of the file, in a format that loses some", exclude_if=lambda v: v is None
     )

@@ -29,7 +29,7 @@ from workers.exactness import ALONE, Alone, ExactSizes
 from workers.metrics import WorkerMetrics
 from workers.model_memory import LoadedModel, ModelMemory, is_out_of_memory
 from workers.progress import GroupProgress, Report, unreported
-from workers.work import ComputedWork, Numbers, Pixels, PredictionError, PreparedWork, Work
+from workers.work import ComputedWork, ImageOutput, NumberOutput, PredictionError, PreparedWork, Work
 
 log = logs.get(__name__)
 
@@ -233,7 +233,9 @@ class Engine:
         self.metrics.ran(loaded.card.name, total, inference_ms / 1000)
         return [
             work.computed(
-                Pixels(made[first:last]) if task.pictured else Numbers(made[first:last], columns), total, inference_ms
+                ImageOutput(made[first:last]) if task.pictured else NumberOutput(made[first:last], columns),
+                total,
+                inference_ms,
             )
             for work, (first, last) in zip(group, progress.spans, strict=True)
         ]

@@ -17,7 +17,7 @@ from pictures import codec, composition
 from pictures.provenance import PICTURE_DIGEST, Provenance
 from tasks.operation import Finished
 from tasks.operations import OPERATIONS
-from workers.work import ComputedWork, Numbers, Pixels, PredictionError
+from workers.work import ComputedWork, ImageOutput, NumberOutput, PredictionError
 
 PREVIEWED = 4
 """Most images of a prediction that a preview shows."""
@@ -64,7 +64,7 @@ def preview(images: np.ndarray) -> bytes:
 
 def _latents(work: ComputedWork, count: int) -> np.ndarray | None:
     """float32 [count, D], one for each picture of the answer, if the order asks for them; of a code, [N, D]."""
-    if isinstance(work.output, Numbers) and work.order.task is Task.ENCODE:
+    if isinstance(work.output, NumberOutput) and work.order.task is Task.ENCODE:
         return _finite(work.output.values)
     if not work.order.output.latents:
         return None
@@ -75,7 +75,7 @@ def _latents(work: ComputedWork, count: int) -> np.ndarray | None:
 
 def _values(work: ComputedWork) -> tuple[dict[str, float], ...]:
     """The named numbers of each row, of a task that has any."""
-    if not isinstance(work.output, Numbers) or not work.output.columns:
+    if not isinstance(work.output, NumberOutput) or not work.output.columns:
         return ()
     columns = work.output.columns
     return tuple(dict(zip(columns, row, strict=True)) for row in _finite(work.output.values).tolist())
@@ -89,7 +89,7 @@ def _finite(numbers: np.ndarray) -> np.ndarray:
 
 def _finished(work: ComputedWork) -> Finished:
     """The pictures to answer with: none of a task that answers with numbers; framed ones at the size asked for."""
-    if not isinstance(work.output, Pixels):
+    if not isinstance(work.output, ImageOutput):
         return Finished([])
     order, frame, images = work.order, work.order.frame, work.output.images
     operation = OPERATIONS[order.task]

@@ -22,7 +22,7 @@ class PredictionError(Exception):
 
 
 @dataclass(frozen=True)
-class Pixels:
+class ImageOutput:
     """The output of a task whose answer is pictures; `Operation.finish` makes these of the rows."""
 
     images: np.ndarray
@@ -30,7 +30,7 @@ class Pixels:
 
 
 @dataclass(frozen=True)
-class Numbers:
+class NumberOutput:
     """The output of a task whose answer is no pictures."""
 
     values: np.ndarray
@@ -63,7 +63,7 @@ class PreparedWork(Work):
     """sha256 of the model's weights."""
     load_ms: float
 
-    def computed(self, output: Pixels | Numbers, batch_size: int, inference_ms: float) -> ComputedWork:
+    def computed(self, output: ImageOutput | NumberOutput, batch_size: int, inference_ms: float) -> ComputedWork:
         """The next stage."""
         return ComputedWork(
             self.order,
@@ -82,7 +82,7 @@ class PreparedWork(Work):
 class ComputedWork(PreparedWork):
     """An order whose forward passes are done."""
 
-    output: Pixels | Numbers
+    output: ImageOutput | NumberOutput
     batch_size: int
     """Rows of all works that shared the passes."""
     inference_ms: float

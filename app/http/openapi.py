@@ -236,7 +236,7 @@ IMAGE_RESPONSES: dict[int | str, dict[str, Any]] = {
     **PICTURES,
     201: {"model": Prediction, "description": "the prediction, for `Accept: application/json`"},
     202: {"model": Prediction, "description": "not ended in time; `Location` names the prediction"},
-    **problems(400, 404, 408, 410, 413, 415, 422, 429, 503),
+    **problems(400, 404, 406, 408, 410, 413, 415, 422, 429, 503),
 }
 
 INTERPOLATE_BODY = _short_body(

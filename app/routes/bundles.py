@@ -20,7 +20,7 @@ router = APIRouter(prefix="/v1/predictions", tags=["predictions"])
 @router.get(
     "/{prediction_id}/grid.png",
     response_class=Response,
-    responses={200: {"content": {"image/png": {}}}, 304: {}, **problems(404, 410, 503)},
+    responses={200: {"content": {"image/png": {}}}, 206: {}, 304: {}, 416: {}, **problems(404, 410, 422, 503)},
     summary="All images of a prediction on one sheet",
 )
 async def grid(prediction_id: str, request: Request, predictions: PredictionsDep, store: StoreDep) -> Response:
@@ -36,7 +36,7 @@ async def grid(prediction_id: str, request: Request, predictions: PredictionsDep
 @router.get(
     "/{prediction_id}/archive.zip",
     response_class=Response,
-    responses={200: {"content": {rendering.ZIP: {}}}, 304: {}, **problems(404, 410, 503)},
+    responses={200: {"content": {rendering.ZIP: {}}}, 206: {}, 304: {}, 416: {}, **problems(404, 410, 422, 503)},
     summary="All images of a prediction in one zip",
 )
 async def archive(prediction_id: str, request: Request, predictions: PredictionsDep, store: StoreDep) -> Response:

@@ -160,7 +160,13 @@ async def events(request: Request) -> Response:
     "/{prediction_id}/images/{index}.{format}",
     (PREDICTION, INDEX, FORMAT),
     response_class=Response,
-    responses={200: {"content": {kind: {} for kind in MEDIA_TYPES.values()}}, 304: {}, **problems(404, 410, 503)},
+    responses={
+        200: {"content": {kind: {} for kind in MEDIA_TYPES.values()}},
+        206: {},
+        304: {},
+        416: {},
+        **problems(404, 406, 410, 422, 503),
+    },
     summary="One image of a prediction",
 )
 async def image(request: Request) -> Response:

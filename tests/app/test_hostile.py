@@ -304,21 +304,26 @@ SVG = b'<?xml version="1.0"?><!DOCTYPE svg [<!ENTITY a SYSTEM "file:///etc/passw
         (zip_bomb(), (415,)),
         (bomb(), (413,)),
         (bomb(60_000), (413,)),
-        (text_bomb(), (415, 422)),
         (SVG, (415,)),
         (b"\xff\xd8\xff\xe0" + b"\xff" * 100_000, (415, 422)),
         (b"%PDF-1.7", (415,)),
-        (b"GIF89a\xff\xff\xff\xff\x00\x00\x00", (413, 415)),
+        (b"GIF89a\xff\xff\xff\xff\x00\x00\x00", (413, 415, 422)),
         (b"RIFF\xff\xff\xff\xffWEBPVP8X" + b"\xff" * 30, (413, 415, 422)),
         (b"II*\x00\x08\x00\x00\x00\xff\xff" + b"\xff" * 1000, (415, 422)),
         (b"BM" + b"\xff" * 200, (413, 415, 422)),
     ],
-    ids=["zip", "png", "larger png", "text", "svg", "jpeg", "pdf", "gif", "webp", "tiff", "bmp"],
+    ids=["zip", "png", "larger png", "svg", "jpeg", "pdf", "gif", "webp", "tiff", "bmp"],
 )
 def test_what_is_no_picture_or_too_much_of_one_is_refused(client, refused, data, statuses):
     started = time.monotonic()
     refused(client.post("/v1/translate/toy-pix2pix", files={"image": data}), *statuses)
     refused(client.post("/v1/uploads", content=data, headers=PNG), *statuses)
+    assert time.monotonic() - started < 5
+
+
+def test_a_text_that_unpacks_to_50_mb_is_not_unpacked(client):
+    started = time.monotonic()
+    assert client.post("/v1/translate/toy-pix2pix", files={"image": text_bomb()}).status_code == 200
     assert time.monotonic() - started < 5
 
 
@@ -416,7 +421,7 @@ def test_a_hostile_host_or_upgrade_header_does_no_harm(api, client):
     [
         ("Prefer", "wait=" + "9" * 5000),
         ("Prefer", 'wait=-1, wait=nan;;;,,,=="'),
-        ("Accept", "image/png;q=nan, */*;q=1e999, ;;;,,," + "a/b," * 5000),
+        ("Accept", "image/png;q=nan, */*;q=1e999, ;;;,,," + ";a," * 5000),
         ("If-None-Match", '"' * 5000),
         ("Range", "bytes=0-99999999999999999999"),
         ("traceparent", "00-" + "0" * 5000),
