@@ -17,7 +17,8 @@ from benchmarks.engines import ZOO, best_ms
 from models import checkpoint
 from models.registry import Registry
 from pictures import codec, png
-from tasks.operations import OPERATIONS, to_pixels
+from tasks.operation import to_pixels
+from tasks.operations import OPERATIONS
 
 PICTURES = {"mnist-cgan": 28, "facades-pix2pix": 128, "horse2zebra-cyclegan": 128}
 

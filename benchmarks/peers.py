@@ -17,7 +17,8 @@ from models import checkpoint, noise
 from models.card import Card, Task
 from pictures import codec
 from tasks import compilation
-from tasks.operations import OPERATIONS, to_pixels
+from tasks.operation import to_pixels
+from tasks.operations import OPERATIONS
 
 Answer = Callable[[Sequence[int]], list[bytes]]
 WORKERS = os.cpu_count() or 1

@@ -19,11 +19,10 @@ from torch import Tensor
 from evaluation.frechet import frechet_distance
 from models import checkpoint, noise
 from models.families.autoregressive import Autoregressive
-from models.model import Model, build, freeze
+from models.model import Model, build, final_images, freeze
 from models.nn.coupling import InvertibleConv
 from models.registry import SHIPPED, Registry
 from models.sampling_defaults import DEFAULT_SAMPLER, DEFAULT_STEPS
-from tasks.operations import whole
 from training import data
 
 SAMPLES = 1000
@@ -62,7 +61,7 @@ def autoregressive() -> None:
         for count in (1,) if model.block == 1 else (1, 16):
             latent = noise.normal(range(count), model.latent_shape)
             slow, by_the_book = timed(lambda model=model, latent=latent: place_by_place(model, latent), 1)
-            fast, cached = timed(lambda model=model, latent=latent: whole(model.sample(latent)))
+            fast, cached = timed(lambda model=model, latent=latent: final_images(model.sample(latent)))
             same = torch.equal(by_the_book, cached)
             print(f"| {name} | {count} | {slow:.2f} s | {fast:.3f} s | {slow / fast:.0f} | {same} |", flush=True)
 
@@ -78,7 +77,7 @@ def diffusion() -> None:
         latents, labels = noise.normal(range(SAMPLES), model.latent_shape), torch.arange(SAMPLES) % model.classes
         started, features = time.thread_time(), []
         for latent, label in zip(latents.split(100), labels.split(100), strict=True):
-            features.append(judge.network.features(whole(model.sample(latent, label, steps, sampler))))
+            features.append(judge.network.features(final_images(model.sample(latent, label, steps, sampler))))
         taken = (time.thread_time() - started) / SAMPLES
         distance = frechet_distance(torch.cat(features), real)
         reference = reference or distance

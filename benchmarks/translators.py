@@ -27,6 +27,7 @@ import torch
 from benchmarks.engines import best_ms
 from benchmarks.serve import Server, serving
 from models import checkpoint
+from models.capabilities import directions_of
 from models.card import Card, Serving, Task
 from models.model import Model, build
 from models.registry import Registry
@@ -60,7 +61,7 @@ def made(folder: Path, name: str) -> tuple[Model, Card]:
         config=config,
         tasks=operations.tasks_of(model),
         image=ImageFormat(height=SIDE, width=SIDE, channels=3),
-        directions=model.directions,
+        directions=directions_of(model),
         weights=checkpoint.write(model, folder / name),
         serving=Serving(max_batch=BATCH, timeout_s=600),
         licence="none",
@@ -94,7 +95,7 @@ def engines(name: str) -> str:
     for call in calls.values():
         call()
     found = best_ms(calls, least=3)
-    parameters = sum(parameter.numel() for parameter in plain.parameters()) / len(plain.directions) / 1e6
+    parameters = sum(parameter.numel() for parameter in plain.parameters()) / len(directions_of(plain)) / 1e6
     return f"| {name} | {parameters:.1f} | " + " | ".join(f"{found[engine]:.0f}" for engine in calls) + " |"
 
 

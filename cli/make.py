@@ -103,7 +103,7 @@ def import_(
     """
     from pydantic import TypeAdapter, ValidationError
 
-    from importing.reference import NotImportable, Wishes, import_files
+    from importing.reference import ImportSettings, NotImportable, import_files
     from models.card import BACK, ModelName
 
     try:
@@ -116,9 +116,9 @@ def import_(
     files: dict[Direction, Path] = {direction: file}
     if back is not None:
         files[BACK[direction]] = back
-    wishes = Wishes(padding, statistics, size, named, licence)
+    settings = ImportSettings(padding, statistics, size, named, licence)
     try:
-        card = import_files(name, family, files, wishes, zoo)
+        card = import_files(name, family, files, settings, zoo)
     except NotImportable as error:
         quit_with(str(error))
     if card.imported is not None:

@@ -11,6 +11,7 @@ from evaluation.evaluated import EvaluatedModel
 from evaluation.figures import FIGURES
 from evaluation.trained import Trained
 from models import checkpoint
+from models.capabilities import hole_of, scales_of
 from models.card import Card
 from models.registry import Registry
 from tasks.operations import tasks_of
@@ -44,8 +45,14 @@ def evaluate(name: str, registry: Registry, only: Collection[str] = ()) -> Card:
         raise NothingToMeasure(f"{name} has no recipe, so it is not known what it was trained on")
     held_out = data.load(trained.spec.evaluation())
     offered = {name: attribute.record for name, attribute in model.attributes.items()}
-    today = {name: getattr(model, name) for name in ("native", "scales", "hole")}
-    today |= {"tasks": tasks_of(model), "latent": model.latent_shape, "attributes": offered}
+    today = {
+        "tasks": tasks_of(model),
+        "latent": model.latent_shape,
+        "attributes": offered,
+        "native": model.native,
+        "scales": scales_of(model),
+        "hole": hole_of(model),
+    }
     card = entry.card.model_copy(update=today)
     about = EvaluatedModel(model, replace(trained, card=card), held_out, registry)
     with torch.inference_mode():

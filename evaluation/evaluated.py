@@ -14,12 +14,10 @@ from evaluation.judging import JUDGES, MATCHERS, Judge, entry_of, extractor, jud
 from evaluation.retrieval import thumbnails
 from evaluation.trained import Trained
 from models import noise
-from models.capabilities import Sampler, require
+from models.capabilities import Matcher, Sampler, require
 from models.card import Metric
-from models.families.matcher import Matcher
-from models.model import Model
+from models.model import Model, final_images
 from models.registry import Registry
-from tasks.operations import whole
 from training import data
 
 SAMPLES = 10_000
@@ -94,7 +92,7 @@ class EvaluatedModel:
         latent = noise.normal(range(SAMPLES), self.model.latent_shape)
         asked = (latent, self.labels) if self.model.classes else (latent,)
         sampler = require(self.model, Sampler)
-        return batched(lambda *rows: whole(sampler.sample(*rows)), *asked)
+        return batched(lambda *rows: final_images(sampler.sample(*rows)), *asked)
 
     @cached_property
     def real(self) -> dict[str, Tensor]:

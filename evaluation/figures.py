@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from inspect import signature
 
 import torch
 from torch import Tensor
@@ -27,20 +26,20 @@ from evaluation.score import classifier_score
 from evaluation.translations import judged_right, patches, styles, targets, translation
 from evaluation.upscaling import upscaling, upscaling_cost
 from models.capabilities import (
+    LIKELIHOOD,
+    BoundScorer,
     Categoriser,
     Classifier,
     Decoder,
     Encoder,
     Matcher,
-    PosteriorEncoder,
     Scorer,
     Stylizer,
-    require,
+    VariationalEncoder,
 )
 from models.card import Metric, Task
 from models.clusters import k_means
-from models.model import LIKELIHOOD
-from tasks.operations import whole
+from models.model import final_images
 from training.data import binarised, to_bytes, to_float
 
 NEIGHBOURHOOD = 5000
@@ -107,7 +106,7 @@ def faces(about: EvaluatedModel) -> Iterator[Metric]:
 
     To training pictures, as held-out ones are too few for the covariance of their features.
     """
-    if about.held_out.spec.set != "faces" or not {Task.SAMPLE, Task.CONDITIONAL} & about.card.tasks.keys():
+    if about.held_out.spec.set != "faces" or not _draws(about):
         return
     for images, suffix in ((about.samples[:LOOKED_AT], ""), (about.real["images"][:LOOKED_AT], ".floor")):
         rate = face_detection_rate(images)
@@ -145,16 +144,16 @@ def likelihood(about: EvaluatedModel) -> Iterator[Metric]:
 
     Of a bound by importance samples: with few of all images, and the gap to the bound with many from every n-th.
     """
-    if Task.SCORE not in about.card.tasks or about.model.scores != LIKELIHOOD:
+    scorer = about.model
+    if not isinstance(scorer, Scorer) or scorer.scores != LIKELIHOOD:
         return
-    scorer = require(about.model, Scorer)
     images, reference = about.real["images"], about.reference
-    if about.model.binary:
+    if scorer.binary:
         images = to_float(binarised(to_bytes(images)))
         reference = f"{reference}, binarised once with seed 0"
     pixels = images[0].numel() * torch.log(torch.tensor(2.0)).item()
-    if "samples" not in signature(scorer.score).parameters:
-        nats = -batched(lambda x: whole(scorer.score(x)), images).mean().item()
+    if not isinstance(scorer, BoundScorer):
+        nats = -batched(lambda x: final_images(scorer.score(x)), images).mean().item()
         yield about.metric("nll_nats", nats, len(images), reference=reference)
     else:
         few = images[::EVERY]
@@ -170,17 +169,18 @@ def likelihood(about: EvaluatedModel) -> Iterator[Metric]:
 
 def reconstruction(about: EvaluatedModel) -> Iterator[Metric]:
     """How near decoded codes come to the images they were made from."""
-    if Task.RECONSTRUCT in about.card.tasks:
-        images, encoder, decoder = about.real["images"], require(about.model, Encoder), require(about.model, Decoder)
-        rebuilt = batched(lambda x: whole(decoder.decode(encoder.encode(x))), images)
+    model = about.model
+    if isinstance(model, Encoder) and isinstance(model, Decoder):
+        images = about.real["images"]
+        rebuilt = batched(lambda x: final_images(model.decode(model.encode(x))), images)
         yield about.metric("reconstruction_psnr", psnr(rebuilt, images).mean().item(), len(images))
 
 
 def codes(about: EvaluatedModel) -> Iterator[Metric]:
     """What the codes know of the classes, and how many of their dimensions depend on the image at all."""
-    if Task.ENCODE not in about.card.tasks or "labels" not in about.real:
+    encoder = about.model
+    if not isinstance(encoder, Encoder) or "labels" not in about.real:
         return
-    encoder = require(about.model, Encoder)
 
     def encoded(images: Tensor) -> Tensor:
         return batched(encoder.encode, images).flatten(1)
@@ -193,7 +193,7 @@ def codes(about: EvaluatedModel) -> Iterator[Metric]:
     yield about.metric("neighbour_accuracy[pixels]", pixels, len(found), reference=reference)
     error = cluster_error(k_means(found, int(labels.max()) + 1), labels)
     yield about.metric("cluster_error[k-means of codes]", error, len(found))
-    if isinstance(about.model, PosteriorEncoder):
+    if isinstance(encoder, VariationalEncoder):
         yield about.metric("active_units", (found.var(0) > 0.01).sum().item(), len(found))
 
 
@@ -206,12 +206,12 @@ def categories(about: EvaluatedModel) -> Iterator[Metric]:
 
 def stylization(about: EvaluatedModel) -> Iterator[Metric]:
     """How near a stylized picture stays to the one that was given."""
-    if Task.STYLIZE in about.card.tasks and not about.model.classes:
-        stylizer = require(about.model, Stylizer)
+    stylizer = about.model
+    if isinstance(stylizer, Stylizer):
         given = about.real["images"][:: len(about.real["images"]) // 200]
-        side = about.model.side or given.shape[-1]
+        side = stylizer.side or given.shape[-1]
         given = torch.nn.functional.interpolate(given, side, mode="bicubic").clamp(-1, 1)
-        made = torch.cat([whole(stylizer.stylize(picture)) for picture in given.split(1)])
+        made = torch.cat([final_images(stylizer.stylize(picture)) for picture in given.split(1)])
         yield about.metric("psnr.stylize", psnr(made, given).mean().item(), len(made))
 
 
@@ -220,9 +220,9 @@ def _draws(about: EvaluatedModel) -> bool:
     return bool({Task.SAMPLE, Task.CONDITIONAL} & about.card.tasks.keys())
 
 
-def _bound(scorer: Scorer, images: Tensor, samples: int) -> float:
+def _bound(scorer: BoundScorer, images: Tensor, samples: int) -> float:
     """The mean negative bound in nats."""
-    return -batched(lambda x: whole(scorer.score(x, samples=samples)), images).mean().item()
+    return -batched(lambda x: final_images(scorer.score(x, samples=samples)), images).mean().item()
 
 
 def _flat(images: Tensor) -> Tensor:

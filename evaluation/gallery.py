@@ -15,15 +15,15 @@ from evaluation import hole_sheets
 from evaluation.trained import Trained
 from evaluation.upscaling import Upscale, bicubic
 from models import checkpoint
-from models.capabilities import Upscaler, require
+from models.capabilities import Completer, SamplingCompleter, Upscaler, require
 from models.card import SOURCE_AND_TARGET, Card, Task
-from models.model import Model
+from models.model import Model, final_images
 from models.nn.bicubic import reduced
 from models.registry import Entry, Registry
 from pictures import codec, composition
-from tasks.given import Given
 from tasks.inputs import input_model
-from tasks.operations import OPERATIONS, to_pixels, whole
+from tasks.operation import to_pixels
+from tasks.operations import OPERATIONS
 from training import data
 from training.data import Source
 
@@ -109,6 +109,8 @@ def _hole_sheet(entry: Entry, trained: Trained, folder: Path) -> str:
     """Writes the sheet of a model that fills in; how the page shows it."""
     held_out = data.load(trained.spec.evaluation())
     model = checkpoint.read(entry.folder, entry.card)
+    if not isinstance(model, Completer | SamplingCompleter):
+        raise TypeError(f"{entry.card.name} fills in nothing")
     name, columns = f"{entry.card.name}-holes.webp", ", ".join(hole_sheets.columns(model))
     (folder / name).write_bytes(codec.encode(hole_sheets.draw(model, held_out), "webp", QUALITY))
     return f"From left to right: {columns}.\n\n![{columns}](gallery/{name})"
@@ -122,7 +124,7 @@ def _enlarged(registry: Registry, folder: Path) -> Iterator[str]:
         return
     scale = max(set.intersection(*(set(entry.card.scales) for entry in entries)))
     held_out = data.load(trained.spec.evaluation())
-    upscalers = [_upscale(checkpoint.read(entry.folder, entry.card)) for entry in entries]
+    upscalers = [_upscale(require(checkpoint.read(entry.folder, entry.card), Upscaler)) for entry in entries]
     (folder / "enlarged.webp").write_bytes(codec.encode(enlarged(upscalers, held_out, scale), "webp", QUALITY))
     columns = ", ".join(("bicubic interpolation", *(entry.card.name for entry in entries), "truth"))
     yield (
@@ -131,8 +133,8 @@ def _enlarged(registry: Registry, folder: Path) -> Iterator[str]:
     )
 
 
-def _upscale(model: Model) -> Upscale:
-    return lambda images, scale: whole(require(model, Upscaler).upscale(images, scale))
+def _upscale(upscaler: Upscaler) -> Upscale:
+    return lambda images, scale: final_images(upscaler.upscale(images, scale))
 
 
 @torch.inference_mode()
@@ -201,9 +203,9 @@ def answers(
 ) -> Sequence[np.ndarray]:
     """What a request with this picture, uint8 [H, W, C], and these inputs is answered with, as a worker does it."""
     operation = OPERATIONS[task]
-    inputs = Given.of(input_model(card, task).model_validate({"image": "picture:given", **asked}))
+    inputs = input_model(card, task).model_validate({"image": "picture:given", **asked})
     rows = operation.prepare(model, inputs, [given])
-    made = to_pixels(whole(operation.apply(model, rows.tensors, **rows.options)))
+    made = to_pixels(final_images(operation.apply(model, rows.tensors, **rows.options)))
     return operation.finish(asked, [given], list(made)).pictures
 
 

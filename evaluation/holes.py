@@ -10,10 +10,10 @@ from torch import Tensor
 from evaluation.evaluated import EvaluatedModel, batched
 from evaluation.fidelity import hole_psnr
 from models import noise
-from models.capabilities import Completer, require
-from models.card import Metric, Task
+from models.capabilities import Completer, SamplingCompleter, hole_of
+from models.card import Metric
+from models.model import final_images
 from models.nn.smooth import smoothed
-from tasks.operations import whole
 from training.masks import Masks, hide
 
 HOLES = 100
@@ -22,26 +22,28 @@ HOLES = 100
 
 def inpainting(about: EvaluatedModel) -> Iterator[Metric]:
     """Signal to noise in the holes, of those kinds that the model takes, beside that of what needs no model."""
-    if Task.INPAINT not in about.card.tasks:
+    model = about.model
+    if not isinstance(model, Completer | SamplingCompleter):
         return
     images = about.real["images"]
     images = images[torch.linspace(0, len(images) - 1, min(HOLES, len(images))).long()]
-    kinds: tuple[Masks, ...] = ("centre",) if about.model.hole else ("centre", "free-form")
+    kinds: tuple[Masks, ...] = ("centre",) if hole_of(model) else ("centre", "free-form")
     for kind in kinds:
         masks = torch.stack([hide(kind, images.shape[-1], seed) for seed in range(len(images))])
-        for suffix, fill in {"": _filled_by(about), **WITHOUT_LEARNING}.items():
+        for suffix, fill in {"": _filled_by(model), **WITHOUT_LEARNING}.items():
             found = hole_psnr(fill(images, masks), images, masks)
             by = "scikit-image's inpaint_biharmonic" if fill is biharmonic else None
             yield about.metric(f"hole_psnr[{kind}]{suffix}", found.mean().item(), len(images), by)
 
 
-def _filled_by(about: EvaluatedModel) -> Callable[[Tensor, Tensor], Tensor]:
+def _filled_by(model: Completer | SamplingCompleter) -> Callable[[Tensor, Tensor], Tensor]:
     """What the model makes of images and masks; of the noise of seeds 0, 1, 2 …, if it takes any."""
-    model, completer = about.model, require(about.model, Completer)
 
     def fill(images: Tensor, masks: Tensor) -> Tensor:
-        drawn = (noise.normal(range(len(images)), model.latent_shape),) if model.latent_shape else ()
-        return batched(lambda *rows: whole(completer.complete(*rows)), images, masks, *drawn)
+        if isinstance(model, Completer):
+            return batched(lambda *rows: final_images(model.complete(*rows)), images, masks)
+        drawn = noise.normal(range(len(images)), model.latent_shape)
+        return batched(lambda *rows: final_images(model.complete(*rows)), images, masks, drawn)
 
     return fill
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from models import checkpoint
 from models.card import Card
-from models.families.classifier import Classifier
+from models.families.classifier import ImageClassifier
 from models.model import Family
 from models.nn.vgg import VGG
 from models.registry import Entry, Registry
@@ -31,7 +31,7 @@ PATCH_JUDGES = {"facades": "cifar10-classifier", "sr": "cifar10-classifier"}
 class Judge:
     """A classifier of ours, and how a metric names it."""
 
-    classifier: Classifier
+    classifier: ImageClassifier
     card: Card
 
     @property
@@ -68,7 +68,7 @@ class Judge:
 def judge_of(data_set: str, registry: Registry, names: Mapping[str, str] = JUDGES) -> Judge | None:
     """The classifier that `names` has for the data set, if it is there."""
     entry = entry_of(data_set, registry, names)
-    return None if entry is None else Judge(read(entry, Classifier), entry.card)
+    return None if entry is None else Judge(read(entry, ImageClassifier), entry.card)
 
 
 def entry_of(data_set: str, registry: Registry, names: Mapping[str, str]) -> Entry | None:

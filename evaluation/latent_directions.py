@@ -15,10 +15,10 @@ from evaluation.trained import Trained
 from models import checkpoint, noise
 from models.capabilities import Decoder, Encoder, Sampler, require
 from models.card import DIRECTIONS_FILE, Attribute, Card
-from models.model import Model
+from models.model import Model, final_images
 from models.registry import Entry
-from tasks.inputs import FIELDS
-from tasks.operations import tasks_of, whole
+from tasks.inputs import INPUTS
+from tasks.operations import tasks_of
 from training import data
 
 STEPS = 3
@@ -74,7 +74,7 @@ class NothingToFind(ValueError):
 
 
 @dataclass(frozen=True)
-class Found:
+class MeasuredDirection:
     """A direction, and what it does to images."""
 
     vector: Tensor
@@ -83,7 +83,7 @@ class Found:
 
 
 @torch.inference_mode()
-def find(entry: Entry) -> dict[str, Found]:
+def find(entry: Entry) -> dict[str, MeasuredDirection]:
     """A direction for each thing that can be measured of the images that the model was trained on.
 
     Raises:
@@ -102,7 +102,9 @@ def find(entry: Entry) -> dict[str, Found]:
     return regress(model, measures, trained_on["images"], trained_on["labels"])
 
 
-def regress(model: Model, measures: Mapping[str, Measure], images: Tensor, labels: Tensor) -> dict[str, Found]:
+def regress(
+    model: Model, measures: Mapping[str, Measure], images: Tensor, labels: Tensor
+) -> dict[str, MeasuredDirection]:
     """By how much latents change, on average, where a measure grows by a standard deviation, the other measures and the
     class being the same (least squares).
 
@@ -115,18 +117,18 @@ def regress(model: Model, measures: Mapping[str, Measure], images: Tensor, label
     known = torch.cat([(measured - measured.mean(0)) / spread, one_hot(labels).float()], dim=1)
     vectors = torch.linalg.lstsq(known, latents.flatten(1)).solution[: len(measures)].unflatten(1, model.latent_shape)
     return {
-        name: Found(vector, _effect(model, latents, labels, vector, measure) / float(scale))
+        name: MeasuredDirection(vector, _effect(model, latents, labels, vector, measure) / float(scale))
         for (name, measure), vector, scale in zip(measures.items(), vectors, spread, strict=True)
     }
 
 
-def write(folder: Path, found: Mapping[str, Found]) -> Card:
+def write(folder: Path, found: Mapping[str, MeasuredDirection]) -> Card:
     """Writes the directions beside the weights, and into the card what can be asked for with them.
 
     Raises:
         ValueError: the name of an attribute is that of another input.
     """
-    if taken := found.keys() & FIELDS.keys():
+    if taken := found.keys() & INPUTS.keys():
         raise ValueError(f"{', '.join(sorted(taken))}: inputs of that name are something else")
     (folder / DIRECTIONS_FILE).write_bytes(save({name: each.vector.contiguous() for name, each in found.items()}))
     descriptions = {
@@ -152,9 +154,9 @@ def _made(model: Model, latents: Tensor, labels: Tensor) -> Tensor:
     parts = zip(latents.split(_BATCH), labels.split(_BATCH), strict=True)
     if model.classes:
         sampler = require(model, Sampler)
-        return torch.cat([whole(sampler.sample(*part)) for part in parts])
+        return torch.cat([final_images(sampler.sample(*part)) for part in parts])
     decoder = require(model, Decoder)
-    return torch.cat([whole(decoder.decode(latent)) for latent, _ in parts])
+    return torch.cat([final_images(decoder.decode(latent)) for latent, _ in parts])
 
 
 def _effect(model: Model, latents: Tensor, labels: Tensor, vector: Tensor, measure: Measure) -> float:

@@ -10,13 +10,12 @@ from torch import Tensor
 
 from evaluation.evaluated import EvaluatedModel
 from evaluation.judging import read
-from models.capabilities import MannerLibrary, Stylizer, require
+from models.capabilities import MultiStyleStylizer
 from models.card import Card, Metric
-from models.families.classifier import Classifier
+from models.families.classifier import ImageClassifier
 from models.families.deepdream import DeepDream
 from models.families.gatys import Gatys
-from models.model import Model
-from tasks.operations import whole
+from models.model import final_images
 
 TEACHER, FEATURES = "paintings-gatys", "medley-features"
 """Of our models, the one that knows how the features of a painting go together, and the one that names paintings."""
@@ -31,7 +30,7 @@ def manners(about: EvaluatedModel) -> Iterator[Metric]:
     """How far results are from the manner that was asked for, beside the photographs and what the optimisation reaches;
     how often a classifier names the painting of a result; and the time of a result."""
     model, teacher = about.model, about.registry.entries.get(TEACHER)
-    if not isinstance(model, Stylizer) or not model.classes or teacher is None:
+    if not isinstance(model, MultiStyleStylizer) or teacher is None:
         return
     knows = read(teacher, Gatys) if about.card.name != TEACHER else model
     if not isinstance(knows, Gatys):
@@ -71,15 +70,14 @@ def _spread(about: EvaluatedModel, count: int) -> Tensor:
     return images[torch.linspace(0, len(images) - 1, count).long()]
 
 
-def _each(model: Model, images: Tensor, mixtures: Tensor) -> Tensor:
+def _each(model: MultiStyleStylizer, images: Tensor, mixtures: Tensor) -> Tensor:
     """One by one, as large pictures are served."""
-    stylizer, manners = require(model, Stylizer), require(model, MannerLibrary).manner_of_classes(mixtures)
-    pairs = zip(images.split(1), manners.split(1), strict=True)
-    return torch.cat([whole(stylizer.stylize(image, manner=manner, strength=torch.ones(1))) for image, manner in pairs])
+    pairs = zip(images.split(1), model.manner_of_classes(mixtures).split(1), strict=True)
+    return torch.cat([final_images(model.stylize(image, manner, torch.ones(1))) for image, manner in pairs])
 
 
 def _dreamt(model: DeepDream, images: Tensor, layer: str) -> Tensor:
-    return whole(model.dream(images, torch.full((len(images),), 0.5), layer))
+    return final_images(model.dream(images, torch.full((len(images),), 0.5), layer))
 
 
 def _loss(knows: Gatys, images: Tensor, mixtures: Tensor) -> float:
@@ -91,7 +89,7 @@ def _named(about: EvaluatedModel, made: Tensor, mixtures: Tensor) -> Iterator[Me
     if entry is None:
         return
     places = _paintings(entry.card, about.card)
-    verdicts = read(entry, Classifier).classify(made)[:, places].argmax(1)
+    verdicts = read(entry, ImageClassifier).classify(made)[:, places].argmax(1)
     right = (verdicts == mixtures.argmax(1)).float().mean().item()
     by = f"{FEATURES}@{entry.card.weights.sha256[:12]}"
     yield about.metric(f"named[{FEATURES}]", right, len(made), by)

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from evaluation.evaluated import EvaluatedModel, batched
 from evaluation.retrieval import WAYS, retrieval
 from models import noise
-from models.capabilities import Sampler, require
-from models.card import Metric, Task
+from models.capabilities import TextSampler
+from models.card import Metric
+from models.model import final_images
 from models.nn.text import bags
-from tasks.operations import whole
 
 
 def prompts(about: EvaluatedModel) -> Iterator[Metric]:
@@ -18,9 +18,10 @@ def prompts(about: EvaluatedModel) -> Iterator[Metric]:
 
     Of wordings that were not trained on, and of subjects of which neither the names nor the pictures were.
     """
-    if Task.TEXT not in about.card.tasks:
+    sampler = about.model
+    if not isinstance(sampler, TextSampler):
         return
-    captions, sampler = about.held_out.worded(), require(about.model, Sampler)
+    captions = about.held_out.worded()
     for kind, source, wordings in (
         ("held wordings", about.train, captions.held),
         ("unseen subjects", about.held_out, captions.unseen),
@@ -28,7 +29,7 @@ def prompts(about: EvaluatedModel) -> Iterator[Metric]:
         asked = [(text, place) for place, name in enumerate(source.names) for text in wordings.get(name, ())]
         texts, places = zip(*asked, strict=True)
         latent = noise.normal(range(len(texts)), about.model.latent_shape)
-        made = batched(lambda *rows: whole(sampler.sample(*rows)), latent, bags(texts))
+        made = batched(lambda *rows: final_images(sampler.sample(*rows)), latent, bags(texts))
         truth = source.all()["images"][list(places)]
         reference = f"{source.spec.set}/{source.spec.split}, {kind}; {WAYS} ways"
         for space in about.spaces:

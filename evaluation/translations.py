@@ -14,10 +14,10 @@ from evaluation.frechet import frechet_distance
 from evaluation.judging import PATCH_JUDGES, TARGET_JUDGES
 from evaluation.retrieval import WAYS, retrieval
 from models import noise
-from models.capabilities import StyleEncoder, Translator, require
-from models.card import BACK, SOURCE_AND_TARGET, Direction, Metric, Task
+from models.capabilities import StyledTranslator, TargetTranslator, Translator, require
+from models.card import BACK, SOURCE_AND_TARGET, Direction, Metric
+from models.model import final_images
 from models.nn.edges import edges
-from tasks.operations import whole
 
 STYLES, STYLED = 10, 50
 """Translations of each image whose differences are measured, and of how many images."""
@@ -28,7 +28,7 @@ PATCH = 32
 def translation(about: EvaluatedModel) -> Iterator[Metric]:
     """Against the true answer, where there is one, with that of the untranslated picture as the floor; and, of a model
     that goes both ways, there and back again against the picture itself."""
-    if Task.TRANSLATE not in about.card.tasks or about.model.targets:
+    if not isinstance(about.model, Translator | StyledTranslator):
         return
     for direction in about.model.directions:
         source, target = (about.real[domain] for domain in SOURCE_AND_TARGET[direction])
@@ -46,10 +46,10 @@ def translation(about: EvaluatedModel) -> Iterator[Metric]:
 
 def styles(about: EvaluatedModel) -> Iterator[Metric]:
     """How different the translations of one image are: by their styles, or by dropout where that is the only noise."""
-    if Task.TRANSLATE not in about.card.tasks or about.model.targets:
+    if not isinstance(about.model, Translator | StyledTranslator):
         return
     dropouts = [layer for layer in about.model.modules() if isinstance(layer, nn.Dropout) and layer.p]
-    styled = isinstance(about.model, StyleEncoder)
+    styled = isinstance(about.model, StyledTranslator)
     if not styled and not dropouts:
         return
     for layer in dropouts:
@@ -67,12 +67,12 @@ def targets(about: EvaluatedModel) -> Iterator[Metric]:
     """Of a model that is given a target: how often our classifier sees it in the result, with its accuracy on real
     images as the floor; and, where the same thing is there in every domain, against the truth."""
     model = about.model
-    if Task.TRANSLATE not in about.card.tasks or not model.targets:
+    if not isinstance(model, TargetTranslator):
         return
-    images, labels, translator = about.real["images"], about.real["labels"], require(model, Translator)
+    images, labels = about.real["images"], about.real["labels"]
     asked, wanted = zip(*_requests(model.targets, labels, model.classes), strict=True)
     asked, wanted = torch.cat(asked), torch.cat(wanted)
-    made = batched(lambda *rows: whole(translator.translate(*rows)), images[asked], wanted)
+    made = batched(lambda *rows: final_images(model.translate(*rows)), images[asked], wanted)
     if judge := about.judge(TARGET_JUDGES):
         by, logits = judge.extractor, batched(judge.classify, made)
         if model.targets == "one":
@@ -92,7 +92,7 @@ def patches(about: EvaluatedModel) -> Iterator[Metric]:
     """The Fréchet distance of patches of the translations from patches of held-out truths, where a judge of patches
     is there; the floor is that of as many training images."""
     judge = about.judge(PATCH_JUDGES)
-    if Task.TRANSLATE not in about.card.tasks or judge is None or not about.held_out.paired:
+    if not isinstance(about.model, Translator | StyledTranslator) or judge is None or not about.held_out.paired:
         return
     features, by = judge.features, judge.extractor
 
@@ -117,14 +117,15 @@ def _translated(
     about: EvaluatedModel, images: Tensor, direction: Direction, first: int = 0, own: Tensor | None = None
 ) -> Tensor:
     """The translations; in styles drawn with seeds `first`, `first` + 1, …, or in those of `own` images."""
-    model, translator = about.model, require(about.model, Translator)
-    if not isinstance(model, StyleEncoder):
-        return batched(lambda x: whole(translator.translate(x, direction)), images)
+    if isinstance(about.model, Translator):
+        translator = about.model
+        return batched(lambda x: final_images(translator.translate(x, direction)), images)
+    model = require(about.model, StyledTranslator)
     if own is None:
         latent = noise.normal(range(first, first + len(images)), model.latent_shape)
     else:
         latent = batched(lambda x: model.style(x, direction), own)
-    return batched(lambda x, z: whole(translator.translate(x, direction, z)), images, latent)
+    return batched(lambda x, z: final_images(model.translate(x, direction, z)), images, latent)
 
 
 def _against_truth(

@@ -15,9 +15,11 @@ from evaluation.judging import PATCH_JUDGES, Judge
 from evaluation.luminance import psnr_y
 from models.capabilities import Upscaler
 from models.card import Metric, Task
+from models.model import final_images
 from models.nn.bicubic import reduced, resized
 from tasks.compilation import Compiled, compile
-from tasks.operations import OPERATIONS, Rows, whole
+from tasks.operation import Rows
+from tasks.operations import OPERATIONS
 from training.data import Photographs, to_float
 
 PATCH = 32
@@ -37,7 +39,7 @@ def upscaling(about: EvaluatedModel) -> Iterator[Metric]:
         return
 
     def upscaled(images: Tensor, scale: int) -> Tensor:
-        return whole(model.upscale(images, scale))
+        return final_images(model.upscale(images, scale))
 
     for scale in model.scales:
         truths = [_multiple(to_float(picture)[None], scale) for picture in held_out.images]

@@ -20,13 +20,14 @@ import torch
 from torch import Tensor, nn
 
 from models import checkpoint
+from models.capabilities import directions_of
 from models.card import Card, Direction, ImportedFile, ImportRecord, Serving
 from models.families.imported import Imported, ResNet, UNet
 from models.model import build
 from models.nn.norm import Norm
 from models.nn.resnet import Padding
 from pictures.formats import Channels, ImageFormat, channels_of
-from tasks import operations
+from tasks.operations import tasks_of
 
 Statistics = Literal["stored", "picture"]
 """What batch norm normalises by: the statistics in the file, or those of each picture (see `docs/importing.md`)."""
@@ -96,7 +97,7 @@ class Generator:
 
 
 @dataclass(frozen=True)
-class Wishes:
+class ImportSettings:
     """What no file tells."""
 
     padding: Padding = "reflect"
@@ -107,7 +108,7 @@ class Wishes:
     licence: str = "unknown"
 
 
-def import_files(name: str, family: str, files: Mapping[Direction, Path], wishes: Wishes, zoo: Path) -> Card:
+def import_files(name: str, family: str, files: Mapping[Direction, Path], settings: ImportSettings, zoo: Path) -> Card:
     """Writes the model `name` to `zoo/name`, from one generator for each direction.
 
     The weights stay in single precision, so that the model answers what the original does.
@@ -118,8 +119,8 @@ def import_files(name: str, family: str, files: Mapping[Direction, Path], wishes
     folder = zoo / name
     if folder.exists():
         raise NotImportable(f"{folder} exists already; choose another name, or remove it")
-    generators: dict[Direction, Generator] = {direction: read(path, wishes) for direction, path in files.items()}
-    size, assumed = _size([generator.network for generator in generators.values()], wishes)
+    generators: dict[Direction, Generator] = {direction: read(path, settings) for direction, path in files.items()}
+    size, assumed = _size([generator.network for generator in generators.values()], settings)
     config = {
         _FIELDS[direction]: generator.network.model_dump(mode="json") for direction, generator in generators.items()
     }
@@ -137,17 +138,17 @@ def import_files(name: str, family: str, files: Mapping[Direction, Path], wishes
     card = Card(
         name=name,
         family=f"imported-{family}",
-        summary=_summary(model.directions, wishes.domains),
+        summary=_summary(directions_of(model), settings.domains),
         config=config,
-        tasks=operations.tasks_of(model),
+        tasks=tasks_of(model),
         image=ImageFormat(height=size, width=size, channels=channels_of(model.channels)),
         native=model.native,
-        domains=dict(zip(("A", "B"), wishes.domains, strict=True)),
-        directions=model.directions,
+        domains=dict(zip(("A", "B"), settings.domains, strict=True)),
+        directions=directions_of(model),
         imported=record,
         weights=checkpoint.write(model, folder, torch.float32),
         serving=Serving(max_batch=8),
-        licence=wishes.licence,
+        licence=settings.licence,
         limits="Imported, and measured on nothing here.",
     )
     card.write(folder)
@@ -162,28 +163,28 @@ def _summary(directions: tuple[Direction, ...], domains: tuple[str, ...]) -> str
     return f"{source} to {target}{' and back' if len(directions) == 2 else ''}, imported"
 
 
-def read(path: Path, wishes: Wishes) -> Generator:
+def read(path: Path, settings: ImportSettings) -> Generator:
     """The generator in a file.
 
     Raises:
         NotImportable: it cannot be read, holds more than tensors by name, or is no generator of the reference code.
     """
     try:
-        return recognise(_layers(_tensors(path)), wishes)
+        return recognise(_layers(_tensors(path)), settings)
     except NotImportable as error:
         raise NotImportable(f"{path}: {error}") from None
 
 
-def recognise(layers: Layers, wishes: Wishes) -> Generator:
+def recognise(layers: Layers, settings: ImportSettings) -> Generator:
     """The generator that these layers make up.
 
     Raises:
         NotImportable: they make up none that this knows.
     """
     if "model.model.0" in layers:
-        generator = _unet(layers, wishes)
+        generator = _unet(layers, settings)
     elif "model.1" in layers and any(name.startswith("model.10.conv_block.") for name in layers):
-        generator = _resnet(layers, wishes)
+        generator = _resnet(layers, settings)
     elif "model.0" in layers:
         raise NotImportable("it is laid out like a discriminator (net_D); the generator is in a file named net_G")
     else:
@@ -196,7 +197,7 @@ def recognise(layers: Layers, wishes: Wishes) -> Generator:
     return generator
 
 
-def _unet(layers: Layers, wishes: Wishes) -> Generator:
+def _unet(layers: Layers, settings: ImportSettings) -> Generator:
     """Each level around the next: `1` halves, `2` is its norm, `3` the level inside, `5` doubles, `6` is its norm."""
     places = {"first": "model.model.0", "last.1": "model.model.3"}
     here, ours, depth = "model.model.1.model", "levels", 1
@@ -212,13 +213,13 @@ def _unet(layers: Layers, wishes: Wishes) -> Generator:
     if not 4 <= depth <= _DEEPEST:
         raise NotImportable(f"a U-Net of {depth} halvings is not taken, 4 to {_DEEPEST} are")
     first, last = _weight(layers, "model.model.0"), _weight(layers, "model.model.3")
-    norm, norm_inferred = _norm(layers, "model.model.1.model.1", "model.model.1.model.2", wishes)
+    norm, norm_inferred = _norm(layers, "model.model.1.model.1", "model.model.1.model.2", settings)
     network = UNet(size=2**depth, width=len(first), norm=norm, takes=_channels(first, 1), makes=_channels(last, 1))
     inferred = (f"a U-Net of {depth} halvings (unet_{2**depth}), width {len(first)}", norm_inferred, _io(network))
     return Generator(network, places, layers, inferred)
 
 
-def _resnet(layers: Layers, wishes: Wishes) -> Generator:
+def _resnet(layers: Layers, settings: ImportSettings) -> Generator:
     """Convolutions at `1`, `4` and `7`, blocks from `10` on, then two doublings and a convolution."""
     blocks = _RESNET_TRUNK
     while any(name.startswith(f"model.{blocks}.conv_block.") for name in layers):
@@ -231,8 +232,8 @@ def _resnet(layers: Layers, wishes: Wishes) -> Generator:
     for block in range(_RESNET_TRUNK, end):
         places |= {f"net.{block}.net.{ours}": f"model.{block}.conv_block.{theirs}" for theirs, ours in inside.items()}
     first, last = _weight(layers, "model.1"), _weight(layers, f"model.{end + 7}")
-    norm, norm_inferred = _norm(layers, "model.1", "model.2", wishes)
-    padding = wishes.padding if padded else "zero"
+    norm, norm_inferred = _norm(layers, "model.1", "model.2", settings)
+    padding = settings.padding if padded else "zero"
     network = ResNet(
         width=len(first),
         blocks=blocks,
@@ -265,12 +266,12 @@ def _block(layers: Layers) -> tuple[dict[int, int], bool, bool]:
     return {one: 1, one + 1: 2, two: 5, two + 1: 6}, *known[one, two]
 
 
-def _norm(layers: Layers, convolution: str, norm: str, wishes: Wishes) -> tuple[Norm, str]:
+def _norm(layers: Layers, convolution: str, norm: str, settings: ImportSettings) -> tuple[Norm, str]:
     """The norm, and in words what it follows from. Instance norm has no weights of its own; the convolution before it
     has a bias then, which it has not before batch norm or without a norm."""
     found = layers.get(norm, {})
     if "weight" in found and "running_mean" in found:
-        if wishes.statistics == "picture":
+        if settings.statistics == "picture":
             return "affine-instance", "batch norm, by each picture's own statistics"
         return "batch", "batch norm, by the statistics in the file"
     if "weight" in found:
@@ -373,7 +374,7 @@ def _tensors(path: Path) -> dict[str, Tensor]:
     return {name: value.float() if value.is_floating_point() else value for name, value in found.items()}
 
 
-def _size(networks: Iterable[UNet | ResNet], wishes: Wishes) -> tuple[int, tuple[str, ...]]:
+def _size(networks: Iterable[UNet | ResNet], settings: ImportSettings) -> tuple[int, tuple[str, ...]]:
     """The side of the pictures, and what was assumed of it, in words.
 
     Raises:
@@ -383,11 +384,11 @@ def _size(networks: Iterable[UNet | ResNet], wishes: Wishes) -> tuple[int, tuple
     for network in networks:
         steps.append(network.size if isinstance(network, UNet) else 4)
         usual.append(network.size if isinstance(network, UNet) else _USUAL_SIZE.get(network.blocks, 256))
-    size = wishes.size or max(usual)
+    size = settings.size or max(usual)
     if wrong := [step for step in steps if size % step]:
         raise NotImportable(f"pictures of {size} pixels do not fit this network; it takes multiples of {wrong[0]}")
     assumed = f"pictures of {size} x {size} pixels, as is usual for such a network"
-    return size, () if wishes.size else (assumed,)
+    return size, () if settings.size else (assumed,)
 
 
 def _shape(tensor: Tensor) -> str:

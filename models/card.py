@@ -26,6 +26,8 @@ ModelName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$"
 Direction = Literal["AtoB", "BtoA"]
 BACK: dict[Direction, Direction] = {"AtoB": "BtoA", "BtoA": "AtoB"}
 Domain = Literal["a", "b"]
+DomainLetter = Literal["A", "B"]
+DOMAIN_LETTERS: dict[Domain, DomainLetter] = {"a": "A", "b": "B"}
 SOURCE_AND_TARGET: dict[Direction, tuple[Domain, Domain]] = {"AtoB": ("a", "b"), "BtoA": ("b", "a")}
 """The domains that each direction leads from and to, as batches name them; cards and people write A and B."""
 
@@ -173,7 +175,7 @@ class Card(_Record):
     layers: dict[str, int] = Field(
         default_factory=dict, description="layers of its network that a dream may be of, and their channels"
     )
-    domains: dict[Literal["A", "B"], str] = Field(default_factory=dict, description="what A and B stand for")
+    domains: dict[DomainLetter, str] = Field(default_factory=dict, description="what A and B stand for")
     directions: tuple[Direction, ...] = ()
     data: DataRecord | None = None
     training: TrainingRecord | None = None

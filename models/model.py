@@ -1,17 +1,18 @@
-"""What every family is: networks that serve, players that train them, and the few operations that they offer."""
+"""What every family is: networks that serve, and players that train them. What it can do: `models.capabilities`."""
 
 from __future__ import annotations
 
+from abc import ABC
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
 from models.attributes import LatentAttribute
-from models.card import Direction, Task
+from models.card import Task
 from pictures.framing import Native
 
 Batch = Mapping[str, Tensor]
@@ -19,10 +20,6 @@ Batch = Mapping[str, Tensor]
 
 Losses = dict[str, Tensor]
 """Named scalar terms; the trainer minimises their sum."""
-
-
-LIKELIHOOD = ("log_likelihood", "bits_per_dim")
-"""A likelihood, and the same in bits."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +34,25 @@ class Step:
 
 Steps = Iterator[Step]
 """What a method returns whose result takes many passes: a `Step` after each, to be watched and stopped by."""
+
+
+def steps_of(result: Tensor | Steps) -> Steps:
+    """The result of a method as steps: images that took one pass are one step."""
+    return iter([Step(1, 1, result)]) if isinstance(result, Tensor) else result
+
+
+def final_images(result: Tensor | Steps) -> Tensor:
+    """The images of a method's result, however many passes they take.
+
+    Raises:
+        ValueError: it took no step.
+    """
+    images: Tensor | None = None
+    for step in steps_of(result):
+        images = step.images
+    if images is None:
+        raise ValueError("a result of no step")
+    return images
 
 
 class Config(BaseModel):
@@ -58,70 +74,25 @@ class Player:
         return [parameter for module in self.modules for parameter in module.parameters()]
 
 
-class Model(nn.Module):
-    """A generative model. `__init__` builds what serves; `prepare_training` adds what only training needs.
+class Model(nn.Module, ABC):
+    """A model of any family. `__init__` builds what serves; `prepare_training` adds what only training needs.
 
-    A family implements those of these methods that it can; `tasks.operations` offers the tasks that follow:
-
-    - `sample(latent, labels)`: [N, *latent_shape] (and [N] class indices) -> images; with `reads_text`,
-      `sample(latent, text)`
-    - `encode(images)` and `decode(codes)`: images -> codes [N, *latent_shape] -> images
-    - `translate(images, direction)`: images -> images. Of a model with `style(images, direction)`: images of the domain
-      that it leads to -> codes [N, *latent_shape], it takes such a code, or normal noise, as `latent` besides. Of one
-      with `targets` it takes, in place of a direction, `targets` [N, classes] of 0 and 1
-    - `stylize(images)`: images -> images. Of a model with `classes`, `stylize(images, manner, strength)`: in a manner
-      [N, ...] that `manner_of_classes(mixture)` tells, from rows of shares [N, classes] that add up to 1, or
-      `manner_of(images)` if it reads pictures; and `strength` [N] from 0, which leaves the image, to 1
-    - `dream(images, strength)`: images -> images, of one of: a `layer` by name, and a `channel` of it or pictures
-      `guide` [N, C, h, w]; or `labels` [N]
-    - `upscale(images, scale)`: images -> images `scale` times as large, one of `scales`
-    - `vary(images, noise, strength)`: images, normal noise [N, *latent_shape] and a share in [0, 1] -> images; without
-      it, a model with codes adds the noise to those
-    - `complete(images, mask, noise)`: images, [N, 1, H, W] that is 1 where they are to be filled in and else 0, and
-      normal noise [N, *latent_shape] -> whole images (the known pixels are laid over them); a model without a latent
-      takes no noise
-    - `classify(images)`: logits of the classes [N, classes]
-    - `score(images)`: log-likelihood of each image in nats [N], or a lower bound of it, or what `scores` names
-
-    What is only measured: `classify(images)` -> logits of classes, `categorise(images)` of kinds found without labels.
-
-    Images are [N, C, H, W] float in [-1, 1]. A method that needs many passes returns `Steps` instead.
-
-    With `temperature = "latent"` samples can be asked for at a temperature, which scales the latent; with `"sample"`
-    `sample` does it itself and takes a tensor `temperature` [N] besides.
+    A family inherits from the capabilities that it has (`models.capabilities`), and so from this.
     """
 
     Config: ClassVar[type[Config]]
     side: int = 0
     """Of the square pictures that it makes and takes, where they are not of its data's size."""
     latent_shape: tuple[int, ...] = ()
-    temperature: Literal["", "latent", "sample"] = ""
-    exportable = True
+    exportable: bool = True
     """Whether it is worth a try to say its tasks in ONNX."""
-    binary = False
-    """Whether its likelihood is one of black and white pixels."""
-    scores: tuple[str, ...] = LIKELIHOOD
-    """What `score` tells; one name of what is no likelihood."""
     classes: int = 0
-    reads_text = False
-    """Whether `sample` takes texts, as `models.nn.text.bags` puts them, in place of labels."""
-    layers: Mapping[str, int] = {}
-    """Layers that `dream` may be of, and their channels."""
-    truncatable = True
-    """Whether latents nearer to 0 make images that are more typical."""
-    attributes: Mapping[str, LatentAttribute] = {}
-    """What can be set of an image by an input of its own, by the input's name."""
-    directions: tuple[Direction, ...] = ()
-    targets: Literal["", "one", "many"] = ""
-    """Whether a translation is told a class: one of several domains, or as many attributes as an image may have."""
-    hole: int = 0
-    """Side of the square in the middle of a picture to which the holes that it fills are confined; 0: anywhere."""
     native: Native | None = None
     """The pictures that it takes at their own size, if it is made of convolutions alone."""
-    scales: tuple[int, ...] = ()
-    """How many times as large it can make a picture."""
+    attributes: Mapping[str, LatentAttribute] = {}
+    """What can be set of an image by an input of its own, by the input's name."""
     options: Mapping[Task, tuple[str, ...]] = {}
-    """Inputs (`tasks.inputs.FIELDS`) of a task that the model's method takes besides, by the same names."""
+    """Inputs (`tasks.inputs`) of a task that the model's method takes besides, by the same names."""
 
     def prepare_training(self) -> None:
         """Adds the networks and the state that training needs and serving does not (critics, image pools)."""

@@ -6,6 +6,6 @@ DEFAULT_SAMPLER = "dpm-solver++"
 DEFAULT_GUIDANCE = 1.5
 DESCENT_STEPS = 50
 """Of style transfer by optimisation."""
-OCTAVES = 4
+DEFAULT_OCTAVES = 4
 ASCENT_STEPS = 10
 """Of a dream, in each octave."""

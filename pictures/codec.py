@@ -187,7 +187,7 @@ class _Opened:
         width, height = self._picture.size
         if width * height > max_pixels * (_SHRINKS**2 if self._shrinks else 1):
             raise _too_large((width, height), max_pixels)
-        with _breakage_told():
+        with _as_bad_picture():
             self.size = self._upright_size()
 
     @property
@@ -213,7 +213,7 @@ class _Opened:
             BadPicture: it is broken, or says its colours in a way that is not read.
         """
         picture = self._picture
-        with _breakage_told():
+        with _as_bad_picture():
             # JPEG can be decoded at a fraction of its size, which bounds time and memory for photographs.
             picture.draft(None, size)
             if picture.size[0] * picture.size[1] > self._max_pixels:
@@ -263,7 +263,7 @@ def _unreadable(head: bytes) -> BadPicture:
 
 
 @contextmanager
-def _breakage_told() -> Iterator[None]:
+def _as_bad_picture() -> Iterator[None]:
     """Whatever a decoder raises over a broken file is a `BadPicture`."""
     try:
         with warnings.catch_warnings():

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from models.model import Model
 from pictures.framing import Native
-from tasks.operations import Operation, Rows
+from tasks.operation import Operation, Rows
 
 TOLERANCE = 1e-4
 """How far, in images of [-1, 1], a compiled task may be from eager torch: a fiftieth of a step between two pixels."""
@@ -66,14 +66,14 @@ def compile(model: Model, operation: Operation, rows: Rows, threads: int) -> Com
     checked = [(f"in a batch of {count}", _first(rows, count)) for count in _CHECKED]
     if native is not None:
         checked.append(("at another size", _first(_larger(rows, native), 1)))
-    for told, some in checked:
+    for circumstance, some in checked:
         try:
             made = run(dict(zip(names, some, strict=True)))
         except Exception as error:  # a size that tracing has fixed
-            raise CannotCompile(f"it fails {told}") from error
+            raise CannotCompile(f"it fails {circumstance}") from error
         apart = (made - call(*some)).abs().max()
         if not apart <= TOLERANCE:
-            raise CannotCompile(f"its images are off by up to {apart:.1e} {told}")
+            raise CannotCompile(f"its images are off by up to {apart:.1e} {circumstance}")
     return run
 
 

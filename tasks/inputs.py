@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar, overload
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, create_model, model_validator
 from pydantic.config import JsonDict
 
-from models.card import SOURCE_AND_TARGET, Card, Task
+from models.card import SOURCE_AND_TARGET, Card, Direction, Task
 from models.sampling_defaults import (
     ASCENT_STEPS,
     DEFAULT_GUIDANCE,
+    DEFAULT_OCTAVES,
     DEFAULT_SAMPLER,
     DEFAULT_STEPS,
     DESCENT_STEPS,
-    OCTAVES,
 )
 from models.text import words
-from pictures.framing import FITS, MAX_SIDE, Framing
-from tasks.given import Given
+from pictures.framing import FITS, MAX_SIDE, Fit, Framing
 
 MAX_SEED = 2**53 - 1
 """The largest integer that JSON and JavaScript hold exactly."""
@@ -39,8 +38,54 @@ MAX_LATENT = 1000
 
 Choice = TypeVar("Choice", str, int)
 
-FieldMaker = Callable[[Card], tuple[Any, Any]]
-"""The type of an input and its `Field`, for a card."""
+Value = TypeVar("Value")
+Other = TypeVar("Other")
+FieldDefinition = tuple[Any, Any]
+"""As `create_model` takes it: a type, `Annotated` or a union maybe, and a `Field`, typed as its default."""
+
+
+class Input(Generic[Value]):
+    """One input of requests: its name, the type of its values, and what a model takes for it."""
+
+    def __init__(self, name: str, definition: Callable[[Card], FieldDefinition]):
+        self.name, self.definition = name, definition
+
+
+class Inputs(BaseModel):
+    """What one request says, checked against `input_model`; `inputs[SEED]` is a value by its input."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def __getitem__(self, input: Input[Value]) -> Value:
+        """Raises `KeyError` if there is no value: the model has no such input, or the request does not give it."""
+        value = self._value(input.name)
+        if value is None:
+            raise KeyError(input.name)
+        return value
+
+    @overload
+    def get(self, input: Input[Value]) -> Value | None: ...
+    @overload
+    def get(self, input: Input[Value], default: Other) -> Value | Other: ...
+    def get(self, input: Input[Value], default: Other | None = None) -> Value | Other | None:
+        """The value, or `default` where there is none."""
+        value = self._value(input.name)
+        return default if value is None else value
+
+    def attribute_value(self, name: str) -> float | None:
+        """The value of an attribute of the model's own (`Card.attributes`), if it is given."""
+        return self._value(name)
+
+    def values(self, names: Iterable[str]) -> list[Any]:
+        """The values of some inputs by name, None where there is none."""
+        return [self._value(name) for name in names]
+
+    def given(self, names: Iterable[str]) -> list[str]:
+        """Those of the names that have a value."""
+        return [name for name in names if self._value(name) is not None]
+
+    def _value(self, name: str) -> Any:
+        return getattr(self, name, None) if name in type(self).model_fields else None
 
 
 def _label_of(card: Card) -> Callable[[int | str], int]:
@@ -66,7 +111,7 @@ def _names_or_indices(card: Card) -> list[JsonValue]:
     ]
 
 
-def _class(card: Card, meaning: str) -> tuple[Any, Any]:
+def _class(card: Card, meaning: str) -> FieldDefinition:
     """One of the model's classes, by name or index."""
     return Annotated[int | str, AfterValidator(_label_of(card))], Field(
         description=f"{meaning}: {', '.join(card.classes)}",
@@ -75,7 +120,7 @@ def _class(card: Card, meaning: str) -> tuple[Any, Any]:
     )
 
 
-def _direction(card: Card) -> tuple[Any, Any]:
+def _direction(card: Card) -> FieldDefinition:
     domains = {"a": card.domains.get("A", "A"), "b": card.domains.get("B", "B")}
     ways = ((way, *SOURCE_AND_TARGET[way]) for way in card.directions)
     description = "; ".join(f"{way}: {domains[source]} to {domains[target]}" for way, source, target in ways)
@@ -92,7 +137,7 @@ def _one_of(allowed: tuple[Choice, ...]) -> Callable[[Choice], Choice]:
     return check
 
 
-def _fit(card: Card) -> tuple[Any, Any]:
+def _fit(card: Card) -> FieldDefinition:
     """How a picture of another size than the model's goes through it."""
     ways = (
         "answer at the picture's own size: contain shows the network all of it, cover its centre, stretch all of it "
@@ -108,7 +153,7 @@ def _fit(card: Card) -> tuple[Any, Any]:
     return _optional(Literal[*fits]), Field(None, description=f"{ways}; if absent, {absent}")
 
 
-def _scale(card: Card) -> tuple[Any, Any]:
+def _scale(card: Card) -> FieldDefinition:
     allowed: JsonDict = {"enum": list(card.scales)}
     return Annotated[int, AfterValidator(_one_of(card.scales)), Field(json_schema_extra=allowed)], Field(
         card.scales[0], description="how many times as large the picture is to be"
@@ -120,7 +165,7 @@ def _optional(kind: Any) -> Any:
     return kind | None
 
 
-def _steps(card: Card) -> tuple[Any, Any]:
+def _steps(card: Card) -> FieldDefinition:
     meanings = {
         Task.STYLIZE: (DESCENT_STEPS, "steps of gradient descent; more are nearer to the style, and take longer"),
         Task.DREAM: (ASCENT_STEPS, "steps of gradient ascent in each octave; more dream deeper, and take longer"),
@@ -130,7 +175,7 @@ def _steps(card: Card) -> tuple[Any, Any]:
     return int, Field(default, ge=1, le=MAX_STEPS, description=description)
 
 
-def _strength(card: Card) -> tuple[Any, Any]:
+def _strength(card: Card) -> FieldDefinition:
     meanings = {
         Task.STYLIZE: (1.0, "how far to go from the picture's own manner: 0 stays with it, 1 goes all the way"),
         Task.DREAM: (0.5, "how much a step changes: 0 leaves the picture as it is"),
@@ -140,12 +185,12 @@ def _strength(card: Card) -> tuple[Any, Any]:
     return float, Field(default, ge=0, le=1, allow_inf_nan=False, description=description)
 
 
-def _style_image(card: Card) -> tuple[Any, Any]:
+def _style_image(card: Card) -> FieldDefinition:
     meaning = "a picture in whose manner the other is to be" if Task.STYLIZE in card.tasks else _OF_DOMAIN
     return Picture, Field(description=f"{meaning}: {_PICTURE}")
 
 
-def _side(card: Card) -> tuple[Any, Any]:
+def _side(card: Card) -> FieldDefinition:
     meaning = "the answer's longer side"
     if card.native is None or not card.native.default:
         meaning = f"with `fit`: {meaning}"
@@ -154,7 +199,7 @@ def _side(card: Card) -> tuple[Any, Any]:
     )
 
 
-def _layer(card: Card) -> tuple[Any, Any]:
+def _layer(card: Card) -> FieldDefinition:
     names = tuple(card.layers)
     kind = Annotated[str, AfterValidator(_one_of(names)), Field(json_schema_extra={"enum": list(names)})]
     return _optional(kind), Field(
@@ -186,9 +231,10 @@ Picture = Annotated[str, Field(json_schema_extra={"contentMediaType": "image/*"}
 _OF_DOMAIN = "a picture of the domain to translate to, whose style is taken"
 _PICTURE = "a picture: a file part of a multipart request, or in JSON a data: URI or upload:<id>"
 
-FIELDS: dict[str, FieldMaker] = {
-    "n": lambda card: (int, Field(1, ge=1, le=MAX_IMAGES, description="how many images")),
-    "seed": lambda card: (
+N = Input[int]("n", lambda card: (int, Field(1, ge=1, le=MAX_IMAGES, description="how many images")))
+SEED = Input[int](
+    "seed",
+    lambda card: (
         int | None,
         Field(
             None,
@@ -197,23 +243,38 @@ FIELDS: dict[str, FieldMaker] = {
             description="image i is drawn with seed + i; drawn by the server and returned if absent",
         ),
     ),
-    "seeds": lambda card: (
+)
+SEEDS = Input[list[int]](
+    "seeds",
+    lambda card: (
         list[Annotated[int, Field(ge=0, le=MAX_SEED)]] | None,
         Field(None, min_length=2, max_length=8, description="the latents to pass through, by their seeds"),
     ),
-    "latent": lambda card: (
+)
+LATENT = Input[list[float]](
+    "latent",
+    lambda card: (
         _latent_of(card) | None,
         Field(None, description="the numbers to make the image from, as an answer with `output.latents` tells them"),
     ),
-    "latents": lambda card: (
+)
+LATENTS = Input[list[list[float]]](
+    "latents",
+    lambda card: (
         list[_latent_of(card)] | None,
         Field(None, min_length=2, max_length=8, description="the latents to pass through, each as an answer tells it"),
     ),
-    "path": lambda card: (
+)
+PATH = Input[Literal["lerp", "slerp"]](
+    "path",
+    lambda card: (
         Literal["lerp", "slerp"] | None,
         Field(None, description="straight or spherical between two latents; if absent, lerp between pictures only"),
     ),
-    "temperature": lambda card: (
+)
+TEMPERATURE = Input[float](
+    "temperature",
+    lambda card: (
         float | None,
         Field(
             None,
@@ -223,7 +284,10 @@ FIELDS: dict[str, FieldMaker] = {
             description="how much chance there is in a sample, 1 if absent; lower is more typical, less varied",
         ),
     ),
-    "truncation": lambda card: (
+)
+TRUNCATION = Input[float](
+    "truncation",
+    lambda card: (
         float | None,
         Field(
             None,
@@ -233,8 +297,11 @@ FIELDS: dict[str, FieldMaker] = {
             description="latents beyond ± this are drawn again; lower is more typical, less varied",
         ),
     ),
-    "label": lambda card: _class(card, "class name or index"),
-    "text": lambda card: (
+)
+LABEL = Input[int]("label", lambda card: _class(card, "class name or index"))
+TEXT = Input[str](
+    "text",
+    lambda card: (
         Annotated[str, AfterValidator(_readable)],
         Field(
             min_length=1,
@@ -243,16 +310,25 @@ FIELDS: dict[str, FieldMaker] = {
             examples=["red apple"],
         ),
     ),
-    "frames": lambda card: (
+)
+FRAMES = Input[int](
+    "frames",
+    lambda card: (
         int,
         Field(8, ge=2, le=MAX_IMAGES, description="how many images along the way, both ends included"),
     ),
-    "steps": _steps,
-    "sampler": lambda card: (
+)
+STEPS = Input[int]("steps", _steps)
+SAMPLER = Input[str](
+    "sampler",
+    lambda card: (
         Literal["dpm-solver++", "ddim", "ddpm"],
         Field(DEFAULT_SAMPLER, description="how to go from one level to the next; ddpm needs the most steps by far"),
     ),
-    "guidance": lambda card: (
+)
+GUIDANCE = Input[float](
+    "guidance",
+    lambda card: (
         float,
         Field(
             DEFAULT_GUIDANCE,
@@ -262,11 +338,17 @@ FIELDS: dict[str, FieldMaker] = {
             description="how much the label counts: 1 as much as in training; more is clearer and less varied",
         ),
     ),
-    "dimension": lambda card: (
+)
+DIMENSION = Input[int](
+    "dimension",
+    lambda card: (
         Annotated[int, Field(ge=0, lt=math.prod(card.latent))],
         Field(description="which number of the latent to change", examples=[0]),
     ),
-    "attribute": lambda card: (
+)
+ATTRIBUTE = Input[str](
+    "attribute",
+    lambda card: (
         _optional(
             Annotated[
                 str,
@@ -276,24 +358,36 @@ FIELDS: dict[str, FieldMaker] = {
         ),
         Field(None, description="which attribute to change, from its least value to its most"),
     ),
-    "span": lambda card: (
+)
+SPAN = Input[float](
+    "span",
+    lambda card: (
         float,
         Field(3.0, gt=0, le=MAX_LATENT, allow_inf_nan=False, description="a dimension goes from -span to span"),
     ),
-    "mask": lambda card: (
+)
+MASK = Input[str](
+    "mask",
+    lambda card: (
         Picture,
         Field(
             description=f"{_PICTURE}, as large as `image`: white where that is to be filled in, or transparent; if "
             "anything of it is transparent, its colours mean nothing"
         ),
     ),
-    "image": lambda card: (Picture, Field(description=_PICTURE)),
-    "images": lambda card: (
+)
+IMAGE = Input[str]("image", lambda card: (Picture, Field(description=_PICTURE)))
+IMAGES = Input[list[str]](
+    "images",
+    lambda card: (
         list[Picture] | None,
         Field(None, min_length=2, max_length=8, description=f"the pictures to pass through, each {_PICTURE}"),
     ),
-    "style_image": _style_image,
-    "blend": lambda card: (
+)
+STYLE_IMAGE = Input[str]("style_image", _style_image)
+BLEND = Input[list[int]](
+    "blend",
+    lambda card: (
         list[Annotated[int | str, AfterValidator(_label_of(card))]],
         Field(
             default_factory=list,
@@ -303,8 +397,11 @@ FIELDS: dict[str, FieldMaker] = {
             json_schema_extra={"items": {"anyOf": _names_or_indices(card)}},
         ),
     ),
-    "layer": _layer,
-    "channel": lambda card: (
+)
+LAYER = Input[str]("layer", _layer)
+CHANNEL = Input[int](
+    "channel",
+    lambda card: (
         int | None,
         Field(
             None,
@@ -313,17 +410,26 @@ FIELDS: dict[str, FieldMaker] = {
             description="the one channel of the layer that grows, if not all are to",
         ),
     ),
-    "guide_image": lambda card: (
+)
+GUIDE_IMAGE = Input[str](
+    "guide_image",
+    lambda card: (
         _optional(Picture),
         Field(None, description=f"a picture of which to dream, as the layer sees it: {_PICTURE}"),
     ),
-    "octaves": lambda card: (
+)
+OCTAVES = Input[int](
+    "octaves",
+    lambda card: (
         int,
-        Field(OCTAVES, ge=1, le=MAX_OCTAVES, description="sizes at which to dream, from small to large"),
+        Field(DEFAULT_OCTAVES, ge=1, le=MAX_OCTAVES, description="sizes at which to dream, from small to large"),
     ),
-    "direction": _direction,
-    "target": lambda card: _class(card, "what to translate to, by name or index"),
-    "targets": lambda card: (
+)
+DIRECTION = Input[Direction]("direction", _direction)
+TARGET = Input[int]("target", lambda card: _class(card, "what to translate to, by name or index"))
+TARGETS = Input[list[int]](
+    "targets",
+    lambda card: (
         list[Annotated[int | str, AfterValidator(_label_of(card))]],
         Field(
             description="what the result is to have, by name or index; it is to have none of the others",
@@ -332,16 +438,63 @@ FIELDS: dict[str, FieldMaker] = {
             json_schema_extra={"items": {"anyOf": _names_or_indices(card)}},
         ),
     ),
-    "fit": _fit,
-    "scale": _scale,
-    "side": _side,
-    "cycle": lambda card: (bool, Field(False, description="answer with the way back, too, and how far it is off")),
-    "heat_map": lambda card: (
+)
+FIT = Input[Fit]("fit", _fit)
+SCALE = Input[int]("scale", _scale)
+SIDE = Input[int]("side", _side)
+CYCLE = Input[bool](
+    "cycle", lambda card: (bool, Field(False, description="answer with the way back, too, and how far it is off"))
+)
+HEAT_MAP = Input[bool](
+    "heat_map",
+    lambda card: (
         bool,
         Field(False, description="with `cycle`: a third picture, of where the way back is off"),
     ),
-    "strength": _strength,
+)
+STRENGTH = Input[float]("strength", _strength)
+
+INPUTS: dict[str, Input[Any]] = {
+    each.name: each
+    for each in (
+        N,
+        SEED,
+        SEEDS,
+        LATENT,
+        LATENTS,
+        PATH,
+        TEMPERATURE,
+        TRUNCATION,
+        LABEL,
+        TEXT,
+        FRAMES,
+        STEPS,
+        SAMPLER,
+        GUIDANCE,
+        DIMENSION,
+        ATTRIBUTE,
+        SPAN,
+        MASK,
+        IMAGE,
+        IMAGES,
+        STYLE_IMAGE,
+        BLEND,
+        LAYER,
+        CHANNEL,
+        GUIDE_IMAGE,
+        OCTAVES,
+        DIRECTION,
+        TARGET,
+        TARGETS,
+        FIT,
+        SCALE,
+        SIDE,
+        CYCLE,
+        HEAT_MAP,
+        STRENGTH,
+    )
 }
+"""Every input, by its name."""
 
 
 STARTS: dict[Task, tuple[str, ...]] = {
@@ -359,7 +512,7 @@ ALONG = ("dimension", "attribute")
 """Inputs of which a request gives one, where both are offered."""
 
 
-def _attribute(card: Card, name: str) -> tuple[Any, Any]:
+def _attribute(card: Card, name: str) -> FieldDefinition:
     """An input of the model's own."""
     known = card.attributes[name]
     bounds = Field(None, ge=known.low, le=known.high, description=known.told)
@@ -368,6 +521,7 @@ def _attribute(card: Card, name: str) -> tuple[Any, Any]:
     return _optional(Annotated[float, Field(allow_inf_nan=False)]), bounds
 
 
+Check = Callable[[Inputs], Inputs]
 NATIVE = (
     Task.STYLIZE,
     Task.DREAM,
@@ -379,7 +533,7 @@ GOES_WITH = {"side": "fit", "heat_map": "cycle", "blend": "label"}
 
 
 @lru_cache(maxsize=1024)
-def input_model(card: Card, task: Task) -> type[BaseModel]:
+def input_model(card: Card, task: Task) -> type[Inputs]:
     """The pydantic model of what `card` takes for `task`; its JSON Schema is what the API shows.
 
     Raises:
@@ -388,58 +542,58 @@ def input_model(card: Card, task: Task) -> type[BaseModel]:
     names = card.tasks[task]
     starts = tuple(name for name in STARTS.get(task, ()) if name in names)
     along = tuple(name for name in ALONG if name in names)
-    checks: dict[str, Callable[[BaseModel], BaseModel]] = {}
+    checks: dict[str, Check] = {}
     if GOES_WITH.keys() & set(names):
-        checks["together"] = _together(card)
+        checks["together"] = _both_or_neither(card)
     if starts:
         checks["one_start"] = _one_of_starts(starts)
     if len(along) > 1:
-        checks["one_way"] = _exactly_one(along)
+        checks["one_along"] = _exactly_one(along)
     if task is Task.DREAM:
         checks["one_dream"] = _one_dream(card)
     chosen = {name for names in (starts, along) if len(names) > 1 for name in names}
     chosen |= {"label"} if task is Task.DREAM else set()
     validators: dict[str, Any] = {name: model_validator(mode="after")(check) for name, check in checks.items()}
-    fields: dict[str, Any] = {name: _field(card, name, optional=name in chosen) for name in names}
+    definitions: dict[str, Any] = {name: _definition(card, name, optional=name in chosen) for name in names}
     return create_model(
         f"{card.name}-{task.value}-input",
-        __config__=ConfigDict(extra="forbid", frozen=True, title=f"Input of {card.name} for {task.value}"),
+        __base__=Inputs,
+        __cls_kwargs__={"title": f"Input of {card.name} for {task.value}"},
         __validators__=validators,
-        **fields,
+        **definitions,
     )
 
 
-def _field(card: Card, name: str, optional: bool) -> tuple[Any, Any]:
+def _definition(card: Card, name: str, optional: bool) -> FieldDefinition:
     if name in card.attributes:
         return _attribute(card, name)
-    kind, field = FIELDS[name](card)
+    kind, field = INPUTS[name].definition(card)
     if optional and field.is_required():
         return _optional(kind), Field(None, description=field.description)
     return kind, field
 
 
-def _together(card: Card) -> Callable[[BaseModel], BaseModel]:
+def _both_or_neither(card: Card) -> Check:
     fitted = card.native is not None and card.native.default
 
-    def check(inputs: BaseModel) -> BaseModel:
+    def check(inputs: Inputs) -> Inputs:
         for name, other in GOES_WITH.items():
-            beside = getattr(inputs, other, None)
-            if getattr(inputs, name, None) and (beside is None or beside is False) and not (other == "fit" and fitted):
+            value, beside = inputs.values((name, other))
+            if value and (beside is None or beside is False) and not (other == "fit" and fitted):
                 raise ValueError(f"`{name}` goes with `{other}`; give both or neither")
         return inputs
 
     return check
 
 
-def _one_dream(card: Card) -> Callable[[BaseModel], BaseModel]:
-    def check(inputs: BaseModel) -> BaseModel:
-        given = Given.of(inputs)
-        layer = given.layer or usual_layer(card.layers)
-        if given.label is not None and _given(inputs, ("layer", "channel", "guide_image")):
+def _one_dream(card: Card) -> Check:
+    def check(inputs: Inputs) -> Inputs:
+        layer, channel = inputs.get(LAYER, usual_layer(card.layers)), inputs.get(CHANNEL)
+        if inputs.get(LABEL) is not None and inputs.given(("layer", "channel", "guide_image")):
             raise ValueError("a dream of a `label` takes no `layer`, `channel` or `guide_image`")
-        if given.channel is not None and given.guide_image is not None:
+        if channel is not None and inputs.get(GUIDE_IMAGE) is not None:
             raise ValueError("give only one of `channel` or `guide_image`")
-        if given.channel is not None and given.channel >= card.layers[layer]:
+        if channel is not None and channel >= card.layers[layer]:
             raise ValueError(f"{layer} has the channels 0 to {card.layers[layer] - 1}")
         return inputs
 
@@ -465,30 +619,26 @@ def framing(card: Card, task: Task, values: Mapping[str, Any]) -> Framing | None
     )
 
 
-def _given(inputs: BaseModel, names: tuple[str, ...]) -> list[str]:
-    return [name for name in names if getattr(inputs, name) is not None]
-
-
-def _either(names: tuple[str, ...]) -> str:
+def _alternatives(names: Iterable[str]) -> str:
     return " or ".join(f"`{name}`" for name in names)
 
 
-def _exactly_one(names: tuple[str, ...]) -> Callable[[BaseModel], BaseModel]:
-    def check(inputs: BaseModel) -> BaseModel:
-        if len(_given(inputs, names)) != 1:
-            raise ValueError(f"give one of {_either(names)}")
+def _exactly_one(names: tuple[str, ...]) -> Check:
+    def check(inputs: Inputs) -> Inputs:
+        if len(inputs.given(names)) != 1:
+            raise ValueError(f"give one of {_alternatives(names)}")
         return inputs
 
     return check
 
 
-def _one_of_starts(starts: tuple[str, ...]) -> Callable[[BaseModel], BaseModel]:
-    def check(inputs: BaseModel) -> BaseModel:
-        given = _given(inputs, starts)
+def _one_of_starts(starts: tuple[str, ...]) -> Check:
+    def check(inputs: Inputs) -> Inputs:
+        given = inputs.given(starts)
         if len(given) > 1:
-            raise ValueError(f"give only one of {_either(starts)}")
+            raise ValueError(f"give only one of {_alternatives(starts)}")
         if not given and "seed" not in starts:
-            raise ValueError(f"give {_either(starts)}")
+            raise ValueError(f"give {_alternatives(starts)}")
         if given in (["latent"], ["style_image"]) and "seed" in starts and _draws(inputs):
             raise ValueError(f"a `{given[0]}` makes one image as it is; leave out `n` and `truncation`")
         return inputs
@@ -496,5 +646,5 @@ def _one_of_starts(starts: tuple[str, ...]) -> Callable[[BaseModel], BaseModel]:
     return check
 
 
-def _draws(inputs: BaseModel) -> bool:
-    return getattr(inputs, "n", 1) > 1 or getattr(inputs, "truncation", None) is not None
+def _draws(inputs: Inputs) -> bool:
+    return inputs.get(N, 1) > 1 or inputs.get(TRUNCATION) is not None

@@ -6,8 +6,9 @@ import numpy as np
 import torch
 
 from evaluation import latent_directions
-from evaluation.latent_directions import Found
+from evaluation.latent_directions import MeasuredDirection
 from models import checkpoint
+from models.capabilities import directions_of, hole_of, layers_of, scales_of
 from models.card import EXAMPLES, SHEET_FILE, Card, Serving
 from models.model import build
 from models.nn.stylist import ConditionalNorm
@@ -82,14 +83,14 @@ def make(folder: Path, name: str, serving: Serving = SERVING) -> Path:
         tasks=operations.tasks_of(model),
         image=ImageFormat(height=size, width=size, channels=channels),
         native=model.native and model.native.model_copy(update=BOUNDS.get(name, {})),
-        scales=model.scales,
-        hole=model.hole,
-        layers=dict(model.layers),
+        scales=scales_of(model),
+        hole=hole_of(model),
+        layers=layers_of(model),
         latent=model.latent_shape,
         attributes={name: attribute.record for name, attribute in model.attributes.items()},
         classes=DIGITS[: model.classes],
-        domains={"A": "left", "B": "right"} if model.directions else {},
-        directions=model.directions,
+        domains={"A": "left", "B": "right"} if directions_of(model) else {},
+        directions=directions_of(model),
         weights=weights,
         serving=serving,
         licence="none",
@@ -97,9 +98,9 @@ def make(folder: Path, name: str, serving: Serving = SERVING) -> Path:
     if name in DIRECTED:
         axes = torch.eye(model.latent_shape[0])
         latent_directions.write(
-            folder / name, {each: Found(axes[place], 1.0) for place, each in enumerate(DIRECTED[name])}
+            folder / name, {each: MeasuredDirection(axes[place], 1.0) for place, each in enumerate(DIRECTED[name])}
         )
-    _draw(folder / name, size, channels, kinds=("A", "B") if model.directions else ("image",))
+    _draw(folder / name, size, channels, kinds=("A", "B") if directions_of(model) else ("image",))
     return folder / name
 
 

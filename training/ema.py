@@ -6,9 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from models.capabilities import Categoriser, Classifier, Encoder, Matcher, Sampler
-from models.model import Model
-from tasks.operations import whole
+from models.capabilities import Categoriser, Classifier, Encoder, LatentSampler, Matcher, Sampler, TextSampler
+from models.model import Model, final_images
 from training.data import Source
 
 
@@ -54,18 +53,19 @@ def standing_statistics(model: Model, source: Source, passes: int = 64, batch: i
     model.train()
     device = next(model.parameters()).device
     generator = torch.Generator().manual_seed(0)
+    reads = _readers(model)
     for index in range(passes):
-        if isinstance(model, Sampler):
-            latent = torch.randn(batch, *model.latent_shape, generator=generator)
-            if model.reads_text:
-                condition = source.batch(batch, index)["text"]
-            else:
-                condition = torch.randint(max(model.classes, 1), (batch,), generator=generator)
-            whole(model.sample(latent.to(device), condition.to(device)))
-        for read in _readers(model):
-            drawn = source.batch(batch, index)
+        if isinstance(model, LatentSampler):
+            latent = torch.randn(batch, *model.latent_shape, generator=generator).to(device)
+            if isinstance(model, TextSampler):
+                final_images(model.sample(latent, source.batch(batch, index)["text"].to(device)))
+            elif isinstance(model, Sampler):
+                labels = torch.randint(max(model.classes, 1), (batch,), generator=generator)
+                final_images(model.sample(latent, labels.to(device)))
+        for read in reads:
+            images = source.batch(batch, index)
             for name in source.fields:
-                read(drawn[name].to(device))
+                read(images[name].to(device))
     model.eval()
 
 

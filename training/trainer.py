@@ -19,13 +19,13 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from models import checkpoint, devices, noise
-from models.capabilities import Classifier, Sampler
+from models.capabilities import Classifier, Sampler, directions_of, hole_of, layers_of, scales_of
 from models.card import Card, TrainingRecord
-from models.model import Batch, Model, Player, build
+from models.model import Batch, Model, Player, build, final_images
 from models.registry import SHIPPED, Entry, Registry
 from pictures import codec
 from pictures.formats import ImageFormat
-from tasks import operations
+from tasks.operations import tasks_of
 from training import data
 from training.ema import Average, standing_statistics
 from training.preview import preview
@@ -198,7 +198,7 @@ class Trainer:
             return {}
         latent = noise.normal(range(WATCHED), model.latent_shape).to(self.device)
         labels = (torch.arange(WATCHED) % max(model.classes, 1)).to(self.device)
-        return self.watch(operations.whole(model.sample(latent, labels)).cpu())
+        return self.watch(final_images(model.sample(latent, labels)).cpu())
 
     def _served(self) -> Model:
         """A copy of the averaged weights as they would ship."""
@@ -257,17 +257,17 @@ class Trainer:
             family=recipe.family,
             summary=recipe.summary,
             config=recipe.config,
-            tasks=operations.tasks_of(model),
+            tasks=tasks_of(model),
             image=ImageFormat(height=size, width=size, channels=self.source.channels),
             native=model.native,
-            scales=model.scales,
-            hole=model.hole,
+            scales=scales_of(model),
+            hole=hole_of(model),
             latent=model.latent_shape,
             attributes={name: attribute.record for name, attribute in model.attributes.items()},
             classes=(recipe.classes or self.source.classes) if model.classes or isinstance(model, Classifier) else (),
-            layers=dict(model.layers),
+            layers=layers_of(model),
             domains=recipe.domains,
-            directions=model.directions,
+            directions=directions_of(model),
             data=self.source.record,
             training=self._record(),
             weights=weights,

@@ -18,12 +18,13 @@ from torch import Tensor
 from core import logs
 from models import devices
 from models.card import Task
-from models.model import Step, Steps
+from models.model import Step, Steps, steps_of
 from models.registry import Registry
 from tasks.compilation import CannotCompile, Compiled, compile
-from tasks.given import Given
+from tasks.inpainting import over_parts
 from tasks.inputs import input_model
-from tasks.operations import OPERATIONS, Rows, over_parts, over_tiles, steps_of, to_pixels
+from tasks.operation import Rows, over_tiles, to_pixels
+from tasks.operations import OPERATIONS
 from workers.exactness import ALONE, Alone, ExactSizes
 from workers.metrics import WorkerMetrics
 from workers.model_memory import LoadedModel, ModelMemory, is_out_of_memory
@@ -101,7 +102,7 @@ class Engine:
         loaded = self.load(order.model)
         load_ms = (time.monotonic() - started) * 1000
         try:
-            inputs = Given.of(input_model(loaded.card, order.task).model_validate(order.input))
+            inputs = input_model(loaded.card, order.task).model_validate(order.input)
         except (KeyError, ValueError) as error:
             raise PredictionError("invalid_input", f"{order.model} does not take this input: {error}") from error
         operation = OPERATIONS[order.task]

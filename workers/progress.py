@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.model import Step
-from tasks.operations import to_pixels
+from tasks.operation import to_pixels
 from workers.work import PreparedWork
 
 

@@ -15,7 +15,8 @@ from jobs.prediction import PICTURE_PREFIX, Answer, Image, Timing
 from models.card import Task
 from pictures import codec, composition
 from pictures.provenance import PICTURE_DIGEST, Provenance
-from tasks.operations import OPERATIONS, Finished
+from tasks.operation import Finished
+from tasks.operations import OPERATIONS
 from workers.work import ComputedWork, ImageOutput, NumberOutput, PredictionError
 
 PREVIEWED = 4

@@ -9,7 +9,7 @@ from threading import Event
 import numpy as np
 
 from jobs.prediction import Order
-from tasks.operations import Rows
+from tasks.operation import Rows
 
 
 class PredictionError(Exception):

@@ -11,16 +11,17 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models import model
+from models.capabilities import ArbitraryStylizer
 from models.features import feature_network
 from models.losses.style import content_loss, total_variation
-from models.model import Batch, Losses, Model, Player, device_of, register
+from models.model import Batch, Losses, Player, device_of, register
 from models.nn.init import he_
 from models.nn.native import native
 from models.nn.vgg import VGG
 
 
 @register("adain")
-class AdaIN(Model):
+class AdaIN(ArbitraryStylizer):
     """A picture in the manner of another one."""
 
     class Config(model.Config):
@@ -133,9 +134,9 @@ def statistics(features: Tensor) -> Tensor:
     return torch.stack([flat.mean(2), (flat.var(2, unbiased=False) + 1e-5).sqrt()], dim=1)
 
 
-def adapted(content: Tensor, told: Tensor) -> Tensor:
-    """The content [N, C, H, W] with other means and standard deviations (equation 8), `told` [N, 2, C]."""
-    mean, deviation = (each[:, :, None, None] for each in told.unbind(1))
+def adapted(content: Tensor, manner: Tensor) -> Tensor:
+    """The content [N, C, H, W] with other means and standard deviations (equation 8), `manner` [N, 2, C]."""
+    mean, deviation = (each[:, :, None, None] for each in manner.unbind(1))
     return F.instance_norm(content) * deviation + mean
 
 

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from models import model
+from models.capabilities import BoundScorer, Decoder, Encoder, Sampler, VariationalEncoder
 from models.losses.likelihood import bernoulli_nll, importance_bound, kl_to_standard_normal
-from models.model import Batch, Losses, Model, Player, Step, Steps, register
+from models.model import Batch, Losses, Player, Step, Steps, register
 from models.nn import autoencoder as networks
 from models.nn import normal
 
@@ -43,7 +44,7 @@ class Config(model.Config):
 
 
 @register("ae")
-class Autoencoder(Model):
+class PlainAutoencoder(Encoder, Decoder):
     """Code and image determine each other; nothing is known of how codes are distributed, so none are drawn."""
 
     Config = Config
@@ -71,7 +72,7 @@ class Autoencoder(Model):
 
 @register("vae")
 @register("beta-vae", beta=4.0, latent=10)
-class VAE(Model):
+class VAE(Sampler, VariationalEncoder, Decoder, BoundScorer):
     """Gaussian latent, Bernoulli pixels; trained on images binarised anew each step. Pictures are the pixels' means."""
 
     temperature = "latent"

@@ -13,8 +13,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from models import model
+from models.capabilities import Sampler, SamplingCompleter, Scorer
 from models.losses.likelihood import categorical_nll
-from models.model import Batch, Losses, Model, Player, Step, Steps, register
+from models.model import Batch, Losses, Player, Step, Steps, register
 from models.nn.masked import GatedPixelCNN
 from models.nn.mixture import pick_by
 from models.nn.recurrent import DiagonalBiLSTM
@@ -24,7 +25,7 @@ NETWORKS = {"gated-convolutions": GatedPixelCNN, "diagonal-bilstm": DiagonalBiLS
 
 @register("pixelcnn")
 @register("pixelrnn", network="diagonal-bilstm", width=64, layers=2)
-class Autoregressive(Model):
+class Autoregressive(Sampler, SamplingCompleter, Scorer):
     """Black and white pixels, in blocks of `block` x `block` that are drawn together, in raster order.
 
     With a block of 1 it is the papers' model. A larger one has a probability for each of its 2^(block²) patterns, so
@@ -71,7 +72,7 @@ class Autoregressive(Model):
         """The log-likelihood of the image in black and white, parted at mid-grey."""
         return -self.nll(_binary(images))
 
-    def sample(self, latent: Tensor, temperature: Tensor | None = None) -> Steps:
+    def sample(self, latent: Tensor, labels: Tensor | None = None, temperature: Tensor | None = None) -> Steps:
         """Latent [N, side, side]: a normal number per block, whose quantile chooses the pattern."""
         return self._draw(latent, None, temperature)
 

@@ -9,11 +9,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models import model
+from models.capabilities import StyledTranslator
 from models.card import SOURCE_AND_TARGET, Direction
 from models.losses.adversarial import LeastSquares, PerScale
 from models.losses.likelihood import kl_to_standard_normal
 from models.losses.total import total
-from models.model import Batch, Losses, Model, Player, register
+from models.model import Batch, Losses, Player, register
 from models.nn import normal
 from models.nn.content_style import StyleEncoder
 from models.nn.patchgan import MultiScalePatchGAN
@@ -21,7 +22,7 @@ from models.nn.unet import UNetTranslator
 
 
 @register("bicyclegan")
-class BicycleGAN(Model):
+class BicycleGAN(StyledTranslator):
     """The generators move first; reading the style of a drawn one is the generator's task alone (section 3.3)."""
 
     class Config(model.Config):

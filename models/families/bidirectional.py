@@ -10,10 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from models import model
+from models.capabilities import Decoder, Encoder, Sampler
 from models.losses.adversarial import NonSaturating
 from models.losses.penalty import zero_centred_penalty
 from models.losses.total import total
-from models.model import Batch, Losses, Model, Player, register
+from models.model import Batch, Losses, Player, register
 from models.nn import dcgan, normal
 from models.nn.mlp import MLP
 
@@ -65,7 +66,7 @@ class PairDiscriminator(nn.Module):
 
 @register("bigan")
 @register("ali", latent=64, stochastic=True)
-class Bidirectional(Model):
+class Bidirectional(Sampler, Encoder, Decoder):
     """Noise to an image, and an image to the noise that it may have come from."""
 
     Config = Config

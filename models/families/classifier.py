@@ -7,13 +7,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from models import model
-from models.model import Batch, Losses, Model, Player, register
+from models.capabilities import Classifier
+from models.model import Batch, Losses, Player, register
 from models.nn.classifier import ConvClassifier, ResNetClassifier
 from models.nn.vgg import VGG
 
 
 @register("classifier")
-class Classifier(Model):
+class ImageClassifier(Classifier):
     """Image to class or attributes, and to features for distribution metrics."""
 
     class Config(model.Config):

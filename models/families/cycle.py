@@ -14,12 +14,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from models import model
+from models.capabilities import Translator
 from models.card import Direction
 from models.losses.adversarial import Objective, adversarial
 from models.losses.matching import feature_matching
 from models.losses.penalty import gradient_penalty
 from models.losses.total import total
-from models.model import Batch, Losses, Model, Player, register
+from models.model import Batch, Losses, Player, register
 from models.nn.hourglass import Hourglass
 from models.nn.image_pool import ImagePool
 from models.nn.patchgan import PatchGAN
@@ -84,7 +85,7 @@ class Config(model.Config):
     identity=0.0,
     pool=0,
 )
-class CycleGAN(Model):
+class CycleGAN(Translator):
     """Two generators, two discriminators. The generators move first and leave their images for the discriminators."""
 
     Config = Config

@@ -15,12 +15,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models import model
+from models.capabilities import Dreamer
 from models.card import Task
 from models.features import feature_network
-from models.model import Batch, Losses, Model, Step, Steps, device_of, register
+from models.model import Batch, Losses, Step, Steps, device_of, register
 from models.nn.native import native
 from models.nn.vgg import VGG
-from models.sampling_defaults import ASCENT_STEPS, OCTAVES
+from models.sampling_defaults import ASCENT_STEPS, DEFAULT_OCTAVES
 
 _SMALLEST = 32
 """Side of the smallest octave."""
@@ -34,7 +35,7 @@ Objective = Callable[[Tensor], Tensor]
 
 
 @register("deepdream")
-class DeepDream(Model):
+class DeepDream(Dreamer):
     """Dreams of a layer's activations, of one channel's, of a class, or of what is in a second picture."""
 
     exportable = False
@@ -69,7 +70,7 @@ class DeepDream(Model):
         channel: int | None = None,
         labels: Tensor | None = None,
         guide: Tensor | None = None,
-        octaves: int = OCTAVES,
+        octaves: int = DEFAULT_OCTAVES,
         steps: int = ASCENT_STEPS,
     ) -> Steps:
         """A step of gradient ascent each, `steps` in each octave.

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from models import model
+from models.capabilities import Sampler, SamplingCompleter, Varier
 from models.card import Task
-from models.model import Batch, Losses, Model, Player, Step, Steps, register
+from models.model import Batch, Losses, Player, Step, Steps, register
 from models.nn.denoiser import Denoiser
 from models.noise import Stream
 from models.samplers import SAMPLERS, Denoise, ddpm, karras_levels
@@ -26,7 +27,7 @@ GUIDED = (0.2, 9.0)
 
 
 @register("diffusion")
-class Diffusion(Model):
+class Diffusion(Sampler, Varier, SamplingCompleter):
     """Noise, and a class if the model has classes, to an image."""
 
     options = {

@@ -11,16 +11,17 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from models import model
+from models.capabilities import MultiStyleStylizer
 from models.families.gatys import Gatys
 from models.features import shipped
 from models.losses.style import content_loss, manner, style_loss, total_variation
-from models.model import Batch, Losses, Model, Player, register
+from models.model import Batch, Losses, Player, register
 from models.nn.native import native
 from models.nn.stylist import Stylist
 
 
 @register("fast-style")
-class FastStyle(Model):
+class FastStyle(MultiStyleStylizer):
     """A picture in the manner of a painting, or of a mixture of paintings."""
 
     class Config(model.Config):
@@ -60,13 +61,13 @@ class FastStyle(Model):
         chosen = torch.randint(config.classes, (len(images),), device=images.device)
         chosen = chosen.masked_fill(torch.rand(len(images), device=images.device) < config.plain, config.classes)
         made = self.network(images, F.one_hot(chosen, config.classes + 1).float())
-        told = teacher.config
+        layers = teacher.config
         with torch.no_grad():
-            content = teacher.network.features(images, told.content)
-        found = teacher.network.features(made, {*told.style, *told.content})
+            content = teacher.network.features(images, layers.content)
+        found = teacher.network.features(made, {*layers.style, *layers.content})
         painted = (chosen < config.classes).float()
         wanted = {name: matrices[chosen.clamp(max=config.classes - 1)] for name, matrices in teacher.manners.items()}
-        style = painted * style_loss({name: manner(found[name]) for name in told.style}, wanted)
+        style = painted * style_loss({name: manner(found[name]) for name in layers.style}, wanted)
         # Of pictures that stay, the pixels count, too.
         kept = content_loss(found, content) + (1 - painted) * 10 * (made - images).abs().mean((1, 2, 3))
         return {

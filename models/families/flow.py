@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from models import model
+from models.capabilities import Decoder, Encoder, Sampler, Scorer
 from models.losses.likelihood import importance_bound, standard_normal_nll
-from models.model import Batch, Losses, Model, Player, register
+from models.model import Batch, Losses, Player, register
 from models.nn.coupling import Glow
 
 BLACK_MEAN, BLACK_STD, BLACK_REACH = -1.5, 0.125, 4.0
@@ -18,7 +19,7 @@ BOUND_DRAWS = 8
 
 
 @register("glow")
-class GlowModel(Model):
+class GlowModel(Sampler, Encoder, Decoder, Scorer):
     """A flow over 8-bit images, dequantised: level k > 0 lies in [k, k + 1) / 128 - 1, and black anywhere below.
 
     The noise that fills these bins is uniform, but for black normal around `BLACK_MEAN`: a background becomes a narrow

@@ -18,10 +18,11 @@ from pydantic import model_validator
 from torch import Tensor, nn
 
 from models import model
+from models.capabilities import Sampler, Scorer
 from models.losses.adversarial import Adversarial, Objective, adversarial
 from models.losses.matching import pull_away
 from models.losses.penalty import clip_, gradient_penalty
-from models.model import Batch, Losses, Model, Player, register
+from models.model import Batch, Losses, Player, register
 from models.nn import dcgan, energy, perceptron
 from models.nn.augment import augmented
 
@@ -31,7 +32,7 @@ from models.nn.augment import augmented
 @register("dcgan")
 @register("lsgan", adversarial="least-squares")
 @register("cgan", classes=10)
-class GAN(Model):
+class GAN(Sampler):
     """Noise, and a class if the model has classes, to an image."""
 
     class Config(model.Config):
@@ -131,7 +132,7 @@ class GAN(Model):
 @register("wgan", adversarial="wasserstein", clip=0.01, turns=5)
 @register("wgan-gp", adversarial="wasserstein", gradient_penalty=10.0, turns=5)
 @register("ebgan", discriminator="autoencoder", adversarial="margin", pull_away=0.1)
-class Critic(GAN):
+class Critic(GAN, Scorer):
     """A GAN whose discriminator has something to say of any picture, and ships: how real it finds it.
 
     It has neither batch norm nor minibatch discrimination, so that what it says of a picture depends on that alone.

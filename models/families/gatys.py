@@ -14,10 +14,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models import model
+from models.capabilities import ArbitraryStylizer
 from models.card import Task
 from models.features import feature_network
 from models.losses.style import Activations, content_loss, manner, style_loss, total_variation
-from models.model import Batch, Losses, Model, Step, Steps, device_of, register
+from models.model import Batch, Losses, Step, Steps, device_of, register
 from models.nn.native import native
 from models.nn.vgg import VGG
 from models.sampling_defaults import DESCENT_STEPS
@@ -27,7 +28,7 @@ _BEYOND = 0.05
 
 
 @register("gatys")
-class Gatys(Model):
+class Gatys(ArbitraryStylizer):
     """Knows paintings by how their features go together, and takes that of any other picture."""
 
     exportable = False
@@ -91,10 +92,10 @@ class Gatys(Model):
         found = self.network.features(images, self.config.style)
         return {name: manner(found[name]) for name in self.config.style}
 
-    def _by_layer(self, told: Tensor) -> dict[str, Tensor]:
+    def _by_layer(self, manners: Tensor) -> dict[str, Tensor]:
         """The inverse of `manner_of`'s putting together."""
         shapes = {name: known.shape[1:] for name, known in self.manners.items()}
-        parts = told.split([shape.numel() for shape in shapes.values()], dim=1)
+        parts = manners.split([shape.numel() for shape in shapes.values()], dim=1)
         return {name: part.unflatten(1, shape) for (name, shape), part in zip(shapes.items(), parts, strict=True)}
 
     def _descend(self, images: Tensor, wanted: Mapping[str, Tensor], size: Tensor, steps: int) -> Steps:

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from models import model
+from models.capabilities import Sampler, SamplingCompleter, Scorer
 from models.clusters import lloyd
-from models.model import Batch, Losses, Model, register
+from models.model import Batch, Losses, register
 from models.nn.mixture import LowRankMixture, pick_by
 
 LEVELS = 127.5
@@ -23,7 +24,7 @@ _CHUNK = 2000
 
 @register("gaussian", components=1, rank=256)
 @register("gmm")
-class Gaussians(Model):
+class Gaussians(Sampler, SamplingCompleter, Scorer):
     """A mixture over dequantised pixels. The latent picks the component, its factors, and each pixel's noise.
 
     Likelihoods are those of pixel levels: log p(x + u) of levels 0 to 255 with u uniform in [0, 1), which bounds the

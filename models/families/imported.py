@@ -8,8 +8,9 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from models import model
+from models.capabilities import Translator
 from models.card import Direction
-from models.model import Model, register
+from models.model import register
 from models.nn.native import strictest
 from models.nn.norm import Norm
 from models.nn.resnet import Padding, ResNetTranslator
@@ -56,7 +57,7 @@ Network = Annotated[UNet | ResNet, Field(discriminator="network")]
 
 @register("imported-pix2pix")
 @register("imported-cyclegan")
-class Imported(Model):
+class Imported(Translator):
     """One generator or two, each for its direction. Serves only: discriminators are not imported."""
 
     class Config(model.Config):

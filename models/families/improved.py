@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from models.capabilities import Classifier
 from models.families.gan import GAN
 from models.losses.matching import feature_matching
 from models.model import Batch, Losses, register
@@ -15,7 +16,7 @@ from models.nn import perceptron
 
 
 @register("improved-gan")
-class ImprovedGAN(GAN):
+class ImprovedGAN(GAN, Classifier):
     """A discriminator of K classes and one more for what is generated; the generator matches the features it sees.
 
     The last class's logit is fixed at 0, so D(x) = Z/(Z + 1), Z the sum of the others' exponentials, and log Z is the

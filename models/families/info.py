@@ -6,14 +6,15 @@ from torch import Tensor
 
 from models import model
 from models.attributes import Category, Code
+from models.capabilities import Categoriser, Decoder, Sampler
 from models.losses.adversarial import NonSaturating
 from models.losses.information import mutual_information
-from models.model import Batch, Losses, Model, Player, register
+from models.model import Batch, Losses, Player, register
 from models.nn import dcgan
 
 
 @register("infogan")
-class InfoGAN(Model):
+class InfoGAN(Sampler, Decoder, Categoriser):
     """Noise z, a category c_1 and continuous codes c_2 … to an image from which Q can tell the codes.
 
     A latent is normal throughout, so that it can be drawn, told and walked like any other: after `noise` numbers come
@@ -52,9 +53,9 @@ class InfoGAN(Model):
         )
         """D and Q, which share all but their last layer."""
 
-    def decode(self, latent: Tensor) -> Tensor:
-        noise = latent[:, : self.config.noise]
-        category, continuous = self._codes(latent)
+    def decode(self, codes: Tensor) -> Tensor:
+        noise = codes[:, : self.config.noise]
+        category, continuous = self._codes(codes)
         return self.generator(torch.cat([noise, F.one_hot(category, self.config.categories), continuous], dim=1))
 
     def sample(self, latent: Tensor, labels: Tensor | None = None) -> Tensor:

@@ -9,15 +9,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models import model
+from models.capabilities import Completer
 from models.losses.adversarial import NonSaturating
-from models.model import Batch, Losses, Model, Player, register
+from models.model import Batch, Losses, Player, register
 from models.nn import dcgan
 from models.nn.context import ContextFiller
 from models.nn.gated import GatedFiller
 from models.nn.patchgan import PatchGAN
 
 
-class Filler(Model):
+class Filler(Completer):
     """The game of both: fill the hole as it was, and so that a discriminator takes it for real.
 
     The generator moves first and leaves its images for the discriminator.

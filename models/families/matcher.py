@@ -7,13 +7,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from models import model
+from models.capabilities import Matcher
 from models.losses.information import contrast
-from models.model import Batch, Losses, Model, Player, register
+from models.model import Batch, Losses, Player, register
 from models.nn.classifier import ResNetClassifier
 
 
 @register("matcher")
-class Matcher(Model):
+class PartnerMatcher(Matcher):
     """Images to directions, the nearer the more alike is what they show."""
 
     class Config(model.Config):

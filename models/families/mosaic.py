@@ -5,14 +5,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models import model
-from models.model import Batch, Losses, Model, register
+from models.capabilities import Sampler, Stylizer
+from models.model import Batch, Losses, register
 
 _FIELD = 4
 """Side of the field of random colours from which a mosaic without a picture is made."""
 
 
 @register("mosaic")
-class Mosaic(Model):
+class Mosaic(Sampler, Stylizer):
     """A picture of tiles. Likeness is the distance between the mean colours of the quarters of cell and tile."""
 
     exportable = False

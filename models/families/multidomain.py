@@ -11,16 +11,17 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from models import model
+from models.capabilities import TargetTranslator
 from models.losses.adversarial import Wasserstein
 from models.losses.penalty import gradient_penalty
-from models.model import Batch, Losses, Model, Player, register
+from models.model import Batch, Losses, Player, register
 from models.nn.critic import ClassifyingCritic
 from models.nn.residual import Residual
 from models.nn.resnet import Doubling, ResNetTranslator
 
 
 @register("stargan")
-class StarGAN(Model):
+class StarGAN(TargetTranslator):
     """Images of any domain to any other. The labels are domains [N], or attributes [N, classes] of 0 and 1."""
 
     class Config(model.Config):

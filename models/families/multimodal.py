@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.capabilities import StyledTranslator
 from models.card import SOURCE_AND_TARGET, Direction, Domain
 from models.families import domains
 from models.families.domains import OTHER, TwoDomains
@@ -30,7 +31,7 @@ class Config(domains.Config):
     style: int = 8
 
 
-class ContentStyle(TwoDomains):
+class ContentStyle(TwoDomains, StyledTranslator):
     """For each domain an encoder of content, one of styles, and a decoder of both. Styles are normal."""
 
     def __init__(self, config: Config, outputs: int):

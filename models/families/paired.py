@@ -9,16 +9,17 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from models import model
+from models.capabilities import Translator
 from models.card import SOURCE_AND_TARGET, Direction
 from models.losses.adversarial import NonSaturating
-from models.model import Batch, Losses, Model, Player, register
+from models.model import Batch, Losses, Player, register
 from models.nn.patchgan import PatchGAN
 from models.nn.unet import UNetTranslator
 
 
 @register("pix2pix")
 @register("unet-l1", gan=False)
-class Pix2Pix(Model):
+class Pix2Pix(Translator):
     """Image to image in the one direction that it was trained for; the discriminator sees input and output together.
 
     The generator moves first and leaves its image for the discriminator.

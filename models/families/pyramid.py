@@ -9,15 +9,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models import model
+from models.capabilities import Sampler
 from models.losses.adversarial import NonSaturating
-from models.model import Batch, Losses, Model, Player, Step, Steps, register
+from models.model import Batch, Losses, Player, Step, Steps, register
 from models.nn import perceptron
 from models.nn.dcgan import Discriminator
 from models.nn.pyramid import ResidualGenerator
 
 
 @register("lapgan")
-class LAPGAN(Model):
+class LAPGAN(Sampler):
     """A small image from noise; then at each level twice the size, and the detail which that lacks, from more noise.
 
     The levels are trained independently: each sees real images of the level below (section 3.2). A latent holds the
@@ -74,8 +75,8 @@ class LAPGAN(Model):
         )
 
     def loss(self, player: str, batch: Batch) -> Losses:
-        kind, _, told = player.partition("-")
-        side = int(told)
+        kind, _, digits = player.partition("-")
+        side = int(digits)
         real = F.adaptive_avg_pool2d(batch["images"], side)
         coarsest = side == self.config.sides[0]
         low = None if coarsest else upscaled(F.avg_pool2d(real, 2))

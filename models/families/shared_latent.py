@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.capabilities import Encoder, Translator
 from models.card import SOURCE_AND_TARGET, Direction, Domain, Task
 from models.families import domains
 from models.families.domains import OTHER, TwoDomains
@@ -20,7 +21,7 @@ from models.nn.resnet import ResidualBlock
 
 
 @register("unit")
-class UNIT(TwoDomains):
+class UNIT(TwoDomains, Encoder, Translator):
     """Two encoders, two generators and the blocks that they share. Codes are maps, normal around what is encoded."""
 
     class Config(domains.Config):

@@ -12,16 +12,17 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from models import model
+from models.capabilities import Sampler, Translator
 from models.card import Direction
 from models.losses.adversarial import NonSaturating
-from models.model import Batch, Losses, Model, Player, Step, Steps, register
+from models.model import Batch, Losses, Player, Step, Steps, register
 from models.nn.dcgan import Discriminator, Generator
 from models.nn.edges import edges
 from models.nn.style import StyleGenerator
 
 
 @register("ss-gan")
-class SSGAN(Model):
+class SSGAN(Sampler, Translator):
     """Noise to a drawing, and a drawing and more noise to a picture. A latent holds both, the drawing's first.
 
     Trained on pairs: `a` is the drawing, `b` the picture.

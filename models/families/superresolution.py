@@ -8,14 +8,17 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models import model
+from models.capabilities import Upscaler
 from models.features import feature_network, shipped
 from models.losses.adversarial import NonSaturating
 from models.losses.perceptual import Perceptual
-from models.model import Batch, Losses, Model, Player, device_of, register
+from models.model import Batch, Losses, Player, device_of, register
 from models.nn.bicubic import Enlarge
 from models.nn.colour import luminance
 from models.nn.native import native
@@ -23,7 +26,7 @@ from models.nn.patchgan import PatchGAN
 from models.nn.upscaler import ResidualUpscaler, Sharpener
 
 
-class Upscaler(Model):
+class SuperResolution(Upscaler):
     """Trained on pictures (`images`) and the same reduced (`small`), by one of its scales at each step."""
 
     class Config(model.Config):
@@ -34,9 +37,8 @@ class Upscaler(Model):
         self.config = config
         self.scales = config.scales
 
-    def upscale(self, images: Tensor, scale: int) -> Tensor:
-        """[N, 3, H, W] in [-1, 1] -> [N, 3, scale * H, scale * W]."""
-        raise NotImplementedError
+    @abstractmethod
+    def upscale(self, images: Tensor, scale: int) -> Tensor: ...
 
     def enlarged(self, batch: Batch) -> Tensor:
         """What it makes of `small`, of the size of `images`."""
@@ -44,10 +46,10 @@ class Upscaler(Model):
 
 
 @register("srcnn")
-class SRCNN(Upscaler):
+class SRCNN(SuperResolution):
     """Minimises the squared error of the luminance (equation 4 of the paper)."""
 
-    class Config(Upscaler.Config):
+    class Config(SuperResolution.Config):
         width: int = 64
 
     def __init__(self, config: Config):
@@ -68,10 +70,10 @@ class SRCNN(Upscaler):
 
 
 @register("edsr")
-class EDSR(Upscaler):
+class EDSR(SuperResolution):
     """Minimises the absolute error (section 3.4 of the paper)."""
 
-    class Config(Upscaler.Config):
+    class Config(SuperResolution.Config):
         width: int = 64
         blocks: int = 8
 

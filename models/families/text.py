@@ -7,25 +7,24 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from models import model
+from models.capabilities import TextSampler
 from models.losses.adversarial import NonSaturating
 from models.losses.information import contrast
-from models.model import Batch, Losses, Model, Player, register
+from models.model import Batch, Losses, Player, register
 from models.nn.augment import augmented
 from models.nn.dcgan import Doubling
 from models.nn.text import ImageEncoder, TextDiscriminator, TextEncoder, TextGenerator
 
 
 @register("gan-int-cls")
-class GANIntCLS(Model):
+class GANIntCLS(TextSampler):
     """Noise and a text to an image.
 
     The discriminator is matching-aware (CLS): real images with a wrong text are as wrong as made ones with the right
-    text. The generator is also told texts between two texts (INT). Three players, where the paper trains the encoders
+    text. The generator also gets texts between two texts (INT). Three players, where the paper trains the encoders
     beforehand; and besides the paper's terms, the generator is rewarded if the image encoder knows its text again, and
     for being like the image, where a text has only one (`l1`, as in pix2pix, arXiv 1611.07004, equation 3).
     """
-
-    reads_text = True
 
     class Config(model.Config):
         size: int = 64
@@ -99,9 +98,9 @@ class GANIntCLS(Model):
         """On the texts, and on half as many that lie between two of them (equation 5, β = ½)."""
         config, count = self.config, len(latent)
         between = F.normalize(right[: count // 2] + right[-(count // 2) :], dim=1)
-        told = torch.cat([right, between])
-        fake = self.generator(torch.cat([latent, torch.randn_like(latent[: count // 2])]), told)
-        judged = self.discriminator(self._seen(fake), told).float()
+        texts = torch.cat([right, between])
+        fake = self.generator(torch.cat([latent, torch.randn_like(latent[: count // 2])]), texts)
+        judged = self.discriminator(self._seen(fake), texts).float()
         losses = {
             "adversarial": self.adversarial.generator(judged[:count]),
             "interpolated": config.interpolated * self.adversarial.generator(judged[count:]),

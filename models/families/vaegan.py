@@ -4,14 +4,15 @@ import torch
 from torch import Tensor
 
 from models import model
+from models.capabilities import Decoder, Sampler, VariationalEncoder
 from models.losses.adversarial import NonSaturating
 from models.losses.likelihood import kl_to_standard_normal
-from models.model import Batch, Losses, Model, Player, register
+from models.model import Batch, Losses, Player, register
 from models.nn import dcgan, normal
 
 
 @register("vae-gan")
-class VAEGAN(Model):
+class VAEGAN(Sampler, VariationalEncoder, Decoder):
     """Encoder, decoder and discriminator. How well an image came back is told by the discriminator's features."""
 
     class Config(model.Config):

@@ -54,7 +54,8 @@ def test_a_model_with_targets_is_asked_for_each_and_one_with_styles_for_several(
 def test_the_page_names_every_sheet(toy_zoo, tmp_path, monkeypatch):
     shipped = Registry([gallery.Path(gallery.checkpoint.__file__).parent / "zoo"])
     card = Registry([toy_zoo])["toy-cyclegan"].card
-    trained = card.model_copy(update={"training": shipped["horse2zebra-cyclegan"].card.training})
+    ours = shipped["horse2zebra-cyclegan"].card
+    trained = card.model_copy(update={"training": ours.training, "data": ours.data})
     folder = tmp_path / "zoo" / card.name
     folder.mkdir(parents=True)
     trained.write(folder)

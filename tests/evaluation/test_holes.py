@@ -11,9 +11,9 @@ from evaluation import hole_sheets
 from evaluation.fidelity import hole_psnr
 from evaluation.holes import biharmonic, inpainting, mean_colour
 from models.card import Task
-from models.model import build
+from models.model import build, final_images
 from models.nn.smooth import smoothed
-from tasks.operations import OPERATIONS, whole
+from tasks.operations import OPERATIONS
 from training.masks import hide
 
 CONFIGS = {
@@ -50,12 +50,12 @@ def test_what_is_hidden_is_not_seen_and_what_is_known_is_kept(family):
     model, images, mask = model_of(family), images_of(), hide("centre", 32, 0).expand(2, -1, -1, -1)
     inpaint = OPERATIONS[Task.INPAINT]
     other = torch.where(mask > 0, -images, images)
-    made, again = (whole(inpaint.apply(model, {"images": given, "mask": mask})) for given in (images, other))
+    made, again = (final_images(inpaint.apply(model, {"images": given, "mask": mask})) for given in (images, other))
     assert torch.equal(made, again)
     assert torch.equal(torch.where(mask > 0, 0, made), torch.where(mask > 0, 0, images))
     assert (made[:, :, 8:24, 8:24] - images[:, :, 8:24, 8:24]).abs().mean() > 0.1
     around = images + torch.where(mask > 0, 0, 0.5)
-    assert not torch.equal(whole(inpaint.apply(model, {"images": around, "mask": mask}))[:, :, 8:24, 8:24],
+    assert not torch.equal(final_images(inpaint.apply(model, {"images": around, "mask": mask}))[:, :, 8:24, 8:24],
                            made[:, :, 8:24, 8:24])  # fmt: skip
 
 

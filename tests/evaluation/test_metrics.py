@@ -16,8 +16,7 @@ from evaluation.parzen import log_density, parzen_log_likelihood
 from evaluation.score import classifier_score
 from models.clusters import k_means
 from models.losses.likelihood import importance_bound
-from models.model import build
-from tasks.operations import whole
+from models.model import build, final_images
 from training.data import binarised
 
 
@@ -144,14 +143,14 @@ def test_the_importance_bound_comes_to_the_integral_from_below(narrow):
     likelihood = images.flatten(1) @ logits.T - torch.nn.functional.softplus(logits).sum(1)
     prior = torch.distributions.Normal(0.0, 1.0).log_prob(grid[:, 0])
     truth = (likelihood + prior).logsumexp(1) + math.log(16 / 4000)
-    tight, loose = (whole(narrow.score(images * 2 - 1, samples)) for samples in (5000, 5))
+    tight, loose = (final_images(narrow.score(images * 2 - 1, samples)) for samples in (5000, 5))
     assert torch.allclose(tight, truth, atol=0.05)
     assert loose.mean() < truth.mean()
 
 
 def test_a_score_is_of_its_image_alone(narrow):
     images = torch.rand(4, 1, 8, 8) * 2 - 1
-    assert torch.allclose(whole(narrow.score(images))[2], whole(narrow.score(images[2:3]))[0], atol=1e-3)
+    assert torch.allclose(final_images(narrow.score(images))[2], final_images(narrow.score(images[2:3]))[0], atol=1e-3)
 
 
 def test_the_bound_of_one_sample_is_its_weight_and_of_equal_weights_too():

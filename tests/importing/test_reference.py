@@ -12,11 +12,12 @@ from torch.nn.utils import parametrizations, spectral_norm
 from typer.testing import CliRunner
 
 from cli.main import app
-from importing.reference import NotImportable, Wishes, _layers, import_files, recognise
+from importing.reference import ImportSettings, NotImportable, _layers, import_files, recognise
 from models import checkpoint
 from models.card import Card, Task
 from tasks import compilation
-from tasks.operations import OPERATIONS, Rows
+from tasks.operation import Rows
+from tasks.operations import OPERATIONS
 from tests import reference
 from tests.reference import trained
 
@@ -24,11 +25,11 @@ EXACT = 1e-5
 """Per value in [-1, 1]; what is asked for is 1e-4."""
 
 
-def imported(folder, network=None, state=None, wishes=None, family="pix2pix"):
+def imported(folder, network=None, state=None, settings=None, family="pix2pix"):
     """A network, or a state dict, saved and imported."""
     torch.save(network.state_dict() if state is None else state, folder / "latest_net_G.pth")
     card = import_files(
-        "mine", family, {"AtoB": folder / "latest_net_G.pth"}, wishes or Wishes(size=32), folder / "zoo"
+        "mine", family, {"AtoB": folder / "latest_net_G.pth"}, settings or ImportSettings(size=32), folder / "zoo"
     )
     return checkpoint.read(folder / "zoo" / "mine"), card
 
@@ -47,8 +48,8 @@ def apart(model, original, direction="AtoB", channels=3) -> float:
 @pytest.mark.parametrize("norm", ["instance", "batch", "none"])
 def test_a_resnet_answers_as_it_did(tmp_path, norm, dropout, padding):
     original = trained(reference.ResNet(norm=norm, dropout=dropout, padding=padding))
-    wishes = Wishes(size=32, padding="replicate" if padding == "replicate" else "reflect")
-    model, card = imported(tmp_path, original, wishes=wishes)
+    settings = ImportSettings(size=32, padding="replicate" if padding == "replicate" else "reflect")
+    model, card = imported(tmp_path, original, settings=settings)
     assert apart(model, original) < EXACT
     assert "a ResNet of 2 blocks (resnet_2blocks), width 4" in card.imported.inferred
 
@@ -64,14 +65,14 @@ def test_a_unet_answers_as_it_did(tmp_path, norm, dropout):
 
 @pytest.mark.parametrize(("halvings", "size"), [(7, 128), (8, 256)])
 def test_the_size_of_a_unet_is_inferred_and_told_as_an_assumption(tmp_path, halvings, size):
-    _, card = imported(tmp_path, reference.UNet(halvings, width=1), wishes=Wishes())
+    _, card = imported(tmp_path, reference.UNet(halvings, width=1), settings=ImportSettings())
     assert (card.image.width, card.image.height) == (size, size)
     assert card.imported.assumed == (f"pictures of {size} x {size} pixels, as is usual for such a network",)
 
 
 @pytest.mark.parametrize(("blocks", "size"), [(6, 128), (9, 256)])
 def test_so_is_that_of_a_resnet(tmp_path, blocks, size):
-    _, card = imported(tmp_path, reference.ResNet(blocks, width=1), wishes=Wishes())
+    _, card = imported(tmp_path, reference.ResNet(blocks, width=1), settings=ImportSettings())
     assert card.image.width == size
 
 
@@ -92,7 +93,7 @@ def test_the_running_statistics_of_instance_norm_are_left_out(tmp_path, network)
 @pytest.mark.parametrize("network", [reference.ResNet, reference.UNet])
 def test_batch_norm_can_go_by_each_picture_as_the_reference_tests_do(tmp_path, network):
     original = trained(network(norm="batch", dropout=False))
-    model, _ = imported(tmp_path, original, wishes=Wishes(size=32, statistics="picture"))
+    model, _ = imported(tmp_path, original, settings=ImportSettings(size=32, statistics="picture"))
     pictures = torch.rand(2, 3, 32, 32) * 2 - 1
     with torch.inference_mode():
         alone = torch.cat([original.train()(picture[None]) for picture in pictures])
@@ -124,7 +125,7 @@ def test_files_of_old_versions_of_torch_are_read(tmp_path):
     original = trained(reference.UNet())
     path = tmp_path / "old.pth"
     torch.save(original.state_dict(), path, _use_new_zipfile_serialization=False)
-    import_files("old", "pix2pix", {"BtoA": path}, Wishes(size=32), tmp_path / "zoo")
+    import_files("old", "pix2pix", {"BtoA": path}, ImportSettings(size=32), tmp_path / "zoo")
     assert apart(checkpoint.read(tmp_path / "zoo" / "old"), original, "BtoA") < EXACT
 
 
@@ -233,7 +234,7 @@ def test_whatever_is_amiss_with_a_state_dict_nothing_else_is_raised(network):
             elif damage == 2:
                 state[name.replace("1", str(random.integers(30)), 1)] = value
         with contextlib.suppress(NotImportable):
-            recognise(_layers(state), Wishes())
+            recognise(_layers(state), ImportSettings())
 
 
 def test_files_that_are_no_checkpoints_are_refused(tmp_path):
@@ -243,13 +244,13 @@ def test_files_that_are_no_checkpoints_are_refused(tmp_path):
     for data in (b"", b"hello", b"PK\3\4" + bytes(100), whole, (tmp_path / "good.pth").read_bytes()[:-200]):
         path.write_bytes(data)
         with pytest.raises(NotImportable, match=r"net\.pth"):
-            import_files("mine", "pix2pix", {"AtoB": path}, Wishes(), tmp_path / "zoo")
+            import_files("mine", "pix2pix", {"AtoB": path}, ImportSettings(), tmp_path / "zoo")
 
 
 def test_a_size_that_the_network_cannot_take_and_a_name_that_is_taken_are_refused(tmp_path):
     with pytest.raises(NotImportable, match="multiples of 32"):
-        imported(tmp_path, reference.UNet(), wishes=Wishes(size=48))
-    imported(tmp_path, reference.UNet(), wishes=Wishes(size=64))
+        imported(tmp_path, reference.UNet(), settings=ImportSettings(size=48))
+    imported(tmp_path, reference.UNet(), settings=ImportSettings(size=64))
     with pytest.raises(NotImportable, match="exists already"):
         imported(tmp_path, reference.UNet())
 

@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from evaluation import latent_directions
-from evaluation.latent_directions import Found, breadth, slant, thickness
+from evaluation.latent_directions import MeasuredDirection, breadth, slant, thickness
 from models import noise
 from models.attributes import Category, Code
+from models.capabilities import Decoder, Encoder
 from models.families.info import jittered
 from models.losses.information import mutual_information
-from models.model import Model
 
 
 def bar(left, right, lean=0.0, size=28):
@@ -37,10 +37,18 @@ def test_measures_of_an_empty_picture_are_finite():
     assert all(measure(empty).isfinite().all() for measure in (thickness, slant, breadth))
 
 
-class Bars(Model):
-    """The first number of its latent makes the bar thicker, the second lets it lean."""
+class Bars(Encoder, Decoder):
+    """The first number of its latent makes the bar thicker, the second lets it lean. It knows the codes of the images
+    that it is shown, in their order."""
 
     latent_shape = (3,)
+
+    def __init__(self, codes):
+        super().__init__()
+        self.rest = iter(codes)
+
+    def encode(self, images):
+        return torch.stack([next(self.rest) for _ in images])
 
     def decode(self, codes):
         return torch.cat(
@@ -50,8 +58,7 @@ class Bars(Model):
 
 def test_directions_are_found_for_each_measure_apart_from_the_others():
     latents = torch.randn(300, 3, generator=torch.Generator().manual_seed(0)).clamp(-1, 1)
-    model = Bars()
-    model.encode = in_turn(latents)
+    model = Bars(latents)
     measures = {"thickness": thickness, "slant": slant}
     found = latent_directions.regress(model, measures, model.decode(latents), torch.zeros(300, dtype=torch.long))
     for name, axis in (("thickness", 0), ("slant", 1)):
@@ -60,15 +67,9 @@ def test_directions_are_found_for_each_measure_apart_from_the_others():
         assert found[name].effect == pytest.approx(1, rel=0.15)
 
 
-def in_turn(latents):
-    """An encoder that knows the codes of the images it is shown, in their order."""
-    rest = iter(latents)
-    return lambda images: torch.stack([next(rest) for _ in images])
-
-
 def test_a_direction_takes_no_other_inputs_name(tmp_path):
     with pytest.raises(ValueError, match="seed"):
-        latent_directions.write(tmp_path, {"seed": Found(torch.zeros(3), 1.0)})
+        latent_directions.write(tmp_path, {"seed": MeasuredDirection(torch.zeros(3), 1.0)})
 
 
 def test_what_is_put_into_a_latent_is_what_it_stands_for():

@@ -6,9 +6,11 @@ import torch
 
 from models import checkpoint
 from models.card import CARD_FILE, WEIGHTS_FILE, Card
+from models.model import final_images
 from models.registry import SHIPPED, Registry
 from tasks.inputs import input_model
-from tasks.operations import OPERATIONS, tasks_of, to_pixels, whole
+from tasks.operation import to_pixels
+from tasks.operations import OPERATIONS, tasks_of
 from training import recipe
 
 REGISTRY = Registry([SHIPPED])
@@ -43,7 +45,7 @@ def test_a_model_does_what_its_card_says(name):
         operation = OPERATIONS[task]
         rows = operation.probe(model, entry.card, 2)
         with torch.inference_mode():
-            result = whole(operation.apply(model, rows.tensors, **rows.options))
+            result = final_images(operation.apply(model, rows.tensors, **rows.options))
         assert result.isfinite().all()
         assert input_model(entry.card, task).model_json_schema()["properties"]
         if not task.pictured:

@@ -9,7 +9,8 @@ from models import checkpoint
 from models.card import Card, Task
 from models.model import Step, build
 from tasks.compilation import TOLERANCE, CannotCompile, compile
-from tasks.operations import OPERATIONS, Rows
+from tasks.operation import Rows
+from tasks.operations import OPERATIONS
 from tests import zoo
 
 FAST = {"dcgan", "cgan", "vae", "cls", "pix2pix", "cyclegan", "munit", "stargan", "conv", "encoder"}

@@ -7,6 +7,8 @@ from models import noise
 from models.card import Task
 from models.model import build
 from tasks import operations
+from tasks.latents import path, slerp
+from tasks.operation import to_pixels, to_tensor
 
 CODES = {Task.SAMPLE, Task.RECONSTRUCT, Task.INTERPOLATE, Task.VARY, Task.TRAVERSE, Task.ENCODE}
 FAMILIES = {
@@ -72,17 +74,17 @@ def test_slerp_keeps_the_norm_and_meets_its_ends():
     start, end = torch.randn(2, 64, generator=torch.Generator().manual_seed(0))
     start, end = start / start.norm(), end / end.norm()
     for share in (0.0, 0.3, 1.0):
-        assert operations.slerp(start, end, share).norm().item() == pytest.approx(1, abs=1e-5)
-    assert torch.allclose(operations.slerp(start, end, 0.0), start, atol=1e-6)
-    assert torch.allclose(operations.slerp(start, end, 1.0), end, atol=1e-6)
-    assert torch.allclose(operations.slerp(start, start, 0.5), start)
+        assert slerp(start, end, share).norm().item() == pytest.approx(1, abs=1e-5)
+    assert torch.allclose(slerp(start, end, 0.0), start, atol=1e-6)
+    assert torch.allclose(slerp(start, end, 1.0), end, atol=1e-6)
+    assert torch.allclose(slerp(start, start, 0.5), start)
 
 
 def test_a_path_passes_through_every_stop():
     stops = torch.tensor([[0.0], [1.0], [5.0]])
-    assert operations.path(stops, 5, torch.lerp).flatten().tolist() == [0, 0.5, 1, 3, 5]
+    assert path(stops, 5, "lerp").flatten().tolist() == [0, 0.5, 1, 3, 5]
 
 
 def test_pixels_and_tensors_are_inverse():
     pixels = torch.arange(256, dtype=torch.uint8).reshape(1, 16, 16, 1).numpy()
-    assert (operations.to_pixels(operations.to_tensor(list(pixels))) == pixels).all()
+    assert (to_pixels(to_tensor(list(pixels))) == pixels).all()

@@ -9,10 +9,9 @@ from models.families.deepdream import DeepDream
 from models.families.gatys import Gatys
 from models.features import shipped
 from models.losses.style import content_loss, manner, style_loss, total_variation
-from models.model import build
+from models.model import build, final_images
 from models.nn.stylist import Stylist
 from models.nn.vgg import VGG
-from tasks.operations import whole
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +105,7 @@ def test_a_classifier_learns_with_noise_on_its_images():
 
 def test_optimisation_brings_the_style_loss_to_a_tenth_in_50_steps(gatys):
     images = pictures(height=96, width=128)
-    wanted, made = gatys.manner_of_classes(one(6)), whole(painted(gatys, images, 6))
+    wanted, made = gatys.manner_of_classes(one(6)), final_images(painted(gatys, images, 6))
     before, after = (gatys.style_loss(shown, wanted).item() for shown in (images, made))
     assert after <= before / 10
     assert made.shape == images.shape and made.abs().max() <= 1
@@ -114,7 +113,10 @@ def test_optimisation_brings_the_style_loss_to_a_tenth_in_50_steps(gatys):
 
 def test_what_is_optimised_does_not_depend_on_its_neighbours(gatys):
     images = pictures(2)
-    together, alone = whole(painted(gatys, images, 0, 6, steps=5)), whole(painted(gatys, images[1:], 6, steps=5))
+    together, alone = (
+        final_images(painted(gatys, images, 0, 6, steps=5)),
+        final_images(painted(gatys, images[1:], 6, steps=5)),
+    )
     assert torch.allclose(together[1:], alone, atol=1e-4)
 
 
@@ -129,7 +131,7 @@ def test_optimisation_can_be_left_after_any_step_and_leaves_no_gradients_on(gaty
 
 def test_strength_leads_from_the_picture_to_the_painting(gatys):
     images = pictures(height=64, width=64)
-    kept, half, full = (whole(painted(gatys, images, 2, strength=s, steps=10)) for s in (0.0, 0.5, 1.0))
+    kept, half, full = (final_images(painted(gatys, images, 2, strength=s, steps=10)) for s in (0.0, 0.5, 1.0))
     assert torch.equal(kept, images)
     assert 0 < (half - images).abs().mean() < (full - images).abs().mean()
 
@@ -137,7 +139,7 @@ def test_strength_leads_from_the_picture_to_the_painting(gatys):
 def test_a_second_picture_is_matched_as_a_painting_is(gatys):
     images, style = pictures(height=64, width=64), pictures(2, 48, 80)[1:].flip(3) * 0.5
     wanted = gatys.manner_of(style)
-    made = whole(gatys.stylize(images, wanted, torch.ones(1), steps=20))
+    made = final_images(gatys.stylize(images, wanted, torch.ones(1), steps=20))
     before, after = (gatys.style_loss(shown, wanted).item() for shown in (images, made))
     assert after < before / 4
 
@@ -204,7 +206,7 @@ def test_a_dream_climbs_what_it_is_of(deepdream, of):
         next((name for name in ("labels", "guide") if name in of), ""),
         lambda: partial(deepdream.seen, layer=of["layer"], channel=of.get("channel")),
     )()
-    made = whole(dreamt(deepdream, images, **of, octaves=2, steps=4))
+    made = final_images(dreamt(deepdream, images, **of, octaves=2, steps=4))
     assert made.shape == images.shape
     assert wanted(made).item() > wanted(images).item()
 
@@ -218,6 +220,6 @@ def test_a_dream_steps_through_octaves_and_shows_each_at_full_size(deepdream):
 
 def test_a_dream_does_not_depend_on_its_neighbours(deepdream):
     images = pictures(2)
-    together = whole(dreamt(deepdream, images, layer="relu4_3", octaves=2, steps=3))
-    alone = whole(dreamt(deepdream, images[1:], layer="relu4_3", octaves=2, steps=3))
+    together = final_images(dreamt(deepdream, images, layer="relu4_3", octaves=2, steps=3))
+    alone = final_images(dreamt(deepdream, images[1:], layer="relu4_3", octaves=2, steps=3))
     assert torch.allclose(together[1:], alone, atol=1e-3)

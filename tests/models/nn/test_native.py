@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from models.capabilities import StyledTranslator, TargetTranslator, Upscaler
 from models.model import build, freeze
 from models.nn.native import MEMORY, native, strictest
 from pictures.framing import Frame, Native
-from tasks.operations import to_pixels, to_tensor
+from tasks.operation import to_pixels, to_tensor
 
 SMALL = {"width": 8}
 NET = {"network": "resnet", "width": 4, "blocks": 2}
@@ -45,12 +46,13 @@ def made(family: str, **config):
 
     @torch.inference_mode()
     def run(images):
-        if model.scales:
+        if isinstance(model, Upscaler):
             return model.upscale(images, model.scales[0])
-        if model.targets:
+        if isinstance(model, TargetTranslator):
             return model.translate(images, torch.eye(model.classes)[:1].expand(len(images), -1))
-        latent = {"latent": torch.zeros(len(images), *model.latent_shape)} if hasattr(model, "style") else {}
-        return model.translate(images, model.directions[0], **latent)
+        if isinstance(model, StyledTranslator):
+            return model.translate(images, model.directions[0], torch.zeros(len(images), *model.latent_shape))
+        return model.translate(images, model.directions[0])
 
     return model, run
 
@@ -63,7 +65,7 @@ def noise(width, height):
 @pytest.mark.parametrize("size", [(1, 1), (37, 21), (64, 48)])
 def test_every_size_goes_that_the_family_says(family, size):
     model, run = made(family)
-    scale = model.scales[0] if model.scales else 1
+    scale = model.scales[0] if isinstance(model, Upscaler) else 1
     frame = Frame.native(size, model.native, scale=scale)
     answer = frame.join(to_pixels(run(to_tensor(frame.cut(noise(*size))))))
     assert answer.shape == (size[1] * scale, size[0] * scale, 3)
@@ -73,7 +75,7 @@ def test_every_size_goes_that_the_family_says(family, size):
 @pytest.mark.parametrize("family", TILED)
 def test_tiles_and_the_whole_agree_within_one_level(family):
     model, run = made(family)
-    scale = model.scales[0] if model.scales else 1
+    scale = model.scales[0] if isinstance(model, Upscaler) else 1
     size, side = (150, 97), 2 * model.native.reach + 16
     tiled = Frame.native(size, model.native.model_copy(update={"whole": side**2}), scale=scale)
     whole = Frame.native(size, model.native, scale=scale)

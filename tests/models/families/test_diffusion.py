@@ -7,12 +7,11 @@ import pytest
 import torch
 
 from models.families.diffusion import GUIDED
-from models.model import build
+from models.model import build, final_images
 from models.noise import Stream, normal
 from models.samplers import SAMPLERS, ddim, ddpm, dpm_solver, karras_levels
 from models.sampling_defaults import DEFAULT_SAMPLER, DEFAULT_STEPS
-from tasks.inputs import FIELDS
-from tasks.operations import whole
+from tasks.inputs import SAMPLER
 from tests.zoo import with_contrast
 
 MEAN, STD, HIGHEST = 0.3, 0.5, 40.0
@@ -114,7 +113,7 @@ def test_guidance_of_nought_forgets_the_label_and_of_one_is_the_label():
     zero, one = torch.tensor([0]), torch.tensor([1])
     with torch.inference_mode():
         drawn = {
-            (label.item(), guidance): whole(model.sample(latent, label, steps=4, guidance=guidance))
+            (label.item(), guidance): final_images(model.sample(latent, label, steps=4, guidance=guidance))
             for label in (zero, one)
             for guidance in (0.0, 0.999999, 1.0, 3.0)
         }
@@ -130,13 +129,13 @@ def test_more_guidance_takes_a_second_pass_at_some_levels_and_the_default_takes_
     model, passes = toy(), []
     network = model.network.forward
     model.network.forward = lambda x, levels, labels: passes.append(levels[0].item()) or network(x, levels, labels)
-    whole(model.sample(torch.randn(1, 1, 8, 8), torch.tensor([1])))
+    final_images(model.sample(torch.randn(1, 1, 8, 8), torch.tensor([1])))
     assert DEFAULT_STEPS < len(passes) <= 20
     twice = {level for level in passes if passes.count(level) == 2}
     assert min(twice) >= math.log(GUIDED[0]) / 4
     assert max(twice) <= math.log(GUIDED[1]) / 4
     passes.clear()
-    whole(model.sample(torch.randn(1, 1, 8, 8), torch.tensor([1]), steps=5, guidance=0.5))
+    final_images(model.sample(torch.randn(1, 1, 8, 8), torch.tensor([1]), steps=5, guidance=0.5))
     assert len(passes) == 10
 
 
@@ -154,11 +153,11 @@ def test_the_label_is_hidden_from_a_share_of_the_training_examples():
 @torch.inference_mode()
 def test_a_picture_varies_by_strength():
     model, images, noise = toy(), torch.rand(2, 1, 8, 8) * 2 - 1, torch.randn(2, 1, 8, 8)
-    moved = [(whole(model.vary(images, noise, strength)) - images).square().mean() for strength in (0, 0.3, 0.9)]
+    moved = [(final_images(model.vary(images, noise, strength)) - images).square().mean() for strength in (0, 0.3, 0.9)]
     assert moved[0] == 0
     assert moved[0] < moved[1] < moved[2]
     assert len(list(model.vary(images, noise, 0.5, steps=10))) == 5
-    assert not torch.equal(*whole(model.vary(images[:1].expand(2, -1, -1, -1), noise, 0.5)))
+    assert not torch.equal(*final_images(model.vary(images[:1].expand(2, -1, -1, -1), noise, 0.5)))
 
 
 @torch.inference_mode()
@@ -174,10 +173,10 @@ def test_what_is_filled_in_follows_from_what_is_known(monkeypatch):
     images = torch.tensor([-0.8, 0.7])[:, None, None, None].expand(2, 1, 8, 8)
     mask = torch.zeros(2, 1, 8, 8)
     mask[:, :, 4:] = 1
-    made = whole(model.complete(images, mask, torch.randn(2, 1, 8, 8)))
+    made = final_images(model.complete(images, mask, torch.randn(2, 1, 8, 8)))
     assert torch.allclose(made[:, :, 4:], images[:, :, 4:], atol=0.1)
 
 
 def test_inputs_name_the_samplers_there_are():
-    kind, _ = FIELDS["sampler"](None)
+    kind, _ = SAMPLER.definition(None)
     assert set(kind.__args__) == set(SAMPLERS)

@@ -7,9 +7,10 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from evaluation.evaluated import Space
 from evaluation.prompts import prompts
 from evaluation.retrieval import thumbnails
-from models.card import Task
+from models.capabilities import TextSampler
 from models.model import build
 from models.nn.edges import edges
 from models.nn.text import TextEncoder, bags
@@ -88,8 +89,11 @@ def test_prompts_are_scored_by_whether_their_subjects_pictures_are_found():
     known = {text: tuple(bags([text]).nonzero()[:, 1].tolist()) for text in told[:120]}
     place = {grams: index for index, grams in enumerate(known.values())}
 
-    def sample(latent, text):
-        return torch.stack([images[place.get(tuple(row.nonzero()[:, 0].tolist()), 0)] for row in text])
+    class Knowing(TextSampler):
+        latent_shape = (1,)
+
+        def sample(self, latent, text):
+            return torch.stack([images[place.get(tuple(row.nonzero()[:, 0].tolist()), 0)] for row in text])
 
     wordings = captions.Captions(
         {}, {f"{i}": (told[i],) for i in range(120)}, {f"{i}": (told[i],) for i in range(120, 240)}
@@ -99,15 +103,14 @@ def test_prompts_are_scored_by_whether_their_subjects_pictures_are_found():
         spec = SimpleNamespace(set="emoji", split="some")
         names = [str(i) for i in range(first, first + 120)]
         return SimpleNamespace(
-            spec=spec, names=names, captions=wordings, all=lambda: {"images": images[first : first + 120]}
+            spec=spec, names=names, worded=lambda: wordings, all=lambda: {"images": images[first : first + 120]}
         )
 
     about = SimpleNamespace(
-        card=SimpleNamespace(tasks={Task.TEXT: ()}),
-        model=SimpleNamespace(sample=sample, latent_shape=(1,)),
+        model=Knowing(),
         held_out=source(120),
         train=source(0),
-        spaces=[("pixels", thumbnails, None)],
+        spaces=[Space("pixels", thumbnails)],
         metric=lambda name, value, *rest: (name, value),
     )
     found = dict(prompts(about))

@@ -6,8 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from models.model import build
-from tasks.operations import whole
+from models.model import build, final_images
 
 FAMILIES = ["pixelcnn", "pixelrnn"]
 
@@ -64,7 +63,7 @@ def test_probabilities_of_all_images_sum_to_one(family, size, block):
 @pytest.mark.parametrize("family", FAMILIES)
 def test_samples_are_as_frequent_as_their_probability(family):
     model, images = toy(family, 2), every_image(4)
-    drawn = whole(model.sample(torch.randn(5000, 2, 2, generator=torch.Generator().manual_seed(0)))).flatten(1)
+    drawn = final_images(model.sample(torch.randn(5000, 2, 2, generator=torch.Generator().manual_seed(0)))).flatten(1)
     frequency = (drawn[:, None] == images).all(2).float().mean(0)
     assert torch.allclose(frequency, model.nll(images.unflatten(1, (1, 2, 2))).neg().exp(), atol=0.03)
 
@@ -74,7 +73,7 @@ def test_samples_are_as_frequent_as_their_probability(family):
 def test_cached_samples_are_those_of_the_whole_network(family, block):
     model = toy(family, 6, block)
     latent = torch.randn(6, *model.latent_shape)
-    cached = whole(model.sample(latent))
+    cached = final_images(model.sample(latent))
     assert torch.equal(cached, one_by_one(model, latent))
     assert 0.05 < (cached > 0).float().mean() < 0.95
 
@@ -82,12 +81,12 @@ def test_cached_samples_are_those_of_the_whole_network(family, block):
 def test_a_sample_depends_on_its_own_latent_alone():
     model = toy("pixelcnn", 8)
     latent = torch.randn(5, 8, 8)
-    assert torch.equal(whole(model.sample(latent))[3:4], whole(model.sample(latent[3:4])))
+    assert torch.equal(final_images(model.sample(latent))[3:4], final_images(model.sample(latent[3:4])))
 
 
 def test_a_low_temperature_takes_the_likeliest_value_everywhere():
     model = toy("pixelcnn", 4)
-    cold = whole(model.sample(torch.randn(3, 4, 4), torch.full((3,), 1e-4)))
+    cold = final_images(model.sample(torch.randn(3, 4, 4), temperature=torch.full((3,), 1e-4)))
     assert torch.equal(cold, cold[:1].expand_as(cold))
     likeliest = model.network(cold[:1]).argmax(1) * 2 - 1
     assert torch.equal(likeliest.float(), cold[0])
@@ -101,7 +100,7 @@ def test_a_completed_picture_keeps_what_is_known_and_fills_in_what_is_likely(blo
     mask[..., 3, 2:] = 1
     count = 2000
     noise = torch.randn(count, *model.latent_shape, generator=torch.Generator().manual_seed(0))
-    made = whole(model.complete(images.expand(count, -1, -1, -1), mask.expand(count, -1, -1, -1), noise))
+    made = final_images(model.complete(images.expand(count, -1, -1, -1), mask.expand(count, -1, -1, -1), noise))
     known = (mask == 0).expand_as(made)
     assert torch.equal(made[known], images.expand_as(made)[known])
     endings = every_image(2)

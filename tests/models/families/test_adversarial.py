@@ -11,10 +11,11 @@ from models.losses.adversarial import LeastSquares, Margin, NonSaturating, Varia
 from models.losses.divergence import DIVERGENCES
 from models.losses.matching import feature_matching, pull_away
 from models.losses.penalty import clip_, gradient_penalty, zero_centred_penalty
-from models.model import build
+from models.model import build, steps_of
 from models.nn.minibatch import MinibatchDiscrimination
 from models.nn.perceptron import Maxout
-from tasks.operations import OPERATIONS, Rows, steps_of
+from tasks.operation import Rows
+from tasks.operations import OPERATIONS
 
 OUTPUTS = torch.linspace(-30, 30, 60_001, dtype=torch.float64)
 """V, fine enough that one of them is near the best."""

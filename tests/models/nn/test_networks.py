@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from models.capabilities import StyledTranslator, TargetTranslator, directions_of
 from models.losses.adversarial import LeastSquares, NonSaturating
 from models.losses.likelihood import bernoulli_nll, kl_to_standard_normal
 from models.model import build
@@ -114,14 +115,14 @@ TRANSLATORS = {
 def test_a_translation_depends_on_its_own_row_alone(family):
     model = with_contrast(build(family, {"width": 8} | TRANSLATORS[family])).eval()
     rows = [torch.rand(3, 3, 32, 32) * 2 - 1]
-    if hasattr(model, "style"):
+    if isinstance(model, StyledTranslator):
         rows.append(torch.randn(3, *model.latent_shape))
-    if model.targets:
+    if isinstance(model, TargetTranslator):
         rows.append(torch.eye(3))
-    way = ["AtoB"] if model.directions else []
+    way = ["AtoB"] if directions_of(model) else []
 
-    def translate(images, *told):
-        return model.translate(images, *way, *told)
+    def translate(images, *conditions):
+        return model.translate(images, *way, *conditions)
 
     together = translate(*rows)
     alone = translate(*(row[1:2] for row in rows))
@@ -234,5 +235,6 @@ def test_networks_of_two_domains_begin_equal(family):
     """Else light in one domain may come to mean dark in the other."""
     model = build(family, {"width": 4, "blocks": 1, "discriminator_width": 4}).eval()
     model.prepare_training()
-    images, style = torch.rand(1, 3, 64, 64), [torch.randn(1, *model.latent_shape)] if hasattr(model, "style") else []
+    images = torch.rand(1, 3, 64, 64)
+    style = [torch.randn(1, *model.latent_shape)] if isinstance(model, StyledTranslator) else []
     assert torch.equal(model.translate(images, "AtoB", *style), model.translate(images, "BtoA", *style))
