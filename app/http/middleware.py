@@ -116,7 +116,8 @@ class Head:
 
 
 LINGER_S, LINGER_BYTES = 10, 2**28
-"""How long, and for how many bytes, the rest of a body is let come that nobody reads."""
+"""How long at most, and for how many bytes, the rest of a body that nobody reads is let come; never longer than a body
+may take as a whole."""
 
 
 class LimitBody:
@@ -169,7 +170,7 @@ class LimitBody:
                 return
             await send({**message, "more_body": True})
             with suppress(TimeoutError):
-                async with asyncio.timeout(LINGER_S):
+                async with asyncio.timeout_at(min(loop.time() + LINGER_S, deadline)):
                     await _drop(receive, LINGER_BYTES)
             await send({"type": "http.response.body"})
 
