@@ -106,8 +106,13 @@ def test_a_side_scales_the_answer(client):
 
 
 def test_steps_are_told_with_previews(client):
-    upload = client.post("/v1/uploads", files={"file": picture(40, 30)}).json()["id"]
-    asked = {"model": "toy-gatys", "task": "stylize", "input": {"image": f"upload:{upload}", "label": "0", "steps": 60}}
+    """Of a descent that takes long; it is canceled once both were seen."""
+    upload = client.post("/v1/uploads", files={"file": picture(400, 300)}).json()["id"]
+    asked = {
+        "model": "toy-gatys",
+        "task": "stylize",
+        "input": {"image": f"upload:{upload}", "label": "0", "steps": 250},
+    }
     made = client.post("/v1/predictions", json=asked).json()
     seen = {"progress": 0, "preview": 0}
     with client.stream("GET", made["urls"]["events"]) as events:
@@ -116,10 +121,11 @@ def test_steps_are_told_with_previews(client):
             if name in seen:
                 seen[name] += 1
             if line.startswith("data:") and "total" in line:
-                assert json.loads(line.removeprefix("data:"))["total"] == 60
-            if name == "completed":
+                assert json.loads(line.removeprefix("data:"))["total"] == 250
+            if all(seen.values()) or name == "completed":
                 break
-    assert seen["progress"] > 0 and seen["preview"] > 0
+    client.post(made["urls"]["cancel"])
+    assert all(seen.values())
 
 
 def test_a_descent_is_left_when_it_is_canceled(client):
