@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from email.message import Message
 
     from pictures.provenance import Provenance
+
+Value = TypeVar("Value")
 
 app = typer.Typer()
 
@@ -81,7 +83,7 @@ def translate(
         "targets": targets,
     }
     ways = {"cycle": True, "heat_map": True} if cycle else {}
-    files = {"image": image, **({"style_image": style} if style else {})}
+    files = _given({"image": image, "style_image": style})
     _fetch(f"{server}/v1/translate/{model}", _given(fields) | ways, files, out, key)
 
 
@@ -106,7 +108,7 @@ def stylize(
     The manner may be that of any picture, too: --style painting.jpg
     """
     fields = {"label": label, "blend": blend, "strength": strength, "steps": steps, "side": side}
-    files = {"image": image, **({"style_image": style} if style else {})}
+    files = _given({"image": image, "style_image": style})
     _fetch(f"{server}/v1/stylize/{model}", _given(fields), files, out, key)
 
 
@@ -131,7 +133,7 @@ def dream(
     """Ask a running Easel for a picture with what a network sees in it: easel dream clouds.jpg --label zebra"""
     of = {"layer": layer, "channel": channel, "label": label}
     how = {"octaves": octaves, "steps": steps, "strength": strength, "side": side}
-    files = {"image": image, **({"guide_image": guide} if guide else {})}
+    files = _given({"image": image, "guide_image": guide})
     _fetch(f"{server}/v1/dream/{model}", _given(of | how), files, out, key)
 
 
@@ -147,8 +149,7 @@ def inpaint(
     key: Token = None,
 ) -> None:
     """Ask a running Easel to fill in a part of a picture: easel inpaint house.jpg --mask mask.png -o house.png"""
-    given = {name: value for name, value in {"n": n, "seed": seed}.items() if value is not None}
-    _fetch(f"{server}/v1/inpaint/{model}", given, {"image": image, "mask": mask}, out, key)
+    _fetch(f"{server}/v1/inpaint/{model}", _given({"n": n, "seed": seed}), {"image": image, "mask": mask}, out, key)
 
 
 @app.command()
@@ -161,7 +162,7 @@ def upscale(
     key: Token = None,
 ) -> None:
     """Ask a running Easel to enlarge a picture: easel upscale small.jpg -o large.png --scale 2"""
-    _fetch(f"{server}/v1/upscale/{model}", {} if scale is None else {"scale": scale}, {"image": image}, out, key)
+    _fetch(f"{server}/v1/upscale/{model}", _given({"scale": scale}), {"image": image}, out, key)
 
 
 @app.command()
@@ -215,7 +216,7 @@ def _make_again(server: str, made: Provenance, format: str, key: str | None) -> 
     return _ask(server + prediction["output"][made.index]["url"], key=key)[0]
 
 
-def _given(fields: Mapping[str, object]) -> dict[str, object]:
+def _given(fields: Mapping[str, Value | None]) -> dict[str, Value]:
     """The fields that were given."""
     return {name: value for name, value in fields.items() if value is not None}
 

@@ -108,9 +108,9 @@ async def embedded(found: Snapshot, store: Store) -> Embedded:
     )
 
 
-def as_json(found: Snapshot, ttl_s: int, beside: Embedded | None = None) -> JSONResponse:
+async def as_json(found: Snapshot, store: Store) -> JSONResponse:
     """201 for a prediction that has ended, 202 for one that has not; `Location` names it either way."""
-    prediction = Prediction.of(found, ttl_s, beside)
+    prediction = Prediction.of(found, store.ttl_s, await embedded(found, store))
     headers = {"Location": prediction.urls.get}
     return JSONResponse(prediction.model_dump(mode="json"), 201 if found.status in ENDED else 202, headers)
 
@@ -124,7 +124,7 @@ async def as_bytes(found: Snapshot, store: Store, media_type: str) -> Response:
         Problem: it failed, or its images have expired.
     """
     if found.status not in ENDED:
-        return as_json(found, store.ttl_s)
+        return await as_json(found, store)
     blobs = await blobs_of(found, store)
     format = format_named(media_type) or "png"
     if media_type == ZIP:
@@ -147,7 +147,7 @@ async def as_animation(found: Snapshot, store: Store, format: Animated, fps: flo
         Problem: it failed, or its images have expired.
     """
     if found.status not in ENDED:
-        return as_json(found, store.ttl_s)
+        return await as_json(found, store)
     blobs = await blobs_of(found, store)
     if back:
         blobs = [*blobs, *blobs[-2:0:-1]]

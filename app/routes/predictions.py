@@ -80,7 +80,7 @@ async def _answer(submission: Submission, name: RequestName) -> Response:
         form = AnswerForm(rendering.format_named(media_type))
         return await rendering.as_bytes(await submission.pictures(order, files, name, form), store, media_type)
     found = await submission.prediction(order, files, name)
-    return rendering.as_json(found, store.ttl_s, await rendering.embedded(found, store))
+    return await rendering.as_json(found, store)
 
 
 @routes.add(

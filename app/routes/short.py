@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -15,7 +18,7 @@ from app.http.openapi import (
     UPSCALE_BODY,
 )
 from app.http.parsing import read_short
-from app.http.plain_routes import PlainRoutes
+from app.http.plain_routes import Endpoint, PlainRoutes
 from app.predictions import rendering
 from app.predictions.service import AnswerForm
 from app.routes.parameters import MODEL
@@ -26,44 +29,26 @@ from pictures.formats import MEDIA_TYPES
 routes = PlainRoutes("/v1", ["short forms"])
 
 
-@routes.add(
-    "POST",
-    "/sample/{model}",
-    (MODEL, *HEADERS),
-    SAMPLE_BODY,
-    response_class=Response,
-    responses=IMAGE_RESPONSES,
-    summary="A picture from noise",
-)
+def _adds(name: str, body: dict[str, Any], summary: str) -> Callable[[Endpoint], Endpoint]:
+    """A decorator that adds the endpoint `/{name}/{model}`, which answers with a picture."""
+    path, document = f"/{name}/{{model}}", {"response_class": Response, "responses": IMAGE_RESPONSES}
+    return routes.add("POST", path, (MODEL, *HEADERS), body, summary=summary, **document)
+
+
+@_adds("sample", SAMPLE_BODY, "A picture from noise")
 async def sample(request: Request) -> Response:
     """`curl -F label=7 -F seed=1 -o seven.png localhost:8000/v1/sample/mnist-cgan`. PNG unless `Accept` asks for
     another form; several pictures come as a grid, or as single files with `Accept: application/zip`."""
     return await _answer(request, Task.SAMPLE, Task.CONDITIONAL, Task.TEXT)
 
 
-@routes.add(
-    "POST",
-    "/translate/{model}",
-    (MODEL, *HEADERS),
-    TRANSLATE_BODY,
-    response_class=Response,
-    responses=IMAGE_RESPONSES,
-    summary="A picture from a picture",
-)
+@_adds("translate", TRANSLATE_BODY, "A picture from a picture")
 async def translate(request: Request) -> Response:
     """`curl -F image=@horse.jpg -F direction=AtoB -o zebra.png localhost:8000/v1/translate/horse2zebra-cyclegan`."""
     return await _answer(request, Task.TRANSLATE)
 
 
-@routes.add(
-    "POST",
-    "/stylize/{model}",
-    (MODEL, *HEADERS),
-    STYLIZE_BODY,
-    response_class=Response,
-    responses=IMAGE_RESPONSES,
-    summary="A picture in the manner of a painting",
-)
+@_adds("stylize", STYLIZE_BODY, "A picture in the manner of a painting")
 async def stylize(request: Request) -> Response:
     """`curl -F image=@cat.jpg -F label=starry-night -o night.png localhost:8000/v1/stylize/paintings-gatys`; or
     `-F style_image=@painting.jpg` with a model that takes any. The picture may have any size up to the one that the
@@ -71,30 +56,14 @@ async def stylize(request: Request) -> Response:
     return await _answer(request, Task.STYLIZE)
 
 
-@routes.add(
-    "POST",
-    "/dream/{model}",
-    (MODEL, *HEADERS),
-    DREAM_BODY,
-    response_class=Response,
-    responses=IMAGE_RESPONSES,
-    summary="A picture with what a network sees in it",
-)
+@_adds("dream", DREAM_BODY, "A picture with what a network sees in it")
 async def dream(request: Request) -> Response:
     """`curl -F image=@clouds.jpg -F layer=relu4_3 -o dream.png localhost:8000/v1/dream/medley-deepdream`; or
     `-F label=zebra`, or `-F guide_image=@flowers.jpg`. Sizes and transparency as in stylize."""
     return await _answer(request, Task.DREAM)
 
 
-@routes.add(
-    "POST",
-    "/inpaint/{model}",
-    (MODEL, *HEADERS),
-    INPAINT_BODY,
-    response_class=Response,
-    responses=IMAGE_RESPONSES,
-    summary="A picture with a part of it filled in",
-)
+@_adds("inpaint", INPAINT_BODY, "A picture with a part of it filled in")
 async def inpaint(request: Request) -> Response:
     """`curl -F image=@house.jpg -F mask=@mask.png -o house.png localhost:8000/v1/inpaint/cifar10-diffusion`. The
     mask is as large as the picture; what is white in it is filled in, or what is transparent. Every other pixel of the
@@ -102,15 +71,7 @@ async def inpaint(request: Request) -> Response:
     return await _answer(request, Task.INPAINT)
 
 
-@routes.add(
-    "POST",
-    "/upscale/{model}",
-    (MODEL, *HEADERS),
-    UPSCALE_BODY,
-    response_class=Response,
-    responses=IMAGE_RESPONSES,
-    summary="A picture enlarged",
-)
+@_adds("upscale", UPSCALE_BODY, "A picture enlarged")
 async def upscale(request: Request) -> Response:
     """`curl -F image=@small.jpg -F scale=2 -o large.png localhost:8000/v1/upscale/sr-edsr`. The picture may have any
     size up to the one that the model's card states; its transparency is kept."""
@@ -127,5 +88,5 @@ async def _answer(request: Request, *tasks: Task) -> Response:
     store = predictions.store
     found = await submission.pictures(order, files, form=AnswerForm(rendering.format_named(media_type)))
     if media_type == rendering.JSON:
-        return rendering.as_json(found, store.ttl_s, await rendering.embedded(found, store))
+        return await rendering.as_json(found, store)
     return await rendering.as_bytes(found, store, media_type)
