@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 import typer
 
 from cli.common import quit_with, require_redis, settings_or_quit
 from cli.keys import require_key
+
+if TYPE_CHECKING:
+    from core.settings import Settings
 
 app = typer.Typer()
 
@@ -20,6 +24,7 @@ def up() -> None:
 
     settings = settings_or_quit()
     logs.configure(settings)
+    _require_signer(settings)
 
     def announce() -> None:
         address = f"http://{settings.host}:{settings.port}"
@@ -38,6 +43,7 @@ def api() -> None:
 
     settings = settings_or_quit()
     require_redis(settings)
+    _require_signer(settings)
     from app.http.connection_limits import BoundedProtocol
 
     try:
@@ -57,6 +63,17 @@ def api() -> None:
         server_header=False,
         timeout_graceful_shutdown=30,
     )
+
+
+def _require_signer(settings: Settings) -> None:
+    """Keeps a command from serving unsigned what is to be signed."""
+    from app.predictions.signing import signer_of
+    from pictures.content_credentials import Unsigned
+
+    try:
+        signer_of(settings)
+    except Unsigned as error:
+        quit_with(str(error))
 
 
 @app.command()

@@ -73,7 +73,8 @@ async def _answer(request: Request, *tasks: Task) -> Response:
     if found.status not in ENDED:
         await predictions.cancel(found.id)  # its id is in no answer, so nobody could come for it
         raise Unavailable("the pictures were not made in time, and were canceled", code="timeout")
-    blobs = await rendering.blobs_of(found, predictions.store)
+    store = predictions.store
+    blobs = await store.signing.images(found, await rendering.blobs_of(found, store))
     answer = ImagesResponse(
         created=int(found.created_at.timestamp()),
         data=_items(found, blobs, asked.response_format, str(request.base_url).rstrip("/")),

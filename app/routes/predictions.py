@@ -183,9 +183,12 @@ async def image(request: Request) -> Response:
         blob = await store.image(prediction_id, index)
         if blob is None:
             raise Gone("the image has expired")
-        return blob if format == record.format else await asyncio.to_thread(rendering.transcode, blob, format)
+        if format != record.format:
+            blob = await asyncio.to_thread(rendering.transcode, blob, format)
+        return await store.signing.kept(prediction_id, f"{index}.{format}", blob)
 
-    return await rendering.unchanging(request, f"{record.sha256}-{format}", store.ttl_s, MEDIA_TYPES[format], make)
+    tag = store.signing.tag(f"{record.sha256}-{format}")
+    return await rendering.unchanging(request, tag, store.ttl_s, MEDIA_TYPES[format], make)
 
 
 def _json(prediction: Prediction) -> JSONResponse:
