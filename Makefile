@@ -2,7 +2,8 @@ VENV ?= .venv
 PYTHON ?= python3.11
 BIN = $(VENV)/bin
 CONFORM_PORT ?= 8765
-TORCH_INDEX ?=
+# Without a GPU, PyTorch's own index, whose build for CPUs has a tenth of the size; with one, PyPI, whose build has CUDA.
+TORCH_INDEX ?= $(if $(shell command -v nvidia-smi),,https://download.pytorch.org/whl/cpu)
 SHELL = /bin/bash
 
 PIP = $(BIN)/pip --disable-pip-version-check install --quiet
@@ -20,13 +21,13 @@ help: ## what can be made
 # torch comes first and by itself: the hashes of its wheels differ from index to index, as does what it needs of CUDA.
 $(VENV)/.installed: pyproject.toml $(LOCKS)
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) -r requirements/torch.txt
+	$(PIP) $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX) --retries 2) -r requirements/torch.txt
 	$(PIP) $(LOCKED) -r requirements/dev.txt
 	$(PIP) --no-deps --no-build-isolation -e .
 	$(BIN)/pip --disable-pip-version-check check
 	touch $@
 
-install: $(VENV)/.installed ## a virtual environment of what requirements/ locks; TORCH_INDEX=… takes torch from there
+install: $(VENV)/.installed ## a virtual environment of what requirements/ locks; TORCH_INDEX=… takes torch from there, TORCH_INDEX= from PyPI
 
 lock: ## requirements/ anew from pyproject.toml; UPGRADE=--upgrade takes the newest releases that it allows
 	$(PYTHON) -m venv .easel/lock && .easel/lock/bin/pip install --quiet --disable-pip-version-check uv==0.13.9

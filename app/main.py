@@ -55,6 +55,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     logs.configure(settings)
     signer = signer_of(settings)
     registry, metrics = Registry.with_shipped(settings.models), ApiMetrics()
+    for folder in settings.models:
+        if not folder.is_dir():
+            log.error("models_folder_missing", folder=str(folder))
     for folder, reason in registry.broken.items():
         log.error("model_unreadable", folder=str(folder), reason=reason)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from cli.common import quit_with, require_redis, settings_or_quit
+from cli.common import AsJson, complain, known_models, print_json, quit_with, require_redis, settings_or_quit
 from cli.keys import require_key
 
 if TYPE_CHECKING:
@@ -115,14 +115,15 @@ def webhook_secret() -> None:
 
 
 @app.command()
-def models() -> None:
+def models(as_json: AsJson = False) -> None:
     """List the models in models/zoo and in the folders that EASEL_MODELS names."""
     from rich.console import Console
     from rich.table import Table
 
-    from models.registry import Registry
-
-    registry = Registry.with_shipped(settings_or_quit().models)
+    registry = known_models()
+    if as_json:
+        print_json([entry.card.model_dump(mode="json") for entry in registry.served()])
+        return
     table = Table("model", "tasks", "size", "weights", "what it makes")
     for entry in registry.served():
         card = entry.card
@@ -130,4 +131,4 @@ def models() -> None:
         table.add_row(card.name, ", ".join(card.tasks), size, f"{card.weights.bytes / 1e6:.1f} MB", card.summary)
     Console().print(table)
     for folder, reason in registry.broken.items():
-        typer.secho(f"{folder}: its card cannot be read: {reason}", fg="red", err=True)
+        complain(f"{folder}: its card cannot be read: {reason}")
