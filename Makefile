@@ -71,6 +71,15 @@ bench: install ## Easel against the bare forward pass, LitServe and BentoML: ten
 soak: install ## three minutes of random load while processes are killed, and then nothing may be lost
 	$(BIN)/python -m benchmarks.soak --minutes 3
 
+generate: install ## clients by others' generators from the OpenAPI document, to see that they take it whole
+	mkdir -p .easel && $(PYTHON) -m venv .easel/generate
+	.easel/generate/bin/pip install --quiet --disable-pip-version-check openapi-python-client==0.29.1
+	$(BIN)/python -c "import json; from app.main import create_app; print(json.dumps(create_app().openapi()))" > .easel/openapi.json
+	.easel/generate/bin/openapi-python-client generate --path .easel/openapi.json --output-path .easel/generated --overwrite \
+		--meta none | tee .easel/generate/log; ! grep -qi 'will not be generated' .easel/generate/log
+	npx --yes --package openapi-typescript@7.13.0 --package typescript@5.9.3 sh -c \
+		'openapi-typescript .easel/openapi.json -o .easel/openapi.ts && tsc --noEmit --strict --erasableSyntaxOnly .easel/openapi.ts'
+
 fuzz: install ## a minute of mutated picture files: no 5xx, no hang, no memory that stays
 	$(BIN)/python -m benchmarks.fuzz
 
@@ -83,4 +92,4 @@ train: install ## train a model: make train RECIPE=mnist-dcgan
 clean: ## forget the environment and the embedded Redis's data
 	rm -rf $(VENV) .easel
 
-.PHONY: help install lock serve browser lint types test conform bench soak fuzz memory train clean
+.PHONY: help install lock serve browser lint types test conform bench soak generate fuzz memory train clean
