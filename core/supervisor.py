@@ -120,7 +120,7 @@ class Supervisor:
     def _ready(self) -> bool:
         host = "127.0.0.1" if self.settings.host in ("0.0.0.0", "::") else self.settings.host
         try:
-            with urllib.request.urlopen(f"http://{host}:{self.settings.port}/readyz", timeout=1) as answer:
+            with urllib.request.urlopen(f"http://{host}:{self.settings.port}/readyz?worker=1", timeout=1) as answer:
                 return answer.status == 200
         except (urllib.error.URLError, OSError):
             return False

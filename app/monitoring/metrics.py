@@ -74,6 +74,14 @@ class _Shared(Collector):
             oldest.add_metric(place, queue.oldest_age_s or 0)
         yield from (depth, running, oldest)
         yield GaugeMetricFamily("easel_workers", "Workers with a recent heartbeat", value=self.overview.alive)
+        work = GaugeMetricFamily(
+            "easel_pool_work_seconds", "What waits or runs, in seconds of one worker", labels=["pool"]
+        )
+        serving = GaugeMetricFamily("easel_pool_workers", "Workers that serve the pool's models", labels=["pool"])
+        for pool in self.overview.pools:
+            work.add_metric([pool.name], pool.work_s)
+            serving.add_metric([pool.name], pool.workers)
+        yield from (work, serving)
         ages = GaugeMetricFamily(
             "easel_worker_heartbeat_age_seconds", "Since the worker was last heard of", labels=["worker"]
         )
