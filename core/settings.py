@@ -50,7 +50,9 @@ class Settings(BaseSettings):
     preload: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), description="models that a worker loads before it is ready, separated by ','"
     )
-    workers: int = Field(default=1, ge=1, description="worker processes that `easel up` and `easel workers` start")
+    api_processes: int = Field(default=1, ge=1, description="API processes that `easel up` starts, on one port")
+    share_port: bool = Field(default=False, description="whether other API processes listen on the same port")
+    workers: int = Field(default=1, ge=1, description="worker processes that `easel up` starts")
     worker_number: int = Field(
         default=0, ge=0, description="which of a machine's workers this one is: of several GPUs it takes that one"
     )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from app.monitoring.queue_report import Overview
@@ -44,7 +46,15 @@ class ApiMetrics:
         """All metrics in Prometheus's text format, with the figures that live in Redis as they are now."""
         shared = CollectorRegistry()
         shared.register(_Shared(overview))
-        return generate_latest(self.registry) + generate_latest(shared)
+        return generate_latest(self._own()) + generate_latest(shared)
+
+    def _own(self) -> CollectorRegistry:
+        """This process's metrics, or the sums of all that share its port: whoever scrapes meets any of them."""
+        if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+            return self.registry
+        summed = CollectorRegistry()
+        MultiProcessCollector(summed)
+        return summed
 
 
 class _Shared(Collector):

@@ -101,14 +101,17 @@ class Store:
         return await queue_report.read(self.redis, models, self.pools)
 
     async def workers(self) -> int:
-        """How many workers are alive; asked of Redis at most once a second, by one for all."""
+        """How many workers are alive; asked of Redis at most once a second while there are any, by one for all."""
         if self._counted is None or time.monotonic() - self._counted[0] >= 1:
             self._counted = time.monotonic(), asyncio.ensure_future(self._count_workers())
+        counted = self._counted
+        alive = 0
         try:
-            return await asyncio.shield(self._counted[1])
-        except RedisError:
-            self._counted = None
-            raise
+            alive = await asyncio.shield(counted[1])
+        finally:
+            if not alive and self._counted is counted:
+                self._counted = None
+        return alive
 
     async def _count_workers(self) -> int:
         workers = await self.redis.sdiff([keys.WORKERS, outbox.DELIVERERS])

@@ -44,6 +44,10 @@ def alone(toy_zoo, tmp_path):
     server.stop()
 
 
+def status_of(client, prediction):
+    return client.get(f"/v1/predictions/{prediction}").json()["status"]
+
+
 def answers(client, path):
     try:
         return client.get(path).status_code == 200
