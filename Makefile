@@ -80,6 +80,9 @@ generate: install ## clients by others' generators from the OpenAPI document, to
 	npx --yes --package openapi-typescript@7.13.0 --package typescript@5.9.3 sh -c \
 		'openapi-typescript .easel/openapi.json -o .easel/openapi.ts && tsc --noEmit --strict --erasableSyntaxOnly --lib es2022,dom .easel/openapi.ts clients/js/*.d.ts'
 
+autoscale: install ## workers come and go as an autoscaler would have it, under load, and nothing may be lost
+	$(BIN)/python -m benchmarks.autoscale
+
 fuzz: install ## a minute of mutated picture files: no 5xx, no hang, no memory that stays
 	$(BIN)/python -m benchmarks.fuzz
 
@@ -92,4 +95,4 @@ train: install ## train a model: make train RECIPE=mnist-dcgan
 clean: ## forget the environment and the embedded Redis's data
 	rm -rf $(VENV) .easel
 
-.PHONY: help install lock serve browser lint types test conform bench soak generate fuzz memory train clean
+.PHONY: help install lock serve browser lint types test conform bench soak autoscale generate fuzz memory train clean
