@@ -43,6 +43,7 @@ class Image(TypedDict, total=False):
     width: int
     height: int
     sha256: str
+    link: str
     b64_json: str
     latent: list[float]
     values: dict[str, float]
@@ -127,6 +128,10 @@ class Easel:
         """What can be asked for: each model's id and card."""
         return _answer(self._http.get("/v1/models"))["data"]
 
+    def model(self, name: str) -> dict[str, Any]:
+        """A model's card, and what each of its tasks takes as JSON Schema."""
+        return _answer(self._http.get(f"/v1/models/{name}"))
+
     def create(self, model: str, input: Mapping[str, Any] | None = None, **more: Any) -> Prediction:
         """Asks, and returns at once. `more` are the other fields of a request: `task`, `output`, `priority`, `webhook`.
 
@@ -138,6 +143,10 @@ class Easel:
     def get(self, prediction: Prediction) -> Prediction:
         """The prediction as it stands now."""
         return _answer(self._http.get(prediction["urls"]["get"]))
+
+    def find(self, id: str) -> Prediction:
+        """The prediction of an id."""
+        return _answer(self._http.get(f"/v1/predictions/{id}"))
 
     def watch(self, prediction: Prediction) -> Iterator[Event]:
         """What happens to it, until it has ended."""
@@ -202,6 +211,10 @@ class AsyncEasel:
         """As `Easel.models`."""
         return _answer(await self._http.get("/v1/models"))["data"]
 
+    async def model(self, name: str) -> dict[str, Any]:
+        """As `Easel.model`."""
+        return _answer(await self._http.get(f"/v1/models/{name}"))
+
     async def create(self, model: str, input: Mapping[str, Any] | None = None, **more: Any) -> Prediction:
         """As `Easel.create`."""
         return _answer(await self._http.post("/v1/predictions", json=_order(model, input, more)))
@@ -209,6 +222,10 @@ class AsyncEasel:
     async def get(self, prediction: Prediction) -> Prediction:
         """As `Easel.get`."""
         return _answer(await self._http.get(prediction["urls"]["get"]))
+
+    async def find(self, id: str) -> Prediction:
+        """As `Easel.find`."""
+        return _answer(await self._http.get(f"/v1/predictions/{id}"))
 
     async def watch(self, prediction: Prediction) -> AsyncIterator[Event]:
         """As `Easel.watch`."""

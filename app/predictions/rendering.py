@@ -20,7 +20,7 @@ from starlette.responses import Response
 from app.http.errors import Gone, Invalid, NotAcceptable, Problem, ServerError, Unavailable
 from app.predictions.store import Store
 from jobs.prediction import ENDED, Failure, Snapshot, Status
-from jobs.representation import Embedded, Prediction
+from jobs.representation import Embedded, Link, Prediction
 from pictures import codec, composition
 from pictures.formats import LOSSY, MEDIA_TYPES, Animated, Format, format_of
 from pictures.provenance import NoProvenance, Provenance
@@ -109,9 +109,9 @@ async def embedded(found: Snapshot, store: Store) -> Embedded:
     )
 
 
-async def as_json(found: Snapshot, store: Store) -> JSONResponse:
+async def as_json(found: Snapshot, store: Store, link: Link | None = None) -> JSONResponse:
     """201 for a prediction that has ended, 202 for one that has not; `Location` names it either way."""
-    prediction = Prediction.of(found, store.ttl_s, await embedded(found, store))
+    prediction = Prediction.of(found, store.ttl_s, await embedded(found, store), link)
     headers = {"Location": prediction.urls.get}
     return JSONResponse(prediction.model_dump(mode="json"), 201 if found.status in ENDED else 202, headers)
 

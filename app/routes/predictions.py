@@ -80,7 +80,7 @@ async def _answer(submission: Submission, name: RequestName) -> Response:
         form = AnswerForm(rendering.format_named(media_type))
         return await rendering.as_bytes(await submission.pictures(order, files, name, form), store, media_type)
     found = await submission.prediction(order, files, name)
-    return await rendering.as_json(found, store)
+    return await rendering.as_json(found, store, submission.predictions.caller.link)
 
 
 @routes.add(
@@ -96,7 +96,7 @@ async def read(request: Request) -> Response:
     predictions = await admit(request)
     store = predictions.store
     found = await predictions.get(PREDICTION.of(request))
-    return _json(Prediction.of(found, store.ttl_s, await rendering.embedded(found, store)))
+    return _json(Prediction.of(found, store.ttl_s, await rendering.embedded(found, store), predictions.caller.link))
 
 
 @routes.add(
@@ -149,7 +149,9 @@ async def events(request: Request) -> Response:
 
     async def stream() -> AsyncIterator[ServerSentEvent]:
         async for event in event_stream.stream(predictions, prediction_id, last_event_id or ""):
-            data = event.data if isinstance(event.data, dict) else Prediction.of(event.data, ttl_s)
+            data = event.data
+            if not isinstance(data, dict):
+                data = Prediction.of(data, ttl_s, link=predictions.caller.link)
             yield ServerSentEvent(to_json(data).decode(), event=event.name, id=event.id or None)
 
     return EventSourceResponse(stream(), ping=15, headers={"X-Accel-Buffering": "no", "Cache-Control": "no-store"})
@@ -170,7 +172,8 @@ async def events(request: Request) -> Response:
     summary="One image of a prediction",
 )
 async def image(request: Request) -> Response:
-    """The bytes, in the format of the path. They never change, so `ETag` and `If-None-Match` save the transfer."""
+    """The bytes, in the format of the path. They never change, so `ETag` and `If-None-Match` save the transfer.
+    With the query of the picture's `link` (`exp`, `sig`) no key is needed."""
     predictions = await admit(request)
     prediction_id, index, format = PREDICTION.of(request), INDEX.of(request), FORMAT.of(request)
     store = predictions.store

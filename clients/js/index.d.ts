@@ -7,6 +7,8 @@ export interface OutputImage {
   width: number;
   height: number;
   sha256: string;
+  /** Where a key is needed: the same address for an `<img>`, without one, until `expires_at`. */
+  link?: string;
   b64_json?: string;
   latent?: number[];
 }
