@@ -198,6 +198,19 @@ def upscale(
 
 
 @app.command()
+def mcp(server: Server = LOCAL, key: Token = None) -> None:
+    """Serve assistants over stdio (MCP): they make pictures with this key, and within its limits.
+
+    In the assistant's settings: {"mcpServers": {"easel": {"command": "easel", "args": ["mcp"]}}}
+    """
+    try:
+        from easel.mcp import server as serving
+    except ImportError:
+        quit_with("this needs the extra mcp: pip install 'easel[mcp]'")
+    serving(server, key).run()
+
+
+@app.command()
 def replay(
     image: Annotated[Path, typer.Argument(help="a picture that Easel made", exists=True, dir_okay=False)],
     out: Annotated[Path | None, typer.Option("--out", "-o", help="where the new picture goes, if anywhere")] = None,
