@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.nn.bounded import bounded
 from models.nn.init import he_, zero
 
 
@@ -83,4 +84,4 @@ class Stylist(nn.Module):
             x = block(x, mixture)
         for layer, size in zip(self.up, reversed(sizes), strict=True):
             x = F.relu(layer(F.interpolate(x, size), mixture))
-        return (images + 2 * torch.tanh(self.write(x)).float()).clamp(-1, 1)
+        return bounded(images + self.write(x).float())
