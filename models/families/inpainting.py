@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from models import model
 from models.capabilities import Completer
-from models.losses.adversarial import NonSaturating
+from models.losses.adversarial import LeastSquares, NonSaturating
 from models.model import Batch, Losses, Player, register
 from models.nn import dcgan
 from models.nn.context import ContextFiller
@@ -35,8 +35,9 @@ class Filler(Completer):
 class ContextEncoder(Filler):
     """A square in the middle, half as wide as the picture.
 
-    Trained on 0.999 squared error + 0.001 of the game (equation 3). What is made is wider than the hole by a margin,
-    whose error counts ten times, so that it joins on to what is known (section 5.1).
+    Trained on 0.999 squared error + 0.001 of the game (equation 3), of least squares: the paper's logits grow without
+    bound on a few hundred pictures, and then outweigh the error. What is made is wider than the hole by a margin, whose
+    error counts ten times, so that it joins on to what is known (section 5.1).
     """
 
     class Config(model.Config):
@@ -69,7 +70,7 @@ class ContextEncoder(Filler):
     def prepare_training(self) -> None:
         config = self.config
         self.discriminator = dcgan.Discriminator(config.channels, self.hole, config.discriminator_width)
-        self.adversarial = NonSaturating()
+        self.adversarial = LeastSquares()
         margin = torch.full((self.made, self.made), config.overlap)
         margin[config.margin : -config.margin, config.margin : -config.margin] = 1
         self.weights = nn.Buffer(margin, persistent=False)
