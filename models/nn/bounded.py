@@ -23,7 +23,7 @@ class _Bounded(torch.autograd.Function):
         return images.clamp(-1, 1)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        (images,) = ctx.saved_tensors
+    def backward(ctx: Any, *grad_outputs: Tensor) -> Tensor:
+        (images,), (gradient,) = ctx.saved_tensors, grad_outputs
         outwards = ((images < -1) & (gradient > 0)) | ((images > 1) & (gradient < 0))
         return gradient.masked_fill(outwards, 0)
