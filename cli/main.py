@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cli import client, doctor, download, keys, make, serve
+from cli import bulk, client, doctor, download, keys, make, serve
 
 app = typer.Typer(
     name="easel",
@@ -17,7 +17,7 @@ app = typer.Typer(
     "Settings are EASEL_* environment variables; the README lists them.",
     rich_markup_mode="rich",
 )
-for commands in (serve, client, make, doctor):
+for commands in (serve, client, bulk, make, doctor):
     app.add_typer(commands.app)
 app.add_typer(keys.app, name="keys")
 app.add_typer(download.app, name="data")
