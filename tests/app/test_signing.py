@@ -9,7 +9,10 @@ import zipfile
 
 import httpx
 import pytest
+from redis import Redis
 
+from core.embedded_redis import EmbeddedRedis
+from jobs import keys
 from tests.certificates import identity
 from tests.conftest import pixels_of
 from tests.pictures.test_content_credentials import verdict
@@ -19,9 +22,14 @@ ASKED = {"model": "toy-dcgan", "input": {"n": 2, "seed": 1}, "output": {"b64_jso
 
 
 @pytest.fixture(scope="module")
-def signing(start_easel, tmp_path_factory):
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("signing")
+
+
+@pytest.fixture(scope="module")
+def signing(start_easel, folder):
     """A client of an Easel that signs."""
-    easel = start_easel(**STUDIO.write(tmp_path_factory.mktemp("studio")))
+    easel = start_easel(data_dir=folder, **STUDIO.write(folder))
     with httpx.Client(base_url=easel.url, timeout=30) as client:
         yield client
 
@@ -87,12 +95,14 @@ def test_signed_pictures_have_the_pixels_and_another_tag(signing, client, made):
     assert (pixels_of(signed.content) == pixels_of(unsigned.content)).all()
 
 
-def test_nothing_is_kept_of_what_is_forgotten(signing):
+def test_nothing_is_kept_of_what_is_forgotten(signing, folder):
     made = signing.post("/v1/predictions", json=ASKED, headers={"Prefer": "wait"}).json()
     url = made["output"][0]["url"]
     assert signing.get(url).status_code == 200
-    assert signing.delete(made["urls"]["get"]).status_code == 204
-    assert signing.get(url).status_code == 404
+    with Redis.from_url(EmbeddedRedis(folder / "redis").url) as redis:
+        assert 0 < redis.ttl(keys.signed_key(made["id"])) <= 3600
+        assert signing.delete(made["urls"]["get"]).status_code == 204
+        assert not redis.exists(keys.signed_key(made["id"]))
 
 
 def test_a_caller_who_wants_no_mark_gets_no_signature(signing):
