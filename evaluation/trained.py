@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from models.card import Card, DataRecord, TrainingRecord
 from training import recipe
-from training.data import DataSpec
+from training.datasets.spec import DataSpec
 
 
 @dataclass(frozen=True)

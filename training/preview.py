@@ -119,8 +119,9 @@ def _upscaled(model: Upscaler, shown: Sequence[Tensor]) -> np.ndarray:
 
 
 def _wordings(held_out: Source, rows: int) -> list[str]:
-    """Some of the wordings that are held out, evenly spread."""
-    wordings = [caption for captions in held_out.worded().held.values() for caption in captions]
+    """Some of the wordings that are held out, or of subjects that are, evenly spread."""
+    worded = held_out.worded()
+    wordings = [caption for captions in (worded.held or worded.unseen).values() for caption in captions]
     return [wordings[index * len(wordings) // rows] for index in range(rows)]
 
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from models.card import ModelName, Serving, TrainingRecord
-from training.data import DataSpec
+from training.datasets.spec import DataSpec
 
 RECIPES = Path(__file__).parent / "recipes"
 
