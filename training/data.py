@@ -55,6 +55,8 @@ class Contents:
     """Files that were left out, and what is wrong with each."""
 
 
+ALL_ROWS = slice(None)
+
 _Window = tuple[int, int, bool]
 """Top and left of what is cut from a picture, and whether it is mirrored."""
 
@@ -96,8 +98,12 @@ class Source(ABC):
         return channels_of(len(next(iter(self.fields.values()))[0]))
 
     @abstractmethod
-    def batch(self, count: int, seed: int) -> dict[str, Tensor]:
-        """`count` random, augmented examples; the same `seed` gives the same batch."""
+    def batch(self, count: int, seed: int, share: slice = ALL_ROWS) -> dict[str, Tensor]:
+        """`count` random, augmented examples; the same `seed` gives the same batch.
+
+        Args:
+            share: the rows of it that are wanted.
+        """
 
     @abstractmethod
     def all(self) -> dict[str, Tensor]:
@@ -134,32 +140,36 @@ class Squares(Source):
     def fields(self) -> dict[str, Tensor]:
         return self._fields
 
-    def batch(self, count: int, seed: int) -> dict[str, Tensor]:
+    def batch(self, count: int, seed: int, share: slice = ALL_ROWS) -> dict[str, Tensor]:
         generator = torch.Generator().manual_seed(seed)
         batch: dict[str, Tensor] = {}
         first, *others = self.fields.items()
         rows, windows = self._drawn(first[1], count, generator)
-        batch[first[0]] = self._taken(first[1], rows, windows)
+        batch[first[0]] = self._taken(first[1], rows, windows, share)
         for name, pictures in others:
             if not self.paired:
                 rows, windows = self._drawn(pictures, count, generator)
-            batch[name] = self._taken(pictures, rows, windows)
+            batch[name] = self._taken(pictures, rows, windows, share)
         if self._known is not None:
             places, labels = self._known
             few = torch.randint(len(places), (count,), generator=generator)
-            batch |= {"known": self.fields["images"][places[few]], "labels": labels[few]}
+            batch |= {"known": self.fields["images"][places[few][share]], "labels": labels[few][share]}
         elif self.labels is not None:
-            batch["labels"] = self.labels[rows]
+            batch["labels"] = self.labels[rows[share]]
         if self.captions is not None:
-            batch["text"] = bags(self.captions.draw([self.names[row] for row in rows], generator))
+            batch["text"] = bags(self.captions.draw([self.names[row] for row in rows], generator)[share])
         if self.spec.masks is not None:
             side, seeds = self.spec.crop or self.spec.size, torch.randint(2**31, (count,), generator=generator)
-            batch["mask"] = torch.stack([hide(self.spec.masks, side, seed) for seed in seeds.tolist()])
+            batch["mask"] = torch.stack([hide(self.spec.masks, side, seed) for seed in seeds[share].tolist()])
         return {name: to_float(value) if value.dtype == torch.uint8 else value for name, value in batch.items()}
 
     def all(self) -> dict[str, Tensor]:
-        batch = {name: to_float(pictures) for name, pictures in self.fields.items()}
-        return batch if self.labels is None else {**batch, "labels": self.labels}
+        return self.first(max(map(len, self.fields.values())))
+
+    def first(self, count: int) -> dict[str, Tensor]:
+        """As `all`, of the first pictures of each field alone."""
+        batch = {name: to_float(pictures[:count]) for name, pictures in self.fields.items()}
+        return batch if self.labels is None else {**batch, "labels": self.labels[:count]}
 
     def _drawn(
         self, pictures: Tensor, count: int, generator: torch.Generator
@@ -173,11 +183,12 @@ class Squares(Source):
         spec = self.spec
         return pictures.shape[-1] == (spec.crop or spec.size) and not spec.shift and not spec.flip
 
-    def _taken(self, pictures: Tensor, rows: Tensor, windows: Sequence[_Window] | None) -> Tensor:
-        chosen = pictures[rows]
+    def _taken(self, pictures: Tensor, rows: Tensor, windows: Sequence[_Window] | None, share: slice) -> Tensor:
+        chosen = pictures[rows[share]]
         if windows is None:
             return chosen
-        return torch.stack([self._cut(picture, *window) for picture, window in zip(chosen, windows, strict=True)])
+        cuts = zip(chosen, windows[share], strict=True)
+        return torch.stack([self._cut(picture, *window) for picture, window in cuts])
 
     def _window(self, side: int, generator: torch.Generator) -> _Window:
         spare = side + 2 * self.spec.shift - (self.spec.crop or self.spec.size)
@@ -212,7 +223,7 @@ class Photographs(Source):
     def all(self) -> dict[str, Tensor]:
         raise TypeError("photographs differ in size, so they make no batch")
 
-    def batch(self, count: int, seed: int) -> dict[str, Tensor]:
+    def batch(self, count: int, seed: int, share: slice = ALL_ROWS) -> dict[str, Tensor]:
         """`count` random squares and the same reduced; every square of every picture is as likely as any other."""
         generator = torch.Generator().manual_seed(seed)
         side = self.spec.size
@@ -225,7 +236,7 @@ class Photographs(Source):
             turn = torch.randint(2, (3,), generator=generator).tolist()
             small.append(_turned(_square(self.small[scale][row], top, left, side), turn))
             large.append(_turned(_square(self.large[row], scale * top, scale * left, scale * side), turn))
-        return {"images": to_float(torch.stack(large)), "small": to_float(torch.stack(small))}
+        return {"images": to_float(torch.stack(large[share])), "small": to_float(torch.stack(small[share]))}
 
 
 def _multiple(picture: Tensor, of: int) -> Tensor:

@@ -166,6 +166,7 @@ def _filled(model: Completer, held_out: Source, rows: int) -> np.ndarray:
 
 def _translations(model: Translator | StyledTranslator | TargetTranslator, held_out: Source, rows: int) -> np.ndarray:
     cells: list[np.ndarray] = []
+    rows = min(rows, *map(len, held_out.fields.values()))
     batch = {name: pixels[:: len(pixels) // rows][:rows] for name, pixels in held_out.all().items()}
     if isinstance(model, TargetTranslator):
         return _to_targets(model, batch["images"], batch["labels"])

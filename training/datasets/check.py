@@ -107,7 +107,7 @@ def doubts(splits: Splits) -> list[str]:
     if len(counts) > 1 and max(counts.values()) > 10 * min(counts.values()):
         (most, many), (least, few) = counts.most_common()[0], counts.most_common()[-1]
         said.append(f"the classes are uneven: {many} pictures of {most}, {few} of {least}")
-    if not splits[TEST].count:
+    if splits[TEST].fields == trained.fields:
         said.append("nothing is held out, so sheets and figures show what was trained on")
     return said
 

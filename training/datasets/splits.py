@@ -17,20 +17,25 @@ MOST = 1000
 def divided(tree: Tree, splits: Splits) -> Splits:
     """`train` and `test`: as the folders say, else by the hash of each picture's file.
 
-    By its hash, a file stays where it is when others come and go, and its copies are on the same side as it.
+    By its hash, a file stays where it is when others come and go, and its copies are on the same side as it. Where
+    there are too few to divide, `test` is what is trained on.
     """
-    if TRAIN in splits and (TEST in splits or VALIDATION in splits):
-        return {TRAIN: splits[TRAIN], TEST: _in_terms_of(splits[TRAIN], splits.get(TEST) or splits[VALIDATION])}
+    given = next((splits[name] for name in (TEST, VALIDATION) if name in splits and _filled(splits[name])), None)
+    if given is not None:
+        return {TRAIN: splits[TRAIN], TEST: _in_terms_of(splits[TRAIN], given)}
     whole = splits.get(ALL) or splits[TRAIN]
     found = {TRAIN: whole, TEST: whole}
     for name in _drawn(whole):
         digests = [tree.digest(piece.file) for piece in whole.fields[name]]
         held_out = _held_out(digests)
-        rows = {TRAIN: [], TEST: []}
-        for row, digest in enumerate(digests):
-            rows[TEST if digest in held_out else TRAIN].append(row)
+        rows = {TRAIN: [row for row, digest in enumerate(digests) if digest not in held_out]}
+        rows[TEST] = [row for row, digest in enumerate(digests) if digest in held_out] or rows[TRAIN]
         found = {split: listing.rows(name, rows[split]) for split, listing in found.items()}
     return found
+
+
+def _filled(listing: Listing) -> bool:
+    return all(listing.fields.values())
 
 
 def _drawn(listing: Listing) -> Iterable[str]:

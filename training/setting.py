@@ -1,0 +1,144 @@
+"""How a training is computed on a machine: precision, and how images lie in memory. What is quickest is measured."""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict
+from torch import nn
+
+from models import devices
+
+if TYPE_CHECKING:
+    from training.recipe import Budget
+    from training.trainer import Trainer
+
+_STEPS = 3
+"""That each setting is timed for, after one that is not."""
+_ENOUGH_S = 4.0
+"""After so many seconds a setting has been timed enough."""
+_GAIN = 0.95
+"""Share of the time that another setting must get below to be worth it."""
+
+
+class Setting(BaseModel):
+    """How one run is computed; kept in its state, so that it goes on as it began."""
+
+    model_config = ConfigDict(frozen=True)
+
+    precision: Literal["fp32", "bf16"] = "fp32"
+    channels_last: bool = True
+    threads: int = 0
+    """Of a CPU; 0: as many as torch takes by itself."""
+
+    @classmethod
+    def of(cls, budget: Budget) -> Setting:
+        """What a recipe says, with channels last."""
+        return cls(precision="fp32" if budget.precision == "auto" else budget.precision)
+
+    def place(self, module: nn.Module, device: torch.device) -> nn.Module:
+        """The module on a device, laid out so."""
+        return devices.place(module, device) if self.channels_last else module.to(device)
+
+    def precise(self, device: torch.device) -> AbstractContextManager[object]:
+        """Within it, networks compute in this precision."""
+        return nullcontext() if self.precision == "fp32" else torch.autocast(device.type, torch.bfloat16)
+
+
+class Choice(BaseModel):
+    """What was chosen, and what was measured."""
+
+    setting: Setting
+    seconds: float
+    """Of a step."""
+    drawing: float
+    """Seconds of it that go into drawing batches, if they are not drawn ahead."""
+    told: tuple[str, ...]
+    """Each measurement, in words."""
+
+    def __str__(self) -> str:
+        layout = "channels last" if self.setting.channels_last else "channels first"
+        ahead = f", {self.loaders} drawing batches ahead" if self.loaders else ""
+        many = f"{self.setting.threads} threads" if self.setting.threads > 1 else "1 thread"
+        return f"{many}, {self.setting.precision}, {layout}{ahead}"
+
+    @property
+    def loaders(self) -> int:
+        """Processes that draw batches ahead: as many as keep up with the steps, none where drawing takes no time."""
+        if self.drawing < 0.02 * self.seconds:
+            return 0
+        computing = max(self.seconds - self.drawing, 1e-6)
+        return max(1, min(math.ceil(self.drawing / computing), os.cpu_count() or 1, 8))
+
+
+Make = Callable[[Path, Setting], "Trainer"]
+"""Makes a trainer in a folder that is thrown away."""
+
+
+def choose(make: Make, budget: Budget, device: torch.device, threads: int = 0) -> Choice:
+    """The quickest of: one thread or all cores, fp32 or bf16 where the recipe leaves it open, channels last or not.
+
+    One after another, each with the best of what was measured before; on a GPU, threads make no difference.
+
+    Args:
+        threads: so many; 0: what is quickest.
+    """
+    best = Setting.of(budget)
+    told: list[str] = []
+    every = os.cpu_count() or 1
+    counts = [threads] if threads else [every] if device.type != "cpu" or every == 1 else [1, every]
+    timed: dict[int, tuple[float, float]] = {}
+    for count in counts:
+        torch.set_num_threads(count)
+        timed[count] = _seconds(make, best.model_copy(update={"threads": count}))
+        told.append(f"{count} thread{'s' * (count > 1)}, {best.precision}, channels last: {_ms(timed[count])} a step")
+    count = min(timed, key=lambda each: timed[each][0])
+    seconds = timed[count]
+    torch.set_num_threads(count)
+    best = best.model_copy(update={"threads": count})
+    others: list[Setting] = []
+    if budget.precision == "auto":
+        others.append(best.model_copy(update={"precision": "bf16"}))
+    for other in _with_layouts(others, best):
+        found = _seconds(make, other)
+        layout = "channels last" if other.channels_last else "channels first"
+        told.append(f"{other.precision}, {layout}: {_ms(found)} a step")
+        if found[0] < _GAIN * seconds[0]:
+            best, seconds = other, found
+    return Choice(setting=best, seconds=seconds[0], drawing=seconds[1], told=tuple(told))
+
+
+def _with_layouts(others: list[Setting], best: Setting) -> Iterator[Setting]:
+    yield from others
+    for precise in others or [best]:
+        yield precise.model_copy(update={"channels_last": False})
+
+
+def _seconds(make: Make, setting: Setting) -> tuple[float, float]:
+    """Seconds of a step, and those of them in which its batches were drawn."""
+    folder = Path(tempfile.mkdtemp(prefix="easel-trial-"))
+    try:
+        trainer = make(folder, setting)
+        steps = trainer.train()
+        next(steps)
+        started, waited, done = time.monotonic(), trainer.waited, 0
+        for _ in steps:
+            done += 1
+            if done == _STEPS or time.monotonic() - started > _ENOUGH_S:
+                break
+        return (time.monotonic() - started) / max(done, 1), (trainer.waited - waited) / max(done, 1)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _ms(found: tuple[float, float]) -> str:
+    return f"{1000 * found[0]:,.0f} ms"
