@@ -1,4 +1,4 @@
-"""`easel up`: Redis, the API, the workers and the deliverer as child processes that start, live and stop together."""
+"""`easel up`: Redis, APIs, workers and the deliverer as child processes that start, live and stop together."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -14,6 +15,7 @@ from dataclasses import dataclass, field
 
 from core import logs
 from core.embedded_redis import EmbeddedRedis
+from core.parts import Part
 from core.settings import Settings
 
 log = logs.get(__name__)
@@ -25,6 +27,7 @@ _GRACE_S = 60
 
 @dataclass
 class _Child:
+    part: Part
     name: str
     command: list[str]
     environment: dict[str, str] = field(default_factory=dict)
@@ -33,22 +36,47 @@ class _Child:
 
 
 class Supervisor:
-    """Starts everything, restarts what dies, and stops it in order: API, workers, deliverer, Redis."""
+    """Starts everything, restarts what dies, and stops it in order: APIs, workers, deliverer, Redis."""
 
-    def __init__(self, settings: Settings, easel: Sequence[str]):
+    def __init__(self, settings: Settings, easel: Sequence[str], parts: Sequence[Part] = ()):
         """
         Args:
             easel: the command whose subcommands `api`, `worker` and `deliver` are the children.
+            parts: what to start beside what runs elsewhere; nothing: all, with a Redis if none was named.
+
+        Raises:
+            RuntimeError: parts are to be started, but no Redis was named.
         """
         self.settings = settings
-        self.redis = None if settings.redis_url else EmbeddedRedis(settings.redis_folder)
-        self.children = [_Child("api", [*easel, "api"])]
-        for number in range(settings.workers):
-            port = settings.worker_metrics_port and settings.worker_metrics_port + number
-            own = {"EASEL_WORKER_METRICS_PORT": str(port)}
-            self.children.append(_Child(f"worker-{number + 1}", [*easel, "worker"], own))
-        self.children.append(_Child("deliverer", [*easel, "deliver"]))
+        self.parts = [part for part in Part if part in parts or not parts]
+        self.redis = None
+        if not settings.redis_url:
+            if parts:
+                _ = settings.redis
+            self.redis = EmbeddedRedis(settings.redis_folder)
+        self.children = [child for part in self.parts for child in self._children(part, easel)]
         self._stopping = False
+
+    def _children(self, part: Part, easel: Sequence[str]) -> list[_Child]:
+        settings = self.settings
+        if part is Part.DELIVERER:
+            return [_Child(part, "deliverer", [*easel, "deliver"])]
+        if part is Part.API:
+            count, shared = settings.api_processes, {}
+            if count > 1:
+                # Where the processes keep their metrics, so that each can tell the sum of all.
+                shared = {"EASEL_SHARE_PORT": "true", "PROMETHEUS_MULTIPROC_DIR": tempfile.mkdtemp(prefix="easel-")}
+            return [_Child(part, f"api-{number + 1}", [*easel, "api"], shared) for number in range(count)]
+        ports = [settings.worker_metrics_port and settings.worker_metrics_port + n for n in range(settings.workers)]
+        return [
+            _Child(
+                part,
+                f"worker-{number + 1}",
+                [*easel, "worker"],
+                {"EASEL_WORKER_METRICS_PORT": str(port), "EASEL_WORKER_NUMBER": str(number)},
+            )
+            for number, port in enumerate(ports)
+        ]
 
     def run(self, check: Callable[[str], None], announce: Callable[[], None]) -> None:
         """Runs until SIGINT or SIGTERM. Calls `check(redis_url)` before API and workers are started, which may raise
@@ -57,7 +85,8 @@ class Supervisor:
         Raises:
             RuntimeError: the port is taken, or Redis does not start.
         """
-        self._require_free_port()
+        if Part.API in self.parts:
+            self._require_free_port()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._request_stop)
         environment = dict(os.environ)
@@ -91,8 +120,8 @@ class Supervisor:
                 )
 
     def _stop(self) -> None:
-        for group in ("api", "worker", "deliverer"):
-            running = [child.process for child in self.children if child.name.startswith(group) and child.process]
+        for part in self.parts:
+            running = [child.process for child in self.children if child.part is part and child.process]
             for process in running:
                 process.terminate()
             deadline = time.monotonic() + _GRACE_S
@@ -118,9 +147,12 @@ class Supervisor:
                 ) from None
 
     def _ready(self) -> bool:
+        if Part.API not in self.parts:
+            return True
+        wanted = "?worker=1" if Part.WORKERS in self.parts else ""
         host = "127.0.0.1" if self.settings.host in ("0.0.0.0", "::") else self.settings.host
         try:
-            with urllib.request.urlopen(f"http://{host}:{self.settings.port}/readyz", timeout=1) as answer:
+            with urllib.request.urlopen(f"http://{host}:{self.settings.port}/readyz{wanted}", timeout=1) as answer:
                 return answer.status == 200
         except (urllib.error.URLError, OSError):
             return False
