@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+import torch.nn.functional as F
 from torch import Tensor
 from torch.distributed.nn.functional import all_reduce
 from torch.overrides import TorchFunctionMode
@@ -119,8 +120,8 @@ class WholeBatch(TorchFunctionMode):
             return self._rows(func, shape or tuple(named.pop("size")), named)
         if func is torch.randint:
             return self._integers(args, named)
-        if func is torch.batch_norm and args[5]:
-            return self._normed(*args)
+        if func is F.batch_norm and named.get("training"):
+            return self._normed(*args, **named)
         return func(*args, **named)
 
     def _rows(self, draw: Callable[..., Tensor], shape: tuple[int, ...], options: dict[str, Any]) -> Tensor:
@@ -142,16 +143,15 @@ class WholeBatch(TorchFunctionMode):
     def _normed(
         self,
         x: Tensor,
-        weight: Tensor | None,
-        bias: Tensor | None,
         running_mean: Tensor | None,
         running_variance: Tensor | None,
+        weight: Tensor | None,
+        bias: Tensor | None,
         training: bool,
         momentum: float,
         eps: float,
-        *_: bool,
     ) -> Tensor:
-        """`torch.batch_norm` with the means and variances of all shares (Ioffe & Szegedy 2015, arXiv 1502.03167)."""
+        """`F.batch_norm` with the means and variances of all shares (Ioffe & Szegedy 2015, arXiv 1502.03167)."""
         axes = [0, *range(2, x.ndim)]
         shape = [1, -1, *[1] * (x.ndim - 2)]
         whole = x.float()

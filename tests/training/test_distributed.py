@@ -10,7 +10,9 @@ import pytest
 import torch
 
 from tests.training.pictures import many, write
+from training import recipe
 from training.distributed import Group, WholeBatch
+from training.trainer import Trainer
 
 ROOT = Path(__file__).parents[2]
 RECIPE = """
@@ -38,32 +40,27 @@ steps = 6
 batch = 4
 sheet_every = 6
 """
-LAUNCH = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node"]
+LAUNCH = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "tests.training.every_step"]
 
 
-def train(folder, processes, *options):
-    """Runs `easel train` in a folder; returns what the run's log says of its last step."""
-    launch = [*LAUNCH, str(processes)] if processes > 1 else []
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "MASTER_ADDR": "127.0.0.1"}
-    command = [sys.executable, *launch, "-m", "tests.training.every_step", "own.toml", *options]
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return [json.loads(line) for line in (folder / "losses.jsonl").read_text().splitlines()]
-
-
-def test_losses_are_those_of_one_process_and_a_run_goes_on_with_another_number(tmp_path):
+def test_losses_are_those_of_one_process_and_a_run_goes_on_with_another_number(tmp_path, monkeypatch):
     """Of a game with batch norms, augmentation and a penalty that is differentiated twice."""
-    told = {}
-    for processes in (1, 2):
-        folder = write(tmp_path / str(processes), many("pictures/{}.png", 12))
-        (folder / "own.toml").write_text(RECIPE)
-        told[processes] = train(folder, processes, "3")
-        told[processes] = train(folder, 3 - processes, "6")
-        written = sorted(path.relative_to(folder).as_posix() for path in (folder / "runs").rglob("*.png"))
-        assert written == ["runs/samples/0000006.png"]
-    assert [each["step"] for each in told[1]] == [each["step"] for each in told[2]] == [1, 2, 3, 4, 5, 6]
-    for one, two in zip(told[1], told[2], strict=True):
-        assert one == pytest.approx(two, rel=2e-3, abs=2e-4)
+    write(tmp_path, {**many("pictures/{}.png", 12), "own.toml": RECIPE})
+    monkeypatch.chdir(tmp_path)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([sys.executable, *LAUNCH, "own.toml", "3"], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    loaded, digest = recipe.load("own.toml")
+    alone = Trainer(loaded, digest, tmp_path / "alone", torch.device("cpu"))
+    expected = [{"step": alone.step, **losses} for losses in alone.train()]
+    with Path("losses.jsonl").open("a") as log:
+        resumed = Trainer(loaded, digest, tmp_path / "runs", torch.device("cpu"))
+        for losses in resumed.train():
+            log.write(json.dumps({"step": resumed.step, **losses}) + "\n")
+    told = [json.loads(line) for line in Path("losses.jsonl").read_text().splitlines()]
+    assert [each["step"] for each in told] == [1, 2, 3, 4, 5, 6]
+    for one, several in zip(expected, told, strict=True):
+        assert several == pytest.approx(one, rel=2e-3, abs=2e-4)
 
 
 def test_a_share_of_what_is_drawn_is_its_rows_of_the_whole():
