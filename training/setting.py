@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from training.recipe import Budget
     from training.trainer import Trainer
 
-_STEPS = 3
+_STEPS = 4
 """That each setting is timed for, after one that is not."""
 _ENOUGH_S = 4.0
 """After so many seconds a setting has been timed enough."""
@@ -124,18 +124,18 @@ def _with_layouts(others: list[Setting], best: Setting) -> Iterator[Setting]:
 
 
 def _seconds(make: Make, setting: Setting) -> tuple[float, float]:
-    """Seconds of a step, and those of them in which its batches were drawn."""
+    """Seconds of the quickest step, which others on the machine disturbed least, and those in which it drew batches."""
     folder = Path(tempfile.mkdtemp(prefix="easel-trial-"))
     try:
         trainer = make(folder, setting)
         steps = trainer.train()
         next(steps)
-        started, waited, done = time.monotonic(), trainer.waited, 0
-        for _ in steps:
-            done += 1
-            if done == _STEPS or time.monotonic() - started > _ENOUGH_S:
-                break
-        return (time.monotonic() - started) / max(done, 1), (trainer.waited - waited) / max(done, 1)
+        found: list[tuple[float, float]] = []
+        while len(found) < _STEPS and sum(seconds for seconds, _ in found) < _ENOUGH_S:
+            started, waited = time.monotonic(), trainer.waited
+            next(steps)
+            found.append((time.monotonic() - started, trainer.waited - waited))
+        return min(found)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -1,18 +1,29 @@
 """`easel train` on pictures of one's own: from a folder to a model that is served, further, better, and on."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 import torch
+from torch import nn
 from typer.testing import CliRunner
 
 from cli.main import app
 from core.settings import get_settings
 from models import checkpoint
 from models.card import Card
+from models.families import cycle
+from models.model import build
+from models.registry import Registry
 from tests.training.pictures import many, write
-from training import presets, recipe, setting
+from training import data, presets, recipe, setting
+from training.datasets.spec import DataSpec
+from training.listeners import Sheet, Signs
+from training.loader import Batches
+from training.presets import Wish
 from training.setting import Setting
+from training.start import start_with
+from training.trainer import Trainer
 
 
 @pytest.fixture(autouse=True)
@@ -146,3 +157,88 @@ def test_the_best_of_a_figure_is_kept(tmp_path):
     assert easel(*asked, "--best", "l1", "--name", "two").exit_code == 0
     best = json.loads((tmp_path / "runs" / "two" / "best.json").read_text())
     assert Card.read(tmp_path / "trained" / "two-best").training.steps == best["step"]
+
+
+def test_an_imported_cyclegan_is_trained_on(tmp_path):
+    """With discriminators that begin anew; one of a single direction is not."""
+    net = {"network": "resnet", "width": 4, "blocks": 1, "norm": "instance"}
+    model = build("imported-cyclegan", {"a_to_b": net, "b_to_a": net})
+    model.prepare_training()
+    batch = {name: torch.rand(2, 3, 32, 32) * 2 - 1 for name in "ab"}
+    for player in model.players():
+        sum(model.loss(player.name, batch).values()).backward(inputs=player.parameters())
+        assert all(parameter.grad is not None for parameter in player.parameters())
+    with pytest.raises(ValueError, match="both of its generators"):
+        build("imported-cyclegan", {"a_to_b": net}).prepare_training()
+
+
+def test_a_cyclegans_discriminators_see_all_images_augmented(monkeypatch):
+    seen = []
+    monkeypatch.setattr(cycle, "augmented", lambda images: seen.append(images) or images)
+    for augment, times in ((False, 0), (True, 6)):
+        model = build("cyclegan", {"width": 4, "blocks": 1, "discriminator_width": 4, "augment": augment})
+        model.prepare_training()
+        for player in model.players():
+            model.loss(player.name, {name: torch.zeros(1, 3, 32, 32) for name in "ab"})
+        assert len(seen) == times
+
+
+def test_a_start_says_what_begins_anew():
+    trained, other = (
+        nn.Sequential(nn.Conv2d(3, 4, 1), nn.Conv2d(4, 4, 1)),
+        nn.Sequential(nn.Conv2d(3, 4, 1), nn.Conv2d(2, 4, 1)),
+    )
+    (left,) = start_with(other, trained)
+    assert "1 begins anew" in left and torch.equal(other[0].weight, trained[0].weight)
+
+
+def test_signs_of_a_collapse_are_said_once_in_words():
+    said = []
+    signs = Signs(said.append)
+    trainer = SimpleNamespace(players=(1, 2), step=100)
+    signs.losses(trainer, {"generator/gradient_norm": 3.0})
+    trainer.step = 400
+    for _ in range(2):
+        signs.losses(trainer, {"generator/gradient_norm": 0.05})
+        signs.sheet(trainer, Sheet(None, {"diversity": 0.2}))
+    assert len(said) == 2 and "faded" in said[0] and "20% as much" in said[1]
+
+
+def test_a_larger_budget_goes_on_where_the_learning_rate_allows_it(tmp_path):
+    path = write(tmp_path / "own", many("{}.png", 12))
+    made = presets.recipe_for(Wish(path, "vae", size=16), gpu=False)
+    made = made.model_copy(update={"optimiser": recipe.Optimiser(), "budget": recipe.Budget(steps=2, batch=2)})
+    for steps in (2, 4):
+        trainer = Trainer(made, str(steps), tmp_path / "run", torch.device("cpu"), steps)
+        assert len(list(trainer.train())) == 2
+    falling = made.model_copy(update={"optimiser": recipe.Optimiser(decay="linear")})
+    list(Trainer(falling, "0", tmp_path / "falling", torch.device("cpu")).train())
+    with pytest.raises(ValueError, match="begun to fall"):
+        Trainer(falling, "0", tmp_path / "falling", torch.device("cpu"), 4)
+
+
+def test_batches_that_are_drawn_ahead_are_those_that_are_not(tmp_path):
+    source = data.load(DataSpec(path=write(tmp_path / "own", many("{}.png", 12)), size=16, flip=True))
+    drawn = [Batches(source, 4, iter((5, 3, 8)), slice(0, 2), processes) for processes in (0, 1)]
+    for seed in (5, 3, 8):
+        here, ahead = (each.next()["images"] for each in drawn)
+        assert torch.equal(here, ahead) and torch.equal(here, source.batch(4, seed)["images"][:2])
+
+
+def test_a_model_is_put_in_place_at_once(tmp_path, monkeypatch):
+    """Who looks at the folder of models sees the old card with the old weights, or the new with the new."""
+    made = presets.recipe_for(Wish(write(tmp_path / "own", many("{}.png", 12)), "vae", size=16), gpu=False)
+    trainer = Trainer(made, "0", tmp_path / "run", torch.device("cpu"))
+    first = trainer.export(tmp_path / "zoo")
+    next(trainer.train())
+    written = Card.write
+
+    def looked(card, folder):
+        assert [entry.card for entry in Registry([tmp_path / "zoo"])] == [first]
+        written(card, folder)
+        assert [entry.card for entry in Registry([tmp_path / "zoo"])] == [first]
+
+    monkeypatch.setattr(Card, "write", looked)
+    second = trainer.export(tmp_path / "zoo")
+    assert [entry.card for entry in Registry([tmp_path / "zoo"])] == [second] != [first]
+    assert checkpoint.read(tmp_path / "zoo" / second.name) is not None
