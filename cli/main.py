@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from cli import client, data, keys, make, serve, train
+from cli import bulk, client, data, keys, make, serve, train
 
 app = typer.Typer(
     name="easel",
@@ -15,7 +15,7 @@ app = typer.Typer(
     "Settings are EASEL_* environment variables; the README lists them.",
     rich_markup_mode="rich",
 )
-for commands in (serve, client, train, make):
+for commands in (serve, client, bulk, train, make):
     app.add_typer(commands.app)
 app.add_typer(keys.app, name="keys")
 app.add_typer(data.app, name="data")

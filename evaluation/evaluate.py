@@ -40,7 +40,7 @@ def evaluate(name: str, registry: Registry, only: Collection[str] = ()) -> Card:
     if unknown := set(only) - KINDS.keys():
         raise ValueError(f"unknown kinds of figures: {', '.join(sorted(unknown))}; known: {', '.join(KINDS)}")
     entry = registry[name]
-    model, trained = checkpoint.read(entry.folder, entry.card), Trained.of(entry.card)
+    model, trained = checkpoint.read(entry.folder, entry.card), Trained.of(entry)
     if trained is None:
         raise NothingToMeasure(f"{name} has no recipe, so it is not known what it was trained on")
     held_out = data.load(trained.spec.evaluation())

@@ -114,7 +114,7 @@ def faces(about: EvaluatedModel) -> Iterator[Metric]:
     if judge := about.judge(TARGET_JUDGES):
         made, real = (batched(judge.features, images) for images in (about.samples, about.all_trained_on["images"]))
         halves = real[torch.randperm(len(real), generator=torch.Generator().manual_seed(0))].chunk(2)
-        name, reference = f"frechet_distance[{judge.name}]", f"{about.held_out.spec.name}/{about.trained.spec.split}"
+        name, reference = f"frechet_distance[{judge.name}]", f"{about.held_out.spec.set}/{about.trained.spec.split}"
         yield about.metric(name, frechet_distance(made, real), len(made), judge.extractor, reference)
         yield about.metric(f"{name}.floor", frechet_distance(*halves), len(halves[0]), judge.extractor, reference)
 

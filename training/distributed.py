@@ -13,13 +13,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor
-from torch.distributed.nn.functional import all_reduce
 from torch.overrides import TorchFunctionMode
 
 
@@ -89,6 +88,24 @@ _DRAWN_LIKE: dict[Callable[..., Any], Callable[..., Tensor]] = {
 }
 
 
+class _Total(torch.autograd.Function):
+    """The sum of all processes' tensors; its gradient is the sum of theirs, and has a gradient in turn."""
+
+    @staticmethod
+    def forward(ctx: Any, tensor: Tensor) -> Tensor:
+        total = tensor.clone()
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Tensor) -> Tensor:
+        return _total(grad_outputs[0])
+
+
+def _total(tensor: Tensor) -> Tensor:
+    return cast(Tensor, _Total.apply(tensor))
+
+
 class WholeBatch(TorchFunctionMode):
     """Within it, one process's share of a batch is treated as the rows of the whole batch that it is.
 
@@ -156,9 +173,9 @@ class WholeBatch(TorchFunctionMode):
         shape = [1, -1, *[1] * (x.ndim - 2)]
         whole = x.float()
         count = whole.numel() // whole.shape[1] * self.group.size
-        mean = all_reduce(whole.sum(axes)) / count
+        mean = _total(whole.sum(axes)) / count
         apart = whole - mean.view(shape)
-        variance = all_reduce(apart.square().sum(axes)) / count
+        variance = _total(apart.square().sum(axes)) / count
         if running_mean is not None and running_variance is not None:
             with torch.no_grad():
                 running_mean.lerp_(mean.detach(), momentum)

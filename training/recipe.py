@@ -15,6 +15,8 @@ from training import toml
 from training.datasets.spec import DataSpec
 
 RECIPES = Path(__file__).parent / "recipes"
+RECIPE_FILE = "recipe.toml"
+"""In the folder of a model that no shipped recipe made."""
 
 
 class _Section(BaseModel):
@@ -90,9 +92,14 @@ def load(name_or_file: str) -> tuple[Recipe, str]:
     return Recipe.model_validate(tomllib.loads(text.decode())), hashlib.sha256(text).hexdigest()
 
 
-def of(training: TrainingRecord) -> Recipe:
-    """The recipe that a card's model was trained by, as it stands. Raises as `load`."""
-    return load(training.recipe.removesuffix(".toml"))[0]
+def of(training: TrainingRecord, folder: Path) -> Recipe:
+    """The recipe that a card's model was trained by: the one in the model's folder, or the shipped one as it stands.
+
+    Raises:
+        FileNotFoundError, pydantic.ValidationError: as `load`.
+    """
+    own = folder / RECIPE_FILE
+    return load(str(own) if own.is_file() else training.recipe.removesuffix(".toml"))[0]
 
 
 def names() -> list[str]:

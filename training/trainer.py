@@ -30,14 +30,12 @@ from training.ema import Average, standing_statistics
 from training.listeners import Listener, Log, Sheet, Sheets
 from training.loader import Batches
 from training.preview import preview
-from training.recipe import Recipe
+from training.recipe import RECIPE_FILE, Recipe, names
 from training.setting import Setting
 from training.start import start_with
 
 STATE_FILE = "trainer.safetensors"
 LOG = "log.jsonl"
-RECIPE = "recipe.toml"
-"""What the model was trained by, beside its card."""
 NOTED = 100
 """Steps between lines of the log."""
 
@@ -310,7 +308,8 @@ class Trainer:
             licence=recipe.licence,
             metrics=tuple(self._metrics()) if recipe.data.path else (),
         )
-        (partial / RECIPE).write_text(recipe.toml())
+        if recipe.name not in names():
+            (partial / RECIPE_FILE).write_text(recipe.toml())
         if recipe.data.path and self.picture is not None:
             (partial / SHEET_FILE).write_bytes(codec.encode(self.picture, "webp"))
         card.write(partial)

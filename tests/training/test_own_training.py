@@ -41,7 +41,7 @@ def _quick(monkeypatch, tmp_path):
 
 
 def easel(*arguments):
-    result = CliRunner().invoke(app, ["train", *map(str, arguments)])
+    result = CliRunner().invoke(app, ["train", "--threads", "1", *map(str, arguments)])
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     return result
