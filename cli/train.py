@@ -145,6 +145,7 @@ def _own_recipe(asked: _Wish, models: Registry, runs: Path, device: torch.device
 def _train(asked: _Run, models: Registry, device: torch.device, group: Group) -> None:
     import shutil
 
+    import torch
     from rich.console import Console
 
     from evaluation.watching import watch
@@ -186,6 +187,8 @@ def _train(asked: _Run, models: Registry, device: torch.device, group: Group) ->
         models,
         source,
     )
+    if asked.threads:
+        torch.set_num_threads(asked.threads)
     for remark in trainer.left:
         console.print(f"of {loaded.init_from}: {remark}", markup=False)
     if choice:
@@ -194,7 +197,7 @@ def _train(asked: _Run, models: Registry, device: torch.device, group: Group) ->
             f"{trainer.steps:,} steps of {loaded.budget.batch} pictures: about {left:,.0f} minutes, sheets not counted"
         )
     console.print(f"curves and sheets: {run / PAGE}")
-    _follow(trainer, asked.keep, zoo, choice.loaders if choice else 0, console)
+    _follow(trainer, asked.keep, zoo, console)
     if not group.first:
         return
     card = trainer.export(zoo)
@@ -251,12 +254,15 @@ def _measure(
     """What computes this quickest, measured and said; several processes share the cores and take what is usual."""
     import torch
 
+    from models.model import Model, family_class
     from training import setting
     from training.trainer import Trainer
 
     if group.size > 1:
         torch.set_num_threads(threads or max(1, (os.cpu_count() or 1) // group.size))
         return None
+    if family_class(recipe.family)[0].players is Model.players:
+        return None  # it is fitted to all of its data at once
     trial = recipe.model_copy(update={"budget": recipe.budget.model_copy(update={"sheet_every": 10**9})})
 
     def make(run: Path, each: setting.Setting) -> Trainer:
@@ -265,7 +271,7 @@ def _measure(
     choice = setting.choose(make, recipe.budget, device, threads)
     for line in choice.told:
         console.print(f"measured: {line}", markup=False)
-    console.print(f"chosen: {choice}", markup=False)
+    console.print(f"chosen: {choice.setting}", markup=False)
     return choice
 
 
@@ -280,7 +286,7 @@ def _with_steps(recipe: Recipe, steps: int, file: Path, group: Group) -> tuple[R
     return recipes.load(str(file))
 
 
-def _follow(trainer: Trainer, keep: int | None, zoo: Path, loaders: int, console: Console) -> None:
+def _follow(trainer: Trainer, keep: int | None, zoo: Path, console: Console) -> None:
     """Trains to the end, with a bar that tells how far it is, how quick, and how it goes."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -296,7 +302,7 @@ def _follow(trainer: Trainer, keep: int | None, zoo: Path, loaders: int, console
     try:
         with Progress(*columns, refresh_per_second=2, console=console) as progress:
             bar = progress.add_task(name, total=trainer.steps, completed=trainer.step, told="")
-            for losses in trainer.train(loaders):
+            for losses in trainer.train():
                 quick = (trainer.step - before) * batch / max(trainer.seconds - already, 1e-9)
                 values = "  ".join(f"{name} {value:.3g}" for name, value in {**losses, **trainer.figures}.items())
                 progress.update(bar, completed=trainer.step, told=f"{quick:,.1f} pictures/s  {values}")

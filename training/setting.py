@@ -26,6 +26,9 @@ _STEPS = 4
 """That each setting is timed for, after one that is not."""
 _ENOUGH_S = 4.0
 """After so many seconds a setting has been timed enough."""
+_NEXT_TO_NONE = 0.02
+"""Share of a step that drawing its batches may take."""
+_MOST_LOADERS = 8
 _GAIN = 0.95
 """Share of the time that another setting must get below to be worth it."""
 
@@ -39,6 +42,14 @@ class Setting(BaseModel):
     channels_last: bool = True
     threads: int = 0
     """Of a CPU; 0: as many as torch takes by itself."""
+    loaders: int = 0
+    """Processes that draw batches ahead; 0: each batch is drawn when it is needed."""
+
+    def __str__(self) -> str:
+        layout = "channels last" if self.channels_last else "channels first"
+        ahead = f", {self.loaders} drawing batches ahead" if self.loaders else ""
+        many = f"{self.threads} threads" if self.threads > 1 else "1 thread"
+        return f"{many}, {self.precision}, {layout}{ahead}"
 
     @classmethod
     def of(cls, budget: Budget) -> Setting:
@@ -60,24 +71,8 @@ class Choice(BaseModel):
     setting: Setting
     seconds: float
     """Of a step."""
-    drawing: float
-    """Seconds of it that go into drawing batches, if they are not drawn ahead."""
     told: tuple[str, ...]
     """Each measurement, in words."""
-
-    def __str__(self) -> str:
-        layout = "channels last" if self.setting.channels_last else "channels first"
-        ahead = f", {self.loaders} drawing batches ahead" if self.loaders else ""
-        many = f"{self.setting.threads} threads" if self.setting.threads > 1 else "1 thread"
-        return f"{many}, {self.setting.precision}, {layout}{ahead}"
-
-    @property
-    def loaders(self) -> int:
-        """Processes that draw batches ahead: as many as keep up with the steps, none where drawing takes no time."""
-        if self.drawing < 0.02 * self.seconds:
-            return 0
-        computing = max(self.seconds - self.drawing, 1e-6)
-        return max(1, min(math.ceil(self.drawing / computing), os.cpu_count() or 1, 8))
 
 
 Make = Callable[[Path, Setting], "Trainer"]
@@ -114,7 +109,15 @@ def choose(make: Make, budget: Budget, device: torch.device, threads: int = 0) -
         told.append(f"{other.precision}, {layout}: {_ms(found)} a step")
         if found[0] < _GAIN * seconds[0]:
             best, seconds = other, found
-    return Choice(setting=best, seconds=seconds[0], drawing=seconds[1], told=tuple(told))
+    best = best.model_copy(update={"loaders": _loaders(*seconds)})
+    return Choice(setting=best, seconds=seconds[0], told=tuple(told))
+
+
+def _loaders(seconds: float, drawing: float) -> int:
+    """As many processes as keep up with the steps; none where drawing takes next to no time of them."""
+    if drawing < _NEXT_TO_NONE * seconds:
+        return 0
+    return max(1, min(math.ceil(drawing / max(seconds - drawing, 1e-6)), os.cpu_count() or 1, _MOST_LOADERS))
 
 
 def _with_layouts(others: list[Setting], best: Setting) -> Iterator[Setting]:

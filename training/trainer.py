@@ -117,19 +117,15 @@ class Trainer:
         if saved:
             self._resume(saved)
 
-    def train(self, loaders: int = 0) -> Iterator[dict[str, float]]:
-        """Trains to the end of the budget, yielding each step's losses; keeps state and sheets as the recipe says.
-
-        Args:
-            loaders: processes that draw batches ahead; 0: each batch is drawn when it is needed.
-        """
+    def train(self) -> Iterator[dict[str, float]]:
+        """Trains to the end of the budget, yielding each step's losses; keeps state and sheets as the recipe says."""
         budget = self.recipe.budget
         batches = Batches(
             self.source,
             budget.batch,
             self._seeds(),
             self.share,
-            loaders if self.players else 0,
+            self.setting.loaders if self.players else 0,
             self.device.type == "cuda",
         )
         before = self.waited

@@ -143,11 +143,11 @@ def test_the_quickest_setting_is_taken_and_every_one_is_told(monkeypatch):
     monkeypatch.setattr(setting, "_seconds", seconds)
     before = torch.get_num_threads()
     found = setting.choose(None, recipe.Budget(steps=1, batch=1, precision="auto"), torch.device("cpu"))
-    assert found.setting == Setting(precision="bf16", threads=2) and len(found.told) == 4 and found.loaders == 1
+    assert found.setting == Setting(precision="bf16", threads=2, loaders=1) and len(found.told) == 4
     times[1, "fp32", False] = 3.0
     kept = setting.choose(None, recipe.Budget(steps=1, batch=1), torch.device("cpu"), threads=1)
     torch.set_num_threads(before)
-    assert kept.setting == Setting(channels_last=False, threads=1)
+    assert kept.setting == Setting(channels_last=False, threads=1, loaders=1)
 
 
 def test_the_best_of_a_figure_is_kept(tmp_path):
