@@ -197,11 +197,12 @@ def _train(asked: _Run, models: Registry, device: torch.device, group: Group) ->
             f"{trainer.steps:,} steps of {loaded.budget.batch} pictures: about {left:,.0f} minutes, sheets not counted"
         )
     console.print(f"curves and sheets: {run / PAGE}")
+    before = trainer.seconds
     _follow(trainer, asked.keep, zoo, console)
     if not group.first:
         return
     card = trainer.export(zoo)
-    computing = 1 - trainer.waited / max(trainer.seconds, 1e-9)
+    computing = 1 - trainer.waited / max(trainer.seconds - before, 1e-9)
     told = f"{card.weights.parameters:,} parameters, {card.weights.bytes / 1e6:.1f} MB, in {zoo / card.name}"
     console.print(f"{card.name}: {told}; {computing:.1%} of the time went into computing", markup=False)
     for name, value in trainer.figures.items():
