@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cli import bulk, client, doctor, download, keys, make, serve
+from cli import bulk, client, data, doctor, keys, make, serve, train
 
 app = typer.Typer(
     name="easel",
@@ -17,10 +17,10 @@ app = typer.Typer(
     "Settings are EASEL_* environment variables; the README lists them.",
     rich_markup_mode="rich",
 )
-for commands in (serve, client, bulk, make, doctor):
+for commands in (serve, client, bulk, train, make, doctor):
     app.add_typer(commands.app)
 app.add_typer(keys.app, name="keys")
-app.add_typer(download.app, name="data")
+app.add_typer(data.app, name="data")
 
 
 def _version(asked: bool) -> None:

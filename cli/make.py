@@ -1,4 +1,4 @@
-"""For those who make models: train, import, measure and document them."""
+"""For those who make models: import, measure and document them."""
 
 from __future__ import annotations
 
@@ -15,71 +15,6 @@ if TYPE_CHECKING:
     from models.registry import Registry
 
 app = typer.Typer()
-
-
-@app.command()
-def train(
-    recipe: Annotated[str, typer.Argument(help="name of a shipped recipe, or a .toml file")],
-    runs: Annotated[Path, typer.Option(help="where the run keeps its state, log and sample sheets")] = Path("runs"),
-    zoo: Annotated[Path | None, typer.Option(help="where the model goes; models/zoo if absent")] = None,
-    device: Annotated[str, typer.Option(help="cpu, cuda or cuda:N; a GPU if there is one when absent")] = "auto",
-    threads: Annotated[int, typer.Option(help="CPU threads; 0: all cores")] = 0,
-    steps: Annotated[int | None, typer.Option(help="a smaller budget than the recipe's, for a trial")] = None,
-    fresh: Annotated[bool, typer.Option("--fresh", help="begin again instead of resuming")] = False,
-    keep: Annotated[int | None, typer.Option(min=1, help="steps after which a model `<name>-step-<n>` is kept")] = None,
-) -> None:
-    """Train a model by its recipe. Stopped with Ctrl-C, the same command goes on where it was.
-
-    Data is read from the folder that EASEL_DATASETS names (docs/data.md says where to get it).
-    """
-    import shutil
-
-    import torch
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    from evaluation.coverage import watch
-    from models import devices
-    from models.registry import SHIPPED, Registry
-    from training import recipe as recipes
-    from training.trainer import Trainer
-
-    if threads:
-        torch.set_num_threads(threads)
-    chosen = devices.choose(device)
-    try:
-        loaded, digest = recipes.load(recipe)
-        if fresh:
-            shutil.rmtree(runs / loaded.name, ignore_errors=True)
-        with Console(stderr=True).status(f"reading {loaded.data.set}"):
-            trainer = Trainer(
-                loaded, digest, runs / loaded.name, chosen, steps, watch(loaded.data.set, Registry([SHIPPED]))
-            )
-    except (FileNotFoundError, ValueError) as error:
-        quit_with(str(error))
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[losses]}"),
-    )
-    try:
-        with Progress(*columns, refresh_per_second=2) as progress:
-            bar = progress.add_task(loaded.name, total=trainer.steps, completed=trainer.step, losses="")
-            for losses in trainer.train():
-                values = "  ".join(f"{name} {value:.3g}" for name, value in losses.items())
-                progress.update(bar, completed=trainer.step, losses=values)
-                if keep and trainer.step % keep == 0 and trainer.step < trainer.steps:
-                    trainer.export(zoo or SHIPPED, f"{loaded.name}-step-{trainer.step}")
-    except KeyboardInterrupt:
-        trainer.save()
-        quit_with(f"stopped at step {trainer.step}; the same command goes on from here")
-    card = trainer.export(zoo or SHIPPED)
-    print(
-        f"{card.name}: {card.weights.parameters:,} parameters, {card.weights.bytes / 1e6:.1f} MB, "
-        f"in {(zoo or SHIPPED) / card.name}"
-    )
 
 
 @app.command("import")

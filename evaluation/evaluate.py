@@ -43,7 +43,7 @@ def evaluate(
     if unknown := set(only) - KINDS.keys():
         raise ValueError(f"unknown kinds of figures: {', '.join(sorted(unknown))}; known: {', '.join(KINDS)}")
     entry = registry[name]
-    model, trained = checkpoint.read(entry.folder, entry.card), Trained.of(entry.card)
+    model, trained = checkpoint.read(entry.folder, entry.card), Trained.of(entry)
     if trained is None:
         raise NothingToMeasure(f"{name} has no recipe, so it is not known what it was trained on")
     told(f"reading {trained.spec.set}")

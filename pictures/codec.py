@@ -7,7 +7,7 @@ import math
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import BinaryIO, Literal
+from typing import BinaryIO, Literal, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps, ImageSequence
@@ -123,6 +123,26 @@ def decode_kept(data: bytes, wanted: ImageFormat, max_pixels: int) -> np.ndarray
     return np.dstack([np.asarray(colours.convert("RGB")), np.asarray(opened.alpha)])
 
 
+def upright(data: bytes, max_pixels: int) -> Image.Image:
+    """A picture at its own size as RGB or L of sRGB: upright, and laid over white where it is transparent.
+
+    Raises:
+        BadPicture: as `decode_kept`.
+    """
+    opened = _at_full_size(data, max_pixels)
+    return opened.load(opened.size)
+
+
+def header(data: bytes, max_pixels: int) -> PictureHeader:
+    """What a picture says of itself, before it is decoded.
+
+    Raises:
+        BadPicture: as `decode`.
+    """
+    opened = _Opened(io.BytesIO(data), max_pixels)
+    return PictureHeader(*opened.size, opened.picture.mode)
+
+
 def decode_mask(data: bytes, max_pixels: int, seen_through: bool = False) -> np.ndarray:
     """What a mask marks, bool [height, width]: what can be seen through, or of an opaque picture, what is white.
 
@@ -158,6 +178,14 @@ def inspect(file: BinaryIO, max_pixels: int) -> tuple[int, int, str]:
     media_type = Image.MIME[opened.kind]
     opened.load((1, 1))
     return width, height, media_type
+
+
+class PictureHeader(NamedTuple):
+    """A picture's size when it is turned as it is to be seen, and Pillow's word for its pixels."""
+
+    width: int
+    height: int
+    mode: str
 
 
 class _Opened:
