@@ -115,3 +115,10 @@ def test_the_autoscaler_and_the_alerts_ask_for_what_is_told(manifests):
 def pools_of(manifests):
     (config,) = [each["data"] for (kind, _), each in manifests.items() if kind == "ConfigMap"]
     return config.get("EASEL_POOLS", "")
+
+
+def test_the_job_in_bulk_fits_the_schemas_of_kubernetes_and_its_shards_add_up():
+    job = yaml.safe_load((ROOT / "deploy/kubernetes/bulk.yaml").read_text())
+    kubernetes_validate.validate(job, "1.34", strict=True)
+    (container,) = job["spec"]["template"]["spec"]["containers"]
+    assert f"--shard $JOB_COMPLETION_INDEX/{job['spec']['completions']}" in container["args"][0]
