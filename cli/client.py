@@ -105,8 +105,14 @@ def stylize(
     image: Annotated[Path, typer.Argument(help="the picture to stylize", exists=True, dir_okay=False)],
     out: Out = Path("out.png"),
     model: Annotated[
-        str, typer.Option("--model", "-m", help="a model that stylizes pictures", autocompletion=models_that("stylize"))
-    ] = "paintings-gatys",
+        str | None,
+        typer.Option(
+            "--model",
+            "-m",
+            help="paintings-fast-style if absent; with --style, paintings-adain",
+            autocompletion=models_that("stylize"),
+        ),
+    ] = None,
     label: Annotated[str | None, typer.Option(help="a painting that the model knows, for example the-scream")] = None,
     blend: Annotated[str | None, typer.Option(help="further paintings to mix with it, separated by commas")] = None,
     style: Annotated[
@@ -123,6 +129,7 @@ def stylize(
 
     The manner may be that of any picture, too: --style painting.jpg
     """
+    model = model or ("paintings-adain" if style else "paintings-fast-style")
     fields = {"label": label, "blend": blend, "strength": strength, "steps": steps, "side": side}
     files = _given({"image": image, "style_image": style})
     _fetch(f"{server}/v1/stylize/{model}", _given(fields), files, out, key, as_json)
@@ -163,7 +170,7 @@ def inpaint(
     out: Out = Path("out.png"),
     model: Annotated[
         str, typer.Option("--model", "-m", help="a model that fills in", autocompletion=models_that("inpaint"))
-    ] = "cifar10-diffusion",
+    ] = "facades-gated-conv",
     n: Annotated[int | None, typer.Option("-n", help="of a model that draws: how many; several make a grid")] = None,
     seed: Annotated[int | None, typer.Option(help="of a model that draws")] = None,
     server: Server = LOCAL,

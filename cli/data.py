@@ -50,9 +50,10 @@ def mnist() -> None:
     """Fetch MNIST into the folder that EASEL_DATASETS names, or `data`. docs/data.md tells how to get other sets."""
     from rich.progress import DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
-    from training import data, download
+    from training import download
+    from training.datasets import places
 
-    target = data.folder() / "mnist.zip"
+    target = places.archives() / "mnist.zip"
     if target.is_file():
         print(f"{target} is there already")
         return

@@ -64,10 +64,10 @@ def test_the_requests_that_are_shown_are_taken(document, client):
         "sample": "mnist-dcgan",
         "translate": "horse2zebra-cyclegan",
         "interpolate": "mnist-vae",
-        "stylize": "paintings-gatys",
+        "stylize": "paintings-fast-style",
         "dream": "medley-deepdream",
         "upscale": "sr-edsr",
-        "inpaint": "mnist-gmm",
+        "inpaint": "facades-gated-conv",
     }
     tried = 0
     for (method, path, place), kind, content in bodies(document):

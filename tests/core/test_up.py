@@ -145,6 +145,18 @@ def test_a_hole_is_filled_in_and_the_rest_of_the_file_kept(easel, tmp_path):
     assert not np.array_equal(before, after)
 
 
+@pytest.mark.parametrize(
+    ("manner", "model"),
+    [(("--label", "the-scream"), "paintings-fast-style"), (("--style", "in.png"), "paintings-adain")],
+)
+def test_a_style_that_is_a_picture_is_asked_of_a_model_that_takes_any(easel, tmp_path, monkeypatch, manner, model):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "in.png").write_bytes(png())
+    done = cli("stylize", "in.png", *manner, "--server", easel.url)
+    assert done.returncode == 0, done.stderr
+    assert model.encode() in (tmp_path / "out.png").read_bytes(), "the file names the model that made it"
+
+
 def test_errors_are_told_in_words(easel, tmp_path):
     done = cli("sample", "toy-cgan", "--label", "eleven", "--server", easel.url)
     assert done.returncode == 1
