@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Annotated
 
 import typer
 
@@ -80,19 +81,24 @@ def deliver() -> None:
 
 
 @app.command()
-def webhook_secret() -> None:
+def webhook_secret(
+    key: Annotated[str, typer.Argument(help="id of the key that asks for the webhooks, which has its own")] = "",
+) -> None:
     """Show what webhooks are signed with, for whoever receives them. Keep it as you would a password."""
     from redis import Redis
     from redis.exceptions import RedisError
 
     from core.embedded_redis import EmbeddedRedis
+    from jobs.keys import API_KEYS
     from workers.deliverer import secret
 
     settings = settings_or_quit()
-    url = settings.redis_url or EmbeddedRedis(settings.data_dir / "redis").url
+    url = settings.redis_url or EmbeddedRedis(settings.redis_folder).url
     try:
         with Redis.from_url(url) as connection:
-            print(secret(connection, settings))
+            if key and not connection.hexists(API_KEYS, key):
+                quit_with(f"there is no key {key}; `easel keys list` shows those there are")
+            print(secret(connection, settings, key))
     except RedisError as error:
         quit_with(f"Redis cannot be reached: {error}; it runs while `easel up` does")
 

@@ -26,6 +26,7 @@ from rq.worker import SimpleWorker
 from rq.worker.base import WorkerStatus
 
 from core import garbage_collection, logs
+from core.redis_errors import is_passing
 from core.settings import Settings
 from jobs.keys import CANCEL, DOORBELL, MODELS, queue_name
 from jobs.outbox import AnnouncedJob
@@ -38,7 +39,7 @@ from workers.engine import Engine
 from workers.finisher import Finisher
 from workers.heartbeat import Heartbeat
 from workers.maintenance import Maintenance
-from workers.outages import UNAVAILABLE, Outages
+from workers.outages import Outages
 from workers.runner import BatchRunner
 from workers.work import PredictionError
 
@@ -115,7 +116,9 @@ class BatchWorker(SimpleWorker):
                     self.finisher.finish(batch, self.runner.run(batch))
                 except StopRequested:
                     break
-                except UNAVAILABLE as error:
+                except RedisError as error:
+                    if not is_passing(error):
+                        raise
                     self.outages.wait(error)
         finally:
             self.teardown()
