@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli.common import quit_with, require_redis, settings_or_quit
 from cli.keys import require_key
+
+if TYPE_CHECKING:
+    from core.settings import Settings
 
 app = typer.Typer()
 
@@ -18,16 +21,22 @@ def up() -> None:
     """Start everything: Redis (unless EASEL_REDIS_URL names one), the API, the workers, the webhooks' deliverer."""
     from core import logs
     from core.supervisor import Supervisor
+    from models.registry import Registry
 
     settings = settings_or_quit()
     logs.configure(settings)
+
+    def longest_batch_s() -> float:
+        served = Registry.with_shipped(settings.models).served()
+        return max((entry.card.serving.timeout_s for entry in served), default=0)
 
     def announce() -> None:
         address = f"http://{settings.host}:{settings.port}"
         print(f"\nEasel is ready: {address} (try {address}/docs). Ctrl-C stops it.\n", flush=True)
 
     try:
-        Supervisor(settings, [sys.executable, "-m", "cli"]).run(lambda url: require_key(settings, url), announce)
+        supervisor = Supervisor(settings, [sys.executable, "-m", "cli"], longest_batch_s)
+        supervisor.run(lambda url: _require_usable(settings, url), announce)
     except RuntimeError as error:
         quit_with(str(error))
 
@@ -42,7 +51,7 @@ def api() -> None:
     from app.http.connection_limits import BoundedProtocol
 
     try:
-        require_key(settings, settings.redis)
+        _require_usable(settings, settings.redis)
     except RuntimeError as error:
         quit_with(str(error))
     uvicorn.run(
@@ -65,8 +74,15 @@ def worker() -> None:
     """Run one worker alone: it holds models and answers predictions. Needs EASEL_REDIS_URL."""
     settings = settings_or_quit()
     require_redis(settings)
+    from core.ports import require_free_port
     from workers.worker import run
 
+    try:
+        _require_format(settings.redis)
+        if port := settings.worker_metrics_port:
+            require_free_port(settings.host, port, "EASEL_WORKER_METRICS_PORT")
+    except RuntimeError as error:
+        quit_with(str(error))
     run(settings)
 
 
@@ -77,6 +93,10 @@ def deliver() -> None:
     require_redis(settings)
     from workers.deliverer import run
 
+    try:
+        _require_format(settings.redis)
+    except RuntimeError as error:
+        quit_with(str(error))
     run(settings)
 
 
@@ -120,3 +140,22 @@ def models() -> None:
     Console().print(table)
     for folder, reason in registry.broken.items():
         typer.secho(f"{folder}: its card cannot be read: {reason}", fg="red", err=True)
+
+
+def _require_usable(settings: Settings, redis_url: str) -> None:
+    """Raises `RuntimeError` if what is in Redis cannot be read, or nobody could ask for anything."""
+    _require_format(redis_url)
+    require_key(settings, redis_url)
+
+
+def _require_format(redis_url: str) -> None:
+    """`require_format`, of a Redis that answers. One that does not yet is no obstacle."""
+    from contextlib import suppress
+
+    from redis import Redis
+    from redis.exceptions import RedisError
+
+    from jobs.stored_format import require_format
+
+    with suppress(RedisError), Redis.from_url(redis_url, socket_timeout=10, socket_connect_timeout=2) as redis:
+        require_format(redis)

@@ -13,7 +13,8 @@ import yaml
 from redis import Redis
 from redis.exceptions import AuthenticationError, ConnectionError
 
-from core.embedded_redis import _server
+from core.redis_release import server_for
+from models.registry import Registry
 from tests.conftest import free_port
 
 ROOT = Path(__file__).parents[1]
@@ -42,7 +43,7 @@ def test_no_container_but_easels_own_reaches_redis():
 def test_the_redis_of_the_containers_asks_for_its_password_and_shows_it_to_nobody(tmp_path):
     """The very command, with the redis-server that is here."""
     shell, option, script = COMPOSE["redis"]["command"]
-    (tmp_path / "redis-server").symlink_to(_server())
+    (tmp_path / "redis-server").symlink_to(server_for(tmp_path)[0])
     port, password = free_port(), "of course"
     script = script.replace("$$", "$").replace("redis-server -", f"redis-server - --port {port}")
     environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}", "REDISCLI_AUTH": password}
@@ -63,3 +64,10 @@ def test_the_redis_of_the_containers_asks_for_its_password_and_shows_it_to_nobod
     finally:
         process.send_signal(signal.SIGTERM)
         assert process.wait(10) == 0, "the signal reaches Redis itself"
+
+
+def test_a_worker_in_a_container_may_finish_its_longest_batch():
+    served = Registry.with_shipped(()).served()
+    longest_s = max(entry.card.serving.timeout_s for entry in served)
+    minutes = re.fullmatch(r"(\d+)m", COMPOSE["worker"]["stop_grace_period"])
+    assert int(minutes[1]) * 60 >= longest_s + 60

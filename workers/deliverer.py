@@ -18,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
+from types import FrameType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -290,6 +291,10 @@ class Deliverer(SimpleWorker):
             queue.schedule_job(job, now() + timedelta(seconds=PUT_OFF_S * random.uniform(1, 2)), pipeline=pipeline)
             pipeline.lrem(queue.intermediate_queue_key, 1, job.id)
             pipeline.execute()
+
+    def request_force_stop(self, signum: int, frame: FrameType | None) -> None:
+        """Told again to stop: what is underway takes seconds, and would else be tried again a minute later."""
+        log.warning("deliverer_finishes", deliveries=self._underway.total())
 
     def handle_exception(self, job: Job, *exc_info: Any) -> None:
         """Logs what was not expected; a delivery that failed is in the log already."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 from queue import SimpleQueue
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Any
 
 from redis import Redis
@@ -208,6 +208,13 @@ class BatchWorker(SimpleWorker):
         if not isinstance(exc, RedisError):
             raise exc
         time.sleep(1)
+
+    def request_force_stop(self, signum: int, frame: FrameType | None) -> None:
+        """Told again to stop, as by a service manager that signals a process and its parent: says what it waits for.
+
+        rq's own would drop the batch, and a prediction that is dropped twice fails.
+        """
+        log.warning("worker_finishes_batch", predictions=[job.id for job in self.held.all()])
 
     def set_shutdown_requested_date(self) -> None:
         """rq's note that the worker leaves; made in a signal handler, where nobody could handle an outage."""

@@ -13,6 +13,7 @@ from redis.exceptions import RedisError
 
 from app.http.errors import NotFound, Unavailable
 from core import logs
+from core.redis_errors import is_passing
 from jobs.prediction import ENDED, Snapshot, Status
 
 if TYPE_CHECKING:
@@ -61,6 +62,14 @@ class Watchers:
             self.count -= 1
 
 
+def canonical_event(id: str) -> str:
+    """The id of an event, or none, as Redis writes it. Raises `ValueError` for one that no stream can have."""
+    parts = [int(part) for part in id.split("-")] if id else []
+    if any(part >= 2**64 for part in parts):
+        raise ValueError("no event has this id")
+    return "-".join(map(str, parts))
+
+
 async def stream(predictions: Predictions, prediction: str, after: str) -> AsyncIterator[StreamEvent]:
     """What happens to a prediction from now to its end, and the progress since the event `after`.
 
@@ -79,6 +88,8 @@ async def stream(predictions: Predictions, prediction: str, after: str) -> Async
             except NotFound:
                 return  # it was deleted
             except RedisError as error:
+                if not is_passing(error):
+                    raise
                 log.warning("redis_unreachable", error=str(error))
                 await asyncio.sleep(EVENTS_EVERY_S)
                 continue

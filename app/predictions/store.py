@@ -214,9 +214,10 @@ class Store:
         return None if value is None else float(value)
 
     async def events(self, prediction: str, after: str) -> list[ProgressEvent]:
-        """The progress reported since the event `after` (a stream id)."""
-        found = await self.redis.xrange(keys.events_key(prediction), f"({after}" if after else "-")
-        return [ProgressEvent.of(as_bytes(name), bytes_fields(fields)) for name, fields in found or ()]
+        """The progress reported since the event `after` (a stream id); none if it is the last that there can be."""
+        found = await self.redis.xrange(keys.events_key(prediction), after or "-")
+        news = [ProgressEvent.of(as_bytes(name), bytes_fields(fields)) for name, fields in found or ()]
+        return [event for event in news if event.id != after]
 
     async def image(self, prediction: str, index: int) -> bytes | None:
         """The encoded bytes of one image, or None once they have expired."""

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
-from pydantic import Field, TypeAdapter
+from pydantic import AfterValidator, Field, TypeAdapter
 from pydantic_core import to_json
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.requests import Request
@@ -18,6 +18,7 @@ from app.http.parameters import Header, PathParameter
 from app.http.parsing import read_prediction
 from app.http.plain_routes import PlainRoutes
 from app.predictions import event_stream, rendering
+from app.predictions.event_stream import canonical_event
 from app.predictions.service import AnswerForm, RequestName
 from app.routes.admission import admit
 from app.routes.parameters import NEW_PREDICTION, PREDICTION
@@ -33,7 +34,10 @@ IDEMPOTENCY_KEY = Header(
     TypeAdapter(Annotated[str, Field(min_length=1, max_length=255)]),
     "makes sending twice safe",
 )
-LAST_EVENT_ID = Header("last-event-id", TypeAdapter(Annotated[str, Field(pattern=r"^(\d{1,20}-\d{1,20})?$")]))
+LAST_EVENT_ID = Header(
+    "last-event-id",
+    TypeAdapter(Annotated[str, Field(pattern=r"^(\d{1,20}-\d{1,20})?$"), AfterValidator(canonical_event)]),
+)
 INDEX = PathParameter("index", TypeAdapter(int))
 FORMAT = PathParameter("format", TypeAdapter(Format))
 
