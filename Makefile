@@ -70,6 +70,9 @@ bench: install ## Easel against the bare forward pass, LitServe and BentoML: ten
 soak: install ## three minutes of random load while processes are killed, and then nothing may be lost
 	$(BIN)/python -m benchmarks.soak --minutes 3
 
+autoscale: install ## workers come and go as an autoscaler would have it, under load, and nothing may be lost
+	$(BIN)/python -m benchmarks.autoscale
+
 fuzz: install ## a minute of mutated picture files: no 5xx, no hang, no memory that stays
 	$(BIN)/python -m benchmarks.fuzz
 
@@ -82,4 +85,4 @@ train: install ## train a model: make train RECIPE=mnist-dcgan
 clean: ## forget the environment and the embedded Redis's data
 	rm -rf $(VENV) .easel
 
-.PHONY: help install lock serve browser lint types test conform bench soak fuzz memory train clean
+.PHONY: help install lock serve browser lint types test conform bench soak autoscale fuzz memory train clean

@@ -37,6 +37,7 @@ from app.routes import (
 )
 from app.routes.dependencies import may_use
 from core import garbage_collection, logs
+from core.pools import Pools
 from core.settings import Settings, get_settings
 from models.registry import Registry
 
@@ -59,7 +60,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, float]]:
-        store = Store(settings.redis, settings.result_ttl_s)
+        store = Store(settings.redis, settings.result_ttl_s, Pools(settings.pools))
         app.state.access = Access(store.redis, settings)
         app.state.predictions = Predictions(registry, store, settings, metrics)
         await store.open()

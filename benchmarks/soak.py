@@ -28,6 +28,7 @@ from rq.registry import CanceledJobRegistry, FailedJobRegistry, FinishedJobRegis
 
 from benchmarks import models
 from core.embedded_redis import EmbeddedRedis
+from core.pools import DEFAULT
 from jobs import keys, prediction, records
 from jobs.prediction import Priority, Snapshot, Status
 from tests import zoo
@@ -41,7 +42,7 @@ DRAIN_S = 120
 HEAVY = "bench-dcgan"
 """Keeps workers busy, so that what is killed is at work."""
 MODELS = (*zoo.MODELS, HEAVY, HEAVY)
-PERMANENT = {keys.QUEUES, keys.WORKERS, keys.END_COUNTS, keys.PACE, keys.DOORBELL, keys.DEADLINES}
+PERMANENT = {keys.QUEUES, keys.WORKERS, keys.END_COUNTS, keys.PACE, keys.doorbell_key(DEFAULT), keys.DEADLINES}
 """Keys that are meant to stay, besides `SETS`."""
 SETS = (
     keys.workers_key(""),
@@ -297,7 +298,7 @@ def ready(stack: Stack) -> None:
         for _ in range(600):
             stack.tend()
             with suppress(httpx.HTTPError):
-                if httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == 200:
+                if httpx.get(f"http://127.0.0.1:{port}/readyz?worker=1").status_code == 200:
                     break
             time.sleep(0.1)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from cli import client, keys, make, serve
+from cli import bulk, client, keys, make, serve
 
 app = typer.Typer(
     name="easel",
@@ -15,7 +15,7 @@ app = typer.Typer(
     "Settings are EASEL_* environment variables; the README lists them.",
     rich_markup_mode="rich",
 )
-for commands in (serve, client, make):
+for commands in (serve, client, bulk, make):
     app.add_typer(commands.app)
 app.add_typer(keys.app, name="keys")
 

@@ -9,6 +9,7 @@ import typer
 
 from cli.common import quit_with, require_redis, settings_or_quit
 from cli.keys import require_key
+from core.parts import Part
 
 if TYPE_CHECKING:
     from core.settings import Settings
@@ -17,7 +18,11 @@ app = typer.Typer()
 
 
 @app.command()
-def up() -> None:
+def up(
+    parts: Annotated[
+        list[Part] | None, typer.Argument(help="what to start; without it everything, and Redis", show_default=False)
+    ] = None,
+) -> None:
     """Start everything: Redis (unless EASEL_REDIS_URL names one), the API, the workers, the webhooks' deliverer."""
     from core import logs
     from core.supervisor import Supervisor
@@ -31,11 +36,14 @@ def up() -> None:
         return max((entry.card.serving.timeout_s for entry in served), default=0)
 
     def announce() -> None:
+        if parts and Part.API not in parts:
+            print(f"\nEasel's {' and '.join(parts)} run. Ctrl-C stops them.\n", flush=True)
+            return
         address = f"http://{settings.host}:{settings.port}"
         print(f"\nEasel is ready: {address} (try {address}/docs). Ctrl-C stops it.\n", flush=True)
 
     try:
-        supervisor = Supervisor(settings, [sys.executable, "-m", "cli"], longest_batch_s)
+        supervisor = Supervisor(settings, [sys.executable, "-m", "cli"], longest_batch_s, parts or ())
         supervisor.run(lambda url: _require_usable(settings, url), announce)
     except RuntimeError as error:
         quit_with(str(error))
@@ -48,17 +56,15 @@ def api() -> None:
 
     settings = settings_or_quit()
     require_redis(settings)
-    from app.http.connection_limits import BoundedProtocol
+    from app.http.connection_limits import BoundedProtocol, listen
 
     try:
         _require_usable(settings, settings.redis)
     except RuntimeError as error:
         quit_with(str(error))
-    uvicorn.run(
+    config = uvicorn.Config(
         "app.main:create_app",
         factory=True,
-        host=settings.host,
-        port=settings.port,
         log_config=None,
         access_log=False,
         loop="uvloop",
@@ -67,6 +73,14 @@ def api() -> None:
         server_header=False,
         timeout_graceful_shutdown=30,
     )
+    try:
+        sockets = [listen(settings.host, settings.port, settings.share_port)]
+    except OSError as error:
+        quit_with(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}; set EASEL_PORT")
+    server = uvicorn.Server(config)
+    server.run(sockets)
+    if not server.started:
+        raise typer.Exit(3)
 
 
 @app.command()

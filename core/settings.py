@@ -11,8 +11,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from core.pools import Pools
 
 Rate = Annotated[str, Field(pattern=r"^[1-9]\d{0,5}/(second|minute|hour|day)$")]
 """So many per time: `60/minute`."""
@@ -53,7 +55,19 @@ class Settings(BaseSettings):
     preload: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), description="models that a worker loads before it is ready, separated by ','"
     )
+    api_processes: int = Field(default=1, ge=1, description="API processes that `easel up` starts, on one port")
+    share_port: bool = Field(default=False, description="whether other API processes listen on the same port")
     workers: int = Field(default=1, ge=1, description="worker processes that `easel up` starts")
+    worker_number: int = Field(
+        default=0, ge=0, description="which of a machine's workers this one is: of several GPUs it takes that one"
+    )
+    pools: Annotated[tuple[tuple[str, tuple[str, ...]], ...], NoDecode] = Field(
+        default=(), description="which models form which pool, such as `gpu=*-diffusion,paintings-*;digits=mnist-*`"
+    )
+    pool: str | None = Field(default=None, description="the pool of models that this worker serves; without it all")
+    accept_without_workers: bool = Field(
+        default=False, description="predictions are accepted while no worker runs, for those that come later"
+    )
     worker_metrics_port: int = Field(
         default=0,
         ge=0,
@@ -108,6 +122,22 @@ class Settings(BaseSettings):
     @classmethod
     def _split_names(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("pools", mode="before")
+    @classmethod
+    def _split_pools(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        parts = [part.partition("=") for part in value.split(";") if part.strip()]
+        if any(not name.strip() or not patterns.strip() for name, _, patterns in parts):
+            raise ValueError("pools are told as NAME=PATTERN,PATTERN;NAME=PATTERN")
+        return [(name.strip(), tuple(map(str.strip, patterns.split(",")))) for name, _, patterns in parts]
+
+    @model_validator(mode="after")
+    def _require_known_pool(self) -> Settings:
+        if self.pool is not None and self.pool not in Pools(self.pools).names:
+            raise ValueError(f"there is no pool {self.pool!r}; EASEL_POOLS has {', '.join(Pools(self.pools).names)}")
+        return self
 
     @property
     def on_loopback(self) -> bool:

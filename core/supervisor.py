@@ -1,10 +1,11 @@
-"""`easel up`: Redis, the API, the workers and the deliverer as child processes that start, live and stop together."""
+"""`easel up`: Redis, APIs, workers and the deliverer as child processes that start, live and stop together."""
 
 from __future__ import annotations
 
 import os
 import signal
 import subprocess
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -14,6 +15,7 @@ from dataclasses import dataclass, field
 from core import logs
 from core.children import start_child
 from core.embedded_redis import EmbeddedRedis
+from core.parts import Part
 from core.ports import require_free_port
 from core.settings import Settings
 
@@ -28,6 +30,7 @@ _TELL_EVERY_S = 10
 
 @dataclass
 class _Child:
+    part: Part
     name: str
     command: list[str]
     environment: dict[str, str] = field(default_factory=dict)
@@ -36,24 +39,55 @@ class _Child:
 
 
 class Supervisor:
-    """Starts everything, restarts what dies, and stops it in order: API, workers, deliverer, Redis."""
+    """Starts everything, restarts what dies, and stops it in order: APIs, workers, deliverer, Redis."""
 
-    def __init__(self, settings: Settings, easel: Sequence[str], longest_batch_s: Callable[[], float]):
+    def __init__(
+        self,
+        settings: Settings,
+        easel: Sequence[str],
+        longest_batch_s: Callable[[], float],
+        parts: Sequence[Part] = (),
+    ):
         """
         Args:
             easel: the command whose subcommands `api`, `worker` and `deliver` are the children.
             longest_batch_s: how long a worker's batch may run, of the models of now.
+            parts: what to start beside what runs elsewhere; nothing: all, with a Redis if none was named.
+
+        Raises:
+            RuntimeError: parts are to be started, but no Redis was named.
         """
         self.settings = settings
         self.longest_batch_s = longest_batch_s
-        self.redis = None if settings.redis_url else EmbeddedRedis(settings.redis_folder)
-        self.children = [_Child("api", [*easel, "api"])]
-        for number in range(settings.workers):
-            port = settings.worker_metrics_port and settings.worker_metrics_port + number
-            own = {"EASEL_WORKER_METRICS_PORT": str(port)}
-            self.children.append(_Child(f"worker-{number + 1}", [*easel, "worker"], own))
-        self.children.append(_Child("deliverer", [*easel, "deliver"]))
+        self.parts = [part for part in Part if part in parts or not parts]
+        self.redis = None
+        if not settings.redis_url:
+            if parts:
+                _ = settings.redis
+            self.redis = EmbeddedRedis(settings.redis_folder)
+        self.children = [child for part in self.parts for child in self._children(part, easel)]
         self._stopping = False
+
+    def _children(self, part: Part, easel: Sequence[str]) -> list[_Child]:
+        settings = self.settings
+        if part is Part.DELIVERER:
+            return [_Child(part, "deliverer", [*easel, "deliver"])]
+        if part is Part.API:
+            count, shared = settings.api_processes, {}
+            if count > 1:
+                # Where the processes keep their metrics, so that each can tell the sum of all.
+                shared = {"EASEL_SHARE_PORT": "true", "PROMETHEUS_MULTIPROC_DIR": tempfile.mkdtemp(prefix="easel-")}
+            return [_Child(part, f"api-{number + 1}", [*easel, "api"], shared) for number in range(count)]
+        ports = [settings.worker_metrics_port and settings.worker_metrics_port + n for n in range(settings.workers)]
+        return [
+            _Child(
+                part,
+                f"worker-{number + 1}",
+                [*easel, "worker"],
+                {"EASEL_WORKER_METRICS_PORT": str(port), "EASEL_WORKER_NUMBER": str(number)},
+            )
+            for number, port in enumerate(ports)
+        ]
 
     def run(self, check: Callable[[str], None], announce: Callable[[], None]) -> None:
         """Runs until SIGINT, SIGTERM or SIGHUP. Calls `check(redis_url)` before API and workers are started, which may
@@ -101,13 +135,11 @@ class Supervisor:
             time.sleep(_RESTART_AFTER_S)
 
     def _stop(self) -> None:
-        for group in ("api", "worker", "deliverer"):
-            running = {
-                child.name: child.process for child in self.children if child.name.startswith(group) and child.process
-            }
+        for part in self.parts:
+            running = {child.name: child.process for child in self.children if child.part is part and child.process}
             for process in running.values():
                 process.terminate()
-            self._await_end(running, _GRACE_S + (self.longest_batch_s() if group == "worker" else 0))
+            self._await_end(running, _GRACE_S + (self.longest_batch_s() if part is Part.WORKERS else 0))
         if self.redis is not None:
             self.redis.stop()
 
@@ -130,16 +162,21 @@ class Supervisor:
         self._stopping = True
 
     def _require_free_ports(self) -> None:
-        first = self.settings.worker_metrics_port
-        ports = {self.settings.port: "EASEL_PORT"}
-        ports |= {first + number: "EASEL_WORKER_METRICS_PORT" for number in range(self.settings.workers) if first}
+        first, ports = self.settings.worker_metrics_port, {}
+        if Part.API in self.parts:
+            ports[self.settings.port] = "EASEL_PORT"
+        if Part.WORKERS in self.parts and first:
+            ports |= {first + number: "EASEL_WORKER_METRICS_PORT" for number in range(self.settings.workers)}
         for port, setting in ports.items():
             require_free_port(self.settings.host, port, setting)
 
     def _ready(self) -> bool:
+        if Part.API not in self.parts:
+            return True
+        wanted = "?worker=1" if Part.WORKERS in self.parts else ""
         host = "127.0.0.1" if self.settings.host in ("0.0.0.0", "::") else self.settings.host
         try:
-            with urllib.request.urlopen(f"http://{host}:{self.settings.port}/readyz", timeout=1) as answer:
+            with urllib.request.urlopen(f"http://{host}:{self.settings.port}/readyz{wanted}", timeout=1) as answer:
                 return answer.status == 200
         except (urllib.error.URLError, OSError):
             return False

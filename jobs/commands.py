@@ -29,6 +29,7 @@ def enqueue(
     timeout_s: int,
     ttl_s: int,
     *,
+    pool: str,
     max_queue: int,
     webhook: Webhook | None = None,
     waiter: str = "",
@@ -38,6 +39,7 @@ def enqueue(
     """Of `scripts.ENQUEUE`; and when the prediction was made.
 
     Args:
+        pool: of the workers that serve the model.
         max_queue: as many may wait in the queue.
         waiter: the API process that waits for the end.
         idempotency: names the request, if the caller did; `digest` is of its content.
@@ -48,7 +50,7 @@ def enqueue(
         keys.job_key(prediction),
         keys.queue_key(order.model, priority),
         keys.QUEUES,
-        keys.DOORBELL,
+        keys.doorbell_key(pool),
         keys.idempotency_key(idempotency) if idempotency else "",
         *histories(order),
     ]

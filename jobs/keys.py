@@ -14,10 +14,6 @@ from rq.worker_registration import REDIS_WORKER_KEYS, WORKERS_BY_QUEUE_KEY
 from jobs.prediction import Priority, Status
 from models.card import Task
 
-DOORBELL = "easel:doorbell"
-"""A list an enqueue pushes to and an idle worker blocks on. It has no data: a lost ring costs seconds, no job. It keeps
-one ring, for a worker that is about to block; busy workers need none, since they look anyway."""
-
 FINISHED = "easel:finished"
 """Channel on which a worker publishes the ids of predictions that have ended, with spaces between."""
 
@@ -84,6 +80,12 @@ LUA_PREFIXES = {
 }
 """What the scripts make keys of that they find on their way, by the names that it has there (`jobs.scripts`).
 `WORKER_EXECUTIONS` follows the key of a worker, all others come before a name or an id."""
+
+
+def doorbell_key(pool: str) -> str:
+    """A list an enqueue pushes to and an idle worker of the pool blocks on. It has no data: a lost ring costs seconds,
+    no job. It keeps one ring, for a worker that is about to block; busy workers need none, since they look anyway."""
+    return f"easel:doorbell:{pool}"
 
 
 def queue_name(model: str, priority: Priority) -> str:

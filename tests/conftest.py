@@ -97,7 +97,7 @@ def starting(tmp_path_factory: pytest.TempPathFactory, toy_zoo: Path) -> Iterato
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline and process.poll() is None:
             try:
-                if httpx.get(f"{easel.url}/readyz").status_code == 200:
+                if httpx.get(f"{easel.url}/readyz?worker=1").status_code == 200:
                     return easel
             except httpx.TransportError:
                 pass

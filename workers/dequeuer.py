@@ -99,7 +99,7 @@ class Dequeuer:
 
     def __init__(self, engine: Engine, queues: Sequence[ServedQueue], starter: BatchStarter):
         self.engine, self.starter = engine, starter
-        self._queues = list(queues)
+        self.queues = list(queues)
         self._used: frozenset[str] = frozenset()
         """The queues that ever had a job: few, where many models are served and few are asked for."""
         self._taken = 0
@@ -116,8 +116,8 @@ class Dequeuer:
         # The next model that is preferred as much goes first next time. Found by identity: rq's queues are equal
         # by name, which takes long to compare with all of them.
         self._taken += 1
-        place = next(place for place, served in enumerate(self._queues, 1) if served.queue is batch.queue)
-        self._queues = self._queues[place:] + self._queues[:place]
+        place = next(place for place, served in enumerate(self.queues, 1) if served.queue is batch.queue)
+        self.queues = self.queues[place:] + self.queues[:place]
         return batch
 
     def forget_queues(self) -> None:
@@ -127,7 +127,7 @@ class Dequeuer:
     def _candidates(self) -> list[QueueCandidate]:
         """Those of the queues that are in use, best first."""
         alike = self._taken % FAIR_EVERY == FAIR_EVERY - 1
-        queues = sorted((served for served in self._queues if served.queue.name in self._used), key=self._preference)
+        queues = sorted((served for served in self.queues if served.queue.name in self._used), key=self._preference)
         return [QueueCandidate(served, 0 if alike else served.rank, self._room(served.card)) for served in queues]
 
     def _preference(self, served: ServedQueue) -> tuple[int, bool]:

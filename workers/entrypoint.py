@@ -12,6 +12,7 @@ from rq import get_current_job
 from core.settings import Settings, get_settings
 from jobs.keys import image_key, latents_key, picture_key
 from jobs.prediction import Order
+from models import devices
 from models.card import Card
 from models.registry import Registry
 from workers import results
@@ -25,7 +26,8 @@ _engine: Engine | None = None
 def engine_for(settings: Settings) -> Engine:
     """A new engine with the models, the device and the memory that the settings name."""
     registry = Registry.with_shipped(settings.models)
-    return Engine(registry, settings.device, settings.worker_threads, settings.model_memory_mb * 2**20)
+    device = str(devices.choose(settings.device, settings.worker_number))
+    return Engine(registry, device, settings.worker_threads, settings.model_memory_mb * 2**20)
 
 
 def engine() -> Engine:

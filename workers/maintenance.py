@@ -14,7 +14,7 @@ from rq.queue import Queue
 from rq.registry import CanceledJobRegistry, FailedJobRegistry, FinishedJobRegistry, StartedJobRegistry
 
 from core import logs
-from jobs.keys import DOORBELL, MAINTENANCE_LOCK, WORKERS, workers_key
+from jobs.keys import MAINTENANCE_LOCK, WORKERS, workers_key
 
 log = logs.get(__name__)
 
@@ -25,9 +25,10 @@ _ENDED = (FinishedJobRegistry, FailedJobRegistry, CanceledJobRegistry)
 class Maintenance:
     """Of some queues; any worker of them does it, one at a time."""
 
-    def __init__(self, connection: Redis, queues: Sequence[Queue], handlers: list[Callable]):
+    def __init__(self, connection: Redis, queues: Sequence[Queue], doorbells: Sequence[str], handlers: list[Callable]):
         self.connection = connection
         self.queues = queues
+        self.doorbells = doorbells
         self.handlers = handlers
 
     def run(self, settled_s: float) -> None:
@@ -57,7 +58,8 @@ class Maintenance:
             if count:
                 log.warning("jobs_abandoned", queue=queue.name, jobs=count)
                 StartedJobRegistry(queue=queue, job_class=queue.job_class).cleanup(exception_handlers=self.handlers)
-                self.connection.lpush(DOORBELL, "")
+                for doorbell in self.doorbells:
+                    self.connection.lpush(doorbell, "")
 
     def _forget_workers(self) -> None:
         """Strikes off workers whose hash has expired."""

@@ -26,9 +26,10 @@ from rq.worker import SimpleWorker
 from rq.worker.base import WorkerStatus
 
 from core import garbage_collection, logs
+from core.pools import Pools
 from core.redis_errors import is_passing
 from core.settings import Settings
-from jobs.keys import CANCEL, DOORBELL, MODELS, queue_name
+from jobs.keys import CANCEL, MODELS, doorbell_key, queue_name
 from jobs.outbox import AnnouncedJob
 from jobs.prediction import WORKER_LOST, Priority
 from jobs.worker_state import FIELD, Resident, WorkerState
@@ -62,7 +63,10 @@ class BatchWorker(SimpleWorker):
 
     def __init__(self, engine: Engine, connection: Redis, settings: Settings):
         self.engine, self.settings = engine, settings
-        served = [(entry.card, priority) for priority in Priority for entry in engine.registry.served()]
+        pools = Pools(settings.pools)
+        cards = [entry.card for entry in engine.registry.served() if pools.serves(settings.pool, entry.card.name)]
+        served = [(card, priority) for priority in Priority for card in cards]
+        self.doorbells = [doorbell_key(pool) for pool in pools.names if settings.pool in (None, pool)]
         super().__init__(
             [queue_name(card.name, priority) for card, priority in served],
             connection=connection,
@@ -85,7 +89,7 @@ class BatchWorker(SimpleWorker):
         self.runner = BatchRunner(engine, connection, self.outages, self.death_penalty_class, settings.result_ttl_s)
         overlaps = engine.device.type != "cpu" or settings.worker_threads > 1
         self.finisher = Finisher(self, self.held, self.outages, engine.metrics, settings.result_ttl_s, overlaps)
-        self.maintenance = Maintenance(connection, self.queues, [_keep_reason])
+        self.maintenance = Maintenance(connection, self.queues, self.doorbells, [_keep_reason])
         self._model_commands: SimpleQueue[str] = SimpleQueue()
         self._suspension_asked = 0.0
 
@@ -145,6 +149,7 @@ class BatchWorker(SimpleWorker):
         return WorkerState(
             device=str(self.engine.device),
             threads=self.settings.worker_threads,
+            pool=self.settings.pool,
             memory_bytes=memory.budget_bytes,
             resident=tuple(Resident(id=name, bytes=model.bytes) for name, model in list(memory.loaded.items())),
             lately=self.engine.metrics.lately(),
@@ -152,10 +157,10 @@ class BatchWorker(SimpleWorker):
 
     def _wait_idle(self) -> None:
         self.finisher.wait()
-        if self.connection.blpop([DOORBELL], timeout=PAUSE_S) is None:
+        if self.connection.blpop(self.doorbells, timeout=PAUSE_S) is None:
             self.set_state(WorkerStatus.IDLE)
             self.heartbeat()
-            if self.connection.blpop([DOORBELL], timeout=IDLE_S) is None:
+            if self.connection.blpop(self.doorbells, timeout=IDLE_S) is None:
                 self.dequeuer.forget_queues()
         self._state = WorkerStatus.BUSY
 
@@ -261,7 +266,8 @@ def run(settings: Settings) -> None:
         "worker_ready",
         worker=worker.name,
         device=str(engine.device),
-        models=[entry.card.name for entry in engine.registry.served()],
+        pool=settings.pool,
+        models=list(dict.fromkeys(served.card.name for served in worker.dequeuer.queues)),
     )
     worker.work()
     log.info("worker_stopped", worker=worker.name)

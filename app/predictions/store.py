@@ -18,6 +18,7 @@ from app.monitoring.queue_report import Overview
 from app.monitoring.webhook_metrics import Deliveries
 from app.schemas.uploads import Upload
 from core import logs
+from core.pools import Pools
 from core.replies import all_bytes, as_bytes, bytes_fields, bytes_or_none, pairs
 from jobs import commands, completions, keys, outbox, records, scripts
 from jobs.completions import Completion
@@ -72,8 +73,9 @@ class HistoryPosition:
 class Store:
     """Predictions in Redis, and one subscription per process that wakes whoever waits for one of them."""
 
-    def __init__(self, url: str, ttl_s: int):
+    def __init__(self, url: str, ttl_s: int, pools: Pools):
         self.ttl_s = ttl_s
+        self.pools = pools
         self.redis = Redis.from_url(url, socket_timeout=10, socket_connect_timeout=2, health_check_interval=30)
         self._enqueue = self.redis.register_script(scripts.ENQUEUE)
         self._cancel = self.redis.register_script(scripts.CANCEL)
@@ -96,17 +98,20 @@ class Store:
 
     async def overview(self, models: Sequence[str]) -> Overview:
         """All queues of these models, all workers, all ends."""
-        return await queue_report.read(self.redis, models)
+        return await queue_report.read(self.redis, models, self.pools)
 
     async def workers(self) -> int:
-        """How many workers are alive; asked of Redis at most once a second, by one for all."""
+        """How many workers are alive; asked of Redis at most once a second while there are any, by one for all."""
         if self._counted is None or time.monotonic() - self._counted[0] >= 1:
             self._counted = time.monotonic(), asyncio.ensure_future(self._count_workers())
+        counted = self._counted
+        alive = 0
         try:
-            return await asyncio.shield(self._counted[1])
-        except RedisError:
-            self._counted = None
-            raise
+            alive = await asyncio.shield(counted[1])
+        finally:
+            if not alive and self._counted is counted:
+                self._counted = None
+        return alive
 
     async def _count_workers(self) -> int:
         workers = await self.redis.sdiff([keys.WORKERS, outbox.DELIVERERS])
@@ -128,6 +133,7 @@ class Store:
             job.priority,
             job.timeout_s,
             self.ttl_s,
+            pool=self.pools.of(order.model),
             max_queue=job.max_queue,
             webhook=job.webhook,
             waiter=self._id if job.waited else "",

@@ -291,3 +291,40 @@ def test_models_lists_the_models(toy_zoo):
     done = cli("models", EASEL_MODELS=str(toy_zoo), COLUMNS="200")
     assert "toy-dcgan" in done.stdout
     assert "mnist-classifier" not in done.stdout
+
+
+def test_several_api_processes_listen_on_one_port_and_tell_the_same(start_easel):
+    several = start_easel(api_processes=2, workers=2)
+    answered = 40
+    for seed in range(answered):  # a new connection each, which the kernel deals out
+        httpx.post(f"{several.url}/v1/sample/toy-dcgan?seed={seed}", timeout=60).raise_for_status()
+    listening = {
+        line.split()[1]
+        for line in subprocess.run(["ps", "-eo", "ppid,pid,args"], capture_output=True, text=True).stdout.splitlines()
+        if line.split()[0] == str(several.process.pid) and line.endswith("cli api")
+    }
+    assert len(listening) == 2
+    counted = 'easel_predictions_accepted_total{model="toy-dcgan",task="sample"}'
+    told = {
+        line
+        for _ in range(10)
+        for line in httpx.get(f"{several.url}/metrics").text.splitlines()
+        if line.startswith(counted)
+    }
+    assert told == {f"{counted} {answered:.1f}"}
+    numbers = [json.loads(line) for line in several.log.read_text().splitlines() if "worker_ready" in line]
+    assert len(numbers) == 2
+    assert several.stop() == 0
+
+
+def test_a_part_alone_needs_a_redis_that_others_reach(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "cli", "up", "workers"],
+        env={**os.environ, "EASEL_DATA_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 1
+    assert "EASEL_REDIS_URL is not set" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -21,6 +21,7 @@ from standardwebhooks import Webhook as Signer
 from standardwebhooks import WebhookVerificationError
 
 from app.predictions.store import Store
+from core.pools import Pools
 from core.settings import Settings, get_settings
 from jobs import keys, outbox, records
 from jobs.prediction import Event, Order, Priority, Snapshot, Status, Webhook
@@ -287,7 +288,7 @@ def announce(redis, prediction, url, owner=""):
 
 def deliveries_of(settings):
     async def ask():
-        store = Store(settings.redis, settings.result_ttl_s)
+        store = Store(settings.redis, settings.result_ttl_s, Pools(()))
         try:
             return await store.deliveries()
         finally:
@@ -460,7 +461,7 @@ def test_a_deliverer_does_not_count_as_a_worker(redis, settings):
     deliverer.register_birth()
 
     async def count():
-        store = Store(settings.redis, 60)
+        store = Store(settings.redis, 60, Pools(()))
         try:
             return await store.workers()
         finally:

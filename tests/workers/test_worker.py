@@ -399,3 +399,15 @@ def test_a_running_prediction_stops_between_steps_when_it_is_canceled(redis, bat
     assert len(passes) == 1, "four passes would make 64 images"
     assert redis.hget(keys.job_key("long"), "status") == b"canceled"
     assert redis.ttl(keys.job_key("long")) > 0
+
+
+def test_a_worker_of_a_pool_takes_its_models_alone(redis, settings):
+    pools = {"pools": "vaes=*-vae", "pool": "vaes"}
+    enqueue(redis, "other", order())
+    enqueue(redis, "own", order("toy-vae"), pool="vaes")
+    worker = a_worker(settings.model_copy(update={**Settings(**pools).model_dump(include={"pools", "pool"})}))
+    worker.work(burst=True)
+    assert snapshot(redis, "own").status is Status.SUCCEEDED
+    assert snapshot(redis, "other").status is Status.QUEUED
+    a_worker(settings).work(burst=True)
+    assert snapshot(redis, "other").status is Status.SUCCEEDED, "a worker of no pool takes all"
