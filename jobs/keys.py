@@ -67,6 +67,7 @@ _WORKER = BaseWorker.redis_worker_namespace_prefix
 LUA_PREFIXES = {
     "IMAGE": "easel:image:",
     "CANCEL": "easel:cancel:",
+    "API_KEYS": API_KEYS,
     "QUEUES": QUEUES,
     "QUEUE": Queue.redis_queue_namespace_prefix,
     "JOB": Job.redis_job_namespace_prefix,

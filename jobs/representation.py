@@ -91,7 +91,7 @@ class Prediction(BaseModel):
         order, answer, ended = snapshot.order, snapshot.answer, snapshot.status in ENDED
         images = answer and answer.images
         return cls(
-            id=snapshot.id,
+            id=snapshot.name,
             model=order.model,
             task=order.task,
             status=snapshot.status,

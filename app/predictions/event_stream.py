@@ -75,12 +75,15 @@ async def stream(predictions: Predictions, prediction: str, after: str) -> Async
 
     Yields `queued` (position, eta_s) whenever the position changes, `started` once, each `progress` (step, total),
     a `preview` (image, a data URI) after it where the model has one, and `completed` with the prediction, the last.
-    An outage of Redis is sat out; of a prediction that is deleted meanwhile nothing more is reported.
+    An outage of Redis is sat out; of a prediction that is deleted meanwhile nothing more is reported, nor to a caller
+    whose key is revoked.
     """
     reported: object = None
     with predictions.store.waiter(prediction) as waiter, predictions.watchers.one_more():
         while True:
             try:
+                if not await predictions.caller.is_known():
+                    return
                 found = await predictions.get(prediction)
                 position = await predictions.store.position(found) if found.status is Status.QUEUED else None
                 pace = None if position is None else await predictions.store.pace(found.order.model)

@@ -73,7 +73,7 @@ async def put(request: Request) -> Response:
     """The same as POST, idempotent by id: sent again, it answers with the prediction that the first one made."""
     submission = await Submission.of(request)
     id = NEW_PREDICTION.of(request)
-    return await _answer(submission, RequestName(id=id, key=f"put:{id}"))
+    return await _answer(submission, RequestName(id=id))
 
 
 async def _answer(submission: Submission, name: RequestName) -> Response:
@@ -148,11 +148,11 @@ async def events(request: Request) -> Response:
     predictions = await admit(request)
     prediction_id, last_event_id = PREDICTION.of(request), LAST_EVENT_ID.of(request)
     ttl_s = predictions.store.ttl_s
-    await predictions.get(prediction_id)  # a 404 is an answer, not an event
+    found = await predictions.get(prediction_id)  # a 404 is an answer, not an event
     predictions.watchers.require_room()
 
     async def stream() -> AsyncIterator[ServerSentEvent]:
-        async for event in event_stream.stream(predictions, prediction_id, last_event_id or ""):
+        async for event in event_stream.stream(predictions, found.id, last_event_id or ""):
             data = event.data if isinstance(event.data, dict) else Prediction.of(event.data, ttl_s)
             yield ServerSentEvent(to_json(data).decode(), event=event.name, id=event.id or None)
 
@@ -184,7 +184,7 @@ async def image(request: Request) -> Response:
     record = found.images[index]
 
     async def make() -> bytes:
-        blob = await store.image(prediction_id, index)
+        blob = await store.image(found.id, index)
         if blob is None:
             raise Gone("the image has expired")
         return blob if format == record.format else await asyncio.to_thread(rendering.transcode, blob, format)
