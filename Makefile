@@ -3,6 +3,7 @@ PYTHON ?= python3.11
 BIN = $(VENV)/bin
 CONFORM_PORT ?= 8765
 TORCH_INDEX ?=
+MINUTES ?= 3
 SHELL = /bin/bash
 
 PIP = $(BIN)/pip --disable-pip-version-check install --quiet
@@ -67,8 +68,8 @@ bench: install ## Easel against the bare forward pass, LitServe and BentoML: ten
 	.easel/bento/bin/pip install --quiet --disable-pip-version-check bentoml==1.4.39
 	$(BIN)/python -m benchmarks.serve --bento .easel/bento/bin/python
 
-soak: install ## three minutes of random load while processes are killed, and then nothing may be lost
-	$(BIN)/python -m benchmarks.soak --minutes 3
+soak: install ## random load while processes are killed and Redis is full, and then nothing may be lost; MINUTES=60
+	$(BIN)/python -m benchmarks.soak --minutes $(MINUTES)
 
 autoscale: install ## workers come and go as an autoscaler would have it, under load, and nothing may be lost
 	$(BIN)/python -m benchmarks.autoscale

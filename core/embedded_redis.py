@@ -81,8 +81,11 @@ class EmbeddedRedis:
                 "appendonly": "yes", "appendfsync": "everysec", "save": "", "logfile": str(self.folder / "redis.log"),
             }  # fmt: skip
             command = [server, *(part for name, value in options.items() for part in (f"--{name}", value))]
-            # The server inherits the lock, which so ends with it.
-            self.process = start_child(command, stdout=subprocess.DEVNULL, umask=0o077, pass_fds=(lock,))
+            # The server inherits the lock, which so ends with it; and that SIGXFSZ is ignored, as Python has it: a file
+            # that may grow no further is then an error that it tells, like a full disk, and not its death.
+            self.process = start_child(
+                command, stdout=subprocess.DEVNULL, umask=0o077, pass_fds=(lock,), restore_signals=False
+            )
         finally:
             os.close(lock)
         note_writer(self.folder, release)

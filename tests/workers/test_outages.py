@@ -1,10 +1,12 @@
 """Workers and a Redis that goes away: nothing is lost, nothing is done twice, nobody has to start a worker again."""
 
 import os
+import resource
 import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 
 import pytest
 from redis import Redis
@@ -31,6 +33,18 @@ def own(tmp_path_factory):
     server.start()
     yield server
     server.stop()
+
+
+@contextmanager
+def full_disk(server):
+    """The server's files can grow no further meanwhile."""
+    _, most = resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE)
+    size = max(path.stat().st_size for path in server.folder.rglob("*.aof*") if path.is_file())
+    resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (size, most))
+    try:
+        yield
+    finally:
+        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (most, most))
 
 
 def statuses(redis):
@@ -122,6 +136,24 @@ def test_what_redis_refuses_for_now_is_handed_over_later(redis, spawn, setting):
         redis.config_set(setting, 0)
     wait_until(lambda: statuses(redis) == {b"finished"})
     assert_done_once(redis)
+
+
+def test_a_full_disk_is_an_outage_and_no_crash(own, spawn):
+    with Redis.from_url(own.url) as redis:
+        worker = spawn(1, own.url)
+        for index, name in enumerate(NAMES):
+            enqueue(redis, name, order(seed=index))
+        wait_until(lambda: statuses(redis) == {b"started"})
+        with full_disk(own):
+            with pytest.raises(ResponseError, match="MISCONF"):
+                for _ in range(50):
+                    redis.set("filler", "")
+                    time.sleep(0.1)
+            time.sleep(2)
+            assert worker.is_alive()
+            assert statuses(redis) == {b"started"}
+        wait_until(lambda: statuses(redis) == {b"finished"})
+        assert_done_once(redis)
 
 
 @pytest.mark.parametrize(
