@@ -21,6 +21,7 @@ from app.http.middleware import CORS, Head, LimitBody, Observe
 from app.http.openapi import components, problems
 from app.monitoring.metrics import ApiMetrics
 from app.predictions.service import Predictions
+from app.predictions.signing import signer_of
 from app.predictions.store import Store
 from app.routes import (
     bundles,
@@ -54,13 +55,17 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """The API for some settings; without them, for this process's own (uvicorn's factory)."""
     settings = settings or get_settings()
     logs.configure(settings)
+    signer = signer_of(settings)
     registry, metrics = Registry.with_shipped(settings.models), ApiMetrics()
+    for folder in settings.models:
+        if not folder.is_dir():
+            log.error("models_folder_missing", folder=str(folder))
     for folder, reason in registry.broken.items():
         log.error("model_unreadable", folder=str(folder), reason=reason)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, float]]:
-        store = Store(settings.redis, settings.result_ttl_s, Pools(settings.pools))
+        store = Store(settings.redis, settings.result_ttl_s, Pools(settings.pools), signer)
         app.state.access = Access(store.redis, settings)
         app.state.predictions = Predictions(registry, store, settings, metrics)
         await store.open()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from cli.common import quit_with, settings_or_quit
+from cli.common import AsJson, print_json, quit_with, settings_or_quit
 
 if TYPE_CHECKING:
     from app.access.keys import Keys
@@ -50,13 +50,17 @@ def create_key(
 
 
 @app.command("list")
-def list_keys() -> None:
+def list_keys(as_json: AsJson = False) -> None:
     """List the keys. A limit that is not shown is the default of the settings."""
     from rich.console import Console
     from rich.table import Column, Table
 
+    kept = _with_keys(lambda kept: kept.all())
+    if as_json:
+        print_json([key.model_dump(mode="json", exclude={"digest"}) for key in kept])
+        return
     table = Table(Column("id", no_wrap=True), "name", "scopes", "rate", "outstanding", "daily", "created")
-    for key in _with_keys(lambda kept: kept.all()):
+    for key in kept:
         limits = [str(limit or "") for limit in (key.rate, key.outstanding, key.daily)]
         table.add_row(key.id, key.name, ", ".join(sorted(key.scopes)), *limits, f"{key.created_at:%Y-%m-%d %H:%M}")
     Console().print(table)

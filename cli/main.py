@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
-from cli import bulk, client, keys, make, serve
+from cli import bulk, client, doctor, download, keys, make, serve
 
 app = typer.Typer(
     name="easel",
@@ -15,9 +17,27 @@ app = typer.Typer(
     "Settings are EASEL_* environment variables; the README lists them.",
     rich_markup_mode="rich",
 )
-for commands in (serve, client, bulk, make):
+for commands in (serve, client, bulk, make, doctor):
     app.add_typer(commands.app)
 app.add_typer(keys.app, name="keys")
+app.add_typer(download.app, name="data")
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        print(f"easel {version('easel')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="which Easel this is")
+    ] = False,
+) -> None:
+    """What goes before a command."""
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from cli.common import quit_with, settings_or_quit
+from cli.common import AsJson, known_models, models_that, print_json, quit_with
 
 if TYPE_CHECKING:
     from models.card import Direction
@@ -35,6 +35,7 @@ def train(
     import shutil
 
     import torch
+    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from evaluation.coverage import watch
@@ -50,9 +51,10 @@ def train(
         loaded, digest = recipes.load(recipe)
         if fresh:
             shutil.rmtree(runs / loaded.name, ignore_errors=True)
-        trainer = Trainer(
-            loaded, digest, runs / loaded.name, chosen, steps, watch(loaded.data.set, Registry([SHIPPED]))
-        )
+        with Console(stderr=True).status(f"reading {loaded.data.set}"):
+            trainer = Trainer(
+                loaded, digest, runs / loaded.name, chosen, steps, watch(loaded.data.set, Registry([SHIPPED]))
+            )
     except (FileNotFoundError, ValueError) as error:
         quit_with(str(error))
     columns = (
@@ -134,13 +136,16 @@ def import_(
 
 @app.command()
 def evaluate(
-    model: Annotated[str, typer.Argument(help="a model of the zoo, for example mnist-cgan")],
+    model: Annotated[
+        str, typer.Argument(help="a model of the zoo, for example mnist-cgan", autocompletion=models_that())
+    ],
     write: Annotated[bool, typer.Option("--write", help="write figures and today's tasks into the card")] = False,
     limits: Annotated[str | None, typer.Option(help="what the model does badly, as you saw it, for the card")] = None,
     featured: Annotated[
         bool | None, typer.Option(help="whether the model is shown before the others, for the card")
     ] = None,
     only: Annotated[list[str] | None, typer.Option(help="measure only this kind of figures, keep the others")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Measure a model on data that it was not trained on. Data is read from the folder that EASEL_DATASETS names."""
     from rich.console import Console
@@ -148,21 +153,24 @@ def evaluate(
     from rich.table import Table
 
     from evaluation.evaluate import evaluate as measure
-    from models.registry import Registry
 
-    registry = Registry.with_shipped(settings_or_quit().models)
+    registry = known_models()
     try:
-        card = measure(model, registry, only or ())
+        with Console(stderr=True).status("reading the model") as status:
+            card = measure(model, registry, only or (), status.update)
     except KeyError as error:
         quit_with(f"there is no model {error}")
     except (FileNotFoundError, ModuleNotFoundError, ValueError) as error:
         quit_with(str(error))
+    if as_json:
+        print_json([metric.model_dump(mode="json") for metric in card.metrics])
     table = Table("figure", "value", "images", "against", "judge")
     for metric in card.metrics:
         table.add_row(
             escape(metric.name), f"{metric.value:g}", str(metric.count), metric.reference, metric.extractor or ""
         )
-    Console().print(table)
+    if not as_json:
+        Console().print(table)
     if write:
         said = {"limits": limits, "featured": featured}
         card = card.model_copy(update={name: value for name, value in said.items() if value is not None})
@@ -171,7 +179,9 @@ def evaluate(
 
 @app.command()
 def directions(
-    model: Annotated[str, typer.Argument(help="a model with a latent, for example mnist-cgan")],
+    model: Annotated[
+        str, typer.Argument(help="a model with a latent, for example mnist-cgan", autocompletion=models_that())
+    ],
     write: Annotated[bool, typer.Option("--write", help="ship them with the model, as inputs of its tasks")] = False,
 ) -> None:
     """Find directions of a model's latent along which one thing changes, such as the thickness of strokes.
@@ -182,10 +192,9 @@ def directions(
     from rich.table import Table
 
     from evaluation import latent_directions
-    from models.registry import Registry
 
     try:
-        entry = Registry.with_shipped(settings_or_quit().models)[model]
+        entry = known_models()[model]
         found = latent_directions.find(entry)
     except KeyError as error:
         quit_with(f"there is no model {error}")
@@ -216,9 +225,7 @@ def gallery(out: Annotated[Path, typer.Option("--out", "-o", help="folder of the
 
 
 def _write_page(write: Callable[[Registry, Path], None], out: Path) -> None:
-    from models.registry import Registry
-
     try:
-        write(Registry.with_shipped(settings_or_quit().models), out)
+        write(known_models(), out)
     except FileNotFoundError as error:
         quit_with(str(error))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.common import quit_with, require_redis, settings_or_quit
+from cli.common import AsJson, complain, known_models, print_json, quit_with, require_redis, settings_or_quit
 from cli.keys import require_key
 from core.parts import Part
 
@@ -30,6 +30,8 @@ def up(
 
     settings = settings_or_quit()
     logs.configure(settings)
+    if not parts or Part.API in parts:
+        _require_signer(settings)
 
     def longest_batch_s() -> float:
         served = Registry.with_shipped(settings.models).served()
@@ -56,6 +58,7 @@ def api() -> None:
 
     settings = settings_or_quit()
     require_redis(settings)
+    _require_signer(settings)
     from app.http.connection_limits import BoundedProtocol, listen
 
     try:
@@ -81,6 +84,17 @@ def api() -> None:
     server.run(sockets)
     if not server.started:
         raise typer.Exit(3)
+
+
+def _require_signer(settings: Settings) -> None:
+    """Keeps a command from serving unsigned what is to be signed."""
+    from app.predictions.signing import signer_of
+    from pictures.content_credentials import Unsigned
+
+    try:
+        signer_of(settings)
+    except Unsigned as error:
+        quit_with(str(error))
 
 
 @app.command()
@@ -138,14 +152,15 @@ def webhook_secret(
 
 
 @app.command()
-def models() -> None:
+def models(as_json: AsJson = False) -> None:
     """List the models in models/zoo and in the folders that EASEL_MODELS names."""
     from rich.console import Console
     from rich.table import Table
 
-    from models.registry import Registry
-
-    registry = Registry.with_shipped(settings_or_quit().models)
+    registry = known_models()
+    if as_json:
+        print_json([entry.card.model_dump(mode="json") for entry in registry.served()])
+        return
     table = Table("model", "tasks", "size", "weights", "what it makes")
     for entry in registry.served():
         card = entry.card
@@ -153,7 +168,7 @@ def models() -> None:
         table.add_row(card.name, ", ".join(card.tasks), size, f"{card.weights.bytes / 1e6:.1f} MB", card.summary)
     Console().print(table)
     for folder, reason in registry.broken.items():
-        typer.secho(f"{folder}: its card cannot be read: {reason}", fg="red", err=True)
+        complain(f"{folder}: its card cannot be read: {reason}")
 
 
 def _require_usable(settings: Settings, redis_url: str) -> None:

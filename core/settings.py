@@ -105,6 +105,10 @@ class Settings(BaseSettings):
     fetch_images: bool = Field(
         default=False, description="an input picture may be an http(s) URL, which the API fetches"
     )
+    c2pa_cert: Path | None = Field(
+        default=None, description="certificate chain, PEM, with which delivered pictures are signed (C2PA)"
+    )
+    c2pa_key: Path | None = Field(default=None, description="that certificate's private key, PEM")
     result_ttl_s: int = Field(default=3600, gt=0, description="how long results, images and uploads are kept")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="least level that is logged"

@@ -85,6 +85,7 @@ def purge(found: Snapshot) -> ScriptCall:
     stored = [keys.image_key(found.id, index) for index in range(len(found.images))]
     stored += [keys.picture_key(picture) for picture in found.order.pictures]
     stored += [keys.latents_key(found.id), keys.events_key(found.id), keys.attempts_key(found.id)]
+    stored.append(keys.signed_key(found.id))
     return ScriptCall(names, [found.id, *stored])
 
 

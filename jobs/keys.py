@@ -109,6 +109,11 @@ def image_key(prediction: str, index: int) -> str:
     return f"{LUA_PREFIXES['IMAGE']}{prediction}:{index}"
 
 
+def signed_key(prediction: str) -> str:
+    """Hash of the prediction's files that were signed at delivery, by their names: `0.png`, `grid.png`."""
+    return f"easel:signed:{prediction}"
+
+
 def latents_key(prediction: str) -> str:
     """Where the latents of a prediction's images lie: float32, little-endian, image after image."""
     return f"easel:latents:{prediction}"

@@ -15,7 +15,7 @@ from PIL import Image, ImageOps, ImageSequence
 from pictures import colour, png, png_chunks
 from pictures.formats import Animated, Format, ImageFormat
 from pictures.framing import Frame, Framing
-from pictures.provenance import CHUNK, Provenance
+from pictures.provenance import CHUNK, XMP_IN_GIF, Provenance
 
 Image.MAX_IMAGE_PIXELS = None  # `decode` judges sizes itself, by the limit that it is given
 
@@ -411,7 +411,7 @@ def _marked_gif(data: bytes, xmp: bytes) -> bytes:
     table = 3 * 2 ** ((data[10] & 7) + 1) if data[10] & 0x80 else 0
     trailer = b"\x01" + bytes(range(255, -1, -1)) + b"\0"
     at = 13 + table
-    return data[:at] + b"\x21\xff\x0bXMP DataXMP" + xmp + trailer + data[at:]
+    return data[:at] + XMP_IN_GIF + xmp + trailer + data[at:]
 
 
 def _image(pixels: np.ndarray) -> Image.Image:

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from models import checkpoint, devices, noise
 from models.capabilities import Classifier, Sampler, directions_of, hole_of, layers_of, scales_of
-from models.card import Card, TrainingRecord
+from models.card import SHEET_FILE, Card, TrainingRecord
 from models.model import Batch, Model, Player, build, final_images
 from models.registry import SHIPPED, Entry, Registry
 from pictures import codec
@@ -243,7 +243,7 @@ class Trainer:
             optimiser.load_state_dict({**optimiser.state_dict(), "state": slots})
 
     def export(self, zoo: Path, name: str | None = None) -> Card:
-        """Writes the averaged weights and the card to `zoo/<name>/`, by default under the recipe's name.
+        """Writes the averaged weights, card and sample sheet to `zoo/<name>/`, by default under the recipe's name.
 
         Metrics are measured afterwards.
         """
@@ -275,6 +275,9 @@ class Trainer:
             licence=recipe.licence,
         )
         card.write(folder)
+        sheet = preview(model, self.held_out)
+        if sheet is not None:
+            (folder / SHEET_FILE).write_bytes(codec.encode(sheet, "webp"))
         return card
 
     def _record(self) -> TrainingRecord:

@@ -16,6 +16,7 @@ from rq.registry import ScheduledJobRegistry, StartedJobRegistry
 from app.monitoring import queue_report
 from app.monitoring.queue_report import Overview
 from app.monitoring.webhook_metrics import Deliveries
+from app.predictions.signing import Signing
 from app.schemas.uploads import Upload
 from core import logs
 from core.pools import Pools
@@ -23,6 +24,7 @@ from core.replies import all_bytes, as_bytes, bytes_fields, bytes_or_none, pairs
 from jobs import commands, completions, keys, outbox, records, scripts
 from jobs.completions import Completion
 from jobs.prediction import ENDED, Order, Priority, ProgressEvent, Snapshot, Status, Webhook
+from pictures.content_credentials import Signer
 
 log = logs.get(__name__)
 
@@ -77,10 +79,11 @@ class HistoryPosition:
 class Store:
     """Predictions in Redis, and one subscription per process that wakes whoever waits for one of them."""
 
-    def __init__(self, url: str, ttl_s: int, pools: Pools):
+    def __init__(self, url: str, ttl_s: int, pools: Pools, signer: Signer | None = None):
         self.ttl_s = ttl_s
         self.pools = pools
         self.redis = Redis.from_url(url, socket_timeout=10, socket_connect_timeout=2, health_check_interval=30)
+        self.signing = Signing(self.redis, ttl_s, signer)
         self._enqueue = self.redis.register_script(scripts.ENQUEUE)
         self._cancel = self.redis.register_script(scripts.CANCEL)
         self._purge = self.redis.register_script(scripts.PURGE)

@@ -33,4 +33,6 @@ async def read_all(
     after = HistoryPosition(name, int(ms)) if cursor else None
     page, last = await predictions.history(after, limit, Filter(status, model))
     following = last and f"{last.ms}-{last.id}"
-    return PredictionList(data=[Prediction.of(found, store.ttl_s) for found in page], next_cursor=following)
+    return PredictionList(
+        data=[Prediction.of(found, store.ttl_s, link=predictions.caller.link) for found in page], next_cursor=following
+    )

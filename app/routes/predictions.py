@@ -84,7 +84,7 @@ async def _answer(submission: Submission, name: RequestName) -> Response:
         form = AnswerForm(rendering.format_named(media_type))
         return await rendering.as_bytes(await submission.pictures(order, files, name, form), store, media_type)
     found = await submission.prediction(order, files, name)
-    return await rendering.as_json(found, store)
+    return await rendering.as_json(found, store, submission.predictions.caller.link)
 
 
 @routes.add(
@@ -100,7 +100,7 @@ async def read(request: Request) -> Response:
     predictions = await admit(request)
     store = predictions.store
     found = await predictions.get(PREDICTION.of(request))
-    return _json(Prediction.of(found, store.ttl_s, await rendering.embedded(found, store)))
+    return _json(Prediction.of(found, store.ttl_s, await rendering.embedded(found, store), predictions.caller.link))
 
 
 @routes.add(
@@ -153,7 +153,9 @@ async def events(request: Request) -> Response:
 
     async def stream() -> AsyncIterator[ServerSentEvent]:
         async for event in event_stream.stream(predictions, found.id, last_event_id or ""):
-            data = event.data if isinstance(event.data, dict) else Prediction.of(event.data, ttl_s)
+            data = event.data
+            if not isinstance(data, dict):
+                data = Prediction.of(data, ttl_s, link=predictions.caller.link)
             yield ServerSentEvent(to_json(data).decode(), event=event.name, id=event.id or None)
 
     return EventSourceResponse(stream(), ping=15, headers={"X-Accel-Buffering": "no", "Cache-Control": "no-store"})
@@ -174,7 +176,8 @@ async def events(request: Request) -> Response:
     summary="One image of a prediction",
 )
 async def image(request: Request) -> Response:
-    """The bytes, in the format of the path. They never change, so `ETag` and `If-None-Match` save the transfer."""
+    """The bytes, in the format of the path. They never change, so `ETag` and `If-None-Match` save the transfer.
+    With the query of the picture's `link` (`exp`, `sig`) no key is needed."""
     predictions = await admit(request)
     prediction_id, index, format = PREDICTION.of(request), INDEX.of(request), FORMAT.of(request)
     store = predictions.store
@@ -187,9 +190,12 @@ async def image(request: Request) -> Response:
         blob = await store.image(found.id, index)
         if blob is None:
             raise Gone("the image has expired")
-        return blob if format == record.format else await asyncio.to_thread(rendering.transcode, blob, format)
+        if format != record.format:
+            blob = await asyncio.to_thread(rendering.transcode, blob, format)
+        return await store.signing.kept(found.id, f"{index}.{format}", blob)
 
-    return await rendering.unchanging(request, f"{record.sha256}-{format}", store.ttl_s, MEDIA_TYPES[format], make)
+    tag = store.signing.tag(f"{record.sha256}-{format}")
+    return await rendering.unchanging(request, tag, store.ttl_s, MEDIA_TYPES[format], make)
 
 
 def _json(prediction: Prediction) -> JSONResponse:

@@ -88,5 +88,5 @@ async def _answer(request: Request, *tasks: Task) -> Response:
     store = predictions.store
     found = await submission.pictures(order, files, form=AnswerForm(rendering.format_named(media_type)))
     if media_type == rendering.JSON:
-        return await rendering.as_json(found, store)
+        return await rendering.as_json(found, store, predictions.caller.link)
     return await rendering.as_bytes(found, store, media_type)

@@ -15,6 +15,7 @@ from redis import Redis
 
 from app.access.keys import Keys
 from app.access.limits import Limits
+from app.access.links import signed
 from app.http.errors import TooMany
 from core.embedded_redis import EmbeddedRedis
 from core.settings import Settings
@@ -182,7 +183,7 @@ def test_an_id_that_a_key_chooses_is_its_own_whoever_chose_it_before(as_key):
         assert client.put("/v1/predictions/order-17", **asks).json() == mine
         assert "completed" in client.get("/v1/predictions/order-17/events").text
         assert [found["id"] for found in client.get("/v1/predictions").json()["data"]] == ["order-17"]
-    assert as_key("admin").get(made[0]["urls"]["get"]).json() == made[0]
+    assert as_key("admin").get(made[0]["urls"]["get"]).json()["urls"] == made[0]["urls"]
 
 
 def test_an_idempotency_key_never_stands_for_an_id(as_key, client):
@@ -609,3 +610,46 @@ def test_settings_that_would_not_do_what_they_say_are_refused(monkeypatch, name,
     monkeypatch.setenv(f"EASEL_{name}", value)
     with pytest.raises(ValueError, match=name.lower()):
         Settings()
+
+
+def test_a_signed_address_shows_one_picture_without_a_key_until_it_expires(guarded, as_key):
+    caller = as_key()
+    made = caller.post("/v1/predictions", json={"model": "toy-dcgan"}, headers={"Prefer": "wait"}).json()
+    image = made["output"][0]
+    shown = httpx.get(guarded.url + image["link"])
+    assert shown.content == caller.get(image["url"]).content
+    assert caller.get(made["urls"]["get"]).json()["output"][0]["link"] == image["link"], "a browser may keep it"
+    query = image["link"].partition("?")[2]
+    late = image["link"].replace("exp=", "exp=9")
+    for wrong in (late, f"{made['urls']['get']}?{query}", image["link"][:-1] + "g", image["url"] + "?exp=1&sig=x.y"):
+        assert httpx.get(guarded.url + wrong).status_code == 401, wrong
+    assert httpx.delete(f"{guarded.url}{made['urls']['get']}?{query}").status_code == 401
+
+
+def test_a_signed_address_ends_with_its_time_and_with_its_key(guarded, folder, make_key, as_key):
+    id, token = make_key()
+    caller = as_key(token=token)
+    made = caller.post("/v1/predictions", json={"model": "toy-dcgan"}, headers={"Prefer": "wait"}).json()
+    image = made["output"][0]
+
+    async def kept(act):
+        async with Keys.at(EmbeddedRedis(folder / "redis").url) as keys:
+            return await act(keys)
+
+    key = asyncio.run(kept(lambda keys: keys.get(id)))
+    now = int(time.time())
+    assert httpx.get(guarded.url + signed(image["url"], now + 60, key)).status_code == 200
+    assert httpx.get(guarded.url + signed(image["url"], now - 1, key)).status_code == 401
+    asyncio.run(kept(lambda keys: keys.revoke(id)))
+    assert httpx.get(guarded.url + image["link"]).status_code == 401
+
+
+def test_an_address_is_signed_for_the_owner_alone(as_key):
+    made = as_key().post("/v1/predictions", json={"model": "toy-dcgan"}, headers={"Prefer": "wait"}).json()
+    assert "link" not in as_key("admin").get(made["urls"]["get"]).json()["output"][0]
+
+
+def test_openai_pictures_are_shown_without_a_key(guarded, as_key):
+    asked = {"model": "toy-dcgan", "prompt": "anything", "response_format": "url"}
+    (image,) = as_key().post("/v1/images/generations", json=asked).json()["data"]
+    assert httpx.get(image["url"]).headers["content-type"] == "image/png"

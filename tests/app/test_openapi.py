@@ -112,6 +112,14 @@ def test_the_headers_that_are_heeded_are_told(document):
     assert {"prefer", "cancel-after", "idempotency-key"} <= told
 
 
+def test_headers_are_plain_strings_which_every_generator_of_clients_takes(document):
+    for methods in document["paths"].values():
+        for told in methods.values():
+            for parameter in told.get("parameters", ()):
+                if parameter["in"] == "header":
+                    assert parameter["schema"]["type"] == "string", parameter
+
+
 def test_the_document_is_the_same_for_every_process(easel, document):
     assert httpx.get(f"{easel.url}/openapi.json").json() == document
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 from evaluation import coverage
 from models import checkpoint
-from models.card import Card, Task
+from models.card import SHEET_FILE, Card, Task
 from models.nn.edges import edges
 from models.nn.text import bags
 from models.registry import Registry
@@ -175,6 +175,7 @@ def test_every_family_trains_exports_and_is_read_back(family, tmp_path):
         name.split(".")[0] for name, _ in model.named_parameters() if name.startswith(("discriminator", "judge"))
     }
     assert players == ({"discriminator"} if family in SHIPPED_DISCRIMINATORS else set())
+    assert (tmp_path / "zoo" / card.name / SHEET_FILE).exists() == (family != "classifier")
     sheets = sorted(path.name for path in (tmp_path / "run" / "samples").iterdir())
     assert sheets == ([] if family == "classifier" else ["0000002.png", "0000004.png"])
 
