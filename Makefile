@@ -4,6 +4,7 @@ BIN = $(VENV)/bin
 CONFORM_PORT ?= 8765
 # Without a GPU, PyTorch's own index, whose build for CPUs has a tenth of the size; with one, PyPI, whose build has CUDA.
 TORCH_INDEX ?= $(if $(shell command -v nvidia-smi),,https://download.pytorch.org/whl/cpu)
+MINUTES ?= 3
 SHELL = /bin/bash
 
 PIP = $(BIN)/pip --disable-pip-version-check install --quiet
@@ -68,8 +69,8 @@ bench: install ## Easel against the bare forward pass, LitServe and BentoML: ten
 	.easel/bento/bin/pip install --quiet --disable-pip-version-check bentoml==1.4.39
 	$(BIN)/python -m benchmarks.serve --bento .easel/bento/bin/python
 
-soak: install ## three minutes of random load while processes are killed, and then nothing may be lost
-	$(BIN)/python -m benchmarks.soak --minutes 3
+soak: install ## random load while processes are killed and Redis is full, and then nothing may be lost; MINUTES=60
+	$(BIN)/python -m benchmarks.soak --minutes $(MINUTES)
 
 generate: install ## clients by others' generators from the OpenAPI document, to see that they take it whole
 	mkdir -p .easel && $(PYTHON) -m venv .easel/generate

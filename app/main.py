@@ -16,6 +16,7 @@ from app.access.callers import Access
 from app.http import errors, page
 from app.http.connection_limits import READ_TIMEOUT
 from app.http.examples import illustrate
+from app.http.foreign_pages import RefuseForeignPages
 from app.http.middleware import CORS, Head, LimitBody, Observe
 from app.http.openapi import components, problems
 from app.monitoring.metrics import ApiMetrics
@@ -84,6 +85,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False},  # /metrics tells; asking costs each request
     )
     errors.install(app)
+    names = (settings.host, *settings.server_names) if settings.open_access else None
+    app.add_middleware(RefuseForeignPages, names=names, origins=settings.cors_origins)
     app.add_middleware(
         LimitBody,
         max_bytes=int(settings.max_upload_mb * 2**20),

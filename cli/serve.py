@@ -26,11 +26,16 @@ def up(
     """Start everything: Redis (unless EASEL_REDIS_URL names one), the API, the workers, the webhooks' deliverer."""
     from core import logs
     from core.supervisor import Supervisor
+    from models.registry import Registry
 
     settings = settings_or_quit()
     logs.configure(settings)
     if not parts or Part.API in parts:
         _require_signer(settings)
+
+    def longest_batch_s() -> float:
+        served = Registry.with_shipped(settings.models).served()
+        return max((entry.card.serving.timeout_s for entry in served), default=0)
 
     def announce() -> None:
         if parts and Part.API not in parts:
@@ -40,8 +45,8 @@ def up(
         print(f"\nEasel is ready: {address} (try {address}/docs). Ctrl-C stops it.\n", flush=True)
 
     try:
-        supervisor = Supervisor(settings, [sys.executable, "-m", "cli"], parts or ())
-        supervisor.run(lambda url: require_key(settings, url), announce)
+        supervisor = Supervisor(settings, [sys.executable, "-m", "cli"], longest_batch_s, parts or ())
+        supervisor.run(lambda url: _require_usable(settings, url), announce)
     except RuntimeError as error:
         quit_with(str(error))
 
@@ -57,7 +62,7 @@ def api() -> None:
     from app.http.connection_limits import BoundedProtocol, listen
 
     try:
-        require_key(settings, settings.redis)
+        _require_usable(settings, settings.redis)
     except RuntimeError as error:
         quit_with(str(error))
     config = uvicorn.Config(
@@ -97,8 +102,15 @@ def worker() -> None:
     """Run one worker alone: it holds models and answers predictions. Needs EASEL_REDIS_URL."""
     settings = settings_or_quit()
     require_redis(settings)
+    from core.ports import require_free_port
     from workers.worker import run
 
+    try:
+        _require_format(settings.redis)
+        if port := settings.worker_metrics_port:
+            require_free_port(settings.host, port, "EASEL_WORKER_METRICS_PORT")
+    except RuntimeError as error:
+        quit_with(str(error))
     run(settings)
 
 
@@ -109,23 +121,32 @@ def deliver() -> None:
     require_redis(settings)
     from workers.deliverer import run
 
+    try:
+        _require_format(settings.redis)
+    except RuntimeError as error:
+        quit_with(str(error))
     run(settings)
 
 
 @app.command()
-def webhook_secret() -> None:
+def webhook_secret(
+    key: Annotated[str, typer.Argument(help="id of the key that asks for the webhooks, which has its own")] = "",
+) -> None:
     """Show what webhooks are signed with, for whoever receives them. Keep it as you would a password."""
     from redis import Redis
     from redis.exceptions import RedisError
 
     from core.embedded_redis import EmbeddedRedis
+    from jobs.keys import API_KEYS
     from workers.deliverer import secret
 
     settings = settings_or_quit()
-    url = settings.redis_url or EmbeddedRedis(settings.data_dir / "redis").url
+    url = settings.redis_url or EmbeddedRedis(settings.redis_folder).url
     try:
         with Redis.from_url(url) as connection:
-            print(secret(connection, settings))
+            if key and not connection.hexists(API_KEYS, key):
+                quit_with(f"there is no key {key}; `easel keys list` shows those there are")
+            print(secret(connection, settings, key))
     except RedisError as error:
         quit_with(f"Redis cannot be reached: {error}; it runs while `easel up` does")
 
@@ -148,3 +169,22 @@ def models(as_json: AsJson = False) -> None:
     Console().print(table)
     for folder, reason in registry.broken.items():
         complain(f"{folder}: its card cannot be read: {reason}")
+
+
+def _require_usable(settings: Settings, redis_url: str) -> None:
+    """Raises `RuntimeError` if what is in Redis cannot be read, or nobody could ask for anything."""
+    _require_format(redis_url)
+    require_key(settings, redis_url)
+
+
+def _require_format(redis_url: str) -> None:
+    """`require_format`, of a Redis that answers. One that does not yet is no obstacle."""
+    from contextlib import suppress
+
+    from redis import Redis
+    from redis.exceptions import RedisError
+
+    from jobs.stored_format import require_format
+
+    with suppress(RedisError), Redis.from_url(redis_url, socket_timeout=10, socket_connect_timeout=2) as redis:
+        require_format(redis)

@@ -40,6 +40,11 @@ class Settings(BaseSettings):
     cors_origins: Annotated[tuple[Annotated[str, Field(pattern=r"^https?://[^/*\s]+$")], ...], NoDecode] = Field(
         default=(), description="origins whose pages may call the API, separated by ','"
     )
+    server_names: Annotated[tuple[Annotated[str, Field(pattern=r"^[^/:*\s]+$")], ...], NoDecode] = Field(
+        default=(),
+        description="names, separated by ',', that the API answers to while access is open, besides addresses, "
+        "localhost and names without a dot",
+    )
     redis_url: str | None = Field(
         default=None, pattern=r"^(rediss?|unix)://.", description="Redis to use; without it `easel up` starts its own"
     )
@@ -117,7 +122,7 @@ class Settings(BaseSettings):
     def _split_paths(cls, value: object) -> object:
         return tuple(part for part in value.split(":") if part) if isinstance(value, str) else value
 
-    @field_validator("preload", "cors_origins", mode="before")
+    @field_validator("preload", "cors_origins", "server_names", mode="before")
     @classmethod
     def _split_names(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

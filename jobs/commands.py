@@ -54,7 +54,7 @@ def enqueue(
         keys.idempotency_key(idempotency) if idempotency else "",
         *histories(order),
     ]
-    args = [prediction, max_queue, ttl_s, int(created_at.timestamp() * 1000), digest, *_flat(fields)]
+    args = [prediction, max_queue, ttl_s, int(created_at.timestamp() * 1000), digest, order.owner, *_flat(fields)]
     return ScriptCall(names, args), created_at
 
 

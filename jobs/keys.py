@@ -32,6 +32,9 @@ DEADLINES = "easel:deadlines"
 PACE = "easel:pace"
 """Hash of seconds that a prediction takes lately, by model: what waiting times are reckoned from."""
 
+STORED_FORMAT = "easel:format"
+"""The version of what is kept here (`jobs.stored_format`)."""
+
 API_KEYS = "easel:keys"
 """Hash of each API key as JSON, by its id. It has no TTL, and the append-only file carries it over restarts."""
 
@@ -64,6 +67,7 @@ _WORKER = BaseWorker.redis_worker_namespace_prefix
 LUA_PREFIXES = {
     "IMAGE": "easel:image:",
     "CANCEL": "easel:cancel:",
+    "API_KEYS": API_KEYS,
     "QUEUES": QUEUES,
     "QUEUE": Queue.redis_queue_namespace_prefix,
     "JOB": Job.redis_job_namespace_prefix,

@@ -105,7 +105,7 @@ class Prediction(BaseModel):
             return link(path, int(expires_at.timestamp()), order.owner) if link and expires_at else None
 
         return cls(
-            id=snapshot.id,
+            id=snapshot.name,
             model=order.model,
             task=order.task,
             status=snapshot.status,

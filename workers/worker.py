@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 from queue import SimpleQueue
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Any
 
 from redis import Redis
@@ -27,6 +27,7 @@ from rq.worker.base import WorkerStatus
 
 from core import garbage_collection, logs
 from core.pools import Pools
+from core.redis_errors import is_passing
 from core.settings import Settings
 from jobs.keys import CANCEL, MODELS, doorbell_key, queue_name
 from jobs.outbox import AnnouncedJob
@@ -39,7 +40,7 @@ from workers.engine import Engine
 from workers.finisher import Finisher
 from workers.heartbeat import Heartbeat
 from workers.maintenance import Maintenance
-from workers.outages import UNAVAILABLE, Outages
+from workers.outages import Outages
 from workers.runner import BatchRunner
 from workers.work import PredictionError
 
@@ -119,7 +120,9 @@ class BatchWorker(SimpleWorker):
                     self.finisher.finish(batch, self.runner.run(batch))
                 except StopRequested:
                     break
-                except UNAVAILABLE as error:
+                except RedisError as error:
+                    if not is_passing(error):
+                        raise
                     self.outages.wait(error)
         finally:
             self.teardown()
@@ -210,6 +213,13 @@ class BatchWorker(SimpleWorker):
         if not isinstance(exc, RedisError):
             raise exc
         time.sleep(1)
+
+    def request_force_stop(self, signum: int, frame: FrameType | None) -> None:
+        """Told again to stop, as by a service manager that signals a process and its parent: says what it waits for.
+
+        rq's own would drop the batch, and a prediction that is dropped twice fails.
+        """
+        log.warning("worker_finishes_batch", predictions=[job.id for job in self.held.all()])
 
     def set_shutdown_requested_date(self) -> None:
         """rq's note that the worker leaves; made in a signal handler, where nobody could handle an outage."""

@@ -15,6 +15,8 @@ from app.schemas.uploads import Upload
 from app.schemas.usage import Usage
 from core.settings import Settings
 
+UNKNOWN_KEY = "this needs a valid API key, sent as `Authorization: Bearer ek_…`"
+
 
 @dataclass(frozen=True)
 class Credit:
@@ -55,6 +57,10 @@ class Caller:
         """Raises `Forbidden` if the key has none of the scopes."""
         if self.key is not None and not self.key.allows(*scopes):
             raise Forbidden(f"this key lacks the scope {' or '.join(scopes)}")
+
+    async def is_known(self) -> bool:
+        """Whether its key has not been revoked since the request came."""
+        return self.credit is None or await self.credit.limits.knows(self.credit.key)
 
     def link(self, path: str, expires: int, owner: str) -> str | None:
         """An address of something of the owner's that works without a key, if the caller is the owner and needs one."""
@@ -125,6 +131,6 @@ class Access:
             return ANYBODY
         key = await self.keys.find(token) if token else None
         if key is None:
-            raise Unauthorized("this needs a valid API key, sent as `Authorization: Bearer ek_…`")
+            raise Unauthorized(UNKNOWN_KEY)
         structlog.contextvars.bind_contextvars(key=key.id)
         return Caller(Credit(key, self.limits), headers)

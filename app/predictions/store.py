@@ -38,6 +38,10 @@ class QueueFull(Exception):
     """As many predictions wait as may."""
 
 
+class KeyRevoked(Exception):
+    """The API key that asks was revoked meanwhile."""
+
+
 @dataclass(frozen=True)
 class NewJob:
     """A prediction to enqueue. `idempotency` names the request, if the caller did; `digest` is of its content.
@@ -128,6 +132,7 @@ class Store:
 
         Raises:
             QueueFull: as many wait in its queue as may.
+            KeyRevoked: its owner is no API key any more.
         """
         order = job.order
         call, created_at = commands.enqueue(
@@ -151,6 +156,8 @@ class Store:
         outcome = await self._enqueue(call.keys, call.args)
         if outcome[0] == b"full":
             raise QueueFull
+        if outcome[0] == b"revoked":
+            raise KeyRevoked
         if outcome[0] == b"exists":
             return ExistingPrediction(outcome[1].decode(), outcome[2].decode())
         name = keys.queue_name(order.model, job.priority)
@@ -199,6 +206,18 @@ class Store:
         await self.redis.publish(keys.FINISHED if outcome == b"canceled" else keys.CANCEL, found.id)
         return outcome.decode()
 
+    async def cancel_all_of(self, owner: str) -> int:
+        """Cancels what has not ended of an owner's predictions; how many those were."""
+        names = all_bytes(await self.redis.zrange(keys.history_key(owner), 0, -1))
+        unfinished = [
+            found
+            for name in names
+            if (found := await self.snapshot(name.decode())) is not None and found.status not in ENDED
+        ]
+        for found in unfinished:
+            await self.cancel(found)
+        return len(unfinished)
+
     async def tell_workers(self, verb: str, model: str) -> int:
         """Tells all workers to `load` or `unload` a model; how many received it."""
         return await self.redis.publish(keys.MODELS, f"{verb} {model}")
@@ -223,9 +242,10 @@ class Store:
         return None if value is None else float(value)
 
     async def events(self, prediction: str, after: str) -> list[ProgressEvent]:
-        """The progress reported since the event `after` (a stream id)."""
-        found = await self.redis.xrange(keys.events_key(prediction), f"({after}" if after else "-")
-        return [ProgressEvent.of(as_bytes(name), bytes_fields(fields)) for name, fields in found or ()]
+        """The progress reported since the event `after` (a stream id); none if it is the last that there can be."""
+        found = await self.redis.xrange(keys.events_key(prediction), after or "-")
+        news = [ProgressEvent.of(as_bytes(name), bytes_fields(fields)) for name, fields in found or ()]
+        return [event for event in news if event.id != after]
 
     async def image(self, prediction: str, index: int) -> bytes | None:
         """The encoded bytes of one image, or None once they have expired."""

@@ -16,7 +16,7 @@ from jobs.representation import Prediction
 
 router = APIRouter(prefix="/v1/predictions", tags=["predictions"])
 
-_CURSOR = r"^[0-9]{1,15}-[A-Za-z0-9_-]{1,64}$"
+_CURSOR = r"^[0-9]{1,15}-[A-Za-z0-9_-]{1,80}$"
 
 
 @router.get("", responses=problems(422, 503), summary="The history")

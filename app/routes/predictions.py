@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
-from pydantic import Field, TypeAdapter
+from pydantic import AfterValidator, Field, TypeAdapter
 from pydantic_core import to_json
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.requests import Request
@@ -18,6 +18,7 @@ from app.http.parameters import Header, PathParameter
 from app.http.parsing import read_prediction
 from app.http.plain_routes import PlainRoutes
 from app.predictions import event_stream, rendering
+from app.predictions.event_stream import canonical_event
 from app.predictions.service import AnswerForm, RequestName
 from app.routes.admission import admit
 from app.routes.parameters import NEW_PREDICTION, PREDICTION
@@ -33,7 +34,10 @@ IDEMPOTENCY_KEY = Header(
     TypeAdapter(Annotated[str, Field(min_length=1, max_length=255)]),
     "makes sending twice safe",
 )
-LAST_EVENT_ID = Header("last-event-id", TypeAdapter(Annotated[str, Field(pattern=r"^(\d{1,20}-\d{1,20})?$")]))
+LAST_EVENT_ID = Header(
+    "last-event-id",
+    TypeAdapter(Annotated[str, Field(pattern=r"^(\d{1,20}-\d{1,20})?$"), AfterValidator(canonical_event)]),
+)
 INDEX = PathParameter("index", TypeAdapter(int))
 FORMAT = PathParameter("format", TypeAdapter(Format))
 
@@ -69,7 +73,7 @@ async def put(request: Request) -> Response:
     """The same as POST, idempotent by id: sent again, it answers with the prediction that the first one made."""
     submission = await Submission.of(request)
     id = NEW_PREDICTION.of(request)
-    return await _answer(submission, RequestName(id=id, key=f"put:{id}"))
+    return await _answer(submission, RequestName(id=id))
 
 
 async def _answer(submission: Submission, name: RequestName) -> Response:
@@ -144,11 +148,11 @@ async def events(request: Request) -> Response:
     predictions = await admit(request)
     prediction_id, last_event_id = PREDICTION.of(request), LAST_EVENT_ID.of(request)
     ttl_s = predictions.store.ttl_s
-    await predictions.get(prediction_id)  # a 404 is an answer, not an event
+    found = await predictions.get(prediction_id)  # a 404 is an answer, not an event
     predictions.watchers.require_room()
 
     async def stream() -> AsyncIterator[ServerSentEvent]:
-        async for event in event_stream.stream(predictions, prediction_id, last_event_id or ""):
+        async for event in event_stream.stream(predictions, found.id, last_event_id or ""):
             data = event.data
             if not isinstance(data, dict):
                 data = Prediction.of(data, ttl_s, link=predictions.caller.link)
@@ -183,12 +187,12 @@ async def image(request: Request) -> Response:
     record = found.images[index]
 
     async def make() -> bytes:
-        blob = await store.image(prediction_id, index)
+        blob = await store.image(found.id, index)
         if blob is None:
             raise Gone("the image has expired")
         if format != record.format:
             blob = await asyncio.to_thread(rendering.transcode, blob, format)
-        return await store.signing.kept(prediction_id, f"{index}.{format}", blob)
+        return await store.signing.kept(found.id, f"{index}.{format}", blob)
 
     tag = store.signing.tag(f"{record.sha256}-{format}")
     return await rendering.unchanging(request, tag, store.ttl_s, MEDIA_TYPES[format], make)

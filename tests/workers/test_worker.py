@@ -22,7 +22,7 @@ from models.registry import Registry
 from tests import zoo
 from tests.conftest import pixels_of
 from tests.workers.jobs import enqueue, order, snapshot, wait_until
-from workers import dequeuer
+from workers import dequeuer, results
 from workers.dequeuer import FAIR_EVERY, BatchStarter, QueueCandidate, ServedQueue
 from workers.engine import Engine
 from workers.worker import BatchWorker
@@ -155,6 +155,17 @@ def test_a_job_that_breaks_the_forward_pass_fails_alone_and_is_not_run_again(red
     assert failed.failure.code == "internal_error"
     assert "boom" not in failed.failure.detail
     assert len(calls) == 5, "one batch, then each job once"
+
+
+def test_memory_that_runs_out_while_an_answer_is_made_is_said(redis, batch_worker, monkeypatch):
+    enqueue(redis, "p", order())
+
+    def encode(*args):
+        raise MemoryError
+
+    monkeypatch.setattr(results, "encode", encode)
+    batch_worker.work(burst=True)
+    assert snapshot(redis, "p").failure.code == "out_of_memory"
 
 
 def test_a_job_of_another_function_is_refused(redis, batch_worker):
