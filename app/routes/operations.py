@@ -37,7 +37,7 @@ async def livez() -> Health:
     return Health()
 
 
-@router.get("/readyz", responses=problems(503), summary="Can requests be answered?")
+@router.get("/readyz", responses=problems(422, 503), summary="Can requests be answered?")
 async def readyz(
     store: StoreDep,
     registry: RegistryDep,

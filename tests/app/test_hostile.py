@@ -451,7 +451,9 @@ def test_what_is_anothers_does_not_exist(client, caller, refused):
         ("GET", f"{here}/deliveries"), ("GET", f"{here}/grid.png"), ("GET", made["output"][0]["url"]),
     ):  # fmt: skip
         refused(other.request(method, path), 404)
-    refused(other.put(here, json={"model": "toy-dcgan"}), 422)
+    own = other.put(here, json={"model": "toy-dcgan"})
+    assert own.status_code == 202
+    assert own.json()["urls"]["get"] != here, "a name is its owner's"
     upload = client.post("/v1/uploads", content=png(), headers=PNG).json()["id"]
     refused(other.get(f"/v1/uploads/{upload}"), 404)
     refused(other.delete(f"/v1/uploads/{upload}"), 404)

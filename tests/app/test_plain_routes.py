@@ -68,12 +68,23 @@ def test_parameters_are_read_as_fastapi_would(path, headers):
     assert (answers[0].status_code, answers[0].json()) == (answers[1].status_code, answers[1].json())
 
 
-def test_parameters_are_told_as_fastapi_would():
+def as_text(parameter):
+    """A header as it is on the wire, which generators of clients take: no list, and absent rather than null."""
+    schema = parameter["schema"]
+    if parameter["in"] != "header":
+        return parameter
+    sent = next((kind for kind in schema.pop("anyOf", ()) if kind["type"] != "null"), {})
+    if sent.get("type") == "array":
+        sent = {"type": "string"}
+    return {**parameter, "schema": {**sent, **schema}}
+
+
+def test_parameters_are_told_as_fastapi_would_but_for_headers_which_are_text():
     documented = FastAPI()
     documented.include_router(plain().documentation)
     told = [app.openapi()["paths"]["/{number}/{name}"]["get"] for app in (documented, ordinary())]
     by_name = [{each["name"]: each for each in operation["parameters"]} for operation in told]
-    assert by_name[0] == by_name[1]
+    assert by_name[0] == {name: as_text(parameter) for name, parameter in by_name[1].items()}
     assert told[0]["operationId"] == told[1]["operationId"]
 
 
