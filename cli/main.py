@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from cli import client, keys, make, serve
+from cli import client, keys, make, models, serve
 
 app = typer.Typer(
     name="easel",
@@ -18,6 +18,7 @@ app = typer.Typer(
 for commands in (serve, client, make):
     app.add_typer(commands.app)
 app.add_typer(keys.app, name="keys")
+app.add_typer(models.app, name="models")
 
 
 def main() -> None:

@@ -95,22 +95,3 @@ def webhook_secret() -> None:
             print(secret(connection, settings))
     except RedisError as error:
         quit_with(f"Redis cannot be reached: {error}; it runs while `easel up` does")
-
-
-@app.command()
-def models() -> None:
-    """List the models in models/zoo and in the folders that EASEL_MODELS names."""
-    from rich.console import Console
-    from rich.table import Table
-
-    from models.registry import Registry
-
-    registry = Registry.with_shipped(settings_or_quit().models)
-    table = Table("model", "tasks", "size", "weights", "what it makes")
-    for entry in registry.served():
-        card = entry.card
-        size = f"{card.image.width}x{card.image.height}"
-        table.add_row(card.name, ", ".join(card.tasks), size, f"{card.weights.bytes / 1e6:.1f} MB", card.summary)
-    Console().print(table)
-    for folder, reason in registry.broken.items():
-        typer.secho(f"{folder}: its card cannot be read: {reason}", fg="red", err=True)

@@ -72,6 +72,7 @@ class Prediction(BaseModel):
     id: str
     object: Literal["prediction"] = "prediction"
     model: str
+    version: str = Field(description="sha256 of the weights that it was admitted with; empty if an earlier release did")
     task: Task
     status: Status
     input: dict[str, Any]
@@ -93,6 +94,7 @@ class Prediction(BaseModel):
         return cls(
             id=snapshot.id,
             model=order.model,
+            version=order.version,
             task=order.task,
             status=snapshot.status,
             input=order.input,
