@@ -37,6 +37,7 @@ ENV PATH=/opt/easel/bin:$PATH \
 WORKDIR /srv/easel
 COPY pyproject.toml README.md LICENSE ./
 COPY core core
+COPY easel easel
 COPY pictures pictures
 COPY models models
 COPY tasks tasks

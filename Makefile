@@ -2,7 +2,9 @@ VENV ?= .venv
 PYTHON ?= python3.11
 BIN = $(VENV)/bin
 CONFORM_PORT ?= 8765
-TORCH_INDEX ?=
+# Without a GPU, PyTorch's own index, whose build for CPUs has a tenth of the size; with one, PyPI, whose build has CUDA.
+TORCH_INDEX ?= $(if $(shell command -v nvidia-smi),,https://download.pytorch.org/whl/cpu)
+MINUTES ?= 3
 SHELL = /bin/bash
 
 PIP = $(BIN)/pip --disable-pip-version-check install --quiet
@@ -20,13 +22,13 @@ help: ## what can be made
 # torch comes first and by itself: the hashes of its wheels differ from index to index, as does what it needs of CUDA.
 $(VENV)/.installed: pyproject.toml $(LOCKS)
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) -r requirements/torch.txt
+	$(PIP) $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX) --retries 2) -r requirements/torch.txt
 	$(PIP) $(LOCKED) -r requirements/dev.txt
 	$(PIP) --no-deps --no-build-isolation -e .
 	$(BIN)/pip --disable-pip-version-check check
 	touch $@
 
-install: $(VENV)/.installed ## a virtual environment of what requirements/ locks; TORCH_INDEX=… takes torch from there
+install: $(VENV)/.installed ## a virtual environment of what requirements/ locks; TORCH_INDEX=… takes torch from there, TORCH_INDEX= from PyPI
 
 lock: ## requirements/ anew from pyproject.toml; UPGRADE=--upgrade takes the newest releases that it allows
 	$(PYTHON) -m venv .easel/lock && .easel/lock/bin/pip install --quiet --disable-pip-version-check uv==0.13.9
@@ -67,8 +69,20 @@ bench: install ## Easel against the bare forward pass, LitServe and BentoML: ten
 	.easel/bento/bin/pip install --quiet --disable-pip-version-check bentoml==1.4.39
 	$(BIN)/python -m benchmarks.serve --bento .easel/bento/bin/python
 
-soak: install ## three minutes of random load while processes are killed, and then nothing may be lost
-	$(BIN)/python -m benchmarks.soak --minutes 3
+soak: install ## random load while processes are killed and Redis is full, and then nothing may be lost; MINUTES=60
+	$(BIN)/python -m benchmarks.soak --minutes $(MINUTES)
+
+generate: install ## clients by others' generators from the OpenAPI document, to see that they take it whole
+	mkdir -p .easel && $(PYTHON) -m venv .easel/generate
+	.easel/generate/bin/pip install --quiet --disable-pip-version-check openapi-python-client==0.29.1
+	$(BIN)/python -c "import json; from app.main import create_app; print(json.dumps(create_app().openapi()))" > .easel/openapi.json
+	.easel/generate/bin/openapi-python-client generate --path .easel/openapi.json --output-path .easel/generated --overwrite \
+		--meta none | tee .easel/generate/log; ! grep -qi 'will not be generated' .easel/generate/log
+	npx --yes --package openapi-typescript@7.13.0 --package typescript@5.9.3 sh -c \
+		'openapi-typescript .easel/openapi.json -o .easel/openapi.ts && tsc --noEmit --strict --erasableSyntaxOnly --lib es2022,dom .easel/openapi.ts clients/js/*.d.ts'
+
+autoscale: install ## workers come and go as an autoscaler would have it, under load, and nothing may be lost
+	$(BIN)/python -m benchmarks.autoscale
 
 fuzz: install ## a minute of mutated picture files: no 5xx, no hang, no memory that stays
 	$(BIN)/python -m benchmarks.fuzz
@@ -82,4 +96,4 @@ train: install ## train a model: make train RECIPE=mnist-dcgan
 clean: ## forget the environment and the embedded Redis's data
 	rm -rf $(VENV) .easel
 
-.PHONY: help install lock serve browser lint types test conform bench soak fuzz memory train clean
+.PHONY: help install lock serve browser lint types test conform bench soak autoscale generate fuzz memory train clean

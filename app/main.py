@@ -16,10 +16,12 @@ from app.access.callers import Access
 from app.http import errors, page
 from app.http.connection_limits import READ_TIMEOUT
 from app.http.examples import illustrate
+from app.http.foreign_pages import RefuseForeignPages
 from app.http.middleware import CORS, Head, LimitBody, Observe
 from app.http.openapi import components, problems
 from app.monitoring.metrics import ApiMetrics
 from app.predictions.service import Predictions
+from app.predictions.signing import signer_of
 from app.predictions.store import Store
 from app.routes import (
     bundles,
@@ -36,6 +38,7 @@ from app.routes import (
 )
 from app.routes.dependencies import may_use
 from core import garbage_collection, logs
+from core.pools import Pools
 from core.settings import Settings, get_settings
 from models.registry import Registry
 from models.registry_watch import RegistryWatch
@@ -53,14 +56,18 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """The API for some settings; without them, for this process's own (uvicorn's factory)."""
     settings = settings or get_settings()
     logs.configure(settings)
+    signer = signer_of(settings)
     registry, metrics = Registry.with_shipped(settings.models), ApiMetrics()
+    for folder in settings.models:
+        if not folder.is_dir():
+            log.error("models_folder_missing", folder=str(folder))
     for folder, reason in registry.broken.items():
         log.error("model_unreadable", folder=str(folder), reason=reason)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, float]]:
         watch = RegistryWatch(registry, settings.models_refresh_s, _changed(registry))
-        store = Store(settings.redis, settings.result_ttl_s, watch.look)
+        store = Store(settings.redis, settings.result_ttl_s, Pools(settings.pools), signer, watch.look)
         app.state.access = Access(store.redis, settings)
         app.state.predictions = Predictions(registry, store, settings, metrics)
         await store.open()
@@ -82,6 +89,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False},  # /metrics tells; asking costs each request
     )
     errors.install(app)
+    names = (settings.host, *settings.server_names) if settings.open_access else None
+    app.add_middleware(RefuseForeignPages, names=names, origins=settings.cors_origins)
     app.add_middleware(
         LimitBody,
         max_bytes=int(settings.max_upload_mb * 2**20),

@@ -60,7 +60,7 @@ class Easel:
 
     def _ready(self) -> bool:
         try:
-            return urllib.request.urlopen(f"http://127.0.0.1:{self.port}/readyz").status == 200
+            return urllib.request.urlopen(f"http://127.0.0.1:{self.port}/readyz?worker=1").status == 200
         except OSError:
             return False
 

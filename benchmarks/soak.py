@@ -1,8 +1,9 @@
 """Nothing lost: a whole Easel under random load while its parts are killed, and then every prediction is accounted for.
 
 `python -m benchmarks.soak --minutes 3`. Two APIs, two workers and a Redis with an append-only file, as `easel up` runs
-them, on 127.0.0.1. Every few seconds a worker is killed, stopped for longer than it may be silent, or told to leave, or
-Redis is killed. Ends with status 1 if anything is not as it should be.
+them, on 127.0.0.1. Every few seconds a worker, an API or Redis is killed, a worker is stopped for longer than it may be
+silent or told to leave, memory or disk are full for a while, or a second `easel up` starts on the same data; all along
+come broken files. Ends with status 1 if anything is not as it should be.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import argparse
 import asyncio
 import os
 import random
+import resource
 import signal
 import subprocess
 import sys
@@ -23,31 +25,54 @@ from pathlib import Path
 
 import httpx
 from redis import Redis
+from redis.exceptions import RedisError
 from rq.intermediate_queue import IntermediateQueue
 from rq.registry import CanceledJobRegistry, FailedJobRegistry, FinishedJobRegistry, StartedJobRegistry
 
-from benchmarks import models
+from benchmarks import fuzz, models
 from core.embedded_redis import EmbeddedRedis
+from core.pools import DEFAULT
 from jobs import keys, prediction, records
 from jobs.prediction import Priority, Snapshot, Status
 from tests import zoo
 from tests.conftest import free_port, png
 
-TTL_S = 3600
+TTL_S = 3 * 3600
 FAULT_EVERY_S = 12
 STOPPED_S = 20
 """Longer than `workers.heartbeat.HEARTBEAT_TTL_S`: others take over."""
 DRAIN_S = 120
 HEAVY = "bench-dcgan"
 """Keeps workers busy, so that what is killed is at work."""
-MODELS = (*zoo.MODELS, HEAVY, HEAVY)
-PERMANENT = {keys.QUEUES, keys.WORKERS, keys.END_COUNTS, keys.PACE, keys.DOORBELL, keys.DEADLINES}
+HEAVY_SHARE, MOST_HEAVY = 0.25, 1500
+"""Of all requests, and at most: all that is made must fit into Redis until the end."""
+LIGHT = ("toy-dcgan", "toy-cgan", "toy-vae", "toy-diffusion", "toy-pix2pix", "toy-cyclegan")
+MODELS = (*LIGHT, HEAVY)
+FULL_S = 5
+"""How long memory or disk stays full."""
+HOSTILE_SHARE = 0.05
+"""Broken files, to each prediction that is asked for."""
+PERMANENT = {
+    keys.STORED_FORMAT,
+    keys.QUEUES,
+    keys.WORKERS,
+    keys.END_COUNTS,
+    keys.PACE,
+    keys.doorbell_key(DEFAULT),
+    keys.DEADLINES,
+}
 """Keys that are meant to stay, besides `SETS`."""
 SETS = (
     keys.workers_key(""),
     *(kind.key_template.format("") for kind in (FinishedJobRegistry, FailedJobRegistry, CanceledJobRegistry)),
 )
 """Beginnings of the keys of rq's registries and sets of workers, one per queue."""
+
+
+FAULTS = (
+    "worker killed", "worker killed", "worker told to leave", "worker stopped", "api killed", "redis killed",
+    "memory full", "disk full", "second easel up",
+)  # fmt: skip
 
 
 @dataclass
@@ -74,12 +99,13 @@ class Stack:
     apis: list[Child] = field(default_factory=list)
     workers: list[Child] = field(default_factory=list)
     faults: Counter[str] = field(default_factory=Counter)
+    wrong: list[str] = field(default_factory=list)
     away_until: float = 0.0
 
     def __post_init__(self) -> None:
         self.redis = EmbeddedRedis(self.folder / "redis")
         self.redis.start()
-        for name in zoo.MODELS:
+        for name in LIGHT:
             zoo.make(self.folder / "zoo", name)
         models.make(self.folder / "zoo")
         base = {**os.environ, "EASEL_REDIS_URL": self.redis.url, "EASEL_MODELS": str(self.folder / "zoo")}
@@ -89,7 +115,7 @@ class Stack:
         self.workers = [Child(["worker"], base) for _ in range(2)]
 
     def tend(self) -> None:
-        """Starts what has ended. Redis stays away for a moment."""
+        """Starts what has ended. Redis stays away for a moment. For the main thread, with which the children end."""
         if not self.redis.alive and time.monotonic() > self.away_until:
             self.redis.start()
         for child in (*self.apis, *self.workers):
@@ -98,9 +124,7 @@ class Stack:
     async def fault(self) -> None:
         """Does one thing that happens in life."""
         worker = random.choice(self.workers).process
-        kind = random.choice(
-            ("worker killed", "worker killed", "worker told to leave", "worker stopped", "redis killed")
-        )
+        kind = random.choice(FAULTS)
         self.faults[kind] += 1
         if kind == "worker killed":
             worker.kill()
@@ -110,10 +134,44 @@ class Stack:
             worker.send_signal(signal.SIGSTOP)
             await asyncio.sleep(STOPPED_S)
             worker.send_signal(signal.SIGCONT)
+        elif kind == "api killed":
+            random.choice(self.apis).process.kill()
+        elif kind == "memory full":
+            await self._with_full_memory()
+        elif kind == "disk full":
+            await self._with_full_disk()
+        elif kind == "second easel up":
+            await self._second_start()
         else:
             self.away_until = time.monotonic() + random.uniform(0, 4)
             self.redis.process.kill()
             self.redis.process.wait()
+
+    async def _with_full_memory(self) -> None:
+        with suppress(RedisError), Redis.from_url(self.redis.url) as redis:
+            redis.config_set("maxmemory", 1)
+            await asyncio.sleep(FULL_S)
+            redis.config_set("maxmemory", 0)
+
+    async def _with_full_disk(self) -> None:
+        """The append-only file can grow no further."""
+        process = self.redis.process
+        size = max(path.stat().st_size for path in self.redis.folder.rglob("*.aof*") if path.is_file())
+        _, most = resource.prlimit(process.pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (size, most))
+        await asyncio.sleep(FULL_S)
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (most, most))
+
+    async def _second_start(self) -> None:
+        """`easel up` on the folder that Redis runs on is refused."""
+        environment = {name: value for name, value in self.apis[0].environment.items() if name != "EASEL_REDIS_URL"}
+        environment |= {"EASEL_DATA_DIR": str(self.folder), "EASEL_PORT": str(free_port())}
+        second = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "cli", "up", env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        )
+        _, said = await second.communicate()
+        if second.returncode != 1 or b"another Easel already runs" not in said:
+            self.wrong.append(f"a second easel up ended with {second.returncode}: {said[-300:]}")
 
     def stop(self) -> None:
         for child in (*self.apis, *self.workers):
@@ -139,15 +197,23 @@ class Asked:
 class Load:
     """Random requests at a bounded rate."""
 
-    def __init__(self, ports: list[int], rate: float):
-        self.ports, self.rate = ports, rate
+    def __init__(self, ports: list[int], rate: float, most: int, seconds: float):
+        """
+        Args:
+            most: predictions that are asked for, unless `seconds` have passed before.
+        """
+        self.ports, self.rate, self.most = ports, rate, most
+        self.heavy = min(HEAVY_SHARE, MOST_HEAVY / min(most, rate * seconds))
+        self.files = fuzz.seeds()
         self.asked: list[Asked] = []
         self.statuses: Counter[int | str] = Counter()
         self.picture = png()
 
     async def run(self, until: float) -> None:
         async with httpx.AsyncClient(timeout=30) as client, asyncio.TaskGroup() as group:
-            while time.monotonic() < until:
+            while time.monotonic() < until and len(self.asked) < self.most:
+                if random.random() < HOSTILE_SHARE:
+                    group.create_task(self._hostile(client))
                 group.create_task(self._one(client))
                 await asyncio.sleep(random.expovariate(self.rate))
 
@@ -155,7 +221,7 @@ class Load:
         server = f"http://127.0.0.1:{random.choice(self.ports)}"
         asked = Asked(f"soak-{len(self.asked)}", images=random.choice((1, 1, 1, 2, 5, 20)))
         self.asked.append(asked)
-        model = random.choice(MODELS)
+        model = HEAVY if random.random() < self.heavy else random.choice(LIGHT)
         if model == HEAVY:
             asked.images = random.choice((16, 32, 64))
         body = {"model": model, "priority": random.choice(list(Priority)).value, "input": {"n": asked.images}}
@@ -180,6 +246,20 @@ class Load:
             with suppress(httpx.HTTPError):
                 asked.canceled = True
                 await client.post(f"{server}/v1/predictions/{asked.id}/cancel")
+
+    def faults(self) -> list[str]:
+        """Answers that no request may get, whatever befalls the processes."""
+        return [f"{count} answers were {status}" for status, count in self.statuses.items() if str(status)[:3] == "500"]
+
+    async def _hostile(self, client: httpx.AsyncClient) -> None:
+        """Sends a broken picture, which is read or refused."""
+        data = fuzz.mutated(random.choice(list(self.files.values())), random)
+        server = f"http://127.0.0.1:{random.choice(self.ports)}"
+        try:
+            answer = await client.post(f"{server}/v1/uploads", content=data, headers={"Content-Type": "image/png"})
+            self.statuses[f"{answer.status_code} for a broken file"] += 1
+        except httpx.HTTPError as error:
+            self.statuses[type(error).__name__] += 1
 
     async def _upload(self, client: httpx.AsyncClient, server: str) -> str:
         try:
@@ -276,7 +356,7 @@ async def disturb(stack: Stack, until: float) -> None:
 
     async def tend() -> None:
         while True:
-            await asyncio.to_thread(stack.tend)
+            stack.tend()
             await asyncio.sleep(0.2)
 
     tending = asyncio.create_task(tend())
@@ -297,7 +377,7 @@ def ready(stack: Stack) -> None:
         for _ in range(600):
             stack.tend()
             with suppress(httpx.HTTPError):
-                if httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == 200:
+                if httpx.get(f"http://127.0.0.1:{port}/readyz?worker=1").status_code == 200:
                     break
             time.sleep(0.1)
 
@@ -305,19 +385,20 @@ def ready(stack: Stack) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=3)
+    parser.add_argument("--predictions", type=int, default=10**9, help="to ask for; then it ends")
     parser.add_argument("--rate", type=float, default=25, help="requests a second")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     random.seed(given.seed)
     with tempfile.TemporaryDirectory() as name:
         stack = Stack(Path(name))
-        load = Load(stack.ports, given.rate)
+        load = Load(stack.ports, given.rate, given.predictions, given.minutes * 60)
         try:
             ready(stack)
-            asyncio.run(soak(stack, load, given.minutes * 60))
+            asyncio.run(soak(stack, load, min(given.minutes * 60, given.predictions / given.rate)))
             with Redis.from_url(stack.redis.url) as redis:
                 drained_s = drain(stack, redis, load.asked)
-                wrong = judge(redis, load.asked)
+                wrong = stack.wrong + judge(redis, load.asked) + load.faults()
                 report(stack, load, redis, drained_s)
         finally:
             stack.stop()

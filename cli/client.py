@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from cli.common import quit_with
+from cli.common import AsJson, models_that, print_json, quit_with
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,7 +29,13 @@ LOCAL = "http://127.0.0.1:8000"
 
 @app.command()
 def sample(
-    model: Annotated[str, typer.Argument(help="a model that samples, for example mnist-dcgan")],
+    model: Annotated[
+        str,
+        typer.Argument(
+            help="a model that samples, for example mnist-dcgan",
+            autocompletion=models_that("sample", "conditional", "text"),
+        ),
+    ],
     out: Out = Path("out.png"),
     n: Annotated[int, typer.Option("-n", help="how many images; several make a grid")] = 1,
     seed: Annotated[
@@ -44,16 +50,22 @@ def sample(
     guidance: Annotated[float | None, typer.Option(help="how much the label counts, for diffusion models")] = None,
     server: Server = LOCAL,
     key: Token = None,
+    as_json: AsJson = False,
 ) -> None:
     """Ask a running Easel for pictures from noise: easel sample mnist-cgan --label 7 -o seven.png"""
     drawn = {"n": n, "seed": seed, "truncation": truncation, "temperature": temperature}
     fields = {**drawn, "label": label, "text": text, "steps": steps, "sampler": sampler, "guidance": guidance}
-    _fetch(f"{server}/v1/sample/{model}", _given(fields), {}, out, key)
+    _fetch(f"{server}/v1/sample/{model}", _given(fields), {}, out, key, as_json)
 
 
 @app.command()
 def translate(
-    model: Annotated[str, typer.Argument(help="a model that translates, for example facades-pix2pix")],
+    model: Annotated[
+        str,
+        typer.Argument(
+            help="a model that translates, for example facades-pix2pix", autocompletion=models_that("translate")
+        ),
+    ],
     image: Annotated[Path, typer.Argument(help="the picture to translate", exists=True, dir_okay=False)],
     out: Out = Path("out.png"),
     direction: Annotated[str | None, typer.Option(help="AtoB or BtoA; the model's first if absent")] = None,
@@ -71,6 +83,7 @@ def translate(
     targets: Annotated[str | None, typer.Option(help="attributes that the result is to have: smiling,glasses")] = None,
     server: Server = LOCAL,
     key: Token = None,
+    as_json: AsJson = False,
 ) -> None:
     """Ask a running Easel to translate a picture: easel translate horse2zebra-cyclegan horse.jpg -o zebra.png"""
     fields = {
@@ -84,14 +97,22 @@ def translate(
     }
     ways = {"cycle": True, "heat_map": True} if cycle else {}
     files = _given({"image": image, "style_image": style})
-    _fetch(f"{server}/v1/translate/{model}", _given(fields) | ways, files, out, key)
+    _fetch(f"{server}/v1/translate/{model}", _given(fields) | ways, files, out, key, as_json)
 
 
 @app.command()
 def stylize(
     image: Annotated[Path, typer.Argument(help="the picture to stylize", exists=True, dir_okay=False)],
     out: Out = Path("out.png"),
-    model: Annotated[str, typer.Option("--model", "-m", help="a model that stylizes pictures")] = "paintings-gatys",
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model",
+            "-m",
+            help="paintings-fast-style if absent; with --style, paintings-adain",
+            autocompletion=models_that("stylize"),
+        ),
+    ] = None,
     label: Annotated[str | None, typer.Option(help="a painting that the model knows, for example the-scream")] = None,
     blend: Annotated[str | None, typer.Option(help="further paintings to mix with it, separated by commas")] = None,
     style: Annotated[
@@ -102,21 +123,25 @@ def stylize(
     side: Annotated[int | None, typer.Option(help="the answer's longer side, in pixels")] = None,
     server: Server = LOCAL,
     key: Token = None,
+    as_json: AsJson = False,
 ) -> None:
     """Ask a running Easel for a picture in the manner of a painting: easel stylize cat.jpg --label starry-night
 
     The manner may be that of any picture, too: --style painting.jpg
     """
+    model = model or ("paintings-adain" if style else "paintings-fast-style")
     fields = {"label": label, "blend": blend, "strength": strength, "steps": steps, "side": side}
     files = _given({"image": image, "style_image": style})
-    _fetch(f"{server}/v1/stylize/{model}", _given(fields), files, out, key)
+    _fetch(f"{server}/v1/stylize/{model}", _given(fields), files, out, key, as_json)
 
 
 @app.command()
 def dream(
     image: Annotated[Path, typer.Argument(help="the picture to begin with", exists=True, dir_okay=False)],
     out: Out = Path("out.png"),
-    model: Annotated[str, typer.Option("--model", "-m", help="a model that dreams")] = "medley-deepdream",
+    model: Annotated[
+        str, typer.Option("--model", "-m", help="a model that dreams", autocompletion=models_that("dream"))
+    ] = "medley-deepdream",
     layer: Annotated[str | None, typer.Option(help="whose activations grow; the middle one if absent")] = None,
     channel: Annotated[int | None, typer.Option(help="the one channel of the layer that grows")] = None,
     label: Annotated[
@@ -129,12 +154,13 @@ def dream(
     side: Annotated[int | None, typer.Option(help="the answer's longer side, in pixels")] = None,
     server: Server = LOCAL,
     key: Token = None,
+    as_json: AsJson = False,
 ) -> None:
     """Ask a running Easel for a picture with what a network sees in it: easel dream clouds.jpg --label zebra"""
     of = {"layer": layer, "channel": channel, "label": label}
     how = {"octaves": octaves, "steps": steps, "strength": strength, "side": side}
     files = _given({"image": image, "guide_image": guide})
-    _fetch(f"{server}/v1/dream/{model}", _given(of | how), files, out, key)
+    _fetch(f"{server}/v1/dream/{model}", _given(of | how), files, out, key, as_json)
 
 
 @app.command()
@@ -142,27 +168,53 @@ def inpaint(
     image: Annotated[Path, typer.Argument(help="the picture to fill in", exists=True, dir_okay=False)],
     mask: Annotated[Path, typer.Option(help="as large: white or transparent where it is to be filled in", exists=True)],
     out: Out = Path("out.png"),
-    model: Annotated[str, typer.Option("--model", "-m", help="a model that fills in")] = "cifar10-diffusion",
+    model: Annotated[
+        str, typer.Option("--model", "-m", help="a model that fills in", autocompletion=models_that("inpaint"))
+    ] = "facades-gated-conv",
     n: Annotated[int | None, typer.Option("-n", help="of a model that draws: how many; several make a grid")] = None,
     seed: Annotated[int | None, typer.Option(help="of a model that draws")] = None,
     server: Server = LOCAL,
     key: Token = None,
+    as_json: AsJson = False,
 ) -> None:
     """Ask a running Easel to fill in a part of a picture: easel inpaint house.jpg --mask mask.png -o house.png"""
-    _fetch(f"{server}/v1/inpaint/{model}", _given({"n": n, "seed": seed}), {"image": image, "mask": mask}, out, key)
+    _fetch(
+        f"{server}/v1/inpaint/{model}",
+        _given({"n": n, "seed": seed}),
+        {"image": image, "mask": mask},
+        out,
+        key,
+        as_json,
+    )
 
 
 @app.command()
 def upscale(
     image: Annotated[Path, typer.Argument(help="the picture to enlarge", exists=True, dir_okay=False)],
     out: Out = Path("out.png"),
-    model: Annotated[str, typer.Option("--model", "-m", help="a model that enlarges pictures")] = "sr-edsr",
+    model: Annotated[
+        str, typer.Option("--model", "-m", help="a model that enlarges pictures", autocompletion=models_that("upscale"))
+    ] = "sr-edsr",
     scale: Annotated[int | None, typer.Option(help="2, 3 or 4 times as large; the model's first if absent")] = None,
     server: Server = LOCAL,
     key: Token = None,
+    as_json: AsJson = False,
 ) -> None:
     """Ask a running Easel to enlarge a picture: easel upscale small.jpg -o large.png --scale 2"""
-    _fetch(f"{server}/v1/upscale/{model}", _given({"scale": scale}), {"image": image}, out, key)
+    _fetch(f"{server}/v1/upscale/{model}", _given({"scale": scale}), {"image": image}, out, key, as_json)
+
+
+@app.command()
+def mcp(server: Server = LOCAL, key: Token = None) -> None:
+    """Serve assistants over stdio (MCP): they make pictures with this key, and within its limits.
+
+    In the assistant's settings: {"mcpServers": {"easel": {"command": "easel", "args": ["mcp"]}}}
+    """
+    try:
+        from easel.mcp import server as serving
+    except ImportError:
+        quit_with("this needs the extra mcp: pip install 'easel[mcp]'")
+    serving(server, key).run()
 
 
 @app.command()
@@ -188,7 +240,7 @@ def replay(
         quit_with(f"{image} was made from other pictures, which it does not hold; ask {made.model} again with those")
     again = _make_again(server, made, format_of(image.read_bytes()) or "png", key)
     if out is not None:
-        out.write_bytes(again)
+        _write(out, again)
     differs = difference(image.read_bytes(), again)
     if differs is not None:
         quit_with(f"{made.model} made a picture that is not the same: {differs}")
@@ -221,14 +273,11 @@ def _given(fields: Mapping[str, Value | None]) -> dict[str, Value]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def _fetch(url: str, fields: dict, files: dict[str, Path], out: Path, key: str | None) -> None:
-    """Posts a form and writes the picture that comes back; an error ends the command with its words."""
+def _fetch(url: str, fields: dict, files: dict[str, Path], out: Path, key: str | None, as_json: bool) -> None:
+    """Posts a form, writes the picture that comes back and tells of it; an error ends the command with its words."""
     from uuid import uuid4
 
-    from pictures.formats import MEDIA_TYPES
-
-    suffix = out.suffix[1:].lower().replace("jpeg", "jpg")
-    wanted = next((kind for format, kind in MEDIA_TYPES.items() if format == suffix), "image/png")
+    kind = _media_type(out)
     boundary = uuid4().hex
     parts = [
         f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
@@ -238,14 +287,36 @@ def _fetch(url: str, fields: dict, files: dict[str, Path], out: Path, key: str |
         head = f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"; filename="picture"\r\n\r\n'
         parts.append(head.encode() + path.read_bytes() + b"\r\n")
     body = b"".join(parts) + f"--{boundary}--\r\n".encode()
-    headers = {
-        "Content-Type": f"multipart/form-data; boundary={boundary}",
-        "Accept": wanted,
-    }
+    headers = {"Content-Type": f"multipart/form-data; boundary={boundary}", "Accept": kind}
     data, answered = _ask(url, body, headers, key)
-    out.write_bytes(data)
-    seed = answered.get("X-Seed")
-    print(f"{out}" + (f" (seed {seed})" if seed else ""))
+    if answered.get_content_type() != kind:
+        quit_with(f"it is not made yet; it will be at {answered.get('Location')} of the server")
+    _write(out, data)
+    seed, prediction = answered.get("X-Seed"), answered.get("Content-Location")
+    if as_json:
+        print_json({"file": out, "seed": seed and int(seed), "prediction": prediction, "bytes": len(data)})
+    else:
+        print(f"{out}" + (f" (seed {seed})" if seed else ""))
+
+
+def _media_type(out: Path) -> str:
+    """What a file is to be by its suffix, a PNG if it has none; ends the command if that is not made."""
+    from pictures.formats import MEDIA_TYPES
+
+    suffix = out.suffix[1:].lower().replace("jpeg", "jpg") or "png"
+    found = next((kind for format, kind in MEDIA_TYPES.items() if format == suffix), None)
+    if found is None:
+        quit_with(f"{out}: no {out.suffix} is made, only {', '.join(f'.{format}' for format in MEDIA_TYPES)}")
+    return found
+
+
+def _write(out: Path, data: bytes) -> None:
+    """Makes the folder, too."""
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_bytes(data)
+    except OSError as error:
+        quit_with(f"{out} cannot be written: {error.strerror}")
 
 
 def _ask(

@@ -1,14 +1,19 @@
-"""What the commands share: this process's settings, and how a command ends that cannot go on."""
+"""What the commands share: settings, names of models, and how a command tells what it found or ends."""
 
 from __future__ import annotations
 
+import json
 import sys
-from typing import TYPE_CHECKING, NoReturn
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 if TYPE_CHECKING:
     from core.settings import Settings
+    from models.registry import Registry
+
+AsJson = Annotated[bool, typer.Option("--json", help="tell it as JSON, for programs")]
 
 
 def settings_or_quit() -> Settings:
@@ -24,12 +29,42 @@ def settings_or_quit() -> Settings:
         quit_with("\n".join(wrong))
 
 
+def known_models() -> Registry:
+    """The models of EASEL_MODELS and those that are shipped. Says so of each folder that is missing."""
+    from models.registry import Registry
+
+    folders = settings_or_quit().models
+    for folder in folders:
+        if not folder.is_dir():
+            complain(f"EASEL_MODELS: there is no folder {folder}")
+    return Registry.with_shipped(folders)
+
+
+def models_that(*tasks: str) -> Callable[[str], list[str]]:
+    """A shell's completion of the names of models that offer one of the tasks, or of all models."""
+
+    def complete(begun: str) -> list[str]:
+        cards = [entry.card for entry in known_models() if entry.card.name.startswith(begun)]
+        return [card.name for card in cards if not tasks or set(tasks) & set(card.tasks)]
+
+    return complete
+
+
 def require_redis(settings: Settings) -> None:
     if settings.redis_url is None:
         quit_with("EASEL_REDIS_URL is not set; name a Redis, or run `easel up`, which starts one")
 
 
-def quit_with(message: str) -> NoReturn:
+def print_json(found: Any) -> None:
+    """For programs. Dates and paths are told as text."""
+    print(json.dumps(found, indent=2, default=str))
+
+
+def complain(message: str) -> None:
     typer.secho(message, fg="red", err=True)
+
+
+def quit_with(message: str) -> NoReturn:
+    complain(message)
     sys.stdout.flush()
     raise typer.Exit(1)

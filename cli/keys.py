@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from cli.common import quit_with, settings_or_quit
+from cli.common import AsJson, print_json, quit_with, settings_or_quit
 
 if TYPE_CHECKING:
     from app.access.keys import Keys
@@ -50,13 +50,17 @@ def create_key(
 
 
 @app.command("list")
-def list_keys() -> None:
+def list_keys(as_json: AsJson = False) -> None:
     """List the keys. A limit that is not shown is the default of the settings."""
     from rich.console import Console
     from rich.table import Column, Table
 
+    kept = _with_keys(lambda kept: kept.all())
+    if as_json:
+        print_json([key.model_dump(mode="json", exclude={"digest"}) for key in kept])
+        return
     table = Table(Column("id", no_wrap=True), "name", "scopes", "rate", "outstanding", "daily", "created")
-    for key in _with_keys(lambda kept: kept.all()):
+    for key in kept:
         limits = [str(limit or "") for limit in (key.rate, key.outstanding, key.daily)]
         table.add_row(key.id, key.name, ", ".join(sorted(key.scopes)), *limits, f"{key.created_at:%Y-%m-%d %H:%M}")
     Console().print(table)
@@ -64,14 +68,40 @@ def list_keys() -> None:
 
 @app.command("revoke")
 def revoke_key(id: Annotated[str, typer.Argument(help="as `easel keys list` shows it")]) -> None:
-    """Revoke a key, from the next request on. What it made stays until it expires, for admins to see."""
-    if not _with_keys(lambda kept: kept.revoke(id)):
+    """Revoke a key, from the next request on; what it asked for is canceled, and streams that it watches end.
+
+    What it made stays until it expires, for admins to see.
+    """
+    canceled = _at_redis(lambda url: _revoke(settings_or_quit(), url, id))
+    if canceled is None:
         quit_with(f"there is no key {id}; `easel keys list` shows those there are")
-    print(f"{id} is revoked")
+    print(f"{id} is revoked; {canceled} of its predictions are canceled")
+
+
+def _revoke(settings: Settings, url: str, id: str) -> int | None:
+    """How many predictions of the key were canceled; None if there is no such key."""
+    import asyncio
+
+    from app.predictions.store import Store
+    from core.pools import Pools
+
+    async def cancel() -> int:
+        store = Store(url, settings.result_ttl_s, Pools(settings.pools))
+        try:
+            return await store.cancel_all_of(id)
+        finally:
+            await store.close()
+
+    return asyncio.run(cancel()) if ask_keys(url, lambda kept: kept.revoke(id)) else None
 
 
 def _with_keys(act: Callable[[Keys], Awaitable[Found]]) -> Found:
-    """What `act` makes of the keys; without a Redis to find them in, the end of the command."""
+    """What `act` makes of the keys."""
+    return _at_redis(lambda url: ask_keys(url, act))
+
+
+def _at_redis(act: Callable[[str], Found]) -> Found:
+    """What `act` makes of the Redis at a URL; without one, the end of the command."""
     from contextlib import nullcontext
 
     from redis.exceptions import RedisError
@@ -82,7 +112,7 @@ def _with_keys(act: Callable[[Keys], Awaitable[Found]]) -> Found:
     place = nullcontext(settings.redis_url) if settings.redis_url else EmbeddedRedis(settings.redis_folder).visited()
     try:
         with place as url:
-            return ask_keys(url, act)
+            return act(url)
     except (RuntimeError, RedisError) as error:
         quit_with(str(error))
 

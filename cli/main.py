@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
-from cli import client, keys, make, models, serve
+from cli import bulk, client, data, doctor, keys, make, models, serve, train
 
 app = typer.Typer(
     name="easel",
@@ -15,10 +17,28 @@ app = typer.Typer(
     "Settings are EASEL_* environment variables; the README lists them.",
     rich_markup_mode="rich",
 )
-for commands in (serve, client, make):
+for commands in (serve, client, bulk, train, make, doctor):
     app.add_typer(commands.app)
 app.add_typer(keys.app, name="keys")
+app.add_typer(data.app, name="data")
 app.add_typer(models.app, name="models")
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        print(f"easel {version('easel')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="which Easel this is")
+    ] = False,
+) -> None:
+    """What goes before a command."""
 
 
 def main() -> None:

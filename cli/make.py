@@ -1,4 +1,4 @@
-"""For those who make models: train, import, measure and document them."""
+"""For those who make models: import, measure and document them."""
 
 from __future__ import annotations
 
@@ -8,76 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from cli.common import quit_with, settings_or_quit
+from cli.common import AsJson, known_models, models_that, print_json, quit_with
 
 if TYPE_CHECKING:
     from models.card import Direction
     from models.registry import Registry
 
 app = typer.Typer()
-
-
-@app.command()
-def train(
-    recipe: Annotated[str, typer.Argument(help="name of a shipped recipe, or a .toml file")],
-    runs: Annotated[Path, typer.Option(help="where the run keeps its state, log and sample sheets")] = Path("runs"),
-    zoo: Annotated[Path | None, typer.Option(help="where the model goes; models/zoo if absent")] = None,
-    device: Annotated[str, typer.Option(help="cpu, cuda or cuda:N; a GPU if there is one when absent")] = "auto",
-    threads: Annotated[int, typer.Option(help="CPU threads; 0: all cores")] = 0,
-    steps: Annotated[int | None, typer.Option(help="a smaller budget than the recipe's, for a trial")] = None,
-    fresh: Annotated[bool, typer.Option("--fresh", help="begin again instead of resuming")] = False,
-    keep: Annotated[int | None, typer.Option(min=1, help="steps after which a model `<name>-step-<n>` is kept")] = None,
-) -> None:
-    """Train a model by its recipe. Stopped with Ctrl-C, the same command goes on where it was.
-
-    Data is read from the folder that EASEL_DATASETS names (docs/data.md says where to get it).
-    """
-    import shutil
-
-    import torch
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    from evaluation.coverage import watch
-    from models import devices
-    from models.registry import SHIPPED, Registry
-    from training import recipe as recipes
-    from training.trainer import Trainer
-
-    if threads:
-        torch.set_num_threads(threads)
-    chosen = devices.choose(device)
-    try:
-        loaded, digest = recipes.load(recipe)
-        if fresh:
-            shutil.rmtree(runs / loaded.name, ignore_errors=True)
-        trainer = Trainer(
-            loaded, digest, runs / loaded.name, chosen, steps, watch(loaded.data.set, Registry([SHIPPED]))
-        )
-    except (FileNotFoundError, ValueError) as error:
-        quit_with(str(error))
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[losses]}"),
-    )
-    try:
-        with Progress(*columns, refresh_per_second=2) as progress:
-            bar = progress.add_task(loaded.name, total=trainer.steps, completed=trainer.step, losses="")
-            for losses in trainer.train():
-                values = "  ".join(f"{name} {value:.3g}" for name, value in losses.items())
-                progress.update(bar, completed=trainer.step, losses=values)
-                if keep and trainer.step % keep == 0 and trainer.step < trainer.steps:
-                    trainer.export(zoo or SHIPPED, f"{loaded.name}-step-{trainer.step}")
-    except KeyboardInterrupt:
-        trainer.save()
-        quit_with(f"stopped at step {trainer.step}; the same command goes on from here")
-    card = trainer.export(zoo or SHIPPED)
-    print(
-        f"{card.name}: {card.weights.parameters:,} parameters, {card.weights.bytes / 1e6:.1f} MB, "
-        f"in {(zoo or SHIPPED) / card.name}"
-    )
 
 
 @app.command("import")
@@ -134,13 +71,16 @@ def import_(
 
 @app.command()
 def evaluate(
-    model: Annotated[str, typer.Argument(help="a model of the zoo, for example mnist-cgan")],
+    model: Annotated[
+        str, typer.Argument(help="a model of the zoo, for example mnist-cgan", autocompletion=models_that())
+    ],
     write: Annotated[bool, typer.Option("--write", help="write figures and today's tasks into the card")] = False,
     limits: Annotated[str | None, typer.Option(help="what the model does badly, as you saw it, for the card")] = None,
     featured: Annotated[
         bool | None, typer.Option(help="whether the model is shown before the others, for the card")
     ] = None,
     only: Annotated[list[str] | None, typer.Option(help="measure only this kind of figures, keep the others")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Measure a model on data that it was not trained on. Data is read from the folder that EASEL_DATASETS names."""
     from rich.console import Console
@@ -148,21 +88,24 @@ def evaluate(
     from rich.table import Table
 
     from evaluation.evaluate import evaluate as measure
-    from models.registry import Registry
 
-    registry = Registry.with_shipped(settings_or_quit().models)
+    registry = known_models()
     try:
-        card = measure(model, registry, only or ())
+        with Console(stderr=True).status("reading the model") as status:
+            card = measure(model, registry, only or (), status.update)
     except KeyError as error:
         quit_with(f"there is no model {error}")
     except (FileNotFoundError, ModuleNotFoundError, ValueError) as error:
         quit_with(str(error))
+    if as_json:
+        print_json([metric.model_dump(mode="json") for metric in card.metrics])
     table = Table("figure", "value", "images", "against", "judge")
     for metric in card.metrics:
         table.add_row(
             escape(metric.name), f"{metric.value:g}", str(metric.count), metric.reference, metric.extractor or ""
         )
-    Console().print(table)
+    if not as_json:
+        Console().print(table)
     if write:
         said = {"limits": limits, "featured": featured}
         card = card.model_copy(update={name: value for name, value in said.items() if value is not None})
@@ -171,7 +114,9 @@ def evaluate(
 
 @app.command()
 def directions(
-    model: Annotated[str, typer.Argument(help="a model with a latent, for example mnist-cgan")],
+    model: Annotated[
+        str, typer.Argument(help="a model with a latent, for example mnist-cgan", autocompletion=models_that())
+    ],
     write: Annotated[bool, typer.Option("--write", help="ship them with the model, as inputs of its tasks")] = False,
 ) -> None:
     """Find directions of a model's latent along which one thing changes, such as the thickness of strokes.
@@ -182,10 +127,9 @@ def directions(
     from rich.table import Table
 
     from evaluation import latent_directions
-    from models.registry import Registry
 
     try:
-        entry = Registry.with_shipped(settings_or_quit().models)[model]
+        entry = known_models()[model]
         found = latent_directions.find(entry)
     except KeyError as error:
         quit_with(f"there is no model {error}")
@@ -216,9 +160,7 @@ def gallery(out: Annotated[Path, typer.Option("--out", "-o", help="folder of the
 
 
 def _write_page(write: Callable[[Registry, Path], None], out: Path) -> None:
-    from models.registry import Registry
-
     try:
-        write(Registry.with_shipped(settings_or_quit().models), out)
+        write(known_models(), out)
     except FileNotFoundError as error:
         quit_with(str(error))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.common import quit_with, settings_or_quit
+from cli.common import AsJson, complain, known_models, print_json, quit_with
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,14 +23,17 @@ app = typer.Typer(
 
 
 @app.callback(invoke_without_command=True)
-def list_models(context: typer.Context) -> None:
+def list_models(context: typer.Context, as_json: AsJson = False) -> None:
     """List the models in models/zoo and in the folders that EASEL_MODELS names."""
     if context.invoked_subcommand:
         return
     from rich.console import Console
     from rich.table import Table
 
-    registry = _registry()
+    registry = known_models()
+    if as_json:
+        print_json([entry.card.model_dump(mode="json") for entry in registry.served()])
+        return
     table = Table("model", "version", "tasks", "size", "weights", "what it makes")
     for entry in registry.served():
         card = entry.card
@@ -107,21 +110,15 @@ def check(
     if folder:
         print(f"{_check(folder).card.reference} can be served")
         return
-    registry, wrong = _registry(), 0
+    registry, wrong = known_models(), 0
     for entry in registry.versions.values():
         if reason := _wrong(entry.folder):
             wrong += 1
-            typer.secho(f"{entry.folder}: {reason}", fg="red", err=True)
+            complain(f"{entry.folder}: {reason}")
     print(f"{len(registry.versions) - wrong} of {len(registry.versions)} versions can be served")
     _tell_broken(registry)
     if wrong or registry.broken:
         raise typer.Exit(1)
-
-
-def _registry() -> Registry:
-    from models.registry import Registry
-
-    return Registry.with_shipped(settings_or_quit().models)
 
 
 @contextmanager
@@ -131,7 +128,7 @@ def _library() -> Iterator[Library]:
     from models.library import Library, NotPossible
 
     try:
-        yield Library(_registry())
+        yield Library(known_models())
     except (NotPossible, BadAliases, OSError) as error:
         quit_with(str(error))
 
@@ -158,4 +155,4 @@ def _wrong(folder: Path) -> str | None:
 
 def _tell_broken(registry: Registry) -> None:
     for folder, reason in registry.broken.items():
-        typer.secho(f"{folder}: {reason}", fg="red", err=True)
+        complain(f"{folder}: {reason}")

@@ -1,32 +1,52 @@
-"""For operators: run Easel, whole or in parts, and see what it serves."""
+"""For operators: run Easel, whole or in parts."""
 
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli.common import quit_with, require_redis, settings_or_quit
 from cli.keys import require_key
+from core.parts import Part
+
+if TYPE_CHECKING:
+    from core.settings import Settings
 
 app = typer.Typer()
 
 
 @app.command()
-def up() -> None:
+def up(
+    parts: Annotated[
+        list[Part] | None, typer.Argument(help="what to start; without it everything, and Redis", show_default=False)
+    ] = None,
+) -> None:
     """Start everything: Redis (unless EASEL_REDIS_URL names one), the API, the workers, the webhooks' deliverer."""
     from core import logs
     from core.supervisor import Supervisor
+    from models.registry import Registry
 
     settings = settings_or_quit()
     logs.configure(settings)
+    if not parts or Part.API in parts:
+        _require_signer(settings)
+
+    def longest_batch_s() -> float:
+        served = Registry.with_shipped(settings.models).served()
+        return max((entry.card.serving.timeout_s for entry in served), default=0)
 
     def announce() -> None:
+        if parts and Part.API not in parts:
+            print(f"\nEasel's {' and '.join(parts)} run. Ctrl-C stops them.\n", flush=True)
+            return
         address = f"http://{settings.host}:{settings.port}"
         print(f"\nEasel is ready: {address} (try {address}/docs). Ctrl-C stops it.\n", flush=True)
 
     try:
-        Supervisor(settings, [sys.executable, "-m", "cli"]).run(lambda url: require_key(settings, url), announce)
+        supervisor = Supervisor(settings, [sys.executable, "-m", "cli"], longest_batch_s, parts or ())
+        supervisor.run(lambda url: _require_usable(settings, url), announce)
     except RuntimeError as error:
         quit_with(str(error))
 
@@ -38,17 +58,16 @@ def api() -> None:
 
     settings = settings_or_quit()
     require_redis(settings)
-    from app.http.connection_limits import BoundedProtocol
+    _require_signer(settings)
+    from app.http.connection_limits import BoundedProtocol, listen
 
     try:
-        require_key(settings, settings.redis)
+        _require_usable(settings, settings.redis)
     except RuntimeError as error:
         quit_with(str(error))
-    uvicorn.run(
+    config = uvicorn.Config(
         "app.main:create_app",
         factory=True,
-        host=settings.host,
-        port=settings.port,
         log_config=None,
         access_log=False,
         loop="uvloop",
@@ -57,6 +76,25 @@ def api() -> None:
         server_header=False,
         timeout_graceful_shutdown=30,
     )
+    try:
+        sockets = [listen(settings.host, settings.port, settings.share_port)]
+    except OSError as error:
+        quit_with(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}; set EASEL_PORT")
+    server = uvicorn.Server(config)
+    server.run(sockets)
+    if not server.started:
+        raise typer.Exit(3)
+
+
+def _require_signer(settings: Settings) -> None:
+    """Keeps a command from serving unsigned what is to be signed."""
+    from app.predictions.signing import signer_of
+    from pictures.content_credentials import Unsigned
+
+    try:
+        signer_of(settings)
+    except Unsigned as error:
+        quit_with(str(error))
 
 
 @app.command()
@@ -64,8 +102,15 @@ def worker() -> None:
     """Run one worker alone: it holds models and answers predictions. Needs EASEL_REDIS_URL."""
     settings = settings_or_quit()
     require_redis(settings)
+    from core.ports import require_free_port
     from workers.worker import run
 
+    try:
+        _require_format(settings.redis)
+        if port := settings.worker_metrics_port:
+            require_free_port(settings.host, port, "EASEL_WORKER_METRICS_PORT")
+    except RuntimeError as error:
+        quit_with(str(error))
     run(settings)
 
 
@@ -76,22 +121,50 @@ def deliver() -> None:
     require_redis(settings)
     from workers.deliverer import run
 
+    try:
+        _require_format(settings.redis)
+    except RuntimeError as error:
+        quit_with(str(error))
     run(settings)
 
 
 @app.command()
-def webhook_secret() -> None:
+def webhook_secret(
+    key: Annotated[str, typer.Argument(help="id of the key that asks for the webhooks, which has its own")] = "",
+) -> None:
     """Show what webhooks are signed with, for whoever receives them. Keep it as you would a password."""
     from redis import Redis
     from redis.exceptions import RedisError
 
     from core.embedded_redis import EmbeddedRedis
+    from jobs.keys import API_KEYS
     from workers.deliverer import secret
 
     settings = settings_or_quit()
-    url = settings.redis_url or EmbeddedRedis(settings.data_dir / "redis").url
+    url = settings.redis_url or EmbeddedRedis(settings.redis_folder).url
     try:
         with Redis.from_url(url) as connection:
-            print(secret(connection, settings))
+            if key and not connection.hexists(API_KEYS, key):
+                quit_with(f"there is no key {key}; `easel keys list` shows those there are")
+            print(secret(connection, settings, key))
     except RedisError as error:
         quit_with(f"Redis cannot be reached: {error}; it runs while `easel up` does")
+
+
+def _require_usable(settings: Settings, redis_url: str) -> None:
+    """Raises `RuntimeError` if what is in Redis cannot be read, or nobody could ask for anything."""
+    _require_format(redis_url)
+    require_key(settings, redis_url)
+
+
+def _require_format(redis_url: str) -> None:
+    """`require_format`, of a Redis that answers. One that does not yet is no obstacle."""
+    from contextlib import suppress
+
+    from redis import Redis
+    from redis.exceptions import RedisError
+
+    from jobs.stored_format import require_format
+
+    with suppress(RedisError), Redis.from_url(redis_url, socket_timeout=10, socket_connect_timeout=2) as redis:
+        require_format(redis)

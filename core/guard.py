@@ -11,7 +11,7 @@ import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 from socket import SOCK_STREAM
 from urllib.parse import urlsplit
 
@@ -59,6 +59,19 @@ class Reply:
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _GLOBAL_UNICAST = IPv6Network("2000::/3")
 """All of IPv6 that is assigned to the public internet (RFC 4291, 2.4). Mapped and NAT64 forms lie outside it."""
+_SPECIAL = tuple(
+    map(
+        ip_network,
+        (
+            "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12",
+            "192.0.0.0/24", "192.0.2.0/24", "192.31.196.0/24", "192.52.193.0/24", "192.88.99.0/24", "192.168.0.0/16",
+            "192.175.48.0/24", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4",
+            "2001::/23", "2001:db8::/32", "2002::/16", "2620:4f:8000::/48", "3fff::/20",
+        ),
+    )
+)  # fmt: skip
+"""IANA's special-purpose registries (RFC 6890 and its updates), whole: `ipaddress` has those of its Python's release,
+without what can be reached from everywhere and is still nobody's web server, such as anycast relays."""
 
 
 async def resolve(url: str, allow_private: bool = False) -> Target:
@@ -113,9 +126,9 @@ def is_public(address: IPv4Address | IPv6Address) -> bool:
 
     IPv6 forms that carry an IPv4 address (mapped, 6to4, Teredo, NAT64) are not: they would lead to it unjudged.
     """
-    if isinstance(address, IPv6Address) and (address not in _GLOBAL_UNICAST or address.sixtofour or address.teredo):
+    if isinstance(address, IPv6Address) and address not in _GLOBAL_UNICAST:
         return False
-    return address.is_global and not address.is_multicast and not address.is_reserved
+    return address.is_global and not any(address in network for network in _SPECIAL)
 
 
 def _parts(url: str) -> tuple[str, str, int, str]:

@@ -24,11 +24,8 @@ def configure(settings: Settings) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(settings.log_level),
         cache_logger_on_first_use=True,
     )
-    last = (
-        [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
-        if as_json
-        else [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
-    )
+    renderer = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer()
+    last = [structlog.processors.format_exc_info, *([] if as_json else [_printable]), renderer]
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -42,6 +39,23 @@ def configure(settings: Settings) -> None:
         logging.getLogger(name).handlers = []
         logging.getLogger(name).propagate = True
     logging.getLogger("rq.worker").setLevel("WARNING")
+
+
+def _printable(logger: object, method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """A processor that spells out control characters: a request's path must not write to the terminal of who reads it.
+
+    Of tracebacks lines stay lines. What is no string is shown by its `repr`.
+    """
+    return {
+        _escaped(name): _escaped(value, keep="\n" if name in ("exception", "stack") else "")
+        if isinstance(value, str)
+        else value
+        for name, value in event.items()
+    }
+
+
+def _escaped(text: str, keep: str = "") -> str:
+    return "".join(each if each.isprintable() or each in keep else repr(each)[1:-1] for each in text)
 
 
 def get(name: str) -> structlog.typing.FilteringBoundLogger:

@@ -11,8 +11,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from core.pools import Pools
 
 Rate = Annotated[str, Field(pattern=r"^[1-9]\d{0,5}/(second|minute|hour|day)$")]
 """So many per time: `60/minute`."""
@@ -38,6 +40,11 @@ class Settings(BaseSettings):
     cors_origins: Annotated[tuple[Annotated[str, Field(pattern=r"^https?://[^/*\s]+$")], ...], NoDecode] = Field(
         default=(), description="origins whose pages may call the API, separated by ','"
     )
+    server_names: Annotated[tuple[Annotated[str, Field(pattern=r"^[^/:*\s]+$")], ...], NoDecode] = Field(
+        default=(),
+        description="names, separated by ',', that the API answers to while access is open, besides addresses, "
+        "localhost and names without a dot",
+    )
     redis_url: str | None = Field(
         default=None, pattern=r"^(rediss?|unix)://.", description="Redis to use; without it `easel up` starts its own"
     )
@@ -51,7 +58,19 @@ class Settings(BaseSettings):
     preload: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), description="models that a worker loads before it is ready, separated by ','"
     )
+    api_processes: int = Field(default=1, ge=1, description="API processes that `easel up` starts, on one port")
+    share_port: bool = Field(default=False, description="whether other API processes listen on the same port")
     workers: int = Field(default=1, ge=1, description="worker processes that `easel up` starts")
+    worker_number: int = Field(
+        default=0, ge=0, description="which of a machine's workers this one is: of several GPUs it takes that one"
+    )
+    pools: Annotated[tuple[tuple[str, tuple[str, ...]], ...], NoDecode] = Field(
+        default=(), description="which models form which pool, such as `gpu=*-diffusion,paintings-*;digits=mnist-*`"
+    )
+    pool: str | None = Field(default=None, description="the pool of models that this worker serves; without it all")
+    accept_without_workers: bool = Field(
+        default=False, description="predictions are accepted while no worker runs, for those that come later"
+    )
     worker_metrics_port: int = Field(
         default=0,
         ge=0,
@@ -89,6 +108,10 @@ class Settings(BaseSettings):
     fetch_images: bool = Field(
         default=False, description="an input picture may be an http(s) URL, which the API fetches"
     )
+    c2pa_cert: Path | None = Field(
+        default=None, description="certificate chain, PEM, with which delivered pictures are signed (C2PA)"
+    )
+    c2pa_key: Path | None = Field(default=None, description="that certificate's private key, PEM")
     result_ttl_s: int = Field(default=3600, gt=0, description="how long results, images and uploads are kept")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="least level that is logged"
@@ -102,10 +125,26 @@ class Settings(BaseSettings):
     def _split_paths(cls, value: object) -> object:
         return tuple(part for part in value.split(":") if part) if isinstance(value, str) else value
 
-    @field_validator("preload", "cors_origins", mode="before")
+    @field_validator("preload", "cors_origins", "server_names", mode="before")
     @classmethod
     def _split_names(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("pools", mode="before")
+    @classmethod
+    def _split_pools(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        parts = [part.partition("=") for part in value.split(";") if part.strip()]
+        if any(not name.strip() or not patterns.strip() for name, _, patterns in parts):
+            raise ValueError("pools are told as NAME=PATTERN,PATTERN;NAME=PATTERN")
+        return [(name.strip(), tuple(map(str.strip, patterns.split(",")))) for name, _, patterns in parts]
+
+    @model_validator(mode="after")
+    def _require_known_pool(self) -> Settings:
+        if self.pool is not None and self.pool not in Pools(self.pools).names:
+            raise ValueError(f"there is no pool {self.pool!r}; EASEL_POOLS has {', '.join(Pools(self.pools).names)}")
+        return self
 
     @property
     def on_loopback(self) -> bool:

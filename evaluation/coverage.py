@@ -10,9 +10,6 @@ from functools import reduce
 import torch
 from torch import Tensor
 
-from evaluation.judging import judge_of
-from models.registry import Registry
-
 
 def mode_coverage(
     images: Tensor, classify: Callable[[Tensor], Tensor], classes: int = 10, channels: int = 1
@@ -28,16 +25,3 @@ def mode_coverage(
     shares = torch.bincount(modes, minlength=classes ** len(digits)) / len(images)
     occurring = shares[shares > 0]
     return len(occurring), float((occurring * occurring.log()).sum() + math.log(len(shares)))
-
-
-def watch(data_set: str, registry: Registry) -> Callable[[Tensor], dict[str, float]] | None:
-    """What tells of samples how many kinds are among them and how unevenly, if there is a judge of the data set."""
-    judge = judge_of(data_set, registry)
-    if judge is None:
-        return None
-
-    def figures(images: Tensor) -> dict[str, float]:
-        modes, divergence = mode_coverage(images, judge.classify, channels=judge.channels)
-        return {"modes": modes, "mode_divergence": round(divergence, 4)}
-
-    return figures

@@ -46,7 +46,7 @@ class EvaluatedModel:
         self.trained = trained
         self.held_out = held_out
         self.registry = registry
-        self.reference = f"{held_out.spec.set}/{held_out.spec.split}"
+        self.reference = f"{held_out.spec.name}/{held_out.spec.split}"
 
     @property
     def image_judge(self) -> Judge | None:

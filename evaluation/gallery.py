@@ -85,7 +85,7 @@ def write(registry: Registry, folder: Path) -> None:
     (folder / "gallery").mkdir(parents=True, exist_ok=True)
     sections = [_HEAD.rstrip()]
     for entry in (entry for entry in registry if _SHOWN & entry.card.tasks.keys()):
-        card, trained = entry.card, Trained.of(entry.card)
+        card, trained = entry.card, Trained.of(entry)
         if trained is None:
             continue
         held_out = data.load(trained.spec.evaluation())
@@ -99,7 +99,7 @@ def write(registry: Registry, folder: Path) -> None:
             sections.append(f"\n{strip.title}. From left to right: {columns}.\n\n![{columns}](gallery/{name})")
     sections.append(f"\n{_HOLES.rstrip()}")
     for entry in (entry for entry in registry if Task.INPAINT in entry.card.tasks):
-        if trained := Trained.of(entry.card):
+        if trained := Trained.of(entry):
             sections.append(f"\n## {entry.card.name}: holes\n\n{_hole_sheet(entry, trained, folder / 'gallery')}")
     sections += _enlarged(registry, folder / "gallery")
     (folder / "gallery.md").write_text("\n".join(sections) + "\n")
@@ -119,7 +119,7 @@ def _hole_sheet(entry: Entry, trained: Trained, folder: Path) -> str:
 def _enlarged(registry: Registry, folder: Path) -> Iterator[str]:
     """The section of the upscalers, and their sheet: all of them beside each other, by the scale that all have."""
     entries = [entry for entry in registry if entry.card.scales]
-    trained = next((found for entry in entries if (found := Trained.of(entry.card))), None)
+    trained = next((found for entry in entries if (found := Trained.of(entry))), None)
     if trained is None:
         return
     scale = max(set.intersection(*(set(entry.card.scales) for entry in entries)))

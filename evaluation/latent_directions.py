@@ -92,7 +92,7 @@ def find(entry: Entry) -> dict[str, MeasuredDirection]:
     """
     card = entry.card
     model = checkpoint.read(entry.folder, card)
-    trained = Trained.of(card)
+    trained = Trained.of(entry)
     measures = MEASURES.get(trained.data.name, {}) if trained else {}
     makes = isinstance(model, Sampler if model.classes else Decoder)
     if trained is None or not measures or not model.latent_shape or not makes:

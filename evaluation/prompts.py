@@ -31,7 +31,7 @@ def prompts(about: EvaluatedModel) -> Iterator[Metric]:
         latent = noise.normal(range(len(texts)), about.model.latent_shape)
         made = batched(lambda *rows: final_images(sampler.sample(*rows)), latent, bags(texts))
         truth = source.all()["images"][list(places)]
-        reference = f"{source.spec.set}/{source.spec.split}, {kind}; {WAYS} ways"
+        reference = f"{source.spec.name}/{source.spec.split}, {kind}; {WAYS} ways"
         for space in about.spaces:
             found, name = retrieval(space.features(made), space.features(truth)), kind.replace(" ", "_")
             yield about.metric(f"retrieval[{space.name}].{name}", found, len(made), space.extractor, reference)

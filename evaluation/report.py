@@ -67,7 +67,7 @@ def write(registry: Registry, folder: Path) -> None:
     (folder / "models").mkdir(parents=True, exist_ok=True)
     sections, cells, shown = [], [], []
     for entry in registry:
-        trained = Trained.of(entry.card)
+        trained = Trained.of(entry)
         if trained is None:
             continue
         held_out = data.load(trained.spec.evaluation())

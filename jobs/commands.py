@@ -29,6 +29,7 @@ def enqueue(
     timeout_s: int,
     ttl_s: int,
     *,
+    pool: str,
     max_queue: int,
     webhook: Webhook | None = None,
     waiter: str = "",
@@ -38,6 +39,7 @@ def enqueue(
     """Of `scripts.ENQUEUE`; and when the prediction was made.
 
     Args:
+        pool: of the workers that serve the model.
         max_queue: as many may wait in the queue.
         waiter: the API process that waits for the end.
         idempotency: names the request, if the caller did; `digest` is of its content.
@@ -48,11 +50,11 @@ def enqueue(
         keys.job_key(prediction),
         keys.queue_key(order.model, priority),
         keys.QUEUES,
-        keys.DOORBELL,
+        keys.doorbell_key(pool),
         keys.idempotency_key(idempotency) if idempotency else "",
         *histories(order),
     ]
-    args = [prediction, max_queue, ttl_s, int(created_at.timestamp() * 1000), digest, *_flat(fields)]
+    args = [prediction, max_queue, ttl_s, int(created_at.timestamp() * 1000), digest, order.owner, *_flat(fields)]
     return ScriptCall(names, args), created_at
 
 
@@ -83,6 +85,7 @@ def purge(found: Snapshot) -> ScriptCall:
     stored = [keys.image_key(found.id, index) for index in range(len(found.images))]
     stored += [keys.picture_key(picture) for picture in found.order.pictures]
     stored += [keys.latents_key(found.id), keys.events_key(found.id), keys.attempts_key(found.id)]
+    stored.append(keys.signed_key(found.id))
     return ScriptCall(names, [found.id, *stored])
 
 

@@ -14,10 +14,6 @@ from rq.worker_registration import REDIS_WORKER_KEYS, WORKERS_BY_QUEUE_KEY
 from jobs.prediction import Priority, Status
 from models.card import Task
 
-DOORBELL = "easel:doorbell"
-"""A list an enqueue pushes to and an idle worker blocks on. It has no data: a lost ring costs seconds, no job. It keeps
-one ring, for a worker that is about to block; busy workers need none, since they look anyway."""
-
 FINISHED = "easel:finished"
 """Channel on which a worker publishes the ids of predictions that have ended, with spaces between."""
 
@@ -38,6 +34,9 @@ DEADLINES = "easel:deadlines"
 
 PACE = "easel:pace"
 """Hash of seconds that a prediction takes lately, by model: what waiting times are reckoned from."""
+
+STORED_FORMAT = "easel:format"
+"""The version of what is kept here (`jobs.stored_format`)."""
 
 API_KEYS = "easel:keys"
 """Hash of each API key as JSON, by its id. It has no TTL, and the append-only file carries it over restarts."""
@@ -71,6 +70,7 @@ _WORKER = BaseWorker.redis_worker_namespace_prefix
 LUA_PREFIXES = {
     "IMAGE": "easel:image:",
     "CANCEL": "easel:cancel:",
+    "API_KEYS": API_KEYS,
     "QUEUES": QUEUES,
     "QUEUE": Queue.redis_queue_namespace_prefix,
     "JOB": Job.redis_job_namespace_prefix,
@@ -84,6 +84,12 @@ LUA_PREFIXES = {
 }
 """What the scripts make keys of that they find on their way, by the names that it has there (`jobs.scripts`).
 `WORKER_EXECUTIONS` follows the key of a worker, all others come before a name or an id."""
+
+
+def doorbell_key(pool: str) -> str:
+    """A list an enqueue pushes to and an idle worker of the pool blocks on. It has no data: a lost ring costs seconds,
+    no job. It keeps one ring, for a worker that is about to block; busy workers need none, since they look anyway."""
+    return f"easel:doorbell:{pool}"
 
 
 def queue_name(model: str, priority: Priority) -> str:
@@ -110,6 +116,11 @@ def end_field(model: str, task: Task, status: Status) -> str:
 def image_key(prediction: str, index: int) -> str:
     """Where the encoded bytes of an image lie."""
     return f"{LUA_PREFIXES['IMAGE']}{prediction}:{index}"
+
+
+def signed_key(prediction: str) -> str:
+    """Hash of the prediction's files that were signed at delivery, by their names: `0.png`, `grid.png`."""
+    return f"easel:signed:{prediction}"
 
 
 def latents_key(prediction: str) -> str:

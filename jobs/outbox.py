@@ -19,6 +19,7 @@ from rq.serializers import JSONSerializer
 from rq.utils import now
 
 from jobs import keys, records
+from jobs.own_job import OwnJob
 from jobs.prediction import ENDED, EVENTS, Snapshot, Status
 
 QUEUE = "webhooks"
@@ -58,7 +59,7 @@ class Delivery:
     fields: dict[str, Any]
 
 
-class AnnouncedJob(Job):
+class AnnouncedJob(OwnJob):
     """A prediction's rq job that announces its end; rq calls these two inside the transactions that end a job.
 
     The second is called for a job that raised, for one whose workers died, and for one that was stopped. It wakes

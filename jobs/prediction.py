@@ -174,6 +174,15 @@ WORKER_LOST = Failure(code="worker_lost", detail="the worker died twice while it
 """Also of a job that rq itself ended: it does so only when a job's worker is gone."""
 
 
+def owned_id(name: str, owner: str) -> str:
+    """The id of a prediction that an API key has named: the same name of another key is another prediction."""
+    return name + _owned_by(owner)
+
+
+def _owned_by(owner: str) -> str:
+    return f"-{owner}" if owner else ""
+
+
 @dataclass(frozen=True)
 class Snapshot:
     """A prediction as it stands, from its rq job.
@@ -194,6 +203,11 @@ class Snapshot:
     webhook: Webhook | None = None
     blobs: Annotated[tuple[bytes, ...], Field(exclude=True)] = ()
     """The images' bytes, where the message of its completion has brought them."""
+
+    @property
+    def name(self) -> str:
+        """Its id as its owner knows it."""
+        return self.id.removesuffix(_owned_by(self.order.owner))
 
     @property
     def images(self) -> tuple[Image, ...]:

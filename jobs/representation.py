@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -18,6 +18,10 @@ def is_none(value: object) -> bool:
     return value is None
 
 
+Link = Callable[[str, int, str], str | None]
+"""Signs a path until a time (in s since 1970) for the owner of what it names, if that may be (`Caller.link`)."""
+
+
 class OutputImage(BaseModel):
     """One image of a prediction."""
 
@@ -26,6 +30,9 @@ class OutputImage(BaseModel):
     width: int
     height: int
     sha256: str
+    link: str | None = Field(
+        None, exclude_if=is_none, description="the same address for whoever has it, without a key, until `expires_at`"
+    )
     b64_json: str | None = Field(
         None, exclude_if=is_none, description="the file's bytes, with `output.b64_json`; absent once they have expired"
     )
@@ -86,25 +93,32 @@ class Prediction(BaseModel):
     urls: Urls
 
     @classmethod
-    def of(cls, snapshot: Snapshot, ttl_s: int, embedded: Embedded | None = None) -> Prediction:
-        """The prediction as the API tells it; links are relative to the server's root."""
+    def of(
+        cls, snapshot: Snapshot, ttl_s: int, embedded: Embedded | None = None, link: Link | None = None
+    ) -> Prediction:
+        """The prediction as the API tells it; addresses are relative to the server's root. `link` signs them."""
         here = f"/v1/predictions/{snapshot.id}"
         order, answer, ended = snapshot.order, snapshot.answer, snapshot.status in ENDED
         images = answer and answer.images
+        expires_at = snapshot.ended_at + timedelta(seconds=ttl_s) if ended and snapshot.ended_at else None
+
+        def linked(path: str) -> str | None:
+            return link(path, int(expires_at.timestamp()), order.owner) if link and expires_at else None
+
         return cls(
-            id=snapshot.id,
+            id=snapshot.name,
             model=order.model,
             version=order.version,
             task=order.task,
             status=snapshot.status,
             input=order.input,
-            output=answer and _output(here, answer, embedded or Embedded()),
+            output=answer and _output(here, answer, embedded or Embedded(), linked),
             error=snapshot.failure,
             metrics=answer and answer.timing,
             created_at=snapshot.created_at,
             started_at=snapshot.started_at,
             completed_at=snapshot.ended_at if ended else None,
-            expires_at=snapshot.ended_at + timedelta(seconds=ttl_s) if ended and snapshot.ended_at else None,
+            expires_at=expires_at,
             urls=Urls(
                 get=here,
                 cancel=f"{here}/cancel",
@@ -115,14 +129,17 @@ class Prediction(BaseModel):
         )
 
 
-def _output(here: str, answer: Answer, embedded: Embedded) -> list[OutputImage] | list[OutputNumbers]:
+def _output(
+    here: str, answer: Answer, embedded: Embedded, linked: Callable[[str], str | None]
+) -> list[OutputImage] | list[OutputNumbers]:
     latents = embedded.latents or [None] * max(len(answer.images), len(answer.values), 1)
     if not answer.images:
         values = answer.values or [None] * len(latents)
         return [OutputNumbers(values=row, latent=latent) for row, latent in zip(values, latents, strict=True)]
     return [
         OutputImage(
-            url=f"{here}/images/{index}.{image.format}",
+            url=(url := f"{here}/images/{index}.{image.format}"),
+            link=linked(url),
             seed=image.seed,
             width=image.width,
             height=image.height,

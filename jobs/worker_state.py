@@ -56,10 +56,12 @@ class Resident(_Value):
 
 
 class WorkerState(_Value):
-    """`resident` is in the order in which models would be dropped to keep within `memory_bytes`."""
+    """`resident` is in the order in which models would be dropped to keep within `memory_bytes`; a worker of no pool
+    serves all models."""
 
     device: str
     threads: int
+    pool: str | None = None
     memory_bytes: int
     resident: tuple[Resident, ...]
     lately: Lately

@@ -10,14 +10,19 @@ from torch import nn
 Module = TypeVar("Module", bound=nn.Module)
 
 
-def choose(name: str = "auto") -> torch.device:
+def choose(name: str = "auto", number: int = 0) -> torch.device:
     """`cpu`, `cuda` or `cuda:N` as torch has it; of `auto` a GPU if there is one.
+
+    Args:
+        number: of a process among those of this machine. Where no GPU is named, each takes one in turn.
 
     Raises:
         RuntimeError: torch knows no such device.
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and (devices := torch.cuda.device_count()):
+        name = f"cuda:{number % devices}"
     return torch.device(name)
 
 

@@ -139,6 +139,19 @@ def register(name: str, **preset: Any) -> Callable[[type[Family]], type[Family]]
     return add
 
 
+def family_class(family: str) -> tuple[type[Model], Mapping[str, Any]]:
+    """The class of a family, and what it presets of its config.
+
+    Raises:
+        KeyError: unknown family.
+    """
+    import models.families  # noqa: F401  (registers every family)
+
+    if family not in _families:
+        raise KeyError(f"unknown family {family!r}; known: {', '.join(sorted(_families))}")
+    return _families[family]
+
+
 def build(family: str, config: Mapping[str, Any]) -> Model:
     """A new model of `family` with random weights.
 
@@ -146,11 +159,7 @@ def build(family: str, config: Mapping[str, Any]) -> Model:
         KeyError: unknown family.
         pydantic.ValidationError: a setting that the family does not have, or a bad value.
     """
-    import models.families  # noqa: F401  (registers every family)
-
-    if family not in _families:
-        raise KeyError(f"unknown family {family!r}; known: {', '.join(sorted(_families))}")
-    cls, preset = _families[family]
+    cls, preset = family_class(family)
     return cls(cls.Config(**{**preset, **config}))
 
 

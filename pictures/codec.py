@@ -7,15 +7,15 @@ import math
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import BinaryIO, Literal
+from typing import BinaryIO, Literal, NamedTuple
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, ImageSequence
 
 from pictures import colour, png, png_chunks
 from pictures.formats import Animated, Format, ImageFormat
 from pictures.framing import Frame, Framing
-from pictures.provenance import CHUNK, Provenance
+from pictures.provenance import CHUNK, XMP_IN_GIF, Provenance
 
 Image.MAX_IMAGE_PIXELS = None  # `decode` judges sizes itself, by the limit that it is given
 
@@ -51,6 +51,9 @@ FULL_CHROMA = 90
 
 _SHRINKS = 8
 """By how much a decoder of JPEG can scale each side down while it reads."""
+
+_FRAME_MS = 100
+"""What browsers show a frame for that says no time."""
 
 Reason = Literal["not_an_image", "truncated", "too_large", "not_readable"]
 
@@ -120,6 +123,26 @@ def decode_kept(data: bytes, wanted: ImageFormat, max_pixels: int) -> np.ndarray
     return np.dstack([np.asarray(colours.convert("RGB")), np.asarray(opened.alpha)])
 
 
+def upright(data: bytes, max_pixels: int) -> Image.Image:
+    """A picture at its own size as RGB or L of sRGB: upright, and laid over white where it is transparent.
+
+    Raises:
+        BadPicture: as `decode_kept`.
+    """
+    opened = _at_full_size(data, max_pixels)
+    return opened.load(opened.size)
+
+
+def header(data: bytes, max_pixels: int) -> PictureHeader:
+    """What a picture says of itself, before it is decoded.
+
+    Raises:
+        BadPicture: as `decode`.
+    """
+    opened = _Opened(io.BytesIO(data), max_pixels)
+    return PictureHeader(*opened.size, opened.picture.mode)
+
+
 def decode_mask(data: bytes, max_pixels: int, seen_through: bool = False) -> np.ndarray:
     """What a mask marks, bool [height, width]: what can be seen through, or of an opaque picture, what is white.
 
@@ -157,6 +180,14 @@ def inspect(file: BinaryIO, max_pixels: int) -> tuple[int, int, str]:
     return width, height, media_type
 
 
+class PictureHeader(NamedTuple):
+    """A picture's size when it is turned as it is to be seen, and Pillow's word for its pixels."""
+
+    width: int
+    height: int
+    mode: str
+
+
 class _Opened:
     """A picture whose header has been read, and nothing else."""
 
@@ -174,7 +205,7 @@ class _Opened:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # Pillow's remarks on metadata that it skips
-                self._picture = Image.open(file, formats=READABLE)
+                self.picture = Image.open(file, formats=READABLE)
         except MemoryError:
             raise
         except Exception:  # a decoder raises whatever it meets
@@ -182,9 +213,9 @@ class _Opened:
         self._max_pixels = max_pixels
         self.alpha: Image.Image | None = None
         """How opaque its pixels are, once they are loaded, if any may be transparent."""
-        self.kind = self._picture.format or ""
+        self.kind = self.picture.format or ""
         """Pillow's name of the file's format."""
-        width, height = self._picture.size
+        width, height = self.picture.size
         if width * height > max_pixels * (_SHRINKS**2 if self._shrinks else 1):
             raise _too_large((width, height), max_pixels)
         with _as_bad_picture():
@@ -193,14 +224,14 @@ class _Opened:
     @property
     def _shrinks(self) -> bool:
         """Whether it is decoded at a fraction of its size where that is enough; a progressive JPEG is held whole."""
-        return self.kind == "JPEG" and not self._picture.info.get("progressive")
+        return self.kind == "JPEG" and not self.picture.info.get("progressive")
 
     def _upright_size(self) -> tuple[int, int]:
         """Width and height when it is turned as it is to be seen."""
-        width, height = self._picture.size
+        width, height = self.picture.size
         if self.kind in ("TIFF", "AVIF", "HEIF"):  # their readers turn them, and tell the size that they then have
             return width, height
-        turned = self._picture.getexif().get(_ORIENTATION, 1) in _ON_ITS_SIDE
+        turned = self.picture.getexif().get(_ORIENTATION, 1) in _ON_ITS_SIDE
         return (height, width) if turned else (width, height)
 
     def load(self, size: tuple[int, int], over_white: bool = True) -> Image.Image:
@@ -212,7 +243,7 @@ class _Opened:
         Raises:
             BadPicture: it is broken, or says its colours in a way that is not read.
         """
-        picture = self._picture
+        picture = self.picture
         with _as_bad_picture():
             # JPEG can be decoded at a fraction of its size, which bounds time and memory for photographs.
             picture.draft(None, size)
@@ -221,7 +252,7 @@ class _Opened:
             white_is_zero = getattr(picture, "tag_v2", {}).get(_PHOTOMETRIC) == _WHITE_IS_ZERO
             picture.load()
             picture = ImageOps.exif_transpose(picture)
-            info = dict(self._picture.info)
+            info = dict(self.picture.info)
             flat = _eight_bits(picture, white_is_zero)
             flat.info = info
             if flat.has_transparency_data:
@@ -231,7 +262,7 @@ class _Opened:
 
     def _within(self) -> tuple[int, int]:
         """The size at which a large JPEG keeps to the limit of pixels."""
-        width, height = self._picture.size
+        width, height = self.picture.size
         scale = math.ceil(math.sqrt(width * height / self._max_pixels))
         return width // scale, height // scale
 
@@ -357,8 +388,11 @@ def animate(
     fps: float = 8,
     quality: int = 90,
     made: Provenance | None = None,
+    durations_ms: Sequence[int] | None = None,
 ) -> bytes:
     """uint8 [H, W, 1 or 3] each -> bytes of an animation without end. Equal neighbours are stored as one longer frame.
+
+    Frames last as long as `durations_ms` says of each, or all alike as `fps` says.
 
     A GIF counts time in hundredths of a second and has 256 colours; `quality` (1 to 100) counts for webp. Of what
     `made` the first frame, the animation tells model and weights.
@@ -366,9 +400,35 @@ def animate(
     first, *rest = [_image(pixels) for pixels in frames]
     buffer, xmp = io.BytesIO(), made.xmp(replayable=False) if made else b""
     options = {"quality": quality, "method": 2, "xmp": xmp} if format == "webp" else {}
-    first.save(buffer, format.upper(), save_all=True, append_images=rest, duration=round(1000 / fps), loop=0, **options)
+    duration = round(1000 / fps) if durations_ms is None else list(durations_ms)
+    first.save(buffer, format.upper(), save_all=True, append_images=rest, duration=duration, loop=0, **options)
     data = buffer.getvalue()
     return _marked_gif(data, xmp) if xmp and format == "gif" else data
+
+
+def frames_of(data: bytes, max_pixels: int) -> list[tuple[bytes, int]]:
+    """Each frame of an animation as a png, and how long it is shown, in ms; of a still picture the file as it is.
+
+    Args:
+        max_pixels: of all frames together.
+
+    Raises:
+        BadPicture: not a picture, broken, or larger.
+    """
+    opened = _Opened(io.BytesIO(data), max_pixels)
+    count = getattr(opened.picture, "n_frames", 1)
+    if count == 1:
+        return [(data, 0)]
+    width, height = opened.size
+    if width * height * count > max_pixels:
+        raise BadPicture("too_large", f"{count} frames of {width} x {height} exceed the limit of {max_pixels:,} pixels")
+    frames = []
+    with _as_bad_picture():
+        for frame in ImageSequence.Iterator(opened.picture):
+            buffer = io.BytesIO()
+            frame.convert("RGBA").save(buffer, "PNG", compress_level=1)
+            frames.append((buffer.getvalue(), int(frame.info.get("duration", 0)) or _FRAME_MS))
+    return frames
 
 
 def _marked_gif(data: bytes, xmp: bytes) -> bytes:
@@ -379,7 +439,7 @@ def _marked_gif(data: bytes, xmp: bytes) -> bytes:
     table = 3 * 2 ** ((data[10] & 7) + 1) if data[10] & 0x80 else 0
     trailer = b"\x01" + bytes(range(255, -1, -1)) + b"\0"
     at = 13 + table
-    return data[:at] + b"\x21\xff\x0bXMP DataXMP" + xmp + trailer + data[at:]
+    return data[:at] + XMP_IN_GIF + xmp + trailer + data[at:]
 
 
 def _image(pixels: np.ndarray) -> Image.Image:

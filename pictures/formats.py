@@ -49,6 +49,14 @@ def format_of(data: bytes) -> Format | None:
     return "avif" if data[4:12] == b"ftypavif" else None
 
 
+def media_type_of(data: bytes) -> str | None:
+    """The media type of an image file or animation as they are written here, by its first bytes."""
+    if data.startswith(b"GIF8"):
+        return "image/gif"
+    format = format_of(data)
+    return None if format is None else MEDIA_TYPES[format]
+
+
 class ImageFormat(BaseModel):
     """Pixels of a picture at the border: uint8, height x width x channels."""
 

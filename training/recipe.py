@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from models.card import ModelName, Serving, TrainingRecord
-from training.data import DataSpec
+from training import toml
+from training.datasets.spec import DataSpec
 
 RECIPES = Path(__file__).parent / "recipes"
+RECIPE_FILE = "recipe.toml"
+"""In the folder of a model that no shipped recipe made."""
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
 
 class Optimiser(_Section):
@@ -35,7 +39,8 @@ class Budget(_Section):
 
     steps: int = Field(gt=0)
     batch: int = Field(gt=0)
-    precision: Literal["fp32", "bf16"] = "fp32"
+    precision: Literal["fp32", "bf16", "auto"] = "fp32"
+    """`auto`: what a measurement at the start finds quickest (`training.setting`)."""
     sheet_every: int = Field(default=1000, gt=0, description="steps between sample sheets and checkpoints")
 
 
@@ -46,8 +51,8 @@ class Recipe(_Section):
     summary: str
     licence: str
     family: str
-    start: ModelName | None = None
-    """A shipped model whose weights are begun with, as far as they fit (`training.start`); absent: none."""
+    init_from: ModelName | None = Field(default=None, validation_alias=AliasChoices("init_from", "start"))
+    """A model whose weights are begun with, as far as they fit (`training.start`). Once called `start`."""
     seed: int = 0
     ema: float = Field(default=0.999, ge=0, lt=1, description="decay of the averaged weights, which are what ships")
     config: dict[str, Any] = Field(default_factory=dict)
@@ -57,6 +62,18 @@ class Recipe(_Section):
     optimiser: Optimiser = Optimiser()
     budget: Budget
     serving: Serving = Serving()
+
+    def toml(self) -> str:
+        """The text of a file that says the same."""
+        return toml.text(self.model_dump(mode="json", exclude_defaults=True))
+
+
+def fingerprint(recipe: Recipe) -> str:
+    """Equal for recipes that train alike, for however long and however often they show it."""
+    told = recipe.model_dump(
+        mode="json", exclude={"budget": {"steps", "sheet_every"}, "serving": True, "summary": True}
+    )
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
 def load(name_or_file: str) -> tuple[Recipe, str]:
@@ -75,9 +92,14 @@ def load(name_or_file: str) -> tuple[Recipe, str]:
     return Recipe.model_validate(tomllib.loads(text.decode())), hashlib.sha256(text).hexdigest()
 
 
-def of(training: TrainingRecord) -> Recipe:
-    """The recipe that a card's model was trained by, as it stands. Raises as `load`."""
-    return load(training.recipe.removesuffix(".toml"))[0]
+def of(training: TrainingRecord, folder: Path) -> Recipe:
+    """The recipe that a card's model was trained by: the one in the model's folder, or the shipped one as it stands.
+
+    Raises:
+        FileNotFoundError, pydantic.ValidationError: as `load`.
+    """
+    own = folder / RECIPE_FILE
+    return load(str(own) if own.is_file() else training.recipe.removesuffix(".toml"))[0]
 
 
 def names() -> list[str]:

@@ -2,42 +2,45 @@
 
 from __future__ import annotations
 
-import json
+import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from functools import cached_property, reduce
+from itertools import count as counting
 from pathlib import Path
-from typing import Any, TextIO
 
 import numpy as np
 import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import nn
 
-from models import checkpoint, devices, noise
-from models.capabilities import Classifier, Sampler, directions_of, hole_of, layers_of, scales_of
-from models.card import Card, TrainingRecord
-from models.model import Batch, Model, Player, build, final_images
+from models import checkpoint
+from models.capabilities import Classifier, directions_of, hole_of, layers_of, scales_of
+from models.card import SHEET_FILE, Card, Metric, TrainingRecord
+from models.model import Batch, Model, Player, build
 from models.registry import SHIPPED, Entry, Registry
 from pictures import codec
 from pictures.formats import ImageFormat
 from tasks.operations import tasks_of
-from training import data
+from training import data, recipe, state
+from training.distributed import Group, WholeBatch
 from training.ema import Average, standing_statistics
+from training.listeners import Listener, Log, Sheet, Sheets
+from training.loader import Batches
 from training.preview import preview
-from training.recipe import Recipe
+from training.recipe import RECIPE_FILE, Recipe, names
+from training.setting import Setting
 from training.start import start_with
 
 STATE_FILE = "trainer.safetensors"
-WATCHED = 256
-"""Samples that are looked at with each sheet."""
+LOG = "log.jsonl"
+NOTED = 100
+"""Steps between lines of the log."""
 
-Watch = Callable[[Tensor], dict[str, float]]
-"""Figures of sample images [N, C, H, W] that tell how a training goes, by name (`evaluation.coverage.watch`)."""
+Watch = Callable[[Model, int, data.Source], dict[str, float]]
+"""Figures by name, of the averaged model, the number of its players and held-out data (`evaluation.watching`)."""
 
 
 class Trainer:
@@ -54,56 +57,97 @@ class Trainer:
         device: torch.device,
         steps: int | None = None,
         watch: Watch | None = None,
+        listeners: Sequence[Listener] = (),
+        setting: Setting | None = None,
+        group: Group | None = None,
+        models: Registry | None = None,
+        source: data.Source | None = None,
     ):
         """
         Args:
             run: folder for the state, the log and the sample sheets.
-            steps: a smaller budget than the recipe's, for a trial.
-            watch: figures of a game's samples at each sheet, since a game can collapse; none if absent.
+            steps: another budget than the recipe's: a smaller one for a trial, or a larger one to go on with.
+            watch: figures of the model at each sheet; none if absent.
+            listeners: are told of losses and sheets, besides the log and the sheets in `run`.
+            setting: how it is computed; what the recipe says if absent.
+            group: the processes that train together; this one alone if absent.
+            models: where the recipe's `init_from` is; what ships if absent.
+            source: the recipe's data, where it has been read already.
 
         Raises:
-            ValueError: the folder holds a run of another recipe, or the recipe starts with a model that does not fit.
+            ValueError: the folder holds a run of another recipe, or one that cannot be extended so far; or the recipe
+                begins with a model that does not fit.
         """
         self.recipe, self.recipe_sha256, self.run, self.device = recipe, recipe_sha256, run, device
-        self.watch = watch
         self.steps = steps or recipe.budget.steps
-        self.source = data.load(recipe.data)
+        self.watch = watch
+        self.figures: dict[str, float] = {}
+        """Of the last sheet."""
+        self.picture: np.ndarray | None = None
+        """The last sheet."""
+        self.group = group or Group()
+        self.listeners = (Log(run / LOG), Sheets(run / "samples"), *listeners) if self.group.first else ()
+        saved = state.read(run / STATE_FILE, device)
+        if saved:
+            state.require_same(saved, recipe, recipe_sha256, self.steps, run)
+        self.setting = (saved.setting if saved else None) or setting or Setting.of(recipe.budget)
+        if self.setting.threads:
+            torch.set_num_threads(self.setting.threads)
+        self.share = self.group.share(recipe.budget.batch)
+        self.source = source or data.load(recipe.data)
         torch.manual_seed(recipe.seed)
         self.model = self._built()
-        resumed = (run / STATE_FILE).exists()
-        self.start = self._begin_with(Registry([SHIPPED])[recipe.start]) if recipe.start and not resumed else None
+        self.start: str | None = None
+        self.left: tuple[str, ...] = ()
+        """What did not fit of the model that it begins with."""
+        if recipe.init_from and not saved:
+            self.start = self._begin_with((models or Registry([SHIPPED]))[recipe.init_from])
         self.model.prepare_training()
-        devices.place(self.model, device).train()
+        self.setting.place(self.model, device).train()
         self.players = self.model.players()
+        if not self.players and self.group.size > 1:
+            raise ValueError(f"{recipe.family} is fitted to all of its data at once, which one process does")
         self.average = Average(self._built().to(device), self.model, recipe.ema)
         self.optimisers = {player.name: self._optimiser(player) for player in self.players}
-        self.step, self.seconds = 0, 0.0
+        self.step, self.seconds, self.waited = 0, 0.0, 0.0
         self.commit = _commit()
         """Of the code that trains, before anything is written."""
-        run.mkdir(parents=True, exist_ok=True)
-        if resumed:
-            self._resume()
+        if self.group.first:
+            run.mkdir(parents=True, exist_ok=True)
+        if saved:
+            self._resume(saved)
 
     def train(self) -> Iterator[dict[str, float]]:
         """Trains to the end of the budget, yielding each step's losses; keeps state and sheets as the recipe says."""
         budget = self.recipe.budget
-        with (self.run / "log.jsonl").open("a") as log:
-            while self.step < self.steps:
-                started = time.monotonic()
-                losses = self._take_step()
-                self.seconds += time.monotonic() - started
-                yield losses
-                if self.step % 100 == 0:
-                    self._note(log, losses)
-                if self.step % budget.sheet_every == 0 or self.step == self.steps:
-                    self.save()
-                    self._note(log, self.sheet())
+        batches = Batches(
+            self.source,
+            budget.batch,
+            self._seeds(),
+            self.share,
+            self.setting.loaders if self.players else 0,
+            self.device.type == "cuda",
+        )
+        before = self.waited
+        while self.step < self.steps:
+            started = time.monotonic()
+            losses = self._take_step(batches)
+            self.seconds += time.monotonic() - started
+            self.waited = before + batches.waited
+            yield losses
+            if self.step % NOTED == 0:
+                for listener in self.listeners:
+                    listener.losses(self, losses)
+            if self.step % budget.sheet_every == 0 or self.step == self.steps:
+                self.save()
+                self.sheet()
 
-    def _note(self, log: TextIO, found: dict[str, float]) -> None:
-        """A line of the log, if there is anything to tell."""
-        if found:
-            log.write(json.dumps({"step": self.step, "seconds": round(self.seconds, 1), **found}) + "\n")
-            log.flush()
+    def _seeds(self) -> Iterator[int]:
+        """Of the batches of all turns from this step on."""
+        for step in counting(self.step):
+            for player in self.players:
+                for turn in range(player.turns):
+                    yield _mix(self.recipe.seed, step, turn)
 
     @cached_property
     def held_out(self) -> data.Source:
@@ -115,7 +159,7 @@ class Trainer:
         """All of the data at once, for a model that is fitted to it."""
         return data.to_device(self.source.all(), self.device)
 
-    def _take_step(self) -> dict[str, float]:
+    def _take_step(self, batches: Batches) -> dict[str, float]:
         losses: dict[str, float] = {}
         torch.manual_seed(_mix(self.recipe.seed, self.step))
         self._schedule()
@@ -124,32 +168,40 @@ class Trainer:
                 terms = self.model.fit(self._everything, self.step)
             losses = {name: float(term) for name, term in terms.items()}
         for player in self.players:
-            for turn in range(player.turns):
-                losses |= self._take_turn(player, turn)
+            for _ in range(player.turns):
+                losses |= self._take_turn(player, batches.next())
         if not all(np.isfinite(value) for value in losses.values()):
             raise FloatingPointError(f"step {self.step}: a loss is not finite: {losses}")
         self.average.update()
         self.step += 1
         return losses
 
-    def _take_turn(self, player: Player, turn: int) -> dict[str, float]:
+    def _take_turn(self, player: Player, drawn: Batch) -> dict[str, float]:
         """One optimiser step of `player`: its losses, and the norm of their gradient."""
-        seed = _mix(self.recipe.seed, self.step, turn)
-        batch = data.to_device(self.source.batch(self.recipe.budget.batch, seed), self.device)
-        with self._precision():
-            terms = self.model.loss(player.name, batch)
+        batch = data.to_device(drawn, self.device)
         parameters, optimiser = player.parameters(), self.optimisers[player.name]
         optimiser.zero_grad(set_to_none=True)
-        reduce(torch.add, terms.values()).backward(inputs=parameters)
+        with self._whole_batch():
+            with self.setting.precise(self.device):
+                terms = self.model.loss(player.name, batch)
+            reduce(torch.add, terms.values()).backward(inputs=parameters)
         gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+        self.group.average(gradients)
         optimiser.step()
         self.model.after_step(player.name)
-        found = {**terms, "gradient_norm": nn.utils.get_total_norm(gradients)}
-        return {f"{player.name}/{name}": float(value.detach()) for name, value in found.items()}
+        told = torch.stack([term.detach().float() for term in terms.values()])
+        self.group.average([told])
+        found = {**dict(zip(terms, told, strict=True)), "gradient_norm": nn.utils.get_total_norm(gradients)}
+        return {f"{player.name}/{name}": float(value) for name, value in found.items()}
+
+    def _whole_batch(self) -> AbstractContextManager[object]:
+        if self.group.size == 1:
+            return nullcontext()
+        return WholeBatch(self.group, self.share.stop - self.share.start)
 
     def _begin_with(self, entry: Entry) -> str:
-        """Gives the new model what a shipped one knows; returns that one's name and its weights' sha256."""
-        start_with(self.model, checkpoint.read(entry.folder, entry.card))
+        """Gives the new model what another one knows; returns that one's name and its weights' sha256."""
+        self.left = start_with(self.model, checkpoint.read(entry.folder, entry.card))
         return f"{entry.card.name}@{entry.card.weights.sha256[:12]}"
 
     def _built(self) -> Model:
@@ -176,29 +228,16 @@ class Trainer:
             for group in optimiser.param_groups:
                 group["lr"] = settings.lr * settings.players.get(name, 1.0) * left
 
-    def _precision(self):
-        if self.recipe.budget.precision == "fp32":
-            return nullcontext()
-        return torch.autocast(self.device.type, torch.bfloat16)
-
-    def sheet(self) -> dict[str, float]:
-        """Writes a sample sheet of the averaged weights to `samples/`; returns what `watch` tells of samples."""
-        folder = self.run / "samples"
-        folder.mkdir(exist_ok=True)
-        model = self._served()
-        picture = preview(model, self.held_out)
-        if picture is not None:
-            (folder / f"{self.step:07d}.png").write_bytes(codec.encode(picture))
-        return self._watched(model)
-
-    @torch.inference_mode()
-    def _watched(self, model: Model) -> dict[str, float]:
-        """What `watch` tells of `WATCHED` samples with the seeds 0, 1, 2 …; nothing of a model with one player."""
-        if self.watch is None or len(self.players) < 2 or not isinstance(model, Sampler):
-            return {}
-        latent = noise.normal(range(WATCHED), model.latent_shape).to(self.device)
-        labels = (torch.arange(WATCHED) % max(model.classes, 1)).to(self.device)
-        return self.watch(final_images(model.sample(latent, labels)).cpu())
+    def sheet(self) -> None:
+        """Tells the listeners what the averaged weights make, on a sheet of samples."""
+        if self.listeners:
+            model = self._served()
+            with torch.inference_mode():
+                self.figures = self.watch(model, len(self.players), self.held_out) if self.watch else {}
+            self.picture = preview(model, self.held_out)
+            for listener in self.listeners:
+                listener.sheet(self, Sheet(self.picture, self.figures))
+        self.group.wait()
 
     def _served(self) -> Model:
         """A copy of the averaged weights as they would ship."""
@@ -209,48 +248,38 @@ class Trainer:
 
     def save(self) -> None:
         """Writes all state to `trainer.safetensors`, atomically."""
-        state = {f"model/{name}": tensor for name, tensor in self.model.state_dict().items()}
-        state |= {f"average/{name}": tensor for name, tensor in self.average.model.state_dict().items()}
-        for player, optimiser in self.optimisers.items():
-            for index, slots in optimiser.state_dict()["state"].items():
-                state |= {f"optimiser/{player}/{index}/{slot}": value for slot, value in slots.items()}
-        meta = {"step": str(self.step), "seconds": str(self.seconds), "recipe_sha256": self.recipe_sha256}
-        meta |= {"start": self.start} if self.start else {}
-        partial = self.run / f"{STATE_FILE}.partial"
-        save_file({name: tensor.detach().contiguous().clone() for name, tensor in state.items()}, partial, meta)
-        partial.replace(self.run / STATE_FILE)
+        if self.group.first:
+            told = state.Told(
+                self.step,
+                self.seconds,
+                self.steps,
+                self.recipe_sha256,
+                recipe.fingerprint(self.recipe),
+                self.setting,
+                self.start,
+            )
+            state.write(self.run / STATE_FILE, self.model, self.average.model, self.optimisers, told)
 
-    def _resume(self) -> None:
-        with safe_open(self.run / STATE_FILE, "pt", device=str(self.device)) as opened:
-            meta = opened.metadata()
-            if meta["recipe_sha256"] != self.recipe_sha256:
-                raise ValueError(
-                    f"{self.run} holds a run of another version of this recipe; move it away or train with --fresh"
-                )
-            state = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118  (not a dict)
-        self.step, self.seconds, self.start = int(meta["step"]), float(meta["seconds"]), meta.get("start")
-        self.model.load_state_dict(_under(state, "model"))
-        self.average.model.load_state_dict(_under(state, "average"))
+    def _resume(self, saved: state.Saved) -> None:
+        self.step, self.seconds, self.start = saved.step, saved.seconds, saved.start
+        self.model.load_state_dict(saved.under("model"))
+        self.average.model.load_state_dict(saved.under("average"))
         self.average.updates = self.step
         for player, optimiser in self.optimisers.items():
-            slots: dict[int, dict[str, Tensor]] = {}
-            for name, value in _under(state, f"optimiser/{player}").items():
-                index, slot = name.split("/")
-                moved = optimiser.param_groups[0]["params"][int(index)]
-                if value.shape == moved.shape:  # laid out as it is: Adam's fused step reads memory in order
-                    value = torch.empty_like(moved).copy_(value)
-                slots.setdefault(int(index), {})[slot] = value
-            optimiser.load_state_dict({**optimiser.state_dict(), "state": slots})
+            state.restore(optimiser, saved.under(f"optimiser/{player}"))
 
     def export(self, zoo: Path, name: str | None = None) -> Card:
-        """Writes the averaged weights and the card to `zoo/<name>/`, by default under the recipe's name.
+        """Puts the averaged weights, the card and a sample sheet in `zoo/<name>/`, by default under the recipe's name.
 
+        Everything is written elsewhere and put in place at once, so that who serves the folder never sees half a model.
         Metrics are measured afterwards.
         """
         model = self._served().cpu()
         recipe = self.recipe
         folder = zoo / (name or recipe.name)
-        weights = checkpoint.write(model, folder)
+        partial = zoo / ".partial" / folder.name
+        shutil.rmtree(partial, ignore_errors=True)
+        weights = checkpoint.write(model, partial)
         size = model.side or recipe.data.size
         card = Card(
             name=folder.name,
@@ -273,8 +302,15 @@ class Trainer:
             weights=weights,
             serving=recipe.serving,
             licence=recipe.licence,
+            metrics=tuple(self._metrics()) if recipe.data.path else (),
         )
-        card.write(folder)
+        if recipe.name not in names():
+            (partial / RECIPE_FILE).write_text(recipe.toml())
+        sheet = preview(model, self.held_out)
+        if sheet is not None:
+            (partial / SHEET_FILE).write_bytes(codec.encode(sheet, "webp"))
+        card.write(partial)
+        _replace(folder, partial)
         return card
 
     def _record(self) -> TrainingRecord:
@@ -286,23 +322,47 @@ class Trainer:
             steps=self.step,
             images=self.step * self.recipe.budget.batch,
             seconds=round(self.seconds, 1),
-            device=torch.cuda.get_device_name()
-            if self.device.type == "cuda"
-            else f"CPU, {torch.get_num_threads()} thread(s)",
-            precision=self.recipe.budget.precision,
+            device=self._hardware(),
+            precision=self.setting.precision,
             torch=torch.__version__,
             commit=self.commit,
             date=datetime.now(UTC).date().isoformat(),
         )
 
+    def _metrics(self) -> Iterator[Metric]:
+        """The figures of the last sheet, for a model that nothing else measures."""
+        held_out = self.held_out.record
+        for name, value in self.figures.items():
+            yield Metric(
+                name=name,
+                value=value,
+                count=held_out.count,
+                reference=f"{held_out.name}/{held_out.split}",
+                date=datetime.now(UTC).date().isoformat(),
+                command=f"easel train {self.recipe.name}",
+            )
+
+    def _hardware(self) -> str:
+        if self.device.type == "cuda":
+            name = torch.cuda.get_device_name()
+        else:
+            name = f"CPU, {torch.get_num_threads()} thread(s)"
+        return name if self.group.size == 1 else f"{self.group.size} x {name}"
+
+
+def _replace(folder: Path, by: Path) -> None:
+    """Puts a folder in another's place; what was there goes only when the new one is."""
+    old = by.with_name(f"{by.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.exists():
+        folder.rename(old)
+    by.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
+
 
 def _mix(*numbers: int) -> int:
     """Several small integers to one well-spread seed."""
     return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> np.uint64(1))
-
-
-def _under(state: dict[str, Any], prefix: str) -> dict[str, Any]:
-    return {name.removeprefix(f"{prefix}/"): value for name, value in state.items() if name.startswith(f"{prefix}/")}
 
 
 def _commit() -> str:

@@ -20,6 +20,7 @@ from core import logs
 from jobs import records
 from jobs.outbox import AnnouncedJob
 from jobs.prediction import Answer, Failure, Order, Status
+from workers.model_memory import is_out_of_memory
 from workers.results import ResultBytes
 from workers.work import ComputedWork, PredictionError, PreparedWork
 
@@ -89,6 +90,8 @@ class BatchJob:
             return Failure(code=error.code, detail=error.detail)
         if isinstance(error, JobTimeoutException):
             return Failure(code="timeout", detail=f"the prediction took longer than its {self.timeout_s} s")
+        if is_out_of_memory(error):
+            return Failure(code="out_of_memory", detail="the answer needs more memory than the worker has")
         return Failure(code="internal_error", detail="the model failed on this input; the worker's log says more")
 
 

@@ -8,20 +8,24 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import hmac
 import random
 import secrets
 import threading
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
+from types import FrameType
 from typing import Any
 from urllib.parse import urlsplit
 
 from redis import Redis
 from redis.exceptions import RedisError
 from rq import get_current_job
+from rq.exceptions import StopRequested
 from rq.executions import Execution
 from rq.job import Job
 from rq.queue import Queue
@@ -34,16 +38,21 @@ from rq.worker.base import WorkerStatus
 from standardwebhooks import Webhook as Signer
 
 from core import guard, logs
+from core.redis_errors import is_passing
 from core.settings import Settings, get_settings
 from jobs.keys import WEBHOOK_OUTCOMES, WEBHOOK_SECRET, attempts_key
 from jobs.outbox import FORMER_FUNCTIONS, FUNCTION, QUEUE, SNAPSHOT, Outcome
+from jobs.own_job import OwnJob
 from jobs.representation import Prediction
 from jobs.webhooks import NOTICE_TYPES, Attempt, Notice
 from workers.maintenance import LOCK_S
+from workers.outages import AnswersLost, Outages
 
 log = logs.get(__name__)
 
 _GONE = 410
+_SECRET = "whsec_"
+"""How a secret begins, by the specification; base64 follows."""
 AT_ONCE = 16
 PER_RECEIVER = 4
 """Deliveries that one process makes at the same time, in all and to one host and port."""
@@ -78,7 +87,8 @@ def deliver(at: str, ended: dict[str, Any]) -> None:
     notice = Notice(type=notice_type, timestamp=datetime.fromisoformat(at), data=prediction)
     tried, status, error = datetime.now(UTC), None, None
     try:
-        status = _send(job, snapshot.webhook.url, notice.model_dump_json(), settings)
+        signer = Signer(secret(job.connection, settings, snapshot.order.owner))
+        status = _send(job, snapshot.webhook.url, notice.model_dump_json(), signer, settings)
         if not 200 <= status < 300:
             error = "redirects are not followed" if 300 <= status < 400 else f"the receiver answered with {status}"
     except (guard.Refused, guard.Unreachable) as failure:
@@ -90,17 +100,30 @@ def deliver(at: str, ended: dict[str, Any]) -> None:
         raise NotDelivered(error)
 
 
-def secret(connection: Redis, settings: Settings) -> str:
-    """What messages are signed with: the setting, or else one that was drawn once and is kept in Redis."""
-    if settings.webhook_secret:
-        return settings.webhook_secret
-    drawn = f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}"
+def secret(connection: Redis, settings: Settings, owner: str = "") -> str:
+    """What messages about an API key's predictions are signed with, or those that were made in the open.
+
+    Each key's own is derived from the server's (HMAC-SHA256 of the key's id), so that whoever can verify one key's
+    messages can forge no other's. The server's is the setting, or else was drawn once and is kept in Redis.
+    """
+    servers = settings.webhook_secret or _drawn_secret(connection)
+    if not owner:
+        return servers
+    return _secret_of(hmac.digest(base64.b64decode(servers.removeprefix(_SECRET)), owner.encode(), "sha256"))
+
+
+def _drawn_secret(connection: Redis) -> str:
+    drawn = _secret_of(secrets.token_bytes(32))
     connection.set(WEBHOOK_SECRET, drawn, nx=True)
     kept = connection.get(WEBHOOK_SECRET)
     return kept.decode() if isinstance(kept, bytes) else drawn
 
 
-def _send(job: Job, url: str, body: str, settings: Settings) -> int:
+def _secret_of(key: bytes) -> str:
+    return _SECRET + base64.b64encode(key).decode()
+
+
+def _send(job: Job, url: str, body: str, signer: Signer, settings: Settings) -> int:
     """The status that the receiver answers with."""
     now = datetime.now(UTC)
     headers = {
@@ -108,7 +131,7 @@ def _send(job: Job, url: str, body: str, settings: Settings) -> int:
         "User-Agent": f"Easel/{version('easel')}",
         "webhook-id": job.id,
         "webhook-timestamp": str(int(now.timestamp())),
-        "webhook-signature": Signer(secret(job.connection, settings)).sign(job.id, now, body),
+        "webhook-signature": signer.sign(job.id, now, body),
     }
     call = guard.call("POST", url, headers, body.encode(), allow_private=settings.webhook_allow_private)
     return asyncio.run(call).status
@@ -131,7 +154,7 @@ def _give_up(job: Job) -> None:
     log.warning("webhook_given_up", delivery=job.id)
 
 
-class DeliveryJob(Job):
+class DeliveryJob(OwnJob):
     """A job of the queue of deliveries. Whatever function it names, it runs none but `deliver`."""
 
     @property
@@ -140,6 +163,14 @@ class DeliveryJob(Job):
         if self.func_name not in (FUNCTION, *FORMER_FUNCTIONS):
             raise ValueError(f"a job of {self.func_name!r} is no delivery")
         return deliver
+
+
+def _receiver(job: Job) -> str:
+    """Host and port that a delivery goes to; empty of a job that is none, which fails once it is made."""
+    try:
+        return urlsplit(job.kwargs["ended"]["webhook"]["url"]).netloc
+    except Exception:  # whatever somebody else's job may hold
+        return ""
 
 
 class _Queue(Queue):
@@ -168,6 +199,7 @@ class Deliverer(SimpleWorker):
             worker_ttl=_WORKER_TTL_S,
             maintenance_interval=_MAINTENANCE_S,
         )
+        self.outages = Outages(_WORKER_TTL_S, lambda: self._stop_requested)
         self._stopped = threading.Event()
         self._senders = ThreadPoolExecutor(AT_ONCE, "sender")
         self._room = threading.Semaphore(AT_ONCE)
@@ -175,6 +207,41 @@ class Deliverer(SimpleWorker):
         self._slow: set[str] = set()
         self._changed = threading.Condition()
         self._scheduler = RQScheduler([QUEUE], connection, logging_level="WARNING", serializer=JSONSerializer)
+
+    def work(self, burst: bool = False, *args: Any, **kwargs: Any) -> bool:
+        """Makes deliveries until it is told to stop, or with `burst` until none waits.
+
+        Redis may go away or be full meanwhile, and what cannot be read is left aside.
+
+        Raises:
+            TypeError: another of rq's options is asked for.
+        """
+        if args or kwargs:
+            raise TypeError("a deliverer has no other options than `burst`")
+        self.bootstrap("WARNING")
+        self._install_signal_handlers()
+        worked = False
+        try:
+            while not self._stop_requested:
+                try:
+                    self.check_for_suspension(burst)
+                    taken = self.dequeue_job_and_maintain_ttl(None if burst else self.dequeue_timeout)
+                    if taken is None:
+                        break
+                    worked = True
+                    self.execute_job(*taken)
+                except (StopRequested, AnswersLost):
+                    break
+                except RedisError as error:
+                    if not is_passing(error):
+                        raise
+                    self._state = WorkerStatus.BUSY  # a stop request waits for the end of the pause
+                    self.outages.wait(error)
+                except Exception as error:
+                    log.error("job_unreadable", exc_info=error)
+        finally:
+            self.teardown()
+        return worked
 
     def register_birth(self) -> None:
         """Registers the worker and starts the thread that queues retries."""
@@ -184,13 +251,14 @@ class Deliverer(SimpleWorker):
     def execute_job(self, job: Job, queue: Queue) -> None:
         """Has the delivery made by a thread, once one is free; puts it off if its receiver is busy with others."""
         self._state = WorkerStatus.BUSY  # a stop request now waits, instead of stranding what was taken
-        receiver = urlsplit(job.kwargs["ended"]["webhook"]["url"]).netloc
+        receiver = _receiver(job)
         if not self._admitted(receiver):
-            self._put_off(job, queue)
+            self.outages.retry(lambda: self._put_off(job, queue))
             return
         while not self._room.acquire(timeout=_HEARTBEAT_S):
-            self.heartbeat()
-        self._senders.submit(self._make, job, queue, self.prepare_execution(job), receiver)
+            self.outages.retry(self.heartbeat)
+        execution = self.outages.retry(lambda: self.prepare_execution(job))
+        self._senders.submit(self._make, job, queue, execution, receiver)
 
     def _make(self, job: Job, queue: Queue, execution: Execution, receiver: str) -> None:
         try:
@@ -224,6 +292,10 @@ class Deliverer(SimpleWorker):
             pipeline.lrem(queue.intermediate_queue_key, 1, job.id)
             pipeline.execute()
 
+    def request_force_stop(self, signum: int, frame: FrameType | None) -> None:
+        """Told again to stop: what is underway takes seconds, and would else be tried again a minute later."""
+        log.warning("deliverer_finishes", deliveries=self._underway.total())
+
     def handle_exception(self, job: Job, *exc_info: Any) -> None:
         """Logs what was not expected; a delivery that failed is in the log already."""
         if not issubclass(exc_info[0], NotDelivered):
@@ -235,7 +307,8 @@ class Deliverer(SimpleWorker):
         """Ends what is underway, lets another deliverer queue retries, then leaves."""
         self._senders.shutdown()
         self._stopped.set()
-        super().teardown()
+        with suppress(RedisError):
+            super().teardown()
 
     def _enqueue_due(self) -> None:
         """Queues retries that are due, once a second; of several deliverers only the holder of rq's lock does.
@@ -248,7 +321,10 @@ class Deliverer(SimpleWorker):
                     self._scheduler.enqueue_scheduled_jobs()
             except RedisError as error:
                 log.warning("redis_unreachable", error=str(error))
-        self._scheduler.release_locks()
+            except Exception as error:
+                log.error("job_unreadable", exc_info=error)
+        with suppress(RedisError):
+            self._scheduler.release_locks()
 
 
 def run(settings: Settings) -> None:
@@ -257,5 +333,5 @@ def run(settings: Settings) -> None:
     connection = Redis.from_url(settings.redis, health_check_interval=30)
     secret(connection, settings)
     log.info("deliverer_ready")
-    Deliverer(connection).work(logging_level="WARNING")
+    Deliverer(connection).work()
     log.info("deliverer_stopped")

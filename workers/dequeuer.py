@@ -100,7 +100,7 @@ class Dequeuer:
 
     def __init__(self, engine: Engine, queues: Sequence[ServedQueue], starter: BatchStarter):
         self.engine, self.starter = engine, starter
-        self._queues = list(queues)
+        self.queues = list(queues)
         self.loading = ""
         """The model that is being loaded, if one is: its queues wait, and those of others that are not in memory."""
         self._used: frozenset[str] = frozenset()
@@ -119,13 +119,13 @@ class Dequeuer:
         # The next model that is preferred as much goes first next time. Found by identity: rq's queues are equal
         # by name, which takes long to compare with all of them.
         self._taken += 1
-        place = next(place for place, served in enumerate(self._queues, 1) if served.queue is batch.queue)
-        self._queues = self._queues[place:] + self._queues[:place]
+        place = next(place for place, served in enumerate(self.queues, 1) if served.queue is batch.queue)
+        self.queues = self.queues[place:] + self.queues[:place]
         return batch
 
     def serve(self, queues: Sequence[ServedQueue]) -> None:
         """Takes from these queues from now on."""
-        self._queues = list(queues)
+        self.queues = list(queues)
         self.forget_queues()
 
     def forget_queues(self) -> None:
@@ -135,7 +135,7 @@ class Dequeuer:
     def _candidates(self) -> list[QueueCandidate]:
         """Those of the queues that are in use, best first."""
         alike = self._taken % FAIR_EVERY == FAIR_EVERY - 1
-        queues = [(served, self._is_warm(served)) for served in self._queues if served.queue.name in self._used]
+        queues = [(served, self._is_warm(served)) for served in self.queues if served.queue.name in self._used]
         queues.sort(key=lambda each: (each[0].rank, not each[1]))
         return [
             QueueCandidate(served, 0 if alike else served.rank, self._room(served))

@@ -12,6 +12,7 @@ from rq import get_current_job
 from core.settings import Settings, get_settings
 from jobs.keys import image_key, latents_key, picture_key
 from jobs.prediction import Order
+from models import devices
 from models.card import Card
 from models.registry import Registry
 from workers import results
@@ -27,7 +28,7 @@ def engine_for(settings: Settings) -> Engine:
     registry = Registry.with_shipped(settings.models)
     return Engine(
         registry,
-        settings.device,
+        str(devices.choose(settings.device, settings.worker_number)),
         settings.worker_threads,
         settings.model_memory_mb * 2**20,
         measured=settings.data_dir / "measured",

@@ -192,15 +192,18 @@ def succeed(
         job, images = each.job, each.result.images
         return_value, began = b64encode(each.answer.model_dump_json().encode()), job.execution.created_at.timestamp()
         args += [job.id, job.result_ttl_s, return_value, began, len(images), *images]
+    keys = [first.registry.key, batch.queue.finished_job_registry.key, worker.key, first.worker_executions_key]
+    # By its text, and first: a script that Redis has forgotten, or one that finds memory full by what came before it,
+    # would fail alone, in a transaction that goes through.
+    pipeline.eval(scripts.SUCCEED, len(keys), *keys, *args)
+    for each in succeeded:
+        job = each.job
         if each.result.latents:
             pipeline.set(latents_key(job.id), each.result.latents, ex=job.result_ttl_s)
         if b"meta" in job.fields:
             # What `AnnouncedJob` does where rq itself ends a job.
             job.rq_job._status, job.rq_job.ended_at = JobStatus.FINISHED, moment
             job.rq_job.announce(pipeline, each.answer.model_dump(mode="json"))
-    keys = [first.registry.key, batch.queue.finished_job_registry.key, worker.key, first.worker_executions_key]
-    # By its text: a script that Redis has forgotten would fail alone, in a transaction that goes through.
-    pipeline.eval(scripts.SUCCEED, len(keys), *keys, *args)
 
 
 def _send_completions(succeeded: Sequence[SucceededJob], moment: datetime, pipeline: Pipeline) -> None:

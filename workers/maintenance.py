@@ -17,7 +17,7 @@ from rq.utils import now, utcformat
 
 from core import logs
 from core.replies import all_bytes, bytes_or_none
-from jobs.keys import DOORBELL, MAINTENANCE_LOCK, QUEUES, WORKERS, job_key, model_of, workers_key
+from jobs.keys import MAINTENANCE_LOCK, QUEUES, WORKERS, job_key, model_of, workers_key
 
 log = logs.get(__name__)
 
@@ -35,16 +35,21 @@ class Maintenance:
         connection: Redis,
         queues: Sequence[Queue],
         queue: Callable[[str], Queue],
+        known: Callable[[str], bool],
+        doorbells: Sequence[str],
         handlers: list[Callable],
     ):
         """
         Args:
             queues: those that this worker serves.
             queue: makes rq's object of a queue that it does not serve.
+            known: whether there is a model of this name, be it served by workers of another pool.
+            doorbells: of the pools that this worker belongs to.
         """
         self.connection = connection
         self.queues = queues
-        self.queue = queue
+        self.queue, self.known = queue, known
+        self.doorbells = doorbells
         self.handlers = handlers
 
     def run(self, settled_s: float) -> None:
@@ -63,9 +68,9 @@ class Maintenance:
                 self.connection.delete(MAINTENANCE_LOCK)
 
     def orphans(self) -> list[Queue]:
-        """Queues in which predictions wait for a model that no worker has, for longer than workers may take to see a
-        new one."""
-        queues = self._others()
+        """Queues in which predictions wait for a model that there is not, for longer than workers may take to see a
+        new one. Of a model that only another pool serves, they wait for that."""
+        queues = [queue for queue in self._others() if not self.known(str(model_of(queue.name)))]
         with self.connection.pipeline(transaction=False) as pipeline:
             for queue in queues:
                 pipeline.scard(workers_key(queue.name))
@@ -100,7 +105,8 @@ class Maintenance:
             if count:
                 log.warning("jobs_abandoned", queue=queue.name, jobs=count)
                 StartedJobRegistry(queue=queue, job_class=queue.job_class).cleanup(exception_handlers=self.handlers)
-                self.connection.lpush(DOORBELL, "")
+                for doorbell in self.doorbells:
+                    self.connection.lpush(doorbell, "")
 
     def _forget_workers(self, queues: Sequence[Queue]) -> None:
         """Strikes off workers whose hash has expired."""

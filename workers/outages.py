@@ -6,21 +6,12 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from redis import exceptions
 from redis.exceptions import RedisError
 
 from core import logs
+from core.redis_errors import is_passing
 
 log = logs.get(__name__)
-
-UNAVAILABLE = (
-    exceptions.ConnectionError,
-    exceptions.TimeoutError,
-    exceptions.OutOfMemoryError,
-    exceptions.ReadOnlyError,
-    exceptions.WatchError,
-)
-"""Redis cannot do it now, and may later."""
 
 RETRY_S = 1
 """Between two tries to reach Redis."""
@@ -59,13 +50,13 @@ class Outages:
         self._heartbeat = time.monotonic()
 
     def wait(self, error: RedisError) -> None:
-        """Notes that Redis cannot be reached, and waits a moment before it is asked again."""
+        """Notes that Redis cannot do what was asked, and waits a moment before it is asked again."""
         self._last = time.monotonic()
         log.warning("redis_unreachable", error=str(error))
         time.sleep(RETRY_S)
 
     def retry(self, ask: Callable[[], T]) -> T:
-        """What `ask` answers, asked again and again while Redis is away.
+        """What `ask` answers, asked again and again while Redis is away or full.
 
         Raises:
             AnswersLost: the worker was told to stop, and Redis was away for `COMMIT_S`. Its jobs will run elsewhere.
@@ -74,7 +65,9 @@ class Outages:
         while True:
             try:
                 return ask()
-            except UNAVAILABLE as error:
+            except RedisError as error:
+                if not is_passing(error):
+                    raise
                 if self.stop_requested() and time.monotonic() - began > COMMIT_S:
                     raise AnswersLost from error
                 self.wait(error)

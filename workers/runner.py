@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import TypeGuard
 
 from redis import Redis
+from redis.exceptions import RedisError
 from rq.timeouts import BaseDeathPenalty, JobTimeoutException
 
 from core import logs
@@ -14,7 +15,7 @@ from jobs.keys import PROGRESS, events_key
 from workers import entrypoint, results
 from workers.batch import Batch, BatchJob, CanceledJob, ComputedJob, FailedJob, PreparedJob
 from workers.engine import Engine
-from workers.outages import UNAVAILABLE, AnswersLost, Outages
+from workers.outages import AnswersLost, Outages
 from workers.progress import Progress, Report
 from workers.work import PredictionError, PreparedWork, Work
 
@@ -123,7 +124,7 @@ class BatchRunner:
             fields: dict[str, int | bytes] = {"step": progress.done, "total": progress.total}
             if progress.preview is not None:
                 fields["preview"] = results.preview(progress.preview)
-            with suppress(*UNAVAILABLE), self.connection.pipeline(transaction=False) as pipeline:
+            with suppress(RedisError), self.connection.pipeline(transaction=False) as pipeline:
                 pipeline.xadd(events_key(prediction), {**fields}, maxlen=64)
                 pipeline.expire(events_key(prediction), self.events_ttl_s)
                 pipeline.publish(PROGRESS, prediction)

@@ -12,7 +12,7 @@ from contextlib import suppress
 from functools import partial
 from queue import SimpleQueue
 from threading import Event
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Any
 
 from redis import Redis
@@ -29,11 +29,14 @@ from rq.worker import SimpleWorker
 from rq.worker.base import WorkerStatus
 
 from core import garbage_collection, logs
+from core.pools import Pools
+from core.redis_errors import is_passing
 from core.settings import Settings
-from jobs.keys import CANCEL, DOORBELL, MODELS, REGISTRY, model_of, queue_name, workers_key
+from jobs.keys import CANCEL, MODELS, REGISTRY, doorbell_key, model_of, queue_name, workers_key
 from jobs.outbox import AnnouncedJob
 from jobs.prediction import WORKER_LOST, Priority
 from jobs.worker_state import FIELD, Resident, WorkerState
+from models.registry import Entry
 from models.registry_watch import RegistryWatch
 from workers import entrypoint, heartbeat
 from workers.batch import Batch, HeldJobs
@@ -43,7 +46,7 @@ from workers.finisher import Finisher
 from workers.heartbeat import Heartbeat
 from workers.loader import Loader, ReadyBatch
 from workers.maintenance import Maintenance
-from workers.outages import UNAVAILABLE, Outages
+from workers.outages import Outages
 from workers.runner import BatchRunner
 from workers.work import PredictionError
 
@@ -68,8 +71,10 @@ class BatchWorker(SimpleWorker):
 
     def __init__(self, engine: Engine, connection: Redis, settings: Settings):
         self.engine, self.settings = engine, settings
+        self.pools = Pools(settings.pools)
+        self.doorbells = [doorbell_key(pool) for pool in self.pools.names if settings.pool in (None, pool)]
         super().__init__(
-            [queue_name(name, priority) for priority in Priority for name in engine.registry.askable()],
+            [queue_name(name, priority) for priority in Priority for name in self._own_models()],
             connection=connection,
             serializer=JSONSerializer,
             default_result_ttl=settings.result_ttl_s,
@@ -85,12 +90,19 @@ class BatchWorker(SimpleWorker):
         self.runner = BatchRunner(engine, connection, self.outages, self.death_penalty_class, settings.result_ttl_s)
         overlaps = engine.device.type != "cpu" or settings.worker_threads > 1
         self.finisher = Finisher(self, self.held, self.outages, engine.metrics, settings.result_ttl_s, overlaps)
-        self.maintenance = Maintenance(connection, self.queues, self._queue, [_keep_reason])
+        self.maintenance = Maintenance(
+            connection,
+            self.queues,
+            self._queue,
+            lambda model: model in engine.registry.askable(),
+            self.doorbells,
+            [_keep_reason],
+        )
         self.loader = Loader(settings.worker_threads)
         self.watch = RegistryWatch(engine.registry, settings.models_refresh_s, self._note_registry)
         self._registry_changed = Event()
         self._adopted: frozenset[str] = frozenset()
-        """Names of queues whose models no worker has, so that their jobs have to fail."""
+        """Names of queues whose models there are not, so that their jobs have to fail."""
         self._orphans_sought = time.monotonic()
         self._model_commands: SimpleQueue[str] = SimpleQueue()
         self._suspension_asked = 0.0
@@ -122,7 +134,9 @@ class BatchWorker(SimpleWorker):
                     self.finisher.finish(ready.batch, self.runner.run(ready.jobs))
                 except StopRequested:
                     break
-                except UNAVAILABLE as error:
+                except RedisError as error:
+                    if not is_passing(error):
+                        raise
                     self.outages.wait(error)
         finally:
             self.teardown()
@@ -164,6 +178,7 @@ class BatchWorker(SimpleWorker):
         return WorkerState(
             device=str(self.engine.device),
             threads=self.settings.worker_threads,
+            pool=self.settings.pool,
             memory_bytes=memory.budget_bytes,
             resident=tuple(
                 Resident(id=model.card.name, version=model.card.weights.sha256, bytes=model.bytes)
@@ -174,10 +189,10 @@ class BatchWorker(SimpleWorker):
 
     def _wait_idle(self) -> None:
         self.finisher.wait()
-        if self.connection.blpop([DOORBELL], timeout=PAUSE_S) is None and not self.loader.busy:
+        if self.connection.blpop(self.doorbells, timeout=PAUSE_S) is None and not self.loader.busy:
             self.set_state(WorkerStatus.IDLE)
             self.heartbeat()
-            if self.connection.blpop([DOORBELL], timeout=IDLE_S) is None:
+            if self.connection.blpop(self.doorbells, timeout=IDLE_S) is None:
                 self.dequeuer.forget_queues()
         self._state = WorkerStatus.BUSY
 
@@ -213,9 +228,9 @@ class BatchWorker(SimpleWorker):
         self._registry_changed.clear()
         before = {queue.name for queue in self.queues}
         served = self._served()
-        own = {each.queue.name for each in served}
         kept = {queue.name: queue for queue in self.queues if queue.name in self._adopted}
-        adopted = {name: queue for name, queue in {**kept, **orphans}.items() if name not in own}
+        known = self.engine.registry.askable()
+        adopted = {name: queue for name, queue in {**kept, **orphans}.items() if str(model_of(name)) not in known}
         self._adopted = frozenset(adopted)
         served += [ServedQueue(queue, str(model_of(name)), len(Priority)) for name, queue in adopted.items()]
         self.queues = [each.queue for each in served]
@@ -230,12 +245,18 @@ class BatchWorker(SimpleWorker):
             pipeline.hset(self.key, "queues", ",".join(self.queue_names()))
             pipeline.execute()
 
+    def _own_models(self) -> dict[str, Entry]:
+        """The models that workers of this pool serve, by what requests call them."""
+        askable = self.engine.registry.askable()
+        return {name: entry for name, entry in askable.items() if self.pools.serves(self.settings.pool, name)}
+
     def _served(self) -> list[ServedQueue]:
-        """The queues of all models of the registry, higher priorities first."""
+        """The queues of this worker's models, higher priorities first."""
+        own = self._own_models()
         return [
             ServedQueue(self._queue(queue_name(name, priority)), name, rank(priority), entry.card.serving.max_batch)
             for priority in Priority
-            for name, entry in self.engine.registry.askable().items()
+            for name, entry in own.items()
         ]
 
     def _queue(self, name: str) -> Queue:
@@ -285,6 +306,13 @@ class BatchWorker(SimpleWorker):
             raise exc
         time.sleep(1)
 
+    def request_force_stop(self, signum: int, frame: FrameType | None) -> None:
+        """Told again to stop, as by a service manager that signals a process and its parent: says what it waits for.
+
+        rq's own would drop the batch, and a prediction that is dropped twice fails.
+        """
+        log.warning("worker_finishes_batch", predictions=[job.id for job in self.held.all()])
+
     def set_shutdown_requested_date(self) -> None:
         """rq's note that the worker leaves; made in a signal handler, where nobody could handle an outage."""
         with suppress(RedisError):
@@ -332,7 +360,8 @@ def run(settings: Settings) -> None:
         "worker_ready",
         worker=worker.name,
         device=str(engine.device),
-        models=[entry.card.name for entry in engine.registry.served()],
+        pool=settings.pool,
+        models=list(dict.fromkeys(served.model for served in worker.dequeuer.queues)),
     )
     worker.work()
     log.info("worker_stopped", worker=worker.name)

@@ -9,10 +9,13 @@ from redis.asyncio import Redis
 
 from app.access.keys import Key, Keys, Scope
 from app.access.limits import Limits
+from app.access.links import Link, signed
 from app.http.errors import Forbidden, Unauthorized
 from app.schemas.uploads import Upload
 from app.schemas.usage import Usage
 from core.settings import Settings
+
+UNKNOWN_KEY = "this needs a valid API key, sent as `Authorization: Bearer ek_…`"
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,14 @@ class Caller:
         """Raises `Forbidden` if the key has none of the scopes."""
         if self.key is not None and not self.key.allows(*scopes):
             raise Forbidden(f"this key lacks the scope {' or '.join(scopes)}")
+
+    async def is_known(self) -> bool:
+        """Whether its key has not been revoked since the request came."""
+        return self.credit is None or await self.credit.limits.knows(self.credit.key)
+
+    def link(self, path: str, expires: int, owner: str) -> str | None:
+        """An address of something of the owner's that works without a key, if the caller is the owner and needs one."""
+        return signed(path, expires, self.key) if self.key and self.owner == owner else None
 
     async def count_request(self) -> None:
         """Counts a request for a prediction. Raises `TooMany` beyond the key's rate."""
@@ -101,6 +112,15 @@ class Access:
         keys = await self.keys.all() if caller.key and caller.sees_all else [caller.key] if caller.key else []
         return [await self.limits.usage(key) for key in keys]
 
+    async def visitor(self, link: Link, headers: dict[str, str]) -> Caller:
+        """Whoever has a signed address: what it names is seen with the eyes of its key. Raises `Unauthorized`."""
+        if self.open:
+            return ANYBODY
+        key = await self.keys.get(link.key)
+        if key is None or not link.signed_by(key):
+            raise Unauthorized("this address has expired, or is none that was signed here")
+        return Caller(Credit(key, self.limits), headers)
+
     async def caller(self, token: str | None, headers: dict[str, str]) -> Caller:
         """Whoever holds the token; `headers` will be those of the answer. Where access is open, nobody is asked.
 
@@ -111,6 +131,6 @@ class Access:
             return ANYBODY
         key = await self.keys.find(token) if token else None
         if key is None:
-            raise Unauthorized("this needs a valid API key, sent as `Authorization: Bearer ek_…`")
+            raise Unauthorized(UNKNOWN_KEY)
         structlog.contextvars.bind_contextvars(key=key.id)
         return Caller(Credit(key, self.limits), headers)

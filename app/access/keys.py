@@ -92,12 +92,13 @@ class Keys:
 
         The token names its key, so that what is compared, in constant time, is one digest with one digest.
         """
-        id = token.removeprefix(_PREFIX).partition("_")[0]
+        key = await self.get(token.removeprefix(_PREFIX).partition("_")[0])
+        return key if key and hmac.compare_digest(_digest(token), key.digest) else None
+
+    async def get(self, id: str) -> Key | None:
+        """The key of an id, or None if there is none (any more)."""
         found = await self.redis.hget(keys.API_KEYS, id)
-        if found is None:
-            return None
-        key = Key.model_validate_json(found)
-        return key if hmac.compare_digest(_digest(token), key.digest) else None
+        return None if found is None else Key.model_validate_json(found)
 
     async def all(self) -> list[Key]:
         """Every key, the oldest first."""

@@ -50,6 +50,10 @@ class Limits:
         self._rates = MovingWindowRateLimiter(self._storage)
         self._quotas = FixedWindowRateLimiter(self._storage)
 
+    async def knows(self, key: Key) -> bool:
+        """Whether the key is one still."""
+        return bool(await self.redis.hexists(keys.API_KEYS, key.id))
+
     async def request(self, key: Key) -> dict[str, str]:
         """Counts one request; answers with the `RateLimit-*` headers. What is refused is not counted.
 

@@ -16,6 +16,7 @@ from starlette.responses import Response
 
 from app.schemas.images import ErrorBody, ErrorEnvelope, ErrorType
 from core import logs
+from core.redis_errors import is_full
 
 log = logs.get(__name__)
 
@@ -282,7 +283,11 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(RedisError)
     async def _redis(request: Request, error: RedisError) -> Response:
         log.warning("redis_unreachable", error=str(error))
-        return render(request, Unavailable("the queue cannot be reached at the moment", code="queue_unreachable"))
+        if is_full(error):
+            problem = Unavailable("the queue's memory or disk is full", code="storage_full", retry_after_s=10)
+        else:
+            problem = Unavailable("the queue cannot be reached at the moment", code="queue_unreachable")
+        return render(request, problem)
 
     @app.exception_handler(Exception)
     async def _unexpected(request: Request, error: Exception) -> Response:

@@ -64,5 +64,5 @@ class Header(_Parameter[Value]):
         return None if sent is None else self._validated(sent)
 
     def document(self) -> dict[str, Any]:
-        """OpenAPI's parameter object."""
-        return self._document("header", False, {"anyOf": [self.type.json_schema(), {"type": "null"}]})
+        """OpenAPI's parameter object. Lines of a repeated header are one line with commas (RFC 9110, 5.3): a string."""
+        return self._document("header", False, {"type": "string"} if self.repeated else self.type.json_schema())

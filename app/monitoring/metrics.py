@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from app.monitoring.queue_report import Overview
@@ -44,7 +46,15 @@ class ApiMetrics:
         """All metrics in Prometheus's text format, with the figures that live in Redis as they are now."""
         shared = CollectorRegistry()
         shared.register(_Shared(overview))
-        return generate_latest(self.registry) + generate_latest(shared)
+        return generate_latest(self._own()) + generate_latest(shared)
+
+    def _own(self) -> CollectorRegistry:
+        """This process's metrics, or the sums of all that share its port: whoever scrapes meets any of them."""
+        if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+            return self.registry
+        summed = CollectorRegistry()
+        MultiProcessCollector(summed)
+        return summed
 
 
 class _Shared(Collector):
@@ -74,6 +84,14 @@ class _Shared(Collector):
             oldest.add_metric(place, queue.oldest_age_s or 0)
         yield from (depth, running, oldest)
         yield GaugeMetricFamily("easel_workers", "Workers with a recent heartbeat", value=self.overview.alive)
+        work = GaugeMetricFamily(
+            "easel_pool_work_seconds", "What waits or runs, in seconds of one worker", labels=["pool"]
+        )
+        serving = GaugeMetricFamily("easel_pool_workers", "Workers that serve the pool's models", labels=["pool"])
+        for pool in self.overview.pools:
+            work.add_metric([pool.name], pool.work_s)
+            serving.add_metric([pool.name], pool.workers)
+        yield from (work, serving)
         ages = GaugeMetricFamily(
             "easel_worker_heartbeat_age_seconds", "Since the worker was last heard of", labels=["worker"]
         )

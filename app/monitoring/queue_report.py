@@ -10,7 +10,8 @@ from typing import Any
 from redis.asyncio import Redis
 from rq.registry import StartedJobRegistry
 
-from app.schemas.queue import QueueReport, QueueRow, StageRow, Throughput, WorkerRow
+from app.schemas.queue import PoolRow, QueueReport, QueueRow, StageRow, Throughput, WorkerRow
+from core.pools import Pools
 from core.replies import all_bytes
 from jobs import keys, outbox
 from jobs.prediction import Priority
@@ -18,6 +19,9 @@ from jobs.worker_state import FIELD, Lately, Stage, Sum, WorkerState
 
 HEARTBEAT_AGE_S = 20
 """A worker that was not heard of for longer does not count as alive."""
+
+UNKNOWN_PACE_S = 1.0
+"""What a prediction is taken to need of a model that has made none yet."""
 
 _WORKER = ("hostname", "pid", "state", "birth", "last_heartbeat", "death", "successful_job_count", "failed_job_count")
 
@@ -27,6 +31,7 @@ class Overview:
     """Every queue, every worker that rq remembers, and how many predictions ended how (`jobs.end_field`), ever."""
 
     queues: list[QueueRow]
+    pools: list[PoolRow]
     workers: list[WorkerRow]
     lately: list[Lately]
     ends: dict[tuple[str, ...], int]
@@ -44,12 +49,13 @@ class Overview:
             running=sum(queue.running for queue in self.queues),
             oldest_age_s=max(ages, default=None),
             queues=[queue for queue in self.queues if queue.depth or queue.running],
+            pools=self.pools,
             workers=self.workers,
             lately=_throughput(self.lately),
         )
 
 
-async def read(redis: Redis, models: Sequence[str]) -> Overview:
+async def read(redis: Redis, models: Sequence[str], pools: Pools) -> Overview:
     """Three round trips, however many queues and workers there are.
 
     Args:
@@ -81,19 +87,21 @@ async def read(redis: Redis, models: Sequence[str]) -> Overview:
     now = datetime.now(UTC)
     since = dict(zip(heads, found, strict=False))
     seen = [_worker(name, fields, now) for name, fields in zip(names, found[len(heads) :], strict=True)]
+    queues = [
+        QueueRow(
+            model=model,
+            priority=priority,
+            depth=depth,
+            running=running,
+            oldest_age_s=_age(since[head.decode()], now) if head else None,
+            pace_s=_number(paces.get(model.encode())),
+        )
+        for (model, priority), depth, head, running in rows
+        if model in served or depth or running
+    ]
     return Overview(
-        queues=[
-            QueueRow(
-                model=model,
-                priority=priority,
-                depth=depth,
-                running=running,
-                oldest_age_s=_age(since[head.decode()], now) if head else None,
-                pace_s=_number(paces.get(model.encode())),
-            )
-            for (model, priority), depth, head, running in rows
-            if model in served or depth or running
-        ],
+        queues=queues,
+        pools=_pools(pools, queues, [row for row, _ in filter(None, seen) if row.alive]),
         workers=[row for row, _ in filter(None, seen)],
         lately=[state.lately for row, state in filter(None, seen) if row.alive],
         ends={tuple(field.decode().split()): int(count) for field, count in ends.items()},
@@ -123,10 +131,23 @@ def _worker(key: str, fields: list[bytes | None], now: datetime) -> tuple[Worker
         failed=int(failed or 0),
         device=own_state.device,
         threads=own_state.threads,
+        pool=own_state.pool,
         memory_bytes=own_state.memory_bytes,
         models=list(own_state.resident),
     )
     return row, own_state
+
+
+def _pools(pools: Pools, queues: Sequence[QueueRow], alive: Sequence[WorkerRow]) -> list[PoolRow]:
+    """The work of each pool. A model that was never asked for counts as slow as `UNKNOWN_PACE_S`."""
+    work = dict.fromkeys(pools.names, 0.0)
+    for queue in queues:
+        pace = UNKNOWN_PACE_S if queue.pace_s is None else queue.pace_s
+        work[pools.of(queue.model)] += (queue.depth + queue.running) * pace
+    return [
+        PoolRow(name=name, work_s=round(seconds, 3), workers=sum(each.pool in (None, name) for each in alive))
+        for name, seconds in work.items()
+    ]
 
 
 def _throughput(lately: Sequence[Lately]) -> Throughput:

@@ -13,6 +13,7 @@ from redis.exceptions import RedisError
 
 from app.http.errors import NotFound, Unavailable
 from core import logs
+from core.redis_errors import is_passing
 from jobs.prediction import ENDED, Snapshot, Status
 
 if TYPE_CHECKING:
@@ -61,17 +62,28 @@ class Watchers:
             self.count -= 1
 
 
+def canonical_event(id: str) -> str:
+    """The id of an event, or none, as Redis writes it. Raises `ValueError` for one that no stream can have."""
+    parts = [int(part) for part in id.split("-")] if id else []
+    if any(part >= 2**64 for part in parts):
+        raise ValueError("no event has this id")
+    return "-".join(map(str, parts))
+
+
 async def stream(predictions: Predictions, prediction: str, after: str) -> AsyncIterator[StreamEvent]:
     """What happens to a prediction from now to its end, and the progress since the event `after`.
 
     Yields `queued` (position, eta_s) whenever the position changes, `started` once, each `progress` (step, total),
     a `preview` (image, a data URI) after it where the model has one, and `completed` with the prediction, the last.
-    An outage of Redis is sat out; of a prediction that is deleted meanwhile nothing more is reported.
+    An outage of Redis is sat out; of a prediction that is deleted meanwhile nothing more is reported, nor to a caller
+    whose key is revoked.
     """
     reported: object = None
     with predictions.store.waiter(prediction) as waiter, predictions.watchers.one_more():
         while True:
             try:
+                if not await predictions.caller.is_known():
+                    return
                 found = await predictions.get(prediction)
                 position = await predictions.store.position(found) if found.status is Status.QUEUED else None
                 pace = None if position is None else await predictions.store.pace(found.order.model)
@@ -79,6 +91,8 @@ async def stream(predictions: Predictions, prediction: str, after: str) -> Async
             except NotFound:
                 return  # it was deleted
             except RedisError as error:
+                if not is_passing(error):
+                    raise
                 log.warning("redis_unreachable", error=str(error))
                 await asyncio.sleep(EVENTS_EVERY_S)
                 continue

@@ -20,7 +20,7 @@ from starlette.responses import Response
 from app.http.errors import Gone, Invalid, NotAcceptable, Problem, ServerError, Unavailable
 from app.predictions.store import Store
 from jobs.prediction import ENDED, Failure, Snapshot, Status
-from jobs.representation import Embedded, Prediction
+from jobs.representation import Embedded, Link, Prediction
 from pictures import codec, composition
 from pictures.formats import LOSSY, MEDIA_TYPES, Animated, Format, format_of
 from pictures.provenance import NoProvenance, Provenance
@@ -101,16 +101,17 @@ async def embedded(found: Snapshot, store: Store) -> Embedded:
     if answer is None:
         return Embedded()
     blobs = await _images(found, store) if answer.images and found.order.output.b64_json else []
+    files = [blob and await store.signing.image(found, index, blob) for index, blob in enumerate(blobs)]
     latents = await store.latents(found.id) if answer.latent else None
     return Embedded(
-        b64=[base64.b64encode(blob).decode() if blob else None for blob in blobs],
+        b64=[base64.b64encode(blob).decode() if blob else None for blob in files],
         latents=np.frombuffer(latents, "<f4").reshape(-1, answer.latent).tolist() if latents else [],
     )
 
 
-async def as_json(found: Snapshot, store: Store) -> JSONResponse:
+async def as_json(found: Snapshot, store: Store, link: Link | None = None) -> JSONResponse:
     """201 for a prediction that has ended, 202 for one that has not; `Location` names it either way."""
-    prediction = Prediction.of(found, store.ttl_s, await embedded(found, store))
+    prediction = Prediction.of(found, store.ttl_s, await embedded(found, store), link)
     headers = {"Location": prediction.urls.get}
     return JSONResponse(prediction.model_dump(mode="json"), 201 if found.status in ENDED else 202, headers)
 
@@ -128,13 +129,15 @@ async def as_bytes(found: Snapshot, store: Store, media_type: str) -> Response:
     blobs = await blobs_of(found, store)
     format = format_named(media_type) or "png"
     if media_type == ZIP:
-        data = await asyncio.to_thread(archive, found, blobs)
+        data = await asyncio.to_thread(archive, found, await store.signing.images(found, blobs))
     elif len(blobs) > 1:
-        data = await asyncio.to_thread(sheet, blobs, format, found.order.output.quality)
+        data = await store.signing.once(await asyncio.to_thread(sheet, blobs, format, found.order.output.quality))
+    elif format != found.images[0].format:
+        data = await store.signing.once(
+            await asyncio.to_thread(transcode, blobs[0], format, found.order.output.quality)
+        )
     else:
-        data = blobs[0]
-        if format != found.images[0].format:
-            data = await asyncio.to_thread(transcode, data, format, found.order.output.quality)
+        (data,) = await store.signing.images(found, blobs)
     return Response(data, 200, timing_headers(found), media_type)
 
 
@@ -152,7 +155,7 @@ async def as_animation(found: Snapshot, store: Store, format: Animated, fps: flo
     if back:
         blobs = [*blobs, *blobs[-2:0:-1]]
     data = await asyncio.to_thread(_animation, blobs, format, fps, found.order.output.quality)
-    return Response(data, 200, timing_headers(found), ANIMATED[format])
+    return Response(await store.signing.once(data), 200, timing_headers(found), ANIMATED[format])
 
 
 async def blobs_of(found: Snapshot, store: Store) -> Sequence[bytes]:

@@ -15,7 +15,7 @@ from typing import Any
 import structlog
 from redis.exceptions import RedisError
 
-from app.access.callers import ANYBODY, Caller
+from app.access.callers import ANYBODY, UNKNOWN_KEY, Caller
 from app.http.errors import (
     ClientGone,
     Conflict,
@@ -23,6 +23,7 @@ from app.http.errors import (
     Invalid,
     NotAcceptable,
     NotFound,
+    Unauthorized,
     Unavailable,
 )
 from app.monitoring.metrics import ApiMetrics
@@ -30,12 +31,12 @@ from app.predictions import rendering
 from app.predictions.event_stream import Watchers
 from app.predictions.input_validation import Files, validated_input
 from app.predictions.picture_sources import Source, Sources
-from app.predictions.store import ExistingPrediction, HistoryPosition, NewJob, QueueFull, Store, Waiter
+from app.predictions.store import ExistingPrediction, HistoryPosition, KeyRevoked, NewJob, QueueFull, Store, Waiter
 from app.predictions.uploads import require_texture, to_framed, to_holed, to_pixels
 from app.schemas.predictions import PredictionRequest
 from core import guard, logs
 from core.settings import Settings
-from jobs.prediction import ENDED, PICTURE_PREFIX, Order, Snapshot, Status, Webhook
+from jobs.prediction import ENDED, PICTURE_PREFIX, Order, Snapshot, Status, Webhook, owned_id
 from models.card import Card, Task
 from models.registry import Entry, Registry
 from pictures.formats import MEDIA_TYPES, Animated, Format
@@ -47,6 +48,8 @@ log = logs.get(__name__)
 
 PREDICTION_ID = re.compile(r"^[A-Za-z0-9_-]{1,64}$")
 """Ids that a caller may choose; ours are 32 hexadecimal digits."""
+STORED_ID = re.compile(r"^[A-Za-z0-9_-]{1,80}$")
+"""The same, and what `owned_id` makes of those that were chosen."""
 
 SCAN = 100
 MAX_SCANNED = 1000
@@ -58,10 +61,17 @@ UNWATCHED_S = 0.25
 
 @dataclass(frozen=True)
 class RequestName:
-    """How the caller names a request, so that sending it twice makes one prediction."""
+    """How the caller names a request, so that sending it twice makes one prediction: by an id or by a key."""
 
     id: str | None = None
     key: str | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.id or self.key)
+
+    def of(self, owner: str) -> str | None:
+        """What the request is remembered by, among all callers'."""
+        return f"{owner}:{'id' if self.id else 'key'}:{self.id or self.key}" if self else None
 
 
 @dataclass(frozen=True)
@@ -167,7 +177,7 @@ class Predictions:
             here = FieldError(pointer="/output/latents", detail=f"{task} with {card.name} has no latents to tell")
             raise Invalid("there are no latents", errors=[here])
         values, pictures = validated_input(card, task, request.input, files)
-        if not await self.store.workers():
+        if not self.settings.accept_without_workers and not await self.store.workers():
             raise Unavailable("no worker is running", code="no_worker", retry_after_s=5)
         webhook = await self._webhook(request)
         pixels, frame, holes = await self._pixels(card, task, values, pictures)
@@ -184,15 +194,15 @@ class Predictions:
             holes=holes,
         )
         job = NewJob(
-            id=name.id or secrets.token_hex(16),
+            id=owned_id(name.id, self.caller.owner) if name.id else secrets.token_hex(16),
             order=_for_one_file(order, card, form),
             priority=request.priority,
             timeout_s=card.serving.timeout_s,
             max_queue=self.settings.max_queue,
             webhook=webhook,
             waited=wait.wait_s > 0,
-            digest=_digest(request, files) if name.key else "",
-            idempotency=name.key and self.caller.owner + name.key,
+            digest=_digest(request, files) if name else "",
+            idempotency=name.of(self.caller.owner),
         )
         structlog.contextvars.bind_contextvars(prediction=job.id)
         with self.store.waiter(job.id) as waiter:
@@ -245,6 +255,8 @@ class Predictions:
                 code="queue_full",
                 retry_after_s=max(1, round(job.max_queue * pace)),
             ) from None
+        except KeyRevoked:
+            raise Unauthorized(UNKNOWN_KEY) from None
         if isinstance(found, ExistingPrediction):
             if found.digest != job.digest:
                 raise Invalid("another request was made under this id or Idempotency-Key", code="idempotency_mismatch")
@@ -255,12 +267,13 @@ class Predictions:
 
     async def get(self, prediction: str) -> Snapshot:
         """Raises `NotFound` for an id that is unknown, has expired or is another caller's."""
-        found = await self.store.snapshot(prediction) if PREDICTION_ID.fullmatch(prediction) else None
-        if found is None or not self.caller.sees(found.order.owner):
-            raise NotFound(
-                "there is no prediction of this id; results are kept for a limited time", code="prediction_not_found"
-            )
-        return found
+        for id in dict.fromkeys((prediction, owned_id(prediction, self.caller.owner))):
+            found = await self.store.snapshot(id) if STORED_ID.fullmatch(id) else None
+            if found is not None and self.caller.sees(found.order.owner):
+                return found
+        raise NotFound(
+            "there is no prediction of this id; results are kept for a limited time", code="prediction_not_found"
+        )
 
     async def wait(self, prediction: str, wait_s: float) -> Snapshot:
         """The prediction once it has ended, or as it stands after `wait_s`. Raises `NotFound`."""

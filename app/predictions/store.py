@@ -16,12 +16,15 @@ from rq.registry import ScheduledJobRegistry, StartedJobRegistry
 from app.monitoring import queue_report
 from app.monitoring.queue_report import Overview
 from app.monitoring.webhook_metrics import Deliveries
+from app.predictions.signing import Signing
 from app.schemas.uploads import Upload
 from core import logs
+from core.pools import Pools
 from core.replies import all_bytes, as_bytes, bytes_fields, bytes_or_none, pairs
 from jobs import commands, completions, keys, outbox, records, scripts
 from jobs.completions import Completion
 from jobs.prediction import ENDED, Order, Priority, ProgressEvent, Snapshot, Status, Webhook
+from pictures.content_credentials import Signer
 
 log = logs.get(__name__)
 
@@ -33,6 +36,10 @@ _DEADLINES_EVERY_S = 0.5
 
 class QueueFull(Exception):
     """As many predictions wait as may."""
+
+
+class KeyRevoked(Exception):
+    """The API key that asks was revoked meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -72,13 +79,21 @@ class HistoryPosition:
 class Store:
     """Predictions in Redis, and one subscription per process that wakes whoever waits for one of them."""
 
-    def __init__(self, url: str, ttl_s: int, refresh: Callable[[], None] = lambda: None):
+    def __init__(
+        self,
+        url: str,
+        ttl_s: int,
+        pools: Pools,
+        signer: Signer | None = None,
+        refresh: Callable[[], None] = lambda: None,
+    ):
         """
         Args:
             refresh: called when the folders of models are to be looked at.
         """
-        self.ttl_s, self.refresh = ttl_s, refresh
+        self.ttl_s, self.pools, self.refresh = ttl_s, pools, refresh
         self.redis = Redis.from_url(url, socket_timeout=10, socket_connect_timeout=2, health_check_interval=30)
+        self.signing = Signing(self.redis, ttl_s, signer)
         self._enqueue = self.redis.register_script(scripts.ENQUEUE)
         self._cancel = self.redis.register_script(scripts.CANCEL)
         self._purge = self.redis.register_script(scripts.PURGE)
@@ -100,17 +115,20 @@ class Store:
 
     async def overview(self, models: Sequence[str]) -> Overview:
         """All queues of these models, all workers, all ends."""
-        return await queue_report.read(self.redis, models)
+        return await queue_report.read(self.redis, models, self.pools)
 
     async def workers(self) -> int:
-        """How many workers are alive; asked of Redis at most once a second, by one for all."""
+        """How many workers are alive; asked of Redis at most once a second while there are any, by one for all."""
         if self._counted is None or time.monotonic() - self._counted[0] >= 1:
             self._counted = time.monotonic(), asyncio.ensure_future(self._count_workers())
+        counted = self._counted
+        alive = 0
         try:
-            return await asyncio.shield(self._counted[1])
-        except RedisError:
-            self._counted = None
-            raise
+            alive = await asyncio.shield(counted[1])
+        finally:
+            if not alive and self._counted is counted:
+                self._counted = None
+        return alive
 
     async def _count_workers(self) -> int:
         workers = await self.redis.sdiff([keys.WORKERS, outbox.DELIVERERS])
@@ -124,6 +142,7 @@ class Store:
 
         Raises:
             QueueFull: as many wait in its queue as may.
+            KeyRevoked: its owner is no API key any more.
         """
         order = job.order
         call, created_at = commands.enqueue(
@@ -132,6 +151,7 @@ class Store:
             job.priority,
             job.timeout_s,
             self.ttl_s,
+            pool=self.pools.of(order.model),
             max_queue=job.max_queue,
             webhook=job.webhook,
             waiter=self._id if job.waited else "",
@@ -146,6 +166,8 @@ class Store:
         outcome = await self._enqueue(call.keys, call.args)
         if outcome[0] == b"full":
             raise QueueFull
+        if outcome[0] == b"revoked":
+            raise KeyRevoked
         if outcome[0] == b"exists":
             return ExistingPrediction(outcome[1].decode(), outcome[2].decode())
         name = keys.queue_name(order.model, job.priority)
@@ -194,6 +216,18 @@ class Store:
         await self.redis.publish(keys.FINISHED if outcome == b"canceled" else keys.CANCEL, found.id)
         return outcome.decode()
 
+    async def cancel_all_of(self, owner: str) -> int:
+        """Cancels what has not ended of an owner's predictions; how many those were."""
+        names = all_bytes(await self.redis.zrange(keys.history_key(owner), 0, -1))
+        unfinished = [
+            found
+            for name in names
+            if (found := await self.snapshot(name.decode())) is not None and found.status not in ENDED
+        ]
+        for found in unfinished:
+            await self.cancel(found)
+        return len(unfinished)
+
     async def tell_workers(self, verb: str, model: str) -> int:
         """Tells all workers to `load` or `unload` a model; how many received it."""
         return await self.redis.publish(keys.MODELS, f"{verb} {model}")
@@ -222,9 +256,10 @@ class Store:
         return None if value is None else float(value)
 
     async def events(self, prediction: str, after: str) -> list[ProgressEvent]:
-        """The progress reported since the event `after` (a stream id)."""
-        found = await self.redis.xrange(keys.events_key(prediction), f"({after}" if after else "-")
-        return [ProgressEvent.of(as_bytes(name), bytes_fields(fields)) for name, fields in found or ()]
+        """The progress reported since the event `after` (a stream id); none if it is the last that there can be."""
+        found = await self.redis.xrange(keys.events_key(prediction), after or "-")
+        news = [ProgressEvent.of(as_bytes(name), bytes_fields(fields)) for name, fields in found or ()]
+        return [event for event in news if event.id != after]
 
     async def image(self, prediction: str, index: int) -> bytes | None:
         """The encoded bytes of one image, or None once they have expired."""

@@ -5,16 +5,21 @@ from __future__ import annotations
 from fastapi.security import HTTPAuthorizationCredentials
 from starlette.requests import Request
 
-from app.access.callers import Caller
+from app.access.callers import Access, Caller
 from app.access.keys import Scope
+from app.access.links import Link
 from app.http.bearer import BEARER
 from app.predictions.service import Predictions
 
 
 async def identify(request: Request, credentials: HTTPAuthorizationCredentials | None) -> Caller:
     """The caller, who is kept in the request's state. Raises `Unauthorized`."""
-    token = credentials.credentials if credentials else None
-    caller: Caller = await request.app.state.access.caller(token, request.state.headers)
+    access: Access = request.app.state.access
+    link = None if credentials else Link.of(request)
+    if link is not None:
+        caller = await access.visitor(link, request.state.headers)
+    else:
+        caller = await access.caller(credentials.credentials if credentials else None, request.state.headers)
     request.state.caller = caller
     return caller
 

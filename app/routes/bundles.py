@@ -28,9 +28,11 @@ async def grid(prediction_id: str, request: Request, predictions: PredictionsDep
     found = await _succeeded(predictions, prediction_id)
 
     async def make() -> bytes:
-        return await asyncio.to_thread(rendering.sheet, await rendering.blobs_of(found, store))
+        made = await asyncio.to_thread(rendering.sheet, await rendering.blobs_of(found, store))
+        return await store.signing.kept(found.id, "grid.png", made)
 
-    return await rendering.unchanging(request, f"{rendering.tag_of(found)}-grid", store.ttl_s, "image/png", make)
+    tag = store.signing.tag(f"{rendering.tag_of(found)}-grid")
+    return await rendering.unchanging(request, tag, store.ttl_s, "image/png", make)
 
 
 @router.get(
@@ -44,9 +46,11 @@ async def archive(prediction_id: str, request: Request, predictions: Predictions
     found = await _succeeded(predictions, prediction_id)
 
     async def make() -> bytes:
-        return await asyncio.to_thread(rendering.archive, found, await rendering.blobs_of(found, store))
+        files = await store.signing.images(found, await rendering.blobs_of(found, store))
+        return await asyncio.to_thread(rendering.archive, found, files)
 
-    response = await rendering.unchanging(request, f"{rendering.tag_of(found)}-zip", store.ttl_s, rendering.ZIP, make)
+    tag = store.signing.tag(f"{rendering.tag_of(found)}-zip")
+    response = await rendering.unchanging(request, tag, store.ttl_s, rendering.ZIP, make)
     if response.status_code == 200:
         response.headers["Content-Disposition"] = f'attachment; filename="{found.id}.zip"'
     return response

@@ -16,7 +16,7 @@ from jobs.representation import Prediction
 
 router = APIRouter(prefix="/v1/predictions", tags=["predictions"])
 
-_CURSOR = r"^[0-9]{1,15}-[A-Za-z0-9_-]{1,64}$"
+_CURSOR = r"^[0-9]{1,15}-[A-Za-z0-9_-]{1,80}$"
 
 
 @router.get("", responses=problems(422, 503), summary="The history")
@@ -33,4 +33,6 @@ async def read_all(
     after = HistoryPosition(name, int(ms)) if cursor else None
     page, last = await predictions.history(after, limit, Filter(status, model))
     following = last and f"{last.ms}-{last.id}"
-    return PredictionList(data=[Prediction.of(found, store.ttl_s) for found in page], next_cursor=following)
+    return PredictionList(
+        data=[Prediction.of(found, store.ttl_s, link=predictions.caller.link) for found in page], next_cursor=following
+    )

@@ -14,6 +14,7 @@ from app.http.openapi import EDIT_BODY, GENERATION_BODY, VARIATION_BODY, envelop
 from app.http.parsing import read_body
 from app.http.plain_routes import PlainRoutes
 from app.predictions import openai, rendering
+from app.predictions.service import Predictions
 from app.routes.submission import HEADERS, Submission
 from app.schemas.images import ImageItem, ImagesRequest, ImagesResponse
 from jobs.prediction import ENDED, Snapshot
@@ -73,10 +74,11 @@ async def _answer(request: Request, *tasks: Task) -> Response:
     if found.status not in ENDED:
         await predictions.cancel(found.id)  # its id is in no answer, so nobody could come for it
         raise Unavailable("the pictures were not made in time, and were canceled", code="timeout")
-    blobs = await rendering.blobs_of(found, predictions.store)
+    store = predictions.store
+    blobs = await store.signing.images(found, await rendering.blobs_of(found, store))
     answer = ImagesResponse(
         created=int(found.created_at.timestamp()),
-        data=_items(found, blobs, asked.response_format, str(request.base_url).rstrip("/")),
+        data=_items(found, blobs, asked.response_format, predictions, str(request.base_url).rstrip("/")),
         output_format=asked.output_format or "png",
         size=f"{found.images[0].width}x{found.images[0].height}",
     )
@@ -94,12 +96,15 @@ async def _read(request: Request) -> tuple[ImagesRequest, dict[str, list[bytes]]
         raise Invalid("the request does not fit the schema", errors=field_errors(error.errors())) from None
 
 
-def _items(found: Snapshot, blobs: Sequence[bytes], form: str | None, root: str) -> list[ImageItem]:
+def _items(
+    found: Snapshot, blobs: Sequence[bytes], form: str | None, predictions: Predictions, root: str
+) -> list[ImageItem]:
     """One item per image. Old clients read `url` and new ones `b64_json`: who names neither gets both."""
-    outputs = [image for image in Prediction.of(found, 0).output or () if isinstance(image, OutputImage)]
+    told = Prediction.of(found, predictions.store.ttl_s, link=predictions.caller.link)
+    outputs = [image for image in told.output or () if isinstance(image, OutputImage)]
     return [
         ImageItem(
-            url=root + image.url if form != "b64_json" else None,
+            url=root + (image.link or image.url) if form != "b64_json" else None,
             b64_json=base64.b64encode(blob).decode() if form != "url" else None,
             seed=image.seed,
         )

@@ -66,7 +66,7 @@ async def interpolate(request: Request) -> Response:
     form = AnswerForm(moving or rendering.format_named(media_type), moving is not None)
     found = await submission.pictures(order, body.files, form=form)
     if media_type == rendering.JSON:
-        return await rendering.as_json(found, store)
+        return await rendering.as_json(found, store, predictions.caller.link)
     if moving:
         return await rendering.as_animation(found, store, moving, playback.fps, playback.loop)
     return await rendering.as_bytes(found, store, media_type)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from importlib.metadata import version
-from typing import Literal
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel
 from starlette.responses import Response
 
@@ -37,12 +37,17 @@ async def livez() -> Health:
     return Health()
 
 
-@router.get("/readyz", responses=problems(503), summary="Can predictions be made?")
-async def readyz(store: StoreDep, registry: RegistryDep) -> Health:
-    """503 without Redis, without a live worker, or without a model."""
+@router.get("/readyz", responses=problems(503), summary="Can requests be answered?")
+async def readyz(
+    store: StoreDep,
+    registry: RegistryDep,
+    worker: Annotated[bool, Query(description="whether there must be a worker, too")] = False,
+) -> Health:
+    """503 without Redis or without a model; with `worker=1` also without a live worker."""
     if not registry.served():
         raise Unavailable("no model was found", code="no_model")
-    if not await store.workers():
+    alive = await store.workers()
+    if worker and not alive:
         raise Unavailable("no worker is running", code="no_worker")
     return Health()
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
-from pydantic import Field, TypeAdapter
+from pydantic import AfterValidator, Field, TypeAdapter
 from pydantic_core import to_json
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.requests import Request
@@ -18,6 +18,7 @@ from app.http.parameters import Header, PathParameter
 from app.http.parsing import read_prediction
 from app.http.plain_routes import PlainRoutes
 from app.predictions import event_stream, rendering
+from app.predictions.event_stream import canonical_event
 from app.predictions.service import AnswerForm, RequestName
 from app.routes.admission import admit
 from app.routes.parameters import NEW_PREDICTION, PREDICTION
@@ -33,7 +34,10 @@ IDEMPOTENCY_KEY = Header(
     TypeAdapter(Annotated[str, Field(min_length=1, max_length=255)]),
     "makes sending twice safe",
 )
-LAST_EVENT_ID = Header("last-event-id", TypeAdapter(Annotated[str, Field(pattern=r"^(\d{1,20}-\d{1,20})?$")]))
+LAST_EVENT_ID = Header(
+    "last-event-id",
+    TypeAdapter(Annotated[str, Field(pattern=r"^(\d{1,20}-\d{1,20})?$"), AfterValidator(canonical_event)]),
+)
 INDEX = PathParameter("index", TypeAdapter(int))
 FORMAT = PathParameter("format", TypeAdapter(Format))
 
@@ -69,7 +73,7 @@ async def put(request: Request) -> Response:
     """The same as POST, idempotent by id: sent again, it answers with the prediction that the first one made."""
     submission = await Submission.of(request)
     id = NEW_PREDICTION.of(request)
-    return await _answer(submission, RequestName(id=id, key=f"put:{id}"))
+    return await _answer(submission, RequestName(id=id))
 
 
 async def _answer(submission: Submission, name: RequestName) -> Response:
@@ -80,7 +84,7 @@ async def _answer(submission: Submission, name: RequestName) -> Response:
         form = AnswerForm(rendering.format_named(media_type))
         return await rendering.as_bytes(await submission.pictures(order, files, name, form), store, media_type)
     found = await submission.prediction(order, files, name)
-    return await rendering.as_json(found, store)
+    return await rendering.as_json(found, store, submission.predictions.caller.link)
 
 
 @routes.add(
@@ -96,7 +100,7 @@ async def read(request: Request) -> Response:
     predictions = await admit(request)
     store = predictions.store
     found = await predictions.get(PREDICTION.of(request))
-    return _json(Prediction.of(found, store.ttl_s, await rendering.embedded(found, store)))
+    return _json(Prediction.of(found, store.ttl_s, await rendering.embedded(found, store), predictions.caller.link))
 
 
 @routes.add(
@@ -144,12 +148,14 @@ async def events(request: Request) -> Response:
     predictions = await admit(request)
     prediction_id, last_event_id = PREDICTION.of(request), LAST_EVENT_ID.of(request)
     ttl_s = predictions.store.ttl_s
-    await predictions.get(prediction_id)  # a 404 is an answer, not an event
+    found = await predictions.get(prediction_id)  # a 404 is an answer, not an event
     predictions.watchers.require_room()
 
     async def stream() -> AsyncIterator[ServerSentEvent]:
-        async for event in event_stream.stream(predictions, prediction_id, last_event_id or ""):
-            data = event.data if isinstance(event.data, dict) else Prediction.of(event.data, ttl_s)
+        async for event in event_stream.stream(predictions, found.id, last_event_id or ""):
+            data = event.data
+            if not isinstance(data, dict):
+                data = Prediction.of(data, ttl_s, link=predictions.caller.link)
             yield ServerSentEvent(to_json(data).decode(), event=event.name, id=event.id or None)
 
     return EventSourceResponse(stream(), ping=15, headers={"X-Accel-Buffering": "no", "Cache-Control": "no-store"})
@@ -170,7 +176,8 @@ async def events(request: Request) -> Response:
     summary="One image of a prediction",
 )
 async def image(request: Request) -> Response:
-    """The bytes, in the format of the path. They never change, so `ETag` and `If-None-Match` save the transfer."""
+    """The bytes, in the format of the path. They never change, so `ETag` and `If-None-Match` save the transfer.
+    With the query of the picture's `link` (`exp`, `sig`) no key is needed."""
     predictions = await admit(request)
     prediction_id, index, format = PREDICTION.of(request), INDEX.of(request), FORMAT.of(request)
     store = predictions.store
@@ -180,12 +187,15 @@ async def image(request: Request) -> Response:
     record = found.images[index]
 
     async def make() -> bytes:
-        blob = await store.image(prediction_id, index)
+        blob = await store.image(found.id, index)
         if blob is None:
             raise Gone("the image has expired")
-        return blob if format == record.format else await asyncio.to_thread(rendering.transcode, blob, format)
+        if format != record.format:
+            blob = await asyncio.to_thread(rendering.transcode, blob, format)
+        return await store.signing.kept(found.id, f"{index}.{format}", blob)
 
-    return await rendering.unchanging(request, f"{record.sha256}-{format}", store.ttl_s, MEDIA_TYPES[format], make)
+    tag = store.signing.tag(f"{record.sha256}-{format}")
+    return await rendering.unchanging(request, tag, store.ttl_s, MEDIA_TYPES[format], make)
 
 
 def _json(prediction: Prediction) -> JSONResponse:

@@ -50,9 +50,9 @@ async def translate(request: Request) -> Response:
 
 @_adds("stylize", STYLIZE_BODY, "A picture in the manner of a painting")
 async def stylize(request: Request) -> Response:
-    """`curl -F image=@cat.jpg -F label=starry-night -o night.png localhost:8000/v1/stylize/paintings-gatys`; or
-    `-F style_image=@painting.jpg` with a model that takes any. The picture may have any size up to the one that the
-    model's card states; its transparency is kept."""
+    """`curl -F image=@cat.jpg -F label=starry-night -o night.png localhost:8000/v1/stylize/paintings-fast-style`; or
+    `-F style_image=@painting.jpg` with a model that takes any, such as `paintings-adain`. The picture may have any size
+    up to the one that the model's card states; its transparency is kept."""
     return await _answer(request, Task.STYLIZE)
 
 
@@ -65,7 +65,7 @@ async def dream(request: Request) -> Response:
 
 @_adds("inpaint", INPAINT_BODY, "A picture with a part of it filled in")
 async def inpaint(request: Request) -> Response:
-    """`curl -F image=@house.jpg -F mask=@mask.png -o house.png localhost:8000/v1/inpaint/cifar10-diffusion`. The
+    """`curl -F image=@house.jpg -F mask=@mask.png -o house.png localhost:8000/v1/inpaint/facades-gated-conv`. The
     mask is as large as the picture; what is white in it is filled in, or what is transparent. Every other pixel of the
     picture stays as it is, to the last bit in a format without loss."""
     return await _answer(request, Task.INPAINT)
@@ -88,5 +88,5 @@ async def _answer(request: Request, *tasks: Task) -> Response:
     store = predictions.store
     found = await submission.pictures(order, files, form=AnswerForm(rendering.format_named(media_type)))
     if media_type == rendering.JSON:
-        return await rendering.as_json(found, store)
+        return await rendering.as_json(found, store, predictions.caller.link)
     return await rendering.as_bytes(found, store, media_type)

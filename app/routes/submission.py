@@ -69,7 +69,7 @@ class Submission:
         wait_s = self.preference.wait_s
         if wait_s is None:
             wait_s = self.predictions.settings.max_wait_s
-        leaving = None if name and name.key else self._leaving
+        leaving = None if name else self._leaving
         return await self._create(order, files, name, WaitPolicy(wait_s, self.cancel_after_s, leaving), form)
 
     async def _create(

@@ -21,6 +21,14 @@ class QueueRow(BaseModel):
     pace_s: float | None = Field(description="what a prediction of the model takes lately; null if none was made")
 
 
+class PoolRow(BaseModel):
+    """The models of one pool, and the workers that serve them."""
+
+    name: str
+    work_s: float = Field(description="what waits or runs, in seconds of one worker, as the models' pace has it")
+    workers: int = Field(description="workers of this pool that were heard of lately, and those of no pool")
+
+
 class WorkerRow(BaseModel):
     """One worker. `state` is rq's: `started`, `idle`, `busy` or `suspended`."""
 
@@ -35,6 +43,7 @@ class WorkerRow(BaseModel):
     failed: int
     device: str
     threads: int
+    pool: str | None = Field(description="whose models it serves; null: all")
     memory_bytes: int = Field(description="weights it may hold before it drops the least recently used model")
     models: list[Resident] = Field(description="models in its memory, the next to be dropped first")
 
@@ -67,5 +76,6 @@ class QueueReport(BaseModel):
     running: int
     oldest_age_s: float | None
     queues: list[QueueRow] = Field(description="those in which predictions wait or run")
+    pools: list[PoolRow]
     workers: list[WorkerRow]
     lately: Throughput

@@ -1,17 +1,18 @@
 -- KEYS: job, queue, rq's set of queues, doorbell, idempotency or '', then the histories that it is part of.
--- ARGV: id, queue limit, ttl, now in ms, digest of the request, then fields and values of the job hash.
+-- ARGV: id, queue limit, ttl, now in ms, digest of the request, API key that asks or '', then fields and values of the job hash.
 -- Histories keep twice the ttl, since a prediction is kept for its ttl after it ended, and may have waited before.
--- Answers {'created'}, {'full'}, or {'exists', id, digest} for a job of this id or a request of this idempotency key.
+-- Answers {'created'}, {'full'}, {'revoked'} for a key that is none any more, or {'exists', id, digest} for a job of this id or a request of this idempotency key.
 
 local job, queue, queues, doorbell, idempotency = unpack(KEYS)
-local id, limit, ttl, now, digest = unpack(ARGV)
+local id, limit, ttl, now, digest, owner = unpack(ARGV)
+if owner ~= '' and redis.call('HEXISTS', API_KEYS, owner) == 0 then return {'revoked'} end
 if idempotency ~= '' then
     local earlier = redis.call('HMGET', idempotency, 'id', 'digest')
     if earlier[1] then return {'exists', earlier[1], earlier[2]} end
 end
 if redis.call('EXISTS', job) == 1 then return {'exists', id, ''} end
 if redis.call('LLEN', queue) >= tonumber(limit) then return {'full'} end
-redis.call('HSET', job, unpack(ARGV, 6))
+redis.call('HSET', job, unpack(ARGV, 7))
 redis.call('SADD', queues, queue)
 redis.call('RPUSH', queue, id)
 if redis.call('LLEN', doorbell) == 0 then redis.call('LPUSH', doorbell, '') end

@@ -7,11 +7,12 @@
   of the cycle, and features of the discriminators matched
 """
 
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Literal
 
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from models import model
 from models.capabilities import Translator
@@ -21,6 +22,7 @@ from models.losses.matching import feature_matching
 from models.losses.penalty import gradient_penalty
 from models.losses.total import total
 from models.model import Batch, Losses, Player, register
+from models.nn.augment import augmented
 from models.nn.hourglass import Hourglass
 from models.nn.image_pool import ImagePool
 from models.nn.patchgan import PatchGAN
@@ -56,6 +58,8 @@ class Config(model.Config):
     penalty: float = 0.0
     discriminator_width: int = 64
     discriminator_halvings: int = 3
+    augment: bool = False
+    """Whether the discriminators see all images augmented (`models.nn.augment`): for small sets of data."""
     pool: int = 50
 
     def generator(self) -> ResNetTranslator | UNetTranslator | Hourglass | Residual:
@@ -73,6 +77,76 @@ class Config(model.Config):
         return PatchGAN(self.channels, self.discriminator_width, self.discriminator_halvings)
 
 
+class CycleGame(Translator):
+    """The game of two translators, whose discriminators are added for training.
+
+    The generators move first and leave their images for the discriminators.
+    """
+
+    game: Config
+    """What it is played for."""
+
+    @property
+    @abstractmethod
+    def translators(self) -> tuple[nn.Module, nn.Module]:
+        """A to B, and B to A."""
+
+    def prepare_training(self) -> None:
+        game = self.game
+        self.judge_a, self.judge_b = game.discriminator(), game.discriminator()
+        self.adversarial = adversarial(game.adversarial)
+        self.pool_a, self.pool_b = ImagePool(game.pool), ImagePool(game.pool)
+
+    def players(self) -> tuple[Player, ...]:
+        return (
+            Player("generators", self.translators),
+            Player("discriminators", (self.judge_a, self.judge_b)),
+        )
+
+    def loss(self, player: str, batch: Batch) -> Losses:
+        return (
+            self._generators(batch["a"], batch["b"])
+            if player == "generators"
+            else self._discriminators(batch["a"], batch["b"])
+        )
+
+    def _generators(self, a: Tensor, b: Tensor) -> Losses:
+        game, distance = self.game, DISTANCES[self.game.distance]
+        a_to_b, b_to_a = self.translators
+        fake_b, fake_a = a_to_b(a), b_to_a(b)
+        self.fakes = fake_a.detach(), fake_b.detach()
+        seen_a, seen_b = self.judge_a.features(self._seen(fake_a)), self.judge_b.features(self._seen(fake_b))
+        cycle = distance(b_to_a(fake_b).float(), a) + distance(a_to_b(fake_a).float(), b)
+        losses = {
+            "adversarial": total(self.adversarial.generator(seen[-1].float()) for seen in (seen_a, seen_b)),
+            "cycle": game.cycle * cycle,
+        }
+        if game.identity:
+            identity = distance(b_to_a(a).float(), a) + distance(a_to_b(b).float(), b)
+            losses["identity"] = game.identity * game.cycle * identity
+        if game.matching:
+            real_a, real_b = self.judge_a.features(self._seen(a)), self.judge_b.features(self._seen(b))
+            losses["matching"] = game.matching * (_matching(real_a, seen_a) + _matching(real_b, seen_b))
+        return losses
+
+    def _discriminators(self, a: Tensor, b: Tensor) -> Losses:
+        fake_a, fake_b = self.pool_a.swap(self.fakes[0]), self.pool_b.swap(self.fakes[1])
+        a, b, fake_a, fake_b = map(self._seen, (a, b, fake_a, fake_b))
+        losses = {
+            "a": self.adversarial.discriminator(self.judge_a(a).float(), self.judge_a(fake_a).float()),
+            "b": self.adversarial.discriminator(self.judge_b(b).float(), self.judge_b(fake_b).float()),
+        }
+        if self.game.penalty:
+            steep = gradient_penalty(_mean_of(self.judge_a), a, fake_a)
+            steep = steep + gradient_penalty(_mean_of(self.judge_b), b, fake_b)
+            losses["penalty"] = self.game.penalty * steep
+        return losses
+
+    def _seen(self, images: Tensor) -> Tensor:
+        """The images as a discriminator sees them."""
+        return augmented(images) if self.game.augment else images
+
+
 @register("cyclegan")
 @register("dualgan", network="unet", adversarial="wasserstein", penalty=10.0, cycle=500.0, identity=0.0, pool=0)
 @register(
@@ -85,69 +159,24 @@ class Config(model.Config):
     identity=0.0,
     pool=0,
 )
-class CycleGAN(Translator):
-    """Two generators, two discriminators. The generators move first and leave their images for the discriminators."""
+class CycleGAN(CycleGame):
+    """Two generators and the game of their cycle."""
 
     Config = Config
     directions = ("AtoB", "BtoA")
 
     def __init__(self, config: Config):
         super().__init__()
-        self.config = config
+        self.game = config
         self.a_to_b, self.b_to_a = config.generator(), config.generator()
         self.native = self.a_to_b.native
 
+    @property
+    def translators(self) -> tuple[nn.Module, nn.Module]:
+        return self.a_to_b, self.b_to_a
+
     def translate(self, images: Tensor, direction: Direction) -> Tensor:
         return self.a_to_b(images) if direction == "AtoB" else self.b_to_a(images)
-
-    def prepare_training(self) -> None:
-        config = self.config
-        self.judge_a, self.judge_b = config.discriminator(), config.discriminator()
-        self.adversarial = adversarial(config.adversarial)
-        self.pool_a, self.pool_b = ImagePool(config.pool), ImagePool(config.pool)
-
-    def players(self) -> tuple[Player, ...]:
-        return (
-            Player("generators", (self.a_to_b, self.b_to_a)),
-            Player("discriminators", (self.judge_a, self.judge_b)),
-        )
-
-    def loss(self, player: str, batch: Batch) -> Losses:
-        return (
-            self._generators(batch["a"], batch["b"])
-            if player == "generators"
-            else self._discriminators(batch["a"], batch["b"])
-        )
-
-    def _generators(self, a: Tensor, b: Tensor) -> Losses:
-        config, distance = self.config, DISTANCES[self.config.distance]
-        fake_b, fake_a = self.a_to_b(a), self.b_to_a(b)
-        self.fakes = fake_a.detach(), fake_b.detach()
-        seen_a, seen_b = self.judge_a.features(fake_a), self.judge_b.features(fake_b)
-        cycle = distance(self.b_to_a(fake_b).float(), a) + distance(self.a_to_b(fake_a).float(), b)
-        losses = {
-            "adversarial": total(self.adversarial.generator(seen[-1].float()) for seen in (seen_a, seen_b)),
-            "cycle": config.cycle * cycle,
-        }
-        if config.identity:
-            identity = distance(self.b_to_a(a).float(), a) + distance(self.a_to_b(b).float(), b)
-            losses["identity"] = config.identity * config.cycle * identity
-        if config.matching:
-            matched = _matching(self.judge_a.features(a), seen_a) + _matching(self.judge_b.features(b), seen_b)
-            losses["matching"] = config.matching * matched
-        return losses
-
-    def _discriminators(self, a: Tensor, b: Tensor) -> Losses:
-        fake_a, fake_b = self.pool_a.swap(self.fakes[0]), self.pool_b.swap(self.fakes[1])
-        losses = {
-            "a": self.adversarial.discriminator(self.judge_a(a).float(), self.judge_a(fake_a).float()),
-            "b": self.adversarial.discriminator(self.judge_b(b).float(), self.judge_b(fake_b).float()),
-        }
-        if self.config.penalty:
-            steep = gradient_penalty(_mean_of(self.judge_a), a, fake_a)
-            steep = steep + gradient_penalty(_mean_of(self.judge_b), b, fake_b)
-            losses["penalty"] = self.config.penalty * steep
-        return losses
 
 
 def _matching(real: Sequence[Tensor], fake: Sequence[Tensor]) -> Tensor:

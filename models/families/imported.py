@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from models import model
 from models.capabilities import Translator
 from models.card import Direction
+from models.families.cycle import Config as Game
+from models.families.cycle import CycleGame
 from models.model import register
 from models.nn.native import strictest
 from models.nn.norm import Norm
@@ -56,9 +58,8 @@ Network = Annotated[UNet | ResNet, Field(discriminator="network")]
 
 
 @register("imported-pix2pix")
-@register("imported-cyclegan")
 class Imported(Translator):
-    """One generator or two, each for its direction. Serves only: discriminators are not imported."""
+    """One generator or two, each for its direction. Discriminators are not imported."""
 
     class Config(model.Config):
         a_to_b: Network | None = None
@@ -87,3 +88,25 @@ class Imported(Translator):
         if self.networks[direction].takes < self.channels:
             images = (images * images.new_tensor(_LUMINANCE)[:, None, None]).sum(1, keepdim=True)
         return self.generators[direction](images).expand(-1, self.channels, -1, -1)
+
+
+@register("imported-cyclegan")
+class ImportedCycleGAN(Imported, CycleGame):  # pyright: ignore[reportIncompatibleVariableOverride]  (Config)
+    """Both generators of a CycleGAN, which can be trained on with discriminators that begin anew."""
+
+    def __init__(self, config: Imported.Config):
+        super().__init__(config)
+        self.game = Game(channels=self.channels)
+
+    @property
+    def translators(self) -> tuple[nn.Module, nn.Module]:
+        return self.generators["AtoB"], self.generators["BtoA"]
+
+    def prepare_training(self) -> None:
+        """
+        Raises:
+            ValueError: one generator alone, or one whose pictures the other does not take.
+        """
+        if len(self.networks) < 2 or any(net.takes != net.makes for net in self.networks.values()):
+            raise ValueError("to train on, a CycleGAN needs both of its generators (easel import --back)")
+        super().prepare_training()

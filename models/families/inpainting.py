@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from models import model
 from models.capabilities import Completer
-from models.losses.adversarial import NonSaturating
+from models.losses.adversarial import LeastSquares
 from models.model import Batch, Losses, Player, register
 from models.nn import dcgan
 from models.nn.context import ContextFiller
@@ -21,11 +21,13 @@ from models.nn.patchgan import PatchGAN
 class Filler(Completer):
     """The game of both: fill the hole as it was, and so that a discriminator takes it for real.
 
-    The generator moves first and leaves its images for the discriminator.
+    It is one of least squares: on a few hundred pictures, logits grow without bound and outweigh the error. The
+    generator moves first and leaves its images for the discriminator.
     """
 
     generator: nn.Module
     discriminator: nn.Module
+    adversarial = LeastSquares()
 
     def players(self) -> tuple[Player, ...]:
         return (Player("generator", (self.generator,)), Player("discriminator", (self.discriminator,)))
@@ -69,7 +71,6 @@ class ContextEncoder(Filler):
     def prepare_training(self) -> None:
         config = self.config
         self.discriminator = dcgan.Discriminator(config.channels, self.hole, config.discriminator_width)
-        self.adversarial = NonSaturating()
         margin = torch.full((self.made, self.made), config.overlap)
         margin[config.margin : -config.margin, config.margin : -config.margin] = 1
         self.weights = nn.Buffer(margin, persistent=False)
@@ -93,7 +94,7 @@ class ContextEncoder(Filler):
 class GatedConv(Filler):
     """Holes of any shape. The discriminator judges patches and knows where the hole is (section 3.4).
 
-    Of the paper's two stages this is one; its game is that of pix2pix.
+    Of the paper's two stages this is one.
     """
 
     class Config(model.Config):
@@ -115,7 +116,6 @@ class GatedConv(Filler):
     def prepare_training(self) -> None:
         config = self.config
         self.discriminator = PatchGAN(config.channels + 1, config.discriminator_width, config.discriminator_halvings)
-        self.adversarial = NonSaturating()
 
     def loss(self, player: str, batch: Batch) -> Losses:
         images, mask, config = batch["images"], batch["mask"], self.config

@@ -23,7 +23,8 @@ def augmented(images: Tensor) -> Tensor:
 
 def _coloured(images: Tensor) -> Tensor:
     """Brightness ±½, saturation times 0 to 2, contrast times ½ to 1½."""
-    light, saturation, contrast = torch.rand(3, len(images), 1, 1, 1, device=images.device, dtype=images.dtype)
+    drawn = torch.rand(len(images), 3, 1, 1, 1, device=images.device, dtype=images.dtype)
+    light, saturation, contrast = drawn.unbind(1)
     images = images + light - 0.5
     grey = images.mean(1, keepdim=True)
     images = grey + 2 * saturation * (images - grey)
@@ -35,7 +36,7 @@ def _moved(images: Tensor) -> Tensor:
     """Shifted in both directions; what comes in is 0, a middle grey."""
     count, side = len(images), images.shape[-1]
     most = round(side * SHIFT)
-    down, right = torch.randint(2 * most + 1, (2, count, 1), device=images.device)
+    down, right = torch.randint(2 * most + 1, (count, 2, 1), device=images.device).unbind(1)
     around = torch.nn.functional.pad(images, (most,) * 4).permute(0, 2, 3, 1)
     place = torch.arange(side, device=images.device)
     row = torch.arange(count, device=images.device)[:, None, None]
@@ -46,7 +47,8 @@ def _holed(images: Tensor) -> Tensor:
     """A square of 0 around a point that may be anywhere."""
     side = images.shape[-1]
     hole = round(side * HOLE)
-    top, left = torch.randint(-(hole // 2), side - hole // 2 + 1 - hole % 2, (2, len(images), 1), device=images.device)
+    most = side - hole // 2 + 1 - hole % 2
+    top, left = torch.randint(-(hole // 2), most, (len(images), 2, 1), device=images.device).unbind(1)
     place = torch.arange(side, device=images.device)
     rows, columns = ((place >= first) & (place < first + hole) for first in (top, left))
     return images * ~(rows[:, None, :, None] & columns[:, None, None, :])

@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.nn.bounded import bounded
 from models.nn.init import he_, zero
 from models.nn.smooth import smoothed
 
@@ -65,4 +66,4 @@ class GatedFiller(nn.Module):
         found = self.inner(middle)
         for level, joined in zip(self.up, (middle, outer), strict=True):
             found = level(torch.cat([F.interpolate(found, scale_factor=2.0), joined], dim=1))
-        return (smooth + mask * self.last(F.interpolate(found, scale_factor=2.0)).float()).clamp(-1, 1)
+        return bounded(smooth + mask * self.last(F.interpolate(found, scale_factor=2.0)).float())

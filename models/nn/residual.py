@@ -2,6 +2,7 @@
 
 from torch import Tensor, nn
 
+from models.nn.bounded import bounded
 from models.nn.hourglass import Hourglass
 from models.nn.init import zero
 from models.nn.resnet import ResNetTranslator
@@ -23,4 +24,4 @@ class Residual(nn.Module):
 
     def forward(self, images: Tensor, *conditions: Tensor) -> Tensor:
         """`conditions` are for the network alone."""
-        return (images + 2 * self.network(images, *conditions).float()).clamp(-1, 1)
+        return bounded(images + 2 * self.network(images, *conditions).float())

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -14,10 +15,14 @@ from redis import Redis
 
 from app.access.keys import Keys
 from app.access.limits import Limits
+from app.access.links import signed
 from app.http.errors import TooMany
 from core.embedded_redis import EmbeddedRedis
 from core.settings import Settings
-from jobs import keys, prediction, records
+from jobs import commands, keys, prediction, records, scripts
+from jobs.prediction import Order
+from models.card import Task
+from tests.app.test_life import stopped_worker
 from tests.conftest import png
 
 PAGE = "https://art.example.com"
@@ -161,8 +166,60 @@ def test_nobody_cancels_deletes_watches_or_overwrites_what_is_anothers(as_key):
     here = made["urls"]["get"]
     for method, path in (("POST", "/cancel"), ("DELETE", ""), ("GET", "/events"), ("GET", "/archive.zip")):
         assert other.request(method, here + path).status_code == 404, path
-    assert other.put(here, json={"model": "toy-dcgan"}).status_code == 422
+    assert other.put(here, json={"model": "toy-dcgan"}).json()["urls"]["get"] != here
     assert owner.get(here).json() == made
+
+
+def test_an_id_that_a_key_chooses_is_its_own_whoever_chose_it_before(as_key):
+    clients, asks = [as_key(), as_key()], {"json": {"model": "toy-dcgan"}, "headers": {"Prefer": "wait=20"}}
+    made = [client.put("/v1/predictions/order-17", **asks).json() for client in clients]
+    assert [each["id"] for each in made] == ["order-17", "order-17"]
+    assert made[0]["urls"]["get"] != made[1]["urls"]["get"]
+    for client, mine, theirs in zip(clients, made, reversed(made), strict=True):
+        for path in ("/v1/predictions/order-17", mine["urls"]["get"]):
+            assert client.get(path).json() == mine
+        assert client.get(mine["output"][0]["url"]).status_code == 200
+        assert client.get(theirs["urls"]["get"]).status_code == 404
+        assert client.put("/v1/predictions/order-17", **asks).json() == mine
+        assert "completed" in client.get("/v1/predictions/order-17/events").text
+        assert [found["id"] for found in client.get("/v1/predictions").json()["data"]] == ["order-17"]
+    assert as_key("admin").get(made[0]["urls"]["get"]).json()["urls"] == made[0]["urls"]
+
+
+def test_an_idempotency_key_never_stands_for_an_id(as_key, client):
+    for caller in (as_key(), client):
+        wait = {"Prefer": "wait=20"}
+        put = caller.put("/v1/predictions/named-7", json={"model": "toy-dcgan"}, headers=wait).json()
+        for key in ("put:named-7", "id:named-7", "named-7"):
+            posted = caller.post(
+                "/v1/predictions", json={"model": "toy-dcgan"}, headers={"Idempotency-Key": key, **wait}
+            )
+            assert posted.json()["urls"]["get"] != put["urls"]["get"]
+
+
+def test_what_a_revoked_key_asked_for_is_canceled_and_its_streams_end(guarded, folder, make_key, as_key):
+    (id, token), (reader_id, reader) = make_key(), make_key("admin")
+    client, watcher = as_key(token=token), as_key(token=reader)
+    with stopped_worker(guarded):
+        waiting = [client.post("/v1/predictions", json={"model": "toy-dcgan"}).json() for _ in range(2)]
+        with ThreadPoolExecutor(2) as pool:
+            streams = [pool.submit(each.get, waiting[0]["urls"]["events"], timeout=30) for each in (client, watcher)]
+            time.sleep(1)
+            assert cli("keys", "revoke", reader_id, EASEL_DATA_DIR=str(folder)).returncode == 0
+            assert "completed" not in streams[1].result(10).text
+            assert not streams[0].done(), "it watches still"
+            revoked = cli("keys", "revoke", id, EASEL_DATA_DIR=str(folder))
+            assert "2 of its predictions are canceled" in revoked.stdout
+            streams[0].result(10)
+        admin = as_key("admin")
+        assert {admin.get(each["urls"]["get"]).json()["status"] for each in waiting} == {"canceled"}
+
+
+def test_a_request_of_a_key_that_is_revoked_on_its_way_makes_nothing(redis):
+    wanted = Order(model="toy-dcgan", task=Task.SAMPLE, input={"n": 1}, owner="0b7ad439d156")
+    call, _ = commands.enqueue("late", wanted, prediction.Priority.NORMAL, 60, 100, max_queue=10, pool="default")
+    assert redis.eval(scripts.ENQUEUE, len(call.keys), *call.keys, *call.args) == [b"revoked"]
+    assert not redis.exists(keys.job_key("late"))
 
 
 def test_an_idempotency_key_is_its_callers_and_what_is_sent_again_is_not_counted_again(as_key):
@@ -553,3 +610,46 @@ def test_settings_that_would_not_do_what_they_say_are_refused(monkeypatch, name,
     monkeypatch.setenv(f"EASEL_{name}", value)
     with pytest.raises(ValueError, match=name.lower()):
         Settings()
+
+
+def test_a_signed_address_shows_one_picture_without_a_key_until_it_expires(guarded, as_key):
+    caller = as_key()
+    made = caller.post("/v1/predictions", json={"model": "toy-dcgan"}, headers={"Prefer": "wait"}).json()
+    image = made["output"][0]
+    shown = httpx.get(guarded.url + image["link"])
+    assert shown.content == caller.get(image["url"]).content
+    assert caller.get(made["urls"]["get"]).json()["output"][0]["link"] == image["link"], "a browser may keep it"
+    query = image["link"].partition("?")[2]
+    late = image["link"].replace("exp=", "exp=9")
+    for wrong in (late, f"{made['urls']['get']}?{query}", image["link"][:-1] + "g", image["url"] + "?exp=1&sig=x.y"):
+        assert httpx.get(guarded.url + wrong).status_code == 401, wrong
+    assert httpx.delete(f"{guarded.url}{made['urls']['get']}?{query}").status_code == 401
+
+
+def test_a_signed_address_ends_with_its_time_and_with_its_key(guarded, folder, make_key, as_key):
+    id, token = make_key()
+    caller = as_key(token=token)
+    made = caller.post("/v1/predictions", json={"model": "toy-dcgan"}, headers={"Prefer": "wait"}).json()
+    image = made["output"][0]
+
+    async def kept(act):
+        async with Keys.at(EmbeddedRedis(folder / "redis").url) as keys:
+            return await act(keys)
+
+    key = asyncio.run(kept(lambda keys: keys.get(id)))
+    now = int(time.time())
+    assert httpx.get(guarded.url + signed(image["url"], now + 60, key)).status_code == 200
+    assert httpx.get(guarded.url + signed(image["url"], now - 1, key)).status_code == 401
+    asyncio.run(kept(lambda keys: keys.revoke(id)))
+    assert httpx.get(guarded.url + image["link"]).status_code == 401
+
+
+def test_an_address_is_signed_for_the_owner_alone(as_key):
+    made = as_key().post("/v1/predictions", json={"model": "toy-dcgan"}, headers={"Prefer": "wait"}).json()
+    assert "link" not in as_key("admin").get(made["urls"]["get"]).json()["output"][0]
+
+
+def test_openai_pictures_are_shown_without_a_key(guarded, as_key):
+    asked = {"model": "toy-dcgan", "prompt": "anything", "response_format": "url"}
+    (image,) = as_key().post("/v1/images/generations", json=asked).json()["data"]
+    assert httpx.get(image["url"]).headers["content-type"] == "image/png"

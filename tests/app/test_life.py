@@ -171,6 +171,14 @@ def test_events_tell_the_queue_the_start_the_progress_and_the_end(easel, client)
     assert [data["step"] for name, _, data in replayed if name == "progress"] == [3, 4]
 
 
+def test_an_event_stream_ends_whatever_event_is_said_to_be_the_last(client):
+    made = client.post("/v1/predictions", json=body(), headers=WAIT).json()
+    last = f"{2**64 - 1}-{2**64 - 1}"
+    assert events_of(client, made["urls"]["events"], **{"Last-Event-ID": last})[-1][0] == "completed"
+    beyond = client.get(made["urls"]["events"], headers={"Last-Event-ID": f"{2**64}-0"})
+    assert_problem(beyond, 422)
+
+
 def _worker(easel):
     found = subprocess.run(["pgrep", "-P", str(easel.process.pid), "-f", "cli worker"], capture_output=True, text=True)
     return int(found.stdout)

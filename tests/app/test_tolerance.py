@@ -114,14 +114,6 @@ def test_an_image_that_lost_once_does_not_lose_again(client):
     assert (refused.status_code, refused.json()["code"]) == (406, "not_acceptable")
 
 
-def test_a_sheet_or_an_animation_that_is_too_large_is_told_before_the_work(client):
-    strip = {"image": _strip()}
-    asked = {"fit": "stretch", "n": 64}
-    refused = client.post("/v1/translate/toy-munit", files=strip, data=asked, headers={"Accept": "image/webp"})
-    assert (refused.status_code, refused.json()["code"]) == (422, "sheet_too_large")
-    assert "up to 49 fit" in refused.json()["detail"]
-
-
 def test_images_are_sent_in_part(client):
     made = client.post("/v1/predictions", json={"model": "toy-dcgan"}, headers={"Prefer": "wait"}).json()
     url = made["output"][0]["url"]
@@ -136,10 +128,6 @@ def test_images_are_sent_in_part(client):
     assert (beyond.status_code, beyond.headers["content-range"]) == (416, f"bytes */{size}")
     for headers in ({"Range": "bytes=0-1,3-4"}, {"Range": "bytes=0-9", "If-Range": '"other"'}, {"Range": "bytes=-"}):
         assert client.get(url, headers=headers).status_code == 200
-
-
-def _strip():
-    return codec.encode(np.zeros((48, 2048, 3), np.uint8))
 
 
 @pytest.mark.parametrize("chunked", [False, True])

@@ -67,7 +67,7 @@ def processes(redis_server, toy_zoo, tmp_path_factory):
 
 def is_ready(client):
     try:
-        return client.get("/readyz").status_code == 200
+        return client.get("/readyz?worker=1").status_code == 200
     except httpx.TransportError:
         return False
 

@@ -9,14 +9,21 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 
 import httpx
 import numpy as np
 import pytest
 from PIL import Image
+from redis import Redis
 
+from core import supervisor
+from core.embedded_redis import EmbeddedRedis
+from core.settings import Settings
+from jobs import keys
+from jobs.stored_format import STORED_FORMAT
 from tests.app.test_life import stopped_worker
-from tests.conftest import pixels_of, png
+from tests.conftest import free_port, pixels_of, png
 
 
 def processes_of(folder):
@@ -45,7 +52,8 @@ def test_what_is_queued_when_it_stops_is_answered_after_the_next_start(start_eas
     queued = [httpx.post(f"{first.url}/v1/predictions", json={"model": "toy-dcgan"}) for _ in range(3)]
     assert {answer.status_code for answer in queued} == {202}
     subprocess.run(["pkill", "-KILL", "-P", str(first.process.pid), "-f", "cli worker"], check=True)
-    first.stop()
+    assert first.stop(signal.SIGHUP) == 0, "as when its terminal is closed"
+    assert not processes_of(tmp_path)
     second = start_easel(data_dir=tmp_path)
     for answer in queued:
         for _ in range(400):
@@ -90,15 +98,115 @@ def test_a_redis_that_dies_is_started_again_and_what_was_queued_is_answered(own)
     assert (waited.status_code, waited.json()["status"]) == (201, "succeeded"), "who waits is told in the end"
 
 
-def test_a_taken_port_is_said_in_words(tmp_path):
+def test_killed_it_takes_its_children_along_and_starts_again(start_easel, tmp_path):
+    first = start_easel(data_dir=tmp_path)
+    made = httpx.post(f"{first.url}/v1/predictions", json={"model": "toy-dcgan"}, headers={"Prefer": "wait=20"}).json()
+    found = subprocess.run(["pgrep", "-P", str(first.process.pid)], capture_output=True, text=True, check=True)
+    children = found.stdout.split()
+    assert len(children) == 4
+    first.process.kill()
+    first.process.wait()
+    deadline = time.monotonic() + 20
+    while left := [child for child in children if Path(f"/proc/{child}/exe").exists()]:
+        assert time.monotonic() < deadline, left
+        time.sleep(0.05)
+    second = start_easel(data_dir=tmp_path)
+    assert httpx.get(f"{second.url}/v1/predictions/{made['id']}").json() == made
+
+
+def test_beside_a_redis_that_is_slow_no_second_one_is_started(own):
+    folder = own.log.parent
+    where = {"EASEL_DATA_DIR": str(folder), "EASEL_PORT": str(free_port()), "COLUMNS": "200"}
+    redis = ["pkill", "-P", str(own.process.pid), "redis-server"]
+    subprocess.run([*redis, "-STOP"], check=True)
+    try:
+        refused = cli("up", **where)
+        with ThreadPoolExecutor(1) as pool:
+            listing = pool.submit(cli, "keys", "list", **where)
+            time.sleep(2)
+            subprocess.run([*redis, "-CONT"], check=True)
+            listed = listing.result()
+    finally:
+        subprocess.run([*redis, "-CONT"], check=True)
+    assert (refused.returncode, "another Easel already runs" in refused.stderr) == (1, True), refused.stderr
+    assert listed.returncode == 0, listed.stderr
+    assert httpx.post(f"{own.url}/v1/sample/toy-dcgan", timeout=30).status_code == 200
+
+
+def test_a_full_redis_refuses_in_words_and_goes_on_when_it_has_room(own):
+    made = httpx.post(f"{own.url}/v1/predictions", json={"model": "toy-dcgan"}, headers={"Prefer": "wait=20"}).json()
+    with Redis.from_url(EmbeddedRedis(own.log.parent / "redis").url) as redis:
+        with stopped_worker(own):
+            waiting = httpx.post(f"{own.url}/v1/predictions", json={"model": "toy-dcgan"}).json()
+            redis.config_set("maxmemory", 1)
+        refused = httpx.post(f"{own.url}/v1/predictions", json={"model": "toy-dcgan"})
+        assert (refused.status_code, refused.json()["code"]) == (503, "storage_full")
+        assert int(refused.headers["retry-after"]) > 0
+        assert httpx.get(own.url + made["urls"]["get"]).json() == made
+        time.sleep(4)
+        assert httpx.get(f"{own.url}/readyz").status_code == 200
+        redis.config_set("maxmemory", 0)
+    for _ in range(200):
+        found = httpx.get(own.url + waiting["urls"]["get"]).json()
+        if found["status"] == "succeeded":
+            break
+        time.sleep(0.1)
+    assert found["status"] == "succeeded", "what was accepted is answered"
+    lines = [json.loads(line) for line in own.log.read_text().splitlines() if line.startswith("{")]
+    assert "deliverer" not in {line.get("process") for line in lines if line["event"] == "process_died"}
+
+
+@pytest.mark.parametrize("command", ["up", "api", "worker", "deliver"])
+def test_what_a_later_easel_has_written_is_refused_in_words(command, redis, redis_url):
+    redis.set(keys.STORED_FORMAT, STORED_FORMAT + 1)
+    done = cli(command, EASEL_REDIS_URL=redis_url, EASEL_PORT=str(free_port()))
+    assert done.returncode == 1
+    assert f"format {STORED_FORMAT + 1}" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_format_is_noted_at_the_first_start(own):
+    with Redis.from_url(EmbeddedRedis(own.log.parent / "redis").url) as redis:
+        assert int(redis.get(keys.STORED_FORMAT)) == STORED_FORMAT
+
+
+@pytest.mark.parametrize("longest_batch_s", [10, 0])
+def test_a_worker_may_finish_the_longest_batch_before_it_is_killed(redis_url, monkeypatch, tmp_path, longest_batch_s):
+    monkeypatch.setattr(supervisor, "_GRACE_S", 0.5)
+    easel = tmp_path / "easel"
+    easel.write_text(
+        f"#!/bin/sh\ntrap '[ $1 = worker ] && sleep 1.5 && touch {tmp_path}/finished; exit' TERM\n"
+        f"touch {tmp_path}/$1\nwhile :; do sleep 0.1; done\n"
+    )
+    easel.chmod(0o755)
+    settings = Settings(redis_url=redis_url, port=free_port())
+    started = supervisor.Supervisor(settings, [str(easel)], lambda: longest_batch_s)
+    monkeypatch.setattr(started, "_ready", lambda: (tmp_path / "worker").exists())
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    try:
+        started.run(lambda url: None, lambda: os.kill(os.getpid(), signal.SIGTERM))
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    assert (tmp_path / "finished").exists() is bool(longest_batch_s)
+
+
+def test_a_taken_port_and_a_data_folder_that_is_none_are_said_in_one_line(tmp_path, redis, redis_url):
+    (tmp_path / "file").touch()
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        environment = {**os.environ, "EASEL_PORT": str(taken.getsockname()[1]), "EASEL_DATA_DIR": str(tmp_path)}
-        done = subprocess.run([sys.executable, "-m", "cli", "up"], env=environment, capture_output=True, text=True)
-    assert done.returncode == 1
-    assert "set EASEL_PORT" in done.stderr
-    assert "Traceback" not in done.stderr
+        port = str(taken.getsockname()[1])
+        for command, wrong, said in (
+            ("up", {"EASEL_PORT": port}, "EASEL_PORT"),
+            ("up", {"EASEL_WORKER_METRICS_PORT": port}, "EASEL_WORKER_METRICS_PORT"),
+            ("worker", {"EASEL_WORKER_METRICS_PORT": port, "EASEL_REDIS_URL": redis_url}, "EASEL_WORKER_METRICS_PORT"),
+            ("up", {"EASEL_DATA_DIR": str(tmp_path / "file")}, "EASEL_DATA_DIR"),
+        ):
+            done = cli(command, **{"EASEL_PORT": str(free_port()), "EASEL_DATA_DIR": str(tmp_path), **wrong})
+            assert done.returncode == 1
+            assert f"set {said}" in done.stderr
+            assert len(done.stderr.splitlines()) == 1
 
 
 def test_logs_are_json_lines_with_request_and_prediction_ids_and_sigterm_ends_them(start_easel):
@@ -145,6 +253,18 @@ def test_a_hole_is_filled_in_and_the_rest_of_the_file_kept(easel, tmp_path):
     assert not np.array_equal(before, after)
 
 
+@pytest.mark.parametrize(
+    ("manner", "model"),
+    [(("--label", "the-scream"), "paintings-fast-style"), (("--style", "in.png"), "paintings-adain")],
+)
+def test_a_style_that_is_a_picture_is_asked_of_a_model_that_takes_any(easel, tmp_path, monkeypatch, manner, model):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "in.png").write_bytes(png())
+    done = cli("stylize", "in.png", *manner, "--server", easel.url)
+    assert done.returncode == 0, done.stderr
+    assert model.encode() in (tmp_path / "out.png").read_bytes(), "the file names the model that made it"
+
+
 def test_errors_are_told_in_words(easel, tmp_path):
     done = cli("sample", "toy-cgan", "--label", "eleven", "--server", easel.url)
     assert done.returncode == 1
@@ -183,3 +303,40 @@ def test_models_lists_the_models(toy_zoo):
     done = cli("models", EASEL_MODELS=str(toy_zoo), COLUMNS="200")
     assert "toy-dcgan" in done.stdout
     assert "mnist-classifier" not in done.stdout
+
+
+def test_several_api_processes_listen_on_one_port_and_tell_the_same(start_easel):
+    several = start_easel(api_processes=2, workers=2)
+    answered = 40
+    for seed in range(answered):  # a new connection each, which the kernel deals out
+        httpx.post(f"{several.url}/v1/sample/toy-dcgan?seed={seed}", timeout=60).raise_for_status()
+    listening = {
+        line.split()[1]
+        for line in subprocess.run(["ps", "-eo", "ppid,pid,args"], capture_output=True, text=True).stdout.splitlines()
+        if line.split()[0] == str(several.process.pid) and line.endswith("cli api")
+    }
+    assert len(listening) == 2
+    counted = 'easel_predictions_accepted_total{model="toy-dcgan",task="sample"}'
+    told = {
+        line
+        for _ in range(10)
+        for line in httpx.get(f"{several.url}/metrics").text.splitlines()
+        if line.startswith(counted)
+    }
+    assert told == {f"{counted} {answered:.1f}"}
+    numbers = [json.loads(line) for line in several.log.read_text().splitlines() if "worker_ready" in line]
+    assert len(numbers) == 2
+    assert several.stop() == 0
+
+
+def test_a_part_alone_needs_a_redis_that_others_reach(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "cli", "up", "workers"],
+        env={**os.environ, "EASEL_DATA_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 1
+    assert "EASEL_REDIS_URL is not set" in done.stderr
+    assert "Traceback" not in done.stderr

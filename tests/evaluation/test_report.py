@@ -1,6 +1,7 @@
 """The league table of the docs."""
 
 import shutil
+from pathlib import Path
 
 from evaluation import report
 from evaluation.trained import Trained
@@ -19,7 +20,7 @@ def card(name, **figures):
 
 
 def trained(card):
-    return Trained(card, card.data, card.training)
+    return Trained(card, card.data, card.training, Path("nowhere"))
 
 
 def test_models_of_one_data_set_stand_side_by_side_the_nearest_to_real_images_first():

@@ -8,7 +8,7 @@ import torch
 from models import checkpoint
 from models.card import Card, Task
 from models.model import Step, build
-from tasks.compilation import TOLERANCE, CannotCompile, compile
+from tasks.compilation import TOLERANCE, CannotCompile, _exported, compile
 from tasks.operation import Rows
 from tasks.operations import OPERATIONS
 from tests import zoo
@@ -52,6 +52,19 @@ def test_a_compiled_model_that_fills_in_takes_other_masks_than_it_was_tried_with
 def test_the_first_task_of_networks_of_one_pass_is_compiled(toy_zoo, name):
     card = Card.read(toy_zoo / name)
     assert next(iter(card.tasks)) in {operation.task for _, operation, _, _ in compiled(toy_zoo, name)}
+
+
+class Unsayable(torch.nn.Module):
+    names = ["images"]
+
+    def forward(self, images):
+        return torch.special.zeta(images, images)
+
+
+def test_what_onnx_cannot_say_is_told_in_a_line_without_the_whole_graph(capfd):
+    with pytest.raises(torch.onnx.errors.UnsupportedOperatorError):
+        _exported(Unsayable(), (torch.rand(2, 1, 4, 4),), False)
+    assert "graph(" not in "".join(capfd.readouterr())
 
 
 def toy():

@@ -10,9 +10,9 @@ import pytest
 import torch
 from PIL import Image
 
-from evaluation import coverage
+from evaluation import watching
 from models import checkpoint
-from models.card import Card, Task
+from models.card import SHEET_FILE, Card, Task
 from models.nn.edges import edges
 from models.nn.text import bags
 from models.registry import Registry
@@ -175,6 +175,7 @@ def test_every_family_trains_exports_and_is_read_back(family, tmp_path):
         name.split(".")[0] for name, _ in model.named_parameters() if name.startswith(("discriminator", "judge"))
     }
     assert players == ({"discriminator"} if family in SHIPPED_DISCRIMINATORS else set())
+    assert (tmp_path / "zoo" / card.name / SHEET_FILE).exists() == (family != "classifier")
     sheets = sorted(path.name for path in (tmp_path / "run" / "samples").iterdir())
     assert sheets == ([] if family == "classifier" else ["0000002.png", "0000004.png"])
 
@@ -200,14 +201,15 @@ def test_a_resumed_run_ends_where_an_unbroken_one_does(family, tmp_path):
 
 def test_a_run_of_another_recipe_is_not_resumed(tmp_path):
     finish(Trainer(toy("vae"), "hash", tmp_path, torch.device("cpu")))
+    other = toy("vae").model_copy(update={"seed": 1})
     with pytest.raises(ValueError, match="another version"):
-        Trainer(toy("vae"), "other", tmp_path, torch.device("cpu"))
+        Trainer(other, "other", tmp_path, torch.device("cpu"))
 
 
 def test_a_start_is_what_is_shipped_and_the_card_says_so_after_a_stop_too(tmp_path, monkeypatch):
     shipped = finish(Trainer(toy("dcgan"), "hash", tmp_path / "first", torch.device("cpu"))).export(tmp_path / "zoo")
     monkeypatch.setattr("training.trainer.SHIPPED", tmp_path / "zoo")
-    again = toy("dcgan").model_copy(update={"name": "again", "start": shipped.name})
+    again = toy("dcgan").model_copy(update={"name": "again", "init_from": shipped.name})
     begun = Trainer(again, "hash", tmp_path / "again", torch.device("cpu"))
     known = dict(checkpoint.read(tmp_path / "zoo" / shipped.name).named_parameters())
     for name, parameter in begun.average.model.named_parameters():
@@ -232,14 +234,15 @@ def test_the_log_tells_how_many_kinds_of_image_a_game_makes(tmp_path, monkeypatc
         def classify(self, images):
             return torch.eye(10)[torch.arange(len(images)) % 3]
 
-    monkeypatch.setattr(coverage, "judge_of", lambda data_set, registry: Judge() if data_set == "mnist" else None)
-    watch = coverage.watch("mnist", Registry([]))
+    monkeypatch.setattr(watching, "judge_of", lambda data_set, registry: Judge() if data_set == "mnist" else None)
+    watch = watching.watch("mnist", Registry([]))
     finish(Trainer(toy("dcgan"), "hash", tmp_path / "game", torch.device("cpu"), watch=watch))
     lines = [json.loads(line) for line in (tmp_path / "game" / "log.jsonl").read_text().splitlines()]
     assert [(line["step"], line["modes"]) for line in lines] == [(2, 3), (4, 3)]
     assert lines[0]["mode_divergence"] == pytest.approx(np.log(10 / 3), abs=1e-3)
     finish(Trainer(toy("vae"), "hash", tmp_path / "no-game", torch.device("cpu"), watch=watch))
-    assert (tmp_path / "no-game" / "log.jsonl").read_text() == ""
+    lines = [json.loads(line) for line in (tmp_path / "no-game" / "log.jsonl").read_text().splitlines()]
+    assert [set(line) for line in lines] == 2 * [{"step", "seconds", "held_out"}]
 
 
 def test_only_the_player_whose_turn_it_is_moves(tmp_path):

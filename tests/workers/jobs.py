@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from core.pools import DEFAULT
 from jobs import commands, keys, records, scripts
 from jobs.prediction import Order, Priority
 from models.card import Task
@@ -13,9 +14,9 @@ def order(model="toy-dcgan", task=Task.SAMPLE, **fields):
     return Order(model=model, task=task, input={"n": 1, "seed": 1, **fields})
 
 
-def enqueue(redis, prediction, wanted, priority=Priority.NORMAL, timeout_s=60, waiter="", webhook=None):
+def enqueue(redis, prediction, wanted, priority=Priority.NORMAL, timeout_s=60, waiter="", webhook=None, pool=DEFAULT):
     call, _ = commands.enqueue(
-        prediction, wanted, priority, timeout_s, 100, max_queue=1000, waiter=waiter, webhook=webhook
+        prediction, wanted, priority, timeout_s, 100, pool=pool, max_queue=1000, waiter=waiter, webhook=webhook
     )
     assert redis.eval(scripts.ENQUEUE, len(call.keys), *call.keys, *call.args) == [b"created"]
 

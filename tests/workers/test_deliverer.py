@@ -5,8 +5,10 @@ import json
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from redis import Redis
@@ -19,6 +21,7 @@ from standardwebhooks import Webhook as Signer
 from standardwebhooks import WebhookVerificationError
 
 from app.predictions.store import Store
+from core.pools import Pools
 from core.settings import Settings, get_settings
 from jobs import keys, outbox, records
 from jobs.prediction import Event, Order, Priority, Snapshot, Status, Webhook
@@ -27,7 +30,7 @@ from models.card import Task
 from models.registry import Registry
 from tests.receiver import listening
 from tests.workers import jobs
-from workers.deliverer import PER_RECEIVER, Deliverer, secret
+from workers.deliverer import PER_RECEIVER, Deliverer, DeliveryJob, secret
 from workers.engine import Engine
 from workers.finisher import encode, succeed
 from workers.maintenance import LOCK_S
@@ -61,7 +64,7 @@ def batch_worker(redis, settings):
 @pytest.fixture
 def deliver(settings):
     """Makes all deliveries that are queued."""
-    return lambda: Deliverer(Redis.from_url(settings.redis)).work(burst=True, logging_level="WARNING")
+    return lambda: Deliverer(Redis.from_url(settings.redis)).work(burst=True)
 
 
 def enqueue(redis, prediction, webhook, **fields):
@@ -274,9 +277,9 @@ def test_a_private_address_is_refused_at_delivery_too(redis, batch_worker, deliv
     assert "public" in attempts(redis, "address")[0]["error"]
 
 
-def announce(redis, prediction, url):
+def announce(redis, prediction, url, owner=""):
     """Queues the delivery of a prediction's end."""
-    order, ended_at = Order(model="toy-dcgan", task=Task.SAMPLE, input={}), datetime.now(UTC)
+    order, ended_at = Order(model="toy-dcgan", task=Task.SAMPLE, input={}, owner=owner), datetime.now(UTC)
     found = Snapshot(prediction, "q", order, Status.CANCELED, None, None, ended_at, None, ended_at, Webhook(url=url))
     with redis.pipeline() as pipeline:
         outbox.announce(pipeline, found)
@@ -285,7 +288,7 @@ def announce(redis, prediction, url):
 
 def deliveries_of(settings):
     async def ask():
-        store = Store(settings.redis, settings.result_ttl_s)
+        store = Store(settings.redis, settings.result_ttl_s, Pools(()))
         try:
             return await store.deliveries()
         finally:
@@ -358,6 +361,93 @@ def test_a_delivery_that_names_another_function_runs_nothing(redis, deliver, rec
     assert not attempts(redis, "p")
 
 
+@contextmanager
+def deliverer_process(log):
+    """A deliverer that runs until the end of `with`, when it is told to leave."""
+    with log.open("w") as sink:
+        process = subprocess.Popen([sys.executable, "-m", "cli", "deliver"], stdout=sink, stderr=sink)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        assert process.wait(15) == 0
+
+
+def test_whoever_writes_jobs_into_redis_runs_nothing_by_the_deliverer(redis, receiver, settings, tmp_path):
+    made = [str(tmp_path / name) for name in ("function", "success", "failure", "dropped")]
+    queue = Queue(outbox.QUEUE, redis, serializer=JSONSerializer)
+    queue.enqueue("os.mkdir", made[0])
+    dropped = queue.enqueue("os.mkdir", made[3])
+    redis.hset(dropped.key, "status", "no such status")
+    for name, field in (("good", "success_callback_name"), ("bad", "failure_callback_name")):
+        announce(redis, name, receiver.url)
+        where = made[1] if name == "good" else made[2]
+        redis.hset(keys.job_key(waiting(redis)[-1]), mapping={field: "os.mkdir", "webhooks": json.dumps([where])})
+    with deliverer_process(tmp_path / "log"):
+        receiver.wait_for(2)
+        announce(redis, "later", receiver.url)
+        receiver.wait_for(3)
+    assert not any(Path(path).exists() for path in made)
+
+
+def test_deliveries_wait_while_the_memory_of_redis_is_full(redis, receiver, settings, tmp_path):
+    announce(redis, "before", receiver.url)
+    with deliverer_process(tmp_path / "log") as process:
+        receiver.wait_for(1)
+        announce(redis, "during", receiver.url)
+        redis.config_set("maxmemory", 1)
+        try:
+            time.sleep(4)
+            assert process.poll() is None
+        finally:
+            redis.config_set("maxmemory", 0)
+        announce(redis, "after", receiver.url)
+        told = {json.loads(received.body)["data"]["id"] for received in receiver.wait_for(3)}
+    assert told == {"before", "during", "after"}
+
+
+@pytest.mark.parametrize("field", ["success_callback_name", "failure_callback_name", "stopped_callback_name"])
+def test_no_job_of_ours_has_callbacks_or_webhooks_of_rq(redis, field):
+    announce(redis, "p", "http://127.0.0.1:9/")
+    (name,) = waiting(redis)
+    hook = json.dumps([{"url": "http://169.254.169.254/", "statuses": ["finished"], "headers": {}, "timeout": 1}])
+    redis.hset(keys.job_key(name), mapping={field: f"{__name__}.meddle", "webhooks": hook, "dependency_ids": '["x"]'})
+    for kind in (DeliveryJob, outbox.AnnouncedJob):
+        job = kind.fetch(name, redis, JSONSerializer)
+        assert job.success_callback is job.failure_callback is job.stopped_callback is None
+        assert not job.webhooks
+        assert not job._dependency_ids
+    with pytest.raises(ValueError, match="by its name"):
+        _ = outbox.AnnouncedJob.fetch(name, redis, JSONSerializer).func
+
+
+def test_a_prediction_whose_worker_died_calls_nothing_back(redis, batch_worker):
+    enqueue(redis, "p", None)
+    redis.hset(keys.job_key("p"), "failure_callback_name", f"{__name__}.{meddle.__name__}")
+    batch_worker.next_batch(burst=True)
+    started = StartedJobRegistry.key_template.format(keys.queue_name("toy-dcgan", Priority.NORMAL))
+    redis.zadd(started, dict.fromkeys(redis.zrange(started, 0, -1), 1))
+    batch_worker.maintenance.run(0)
+    assert redis.hget(keys.job_key("p"), "status") == b"queued", "it was rescued"
+    assert not MEDDLED
+
+
+def test_messages_about_one_keys_predictions_verify_with_its_own_secret_alone(redis, deliver, receiver, settings):
+    for owner in ("a" * 12, "b" * 12, ""):
+        announce(redis, f"of-{owner}", receiver.url, owner)
+        deliver()
+    secrets = [secret(redis, settings, owner) for owner in ("a" * 12, "b" * 12, "")]
+    assert len(set(secrets)) == 3
+    assert secrets[2] == SECRET
+    for place, received in enumerate(receiver.wait_for(3)):
+        for other, theirs in enumerate(secrets):
+            if other == place:
+                Signer(theirs).verify(received.body, received.headers)
+            else:
+                with pytest.raises(WebhookVerificationError):
+                    Signer(theirs).verify(received.body, received.headers)
+
+
 def test_a_delivery_outlives_its_prediction(redis, batch_worker, deliver, receiver):
     enqueue(redis, "p", Webhook(url=receiver.url))
     batch_worker.work(burst=True)
@@ -371,7 +461,7 @@ def test_a_deliverer_does_not_count_as_a_worker(redis, settings):
     deliverer.register_birth()
 
     async def count():
-        store = Store(settings.redis, 60)
+        store = Store(settings.redis, 60, Pools(()))
         try:
             return await store.workers()
         finally:
@@ -394,11 +484,15 @@ def test_the_secret_is_the_setting_or_drawn_once(redis, redis_url, settings):
 
 def test_the_command_shows_the_secret(redis, settings, monkeypatch):
     monkeypatch.delenv("EASEL_WEBHOOK_SECRET")
-    shown = [
-        subprocess.run([sys.executable, "-m", "cli", "webhook-secret"], capture_output=True, text=True).stdout.strip()
-        for _ in range(2)
-    ]
-    assert shown[0] == shown[1] == redis.get(keys.WEBHOOK_SECRET).decode()
+    redis.hset(keys.API_KEYS, "a" * 12, "{}")
+
+    def shown(*arguments):
+        command = [sys.executable, "-m", "cli", "webhook-secret", *arguments]
+        return subprocess.run(command, capture_output=True, text=True)
+
+    assert shown().stdout == shown().stdout == redis.get(keys.WEBHOOK_SECRET).decode() + "\n"
+    assert shown("a" * 12).stdout.strip() == secret(redis, Settings(webhook_secret=None), "a" * 12)
+    assert "easel keys list" in shown("gallery").stderr
 
 
 def test_the_deliverer_is_light():

@@ -1,18 +1,22 @@
 """Workers and a Redis that goes away: nothing is lost, nothing is done twice, nobody has to start a worker again."""
 
 import os
+import resource
 import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 
 import pytest
 from redis import Redis
+from redis.exceptions import ResponseError
 from rq.intermediate_queue import IntermediateQueue
 from rq.queue import Queue
 from rq.registry import StartedJobRegistry
 
 from core.embedded_redis import EmbeddedRedis
+from core.redis_errors import is_full, is_passing
 from jobs import keys
 from jobs.prediction import Priority
 from jobs.worker_state import FIELD
@@ -29,6 +33,18 @@ def own(tmp_path_factory):
     server.start()
     yield server
     server.stop()
+
+
+@contextmanager
+def full_disk(server):
+    """The server's files can grow no further meanwhile."""
+    _, most = resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE)
+    size = max(path.stat().st_size for path in server.folder.rglob("*.aof*") if path.is_file())
+    resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (size, most))
+    try:
+        yield
+    finally:
+        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (most, most))
 
 
 def statuses(redis):
@@ -90,6 +106,72 @@ def test_sigterm_during_an_outage_ends_the_worker_once_redis_is_back(own, spawn)
         assert worker.exitcode == 0
         assert statuses(redis) == {b"finished"}
         assert_done_once(redis)
+
+
+def test_a_worker_that_is_told_twice_to_leave_still_finishes_its_batch(redis, spawn):
+    """As by a service manager that signals all processes of a group, and by `easel up` besides."""
+    worker = spawn(3)
+    enqueue(redis, "p", order())
+    wait_until(lambda: redis.hget(keys.job_key("p"), "status") == b"started")
+    for _ in range(2):
+        worker.terminate()
+        time.sleep(1.2)  # rq ignores a second signal that comes sooner
+    worker.join(10)
+    assert worker.exitcode == 0
+    assert redis.hget(keys.job_key("p"), "status") == b"finished"
+
+
+@pytest.mark.parametrize("setting", ["maxmemory", "min-replicas-to-write"])
+def test_what_redis_refuses_for_now_is_handed_over_later(redis, spawn, setting):
+    worker = spawn(1)
+    for index, name in enumerate(NAMES):
+        enqueue(redis, name, order(seed=index))
+    wait_until(lambda: statuses(redis) == {b"started"})
+    redis.config_set(setting, 1)
+    try:
+        time.sleep(3)
+        assert worker.is_alive()
+        assert statuses(redis) == {b"started"}
+    finally:
+        redis.config_set(setting, 0)
+    wait_until(lambda: statuses(redis) == {b"finished"})
+    assert_done_once(redis)
+
+
+def test_a_full_disk_is_an_outage_and_no_crash(own, spawn):
+    with Redis.from_url(own.url) as redis:
+        worker = spawn(1, own.url)
+        for index, name in enumerate(NAMES):
+            enqueue(redis, name, order(seed=index))
+        wait_until(lambda: statuses(redis) == {b"started"})
+        with full_disk(own):
+            with pytest.raises(ResponseError, match="MISCONF"):
+                for _ in range(50):
+                    redis.set("filler", "")
+                    time.sleep(0.1)
+            time.sleep(2)
+            assert worker.is_alive()
+            assert statuses(redis) == {b"started"}
+        wait_until(lambda: statuses(redis) == {b"finished"})
+        assert_done_once(redis)
+
+
+@pytest.mark.parametrize(
+    ("told", "passes", "full"),
+    [
+        ("MISCONF Errors writing to the AOF file: No space left on device", True, True),
+        ("Command # 1 (SET a 1) of pipeline caused error: MISCONF Errors writing to the AOF file", True, True),
+        (
+            "Error running script (call to f_7bd): @user_script: 1: -OOM command not allowed when",
+            True,
+            True,
+        ),
+        ("NOREPLICAS Not enough good replicas to write.", True, False),
+        ("unknown command 'EASEL'", False, False),
+    ],
+)
+def test_errors_that_pass_are_known_by_what_redis_says(told, passes, full):
+    assert (is_passing(ResponseError(told)), is_full(ResponseError(told))) == (passes, full)
 
 
 def test_a_worker_that_was_taken_for_dead_gives_up_its_batch(redis, spawn):

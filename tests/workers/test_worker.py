@@ -25,7 +25,7 @@ from models.registry import Registry
 from tests import zoo
 from tests.conftest import pixels_of
 from tests.workers.jobs import enqueue, order, snapshot, wait_until
-from workers import dequeuer, maintenance, worker
+from workers import dequeuer, maintenance, results, worker
 from workers.dequeuer import FAIR_EVERY, BatchStarter, QueueCandidate, ServedQueue
 from workers.engine import Engine
 from workers.worker import BatchWorker
@@ -156,6 +156,17 @@ def test_a_job_that_breaks_the_forward_pass_fails_alone_and_is_not_run_again(red
     assert failed.failure.code == "internal_error"
     assert "boom" not in failed.failure.detail
     assert calls[-5:] == [4, 1, 1, 1, 1], "one batch, then each job once"
+
+
+def test_memory_that_runs_out_while_an_answer_is_made_is_said(redis, batch_worker, monkeypatch):
+    enqueue(redis, "p", order())
+
+    def encode(*args):
+        raise MemoryError
+
+    monkeypatch.setattr(results, "encode", encode)
+    batch_worker.work(burst=True)
+    assert snapshot(redis, "p").failure.code == "out_of_memory"
 
 
 def test_a_job_of_another_function_is_refused(redis, batch_worker):
@@ -444,3 +455,15 @@ def test_numbers_that_are_none_fail_the_prediction_and_no_other(redis, batch_wor
     batch_worker.work(burst=True)
     assert snapshot(redis, "p666").failure.code == "not_finite"
     assert {snapshot(redis, f"p{seed}").status for seed in (1, 2)} == {Status.SUCCEEDED}
+
+
+def test_a_worker_of_a_pool_takes_its_models_alone(redis, settings):
+    pools = {"pools": "vaes=*-vae", "pool": "vaes"}
+    enqueue(redis, "other", order())
+    enqueue(redis, "own", order("toy-vae"), pool="vaes")
+    worker = a_worker(settings.model_copy(update={**Settings(**pools).model_dump(include={"pools", "pool"})}))
+    worker.work(burst=True)
+    assert snapshot(redis, "own").status is Status.SUCCEEDED
+    assert snapshot(redis, "other").status is Status.QUEUED
+    a_worker(settings).work(burst=True)
+    assert snapshot(redis, "other").status is Status.SUCCEEDED, "a worker of no pool takes all"

@@ -178,17 +178,13 @@ function tile(prediction, one, index, actions) {
       picture(one.url, `${prediction.model}, ${name}`, size),
     ),
     h(
-      "figcaption",
-      {},
-      h("span", {}, one.seed ?? ""),
-      h(
-        "span",
-        { class: "tools" },
-        iconButton("download", `Download ${name}`, () => download(one.url, file)),
-        actions.useAsInput && iconButton("input", `Use ${name} as input`, () => actions.useAsInput(one)),
-        actions.moreLikeThis && iconButton("more", `More like ${name}`, () => actions.moreLikeThis(one)),
-      ),
+      "div",
+      { class: "tools" },
+      iconButton("download", `Download ${name}`, () => download(one.url, file)),
+      actions.useAsInput && iconButton("input", `Use ${name} as input`, () => actions.useAsInput(one)),
+      actions.moreLikeThis && iconButton("more", `More like ${name}`, () => actions.moreLikeThis(one)),
     ),
+    h("figcaption", {}, one.seed ?? ""),
   );
 }
 

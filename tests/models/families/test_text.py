@@ -100,7 +100,7 @@ def test_prompts_are_scored_by_whether_their_subjects_pictures_are_found():
     )
 
     def source(first):
-        spec = SimpleNamespace(set="emoji", split="some")
+        spec = SimpleNamespace(name="emoji", split="some")
         names = [str(i) for i in range(first, first + 120)]
         return SimpleNamespace(
             spec=spec, names=names, worded=lambda: wordings, all=lambda: {"images": images[first : first + 120]}
