@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Any
@@ -41,6 +41,7 @@ from core import garbage_collection, logs
 from core.pools import Pools
 from core.settings import Settings, get_settings
 from models.registry import Registry
+from models.registry_watch import RegistryWatch
 
 log = logs.get(__name__)
 
@@ -65,13 +66,16 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, float]]:
-        store = Store(settings.redis, settings.result_ttl_s, Pools(settings.pools), signer)
+        watch = RegistryWatch(registry, settings.models_refresh_s, _changed(registry))
+        store = Store(settings.redis, settings.result_ttl_s, Pools(settings.pools), signer, watch.look)
         app.state.access = Access(store.redis, settings)
         app.state.predictions = Predictions(registry, store, settings, metrics)
         await store.open()
+        watch.start()
         garbage_collection.settle()
         log.info("api_ready", models=[entry.card.name for entry in registry.served()])
         yield {READ_TIMEOUT: settings.read_timeout_s}
+        watch.stop()
         await store.close()
 
     app = FastAPIOffline(
@@ -103,6 +107,16 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     page.install(app)
     app.openapi = lambda: _documented(app)
     return app
+
+
+def _changed(registry: Registry) -> Callable[[], None]:
+    """What is done when models came or went: the log tells."""
+
+    def tell() -> None:
+        broken = {str(path): why for path, why in registry.broken.items()}
+        log.info("models_changed", models=len(registry), broken=broken)
+
+    return tell
 
 
 def _documented(app: FastAPI) -> dict[str, Any]:

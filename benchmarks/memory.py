@@ -113,7 +113,7 @@ def switches(folder: Path) -> None:
         engine.run([engine.prepare(Work(order))])
         if count % 20 == 0:
             print(f"| {count} | {resident_mb():.0f} |", flush=True)
-    print(f"in memory at the end: {', '.join(engine.memory.loaded)}")
+    print(f"in memory at the end: {', '.join(engine.memory.names)}")
 
 
 def predictions(folder: Path) -> None:

@@ -53,7 +53,7 @@ def place_by_place(model: Autoregressive, latent: Tensor) -> Tensor:
 
 def autoregressive() -> None:
     """The shipped models, and a PixelCNN of the same size without blocks (random weights), whose book takes minutes."""
-    models = {name: shipped(name) for name in ("mnist-pixelcnn", "mnist-pixelrnn") if name in registry().entries}
+    models = {name: shipped(name) for name in ("mnist-pixelcnn", "mnist-pixelrnn") if name in registry().current}
     torch.manual_seed(0)
     models["pixelcnn, block 1"] = freeze(build("pixelcnn", {"block": 1}))
     print("| model | images | whole network | cached | ratio | same samples |\n| --- | --- | --- | --- | --- | --- |")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cli import bulk, client, data, doctor, keys, make, serve, train
+from cli import bulk, client, data, doctor, keys, make, models, serve, train
 
 app = typer.Typer(
     name="easel",
@@ -21,6 +21,7 @@ for commands in (serve, client, bulk, train, make, doctor):
     app.add_typer(commands.app)
 app.add_typer(keys.app, name="keys")
 app.add_typer(data.app, name="data")
+app.add_typer(models.app, name="models")
 
 
 def _version(asked: bool) -> None:

@@ -1,4 +1,4 @@
-"""For operators: run Easel, whole or in parts, and see what it serves."""
+"""For operators: run Easel, whole or in parts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.common import AsJson, complain, known_models, print_json, quit_with, require_redis, settings_or_quit
+from cli.common import quit_with, require_redis, settings_or_quit
 from cli.keys import require_key
 from core.parts import Part
 
@@ -149,26 +149,6 @@ def webhook_secret(
             print(secret(connection, settings, key))
     except RedisError as error:
         quit_with(f"Redis cannot be reached: {error}; it runs while `easel up` does")
-
-
-@app.command()
-def models(as_json: AsJson = False) -> None:
-    """List the models in models/zoo and in the folders that EASEL_MODELS names."""
-    from rich.console import Console
-    from rich.table import Table
-
-    registry = known_models()
-    if as_json:
-        print_json([entry.card.model_dump(mode="json") for entry in registry.served()])
-        return
-    table = Table("model", "tasks", "size", "weights", "what it makes")
-    for entry in registry.served():
-        card = entry.card
-        size = f"{card.image.width}x{card.image.height}"
-        table.add_row(card.name, ", ".join(card.tasks), size, f"{card.weights.bytes / 1e6:.1f} MB", card.summary)
-    Console().print(table)
-    for folder, reason in registry.broken.items():
-        complain(f"{folder}: its card cannot be read: {reason}")
 
 
 def _require_usable(settings: Settings, redis_url: str) -> None:

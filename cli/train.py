@@ -125,7 +125,7 @@ def _own_recipe(asked: _Wish, models: Registry, runs: Path, device: torch.device
 
     if bool(asked.family) == bool(asked.init_from):
         raise ValueError("with --data, say what to train by --family, or what to begin with by --init-from")
-    if asked.init_from and asked.init_from not in models.entries:
+    if asked.init_from and asked.init_from not in models.current:
         raise KeyError(f"there is no model {asked.init_from!r} to begin with")
     begin = models[asked.init_from].card if asked.init_from else None
     name = asked.name or name_of(asked.data, begin.family if begin else asked.family)

@@ -52,6 +52,9 @@ class Settings(BaseSettings):
     models: Annotated[tuple[Path, ...], NoDecode] = Field(
         default=(), description="folders of models beside the shipped ones, separated by ':'"
     )
+    models_refresh_s: float = Field(
+        default=2, ge=0, description="seconds between two looks at the folders of models; 0: only when told to"
+    )
     preload: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), description="models that a worker loads before it is ready, separated by ','"
     )

@@ -73,7 +73,7 @@ def judge_of(data_set: str, registry: Registry, names: Mapping[str, str] = JUDGE
 
 def entry_of(data_set: str, registry: Registry, names: Mapping[str, str]) -> Entry | None:
     """The entry of the model that `names` has for the data set, if it is there."""
-    return registry.entries.get(names.get(data_set, ""))
+    return registry.current.get(names.get(data_set, ""))
 
 
 def read(entry: Entry, family: type[Family]) -> Family:

@@ -29,7 +29,7 @@ TIMED, RUNS = 256, 3
 def manners(about: EvaluatedModel) -> Iterator[Metric]:
     """How far results are from the manner that was asked for, beside the photographs and what the optimisation reaches;
     how often a classifier names the painting of a result; and the time of a result."""
-    model, teacher = about.model, about.registry.entries.get(TEACHER)
+    model, teacher = about.model, about.registry.current.get(TEACHER)
     if not isinstance(model, MultiStyleStylizer) or teacher is None:
         return
     knows = read(teacher, Gatys) if about.card.name != TEACHER else model
@@ -85,7 +85,7 @@ def _loss(knows: Gatys, images: Tensor, mixtures: Tensor) -> float:
 
 
 def _named(about: EvaluatedModel, made: Tensor, mixtures: Tensor) -> Iterator[Metric]:
-    entry = about.registry.entries.get(FEATURES)
+    entry = about.registry.current.get(FEATURES)
     if entry is None:
         return
     places = _paintings(entry.card, about.card)

@@ -23,6 +23,9 @@ CANCEL = "easel:cancel"
 MODELS = "easel:models"
 """Channel on which workers are told to `load <model>` or to `unload <model>`."""
 
+REGISTRY = "easel:registry"
+"""Channel on which workers and APIs are told to look at the folders of models at once."""
+
 PROGRESS = "easel:progress"
 """Channel on which a worker publishes the id of a prediction that has new events."""
 
@@ -92,6 +95,12 @@ def doorbell_key(pool: str) -> str:
 def queue_name(model: str, priority: Priority) -> str:
     """Queues are per model and priority: what is drained together can be batched together."""
     return f"{model}.{priority.value}"
+
+
+def model_of(queue: str) -> str | None:
+    """The model of a queue's name; None of a queue that is not for predictions."""
+    model, _, priority = queue.rpartition(".")
+    return model if model and priority in set(Priority) else None
 
 
 def queue_key(model: str, priority: Priority) -> str:

@@ -76,6 +76,9 @@ class Output(_Value):
 class Order(_Value):
     """What is asked of a worker. `input` has passed the card's schema; pictures in it are `picture:<id>`.
 
+    `version` is the sha256 of the weights that the model's name stood for when it was admitted; it runs on those as
+    long as a worker can have them, and after that on what the name stands for, unless the request itself named the
+    version (`pinned`). Orders of earlier releases name none.
     `owner` is the id of the API key that asked, empty where none was needed. With a `frame`, the first picture is of
     the size that it says, not of the model's; with `holes`, the picture and its mask are of their own.
     """
@@ -83,6 +86,8 @@ class Order(_Value):
     model: str
     task: Task
     input: dict[str, Any]
+    version: str = ""
+    pinned: bool = False
     output: Output = Output()
     owner: str = ""
     frame: Frame | None = None

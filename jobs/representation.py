@@ -79,6 +79,7 @@ class Prediction(BaseModel):
     id: str
     object: Literal["prediction"] = "prediction"
     model: str
+    version: str = Field(description="sha256 of the weights that it was admitted with; empty if an earlier release did")
     task: Task
     status: Status
     input: dict[str, Any]
@@ -107,6 +108,7 @@ class Prediction(BaseModel):
         return cls(
             id=snapshot.name,
             model=order.model,
+            version=order.version,
             task=order.task,
             status=snapshot.status,
             input=order.input,

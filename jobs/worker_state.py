@@ -50,6 +50,8 @@ class Resident(_Value):
     """A model in memory, and what its weights take."""
 
     id: str
+    version: str = ""
+    """sha256 of the weights; empty of workers of earlier releases."""
     bytes: int
 
 

@@ -22,6 +22,12 @@ EXAMPLES = "examples"
 
 ModelName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=80)]
 """`<data>-<family>[-<variant>]`, for example `mnist-dcgan`."""
+Reference = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*@[0-9a-f]{64}$", max_length=145)]
+"""A version of a model: its name and its weights' sha256, `mnist-dcgan@5f0c…`."""
+ModelReference = Annotated[
+    str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*(@[0-9a-f]{8,64})?$", max_length=145)
+]
+"""How a request names a model: by its name, by an alias, or by a reference, of whose sha256 eight digits are enough."""
 
 Direction = Literal["AtoB", "BtoA"]
 BACK: dict[Direction, Direction] = {"AtoB": "BtoA", "BtoA": "AtoB"}
@@ -110,9 +116,9 @@ class ImportRecord(_Record):
 class WeightsRecord(_Record):
     """The file beside the card."""
 
-    sha256: str
-    bytes: int
-    parameters: int
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    bytes: int = Field(gt=0)
+    parameters: int = Field(gt=0)
 
 
 class Metric(_Record):
@@ -141,8 +147,8 @@ class Attribute(_Record):
 class Serving(_Record):
     """How the worker treats this model."""
 
-    max_batch: int = Field(default=32, ge=1, description="images in one forward pass")
-    timeout_s: int = Field(default=60, ge=1, description="a prediction that runs longer fails")
+    max_batch: int = Field(default=32, ge=1, le=1024, description="images in one forward pass")
+    timeout_s: int = Field(default=60, ge=1, le=86_400, description="a prediction that runs longer fails")
 
 
 class Card(_Record):
@@ -192,6 +198,11 @@ class Card(_Record):
     def __hash__(self) -> int:
         return hash((self.name, self.weights.sha256))
 
+    @property
+    def reference(self) -> str:
+        """Names this version: `name@sha256`."""
+        return f"{self.name}@{self.weights.sha256}"
+
     def tells_latents(self, task: Task) -> bool:
         """Whether the images of a task are made from latents that can be told and sent back."""
         return task in (Task.RECONSTRUCT, Task.ENCODE) or not {"latent", "latents"}.isdisjoint(self.tasks[task])
@@ -202,5 +213,7 @@ class Card(_Record):
         return cls.model_validate_json((folder / CARD_FILE).read_bytes())
 
     def write(self, folder: Path) -> None:
-        """Writes `folder/card.json`, indented for people."""
-        (folder / CARD_FILE).write_text(self.model_dump_json(indent=2, exclude_none=True) + "\n")
+        """Writes `folder/card.json`, indented for people. Who reads it meanwhile reads the card of before."""
+        beside = folder / f".{CARD_FILE}"
+        beside.write_text(self.model_dump_json(indent=2, exclude_none=True) + "\n")
+        beside.replace(folder / CARD_FILE)

@@ -26,6 +26,11 @@ def choose(name: str = "auto", number: int = 0) -> torch.device:
     return torch.device(name)
 
 
+def describe(device: torch.device) -> str:
+    """Which kind of device it is: `cpu`, or the GPU's name."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
 def place(module: Module, device: torch.device) -> Module:
     """The module on a device, its images with channels last, which convolutions are quickest with."""
     layout: dict[str, Any] = {"memory_format": torch.channels_last}  # not in torch's types of `Module.to`

@@ -86,6 +86,9 @@ class Model(nn.Module, ABC):
     latent_shape: tuple[int, ...] = ()
     exportable: bool = True
     """Whether it is worth a try to say its tasks in ONNX."""
+    own_batch: int = 1
+    """Rows of a forward pass whose images are the model's own, to the last bit (`workers.exactness`): more than one
+    where torch sums up otherwise for one row than for all larger batches, so that these could not be used."""
     classes: int = 0
     native: Native | None = None
     """The pictures that it takes at their own size, if it is made of convolutions alone."""

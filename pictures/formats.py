@@ -10,6 +10,9 @@ Channels = Literal[1, 3]
 """Of a picture: grey, or red, green and blue."""
 Format = Literal["png", "jpg", "webp", "avif"]
 
+MAX_SIDE = 8192
+"""Of a model's pictures, in pixels."""
+
 MEDIA_TYPES: dict[Format, str] = {
     "png": "image/png",
     "jpg": "image/jpeg",
@@ -59,8 +62,8 @@ class ImageFormat(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    height: int = Field(gt=0)
-    width: int = Field(gt=0)
+    height: int = Field(gt=0, le=MAX_SIDE)
+    width: int = Field(gt=0, le=MAX_SIDE)
     channels: Literal[1, 3]
 
     @property

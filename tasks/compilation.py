@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,7 +23,10 @@ from tasks.operation import Operation, Rows
 TOLERANCE = 1e-4
 """How far, in images of [-1, 1], a compiled task may be from eager torch: a fiftieth of a step between two pixels."""
 _CHECKED = (1, 3)
-"""Batch sizes at which that is looked at."""
+"""Batch sizes at which that is looked at, of rows that are traced two at a time."""
+_LEAST = 32
+"""Sides of the pictures with which networks are traced and checked that take any size, in pixels: their cost grows with
+the pixels, what is found out does not."""
 
 _LARGE = 3 * 2**16
 """Numbers of an image after which the memory of its pass is given back."""
@@ -51,7 +55,10 @@ def compile(model: Model, operation: Operation, rows: Rows, threads: int) -> Com
     call = _Call(model, operation, rows).eval()
     names = list(rows.tensors)
     native = model.native if "images" in rows.tensors else None
-    if not isinstance(call(*_first(rows, 1)), Tensor):
+    if native is not None:
+        rows = _smaller(rows, native)
+    wanted = call(*_first(rows, max(_CHECKED)))
+    if not isinstance(wanted, Tensor):
         raise CannotCompile("it takes many steps")
     try:
         session = _session(_exported(call, _first(rows, 2), native is not None), threads, native is not None)
@@ -64,18 +71,25 @@ def compile(model: Model, operation: Operation, rows: Rows, threads: int) -> Com
         options = _GIVE_BACK if native and tensors["images"][0].numel() > _LARGE else None
         return torch.from_numpy(session.run(None, given, options)[0])
 
-    checked = [(f"in a batch of {count}", _first(rows, count)) for count in _CHECKED]
+    checked = [(f"in a batch of {count}", _first(rows, count), wanted[:count]) for count in _CHECKED]
     if native is not None:
-        checked.append(("at another size", _first(_larger(rows, native), 1)))
-    for circumstance, some in checked:
+        some = _first(_larger(rows, native), 1)
+        checked.append(("at another size", some, call(*some)))
+    for circumstance, some, expected in checked:
         try:
             made = run(dict(zip(names, some, strict=True)))
         except Exception as error:  # a size that tracing has fixed
             raise CannotCompile(f"it fails {circumstance}") from error
-        apart = (made - call(*some)).abs().max()
+        apart = (made - expected).abs().max()
         if not apart <= TOLERANCE:
             raise CannotCompile(f"its images are off by up to {apart:.1e} {circumstance}")
     return run
+
+
+def _smaller(rows: Rows, native: Native) -> Rows:
+    """The rows with the smallest images that are worth a trial, if they are larger."""
+    side = math.ceil(max(native.least, _LEAST) / native.multiple) * native.multiple
+    return replace(rows, tensors={**rows.tensors, "images": rows.tensors["images"][:, :, :side, :side]})
 
 
 def _larger(rows: Rows, native: Native) -> Rows:

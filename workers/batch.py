@@ -52,6 +52,11 @@ class BatchJob:
         job.restore(self.fields)
         return job
 
+    @cached_property
+    def order(self) -> Order:
+        """What it asks for. Raises `ValueError` for a job that is not ours."""
+        return records.order(self.fields)
+
     @property
     def started_at(self) -> datetime:
         """When it was begun."""

@@ -14,7 +14,6 @@ from rq.utils import now, utcformat
 from jobs import scripts
 from jobs.keys import QUEUES
 from jobs.prediction import Priority
-from models.card import Card
 from workers.batch import Batch, BatchExecution, BatchJob
 from workers.engine import Engine
 
@@ -29,9 +28,11 @@ class ServedQueue:
     """A queue that a worker serves: of which model, and of which priority."""
 
     queue: Queue
-    card: Card
+    model: str
     rank: int
     """0 is the highest priority."""
+    max_batch: int = 1
+    """Images that the model takes at once."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ class BatchStarter:
             if canceled:
                 job.canceled.set()
             jobs.append(job)
-        return Batch(served.queue, served.card.name, jobs)
+        return Batch(served.queue, served.model, jobs)
 
 
 class Dequeuer:
@@ -100,6 +101,8 @@ class Dequeuer:
     def __init__(self, engine: Engine, queues: Sequence[ServedQueue], starter: BatchStarter):
         self.engine, self.starter = engine, starter
         self.queues = list(queues)
+        self.loading = ""
+        """The model that is being loaded, if one is: its queues wait, and those of others that are not in memory."""
         self._used: frozenset[str] = frozenset()
         """The queues that ever had a job: few, where many models are served and few are asked for."""
         self._taken = 0
@@ -120,6 +123,11 @@ class Dequeuer:
         self.queues = self.queues[place:] + self.queues[:place]
         return batch
 
+    def serve(self, queues: Sequence[ServedQueue]) -> None:
+        """Takes from these queues from now on."""
+        self.queues = list(queues)
+        self.forget_queues()
+
     def forget_queues(self) -> None:
         """Asks anew which queues there are: of queues that came and went, their count may not tell."""
         self._used = frozenset()
@@ -127,14 +135,21 @@ class Dequeuer:
     def _candidates(self) -> list[QueueCandidate]:
         """Those of the queues that are in use, best first."""
         alike = self._taken % FAIR_EVERY == FAIR_EVERY - 1
-        queues = sorted((served for served in self.queues if served.queue.name in self._used), key=self._preference)
-        return [QueueCandidate(served, 0 if alike else served.rank, self._room(served.card)) for served in queues]
+        queues = [(served, self._is_warm(served)) for served in self.queues if served.queue.name in self._used]
+        queues.sort(key=lambda each: (each[0].rank, not each[1]))
+        return [
+            QueueCandidate(served, 0 if alike else served.rank, self._room(served))
+            for served, warm in queues
+            if not self.loading or (warm and served.model != self.loading)
+        ]
 
-    def _preference(self, served: ServedQueue) -> tuple[int, bool]:
-        return served.rank, served.card.name not in self.engine.memory.loaded
+    def _is_warm(self, served: ServedQueue) -> bool:
+        """Whether what its model's name stands for is in memory; jobs of a model that there is not fail at once."""
+        entry = self.engine.registry.current.get(served.model)
+        return entry is None or entry.card.reference in self.engine.memory.loaded
 
-    def _room(self, card: Card) -> int:
-        return min(card.serving.max_batch, self.engine.largest.get(card.name, card.serving.max_batch))
+    def _room(self, served: ServedQueue) -> int:
+        return min(served.max_batch, self.engine.largest.get(served.model, served.max_batch))
 
 
 def rank(priority: Priority) -> int:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import itertools
-import math
 import time
 import weakref
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,16 +16,18 @@ import torch
 from torch import Tensor
 
 from core import logs
+from jobs.prediction import Order
 from models import devices
-from models.card import Task
+from models.card import Card, Task
 from models.model import Step, Steps, steps_of
-from models.registry import Registry
+from models.registry import Entry, Registry
 from tasks.compilation import CannotCompile, Compiled, compile
 from tasks.inpainting import over_parts
 from tasks.inputs import input_model
 from tasks.operation import Rows, over_tiles, to_pixels
 from tasks.operations import OPERATIONS
-from workers.exactness import ALONE, Alone, ExactSizes
+from workers.exactness import ExactSizes
+from workers.measurements import Measurements
 from workers.metrics import WorkerMetrics
 from workers.model_memory import LoadedModel, ModelMemory, is_out_of_memory
 from workers.progress import GroupProgress, Report, unreported
@@ -44,7 +46,7 @@ PROBE_STEPS = 2
 class Engine:
     """Runs orders on models, which it holds in memory up to a budget of bytes.
 
-    Not safe for threads: one engine belongs to the one thread that computes.
+    One thread computes. Another may load and prepare meanwhile (`workers.loader`), one at a time.
     """
 
     def __init__(
@@ -55,10 +57,12 @@ class Engine:
         memory_bytes: int = 2**31,
         metrics: WorkerMetrics | None = None,
         eager: bool = False,
+        measured: Path | None = None,
     ):
         """
         Args:
             eager: leave ONNX Runtime aside, to compare with torch.
+            measured: folder where it keeps what it found out about batch sizes.
         """
         self.registry = registry
         self.metrics = metrics or WorkerMetrics()
@@ -66,28 +70,29 @@ class Engine:
         self.device = devices.choose(device)
         torch.set_num_threads(threads)
         self.memory = ModelMemory(self.device, memory_bytes, self.metrics)
+        self.measurements = Measurements(measured, devices.describe(self.device), threads, eager)
         self.largest: dict[str, int] = {}
         """Of models that ran out of memory: the largest batch since."""
 
     def run(self, works: Sequence[PreparedWork], report: Report = unreported) -> list[ComputedWork | None]:
-        """Runs orders of one model. Orders that can share a forward pass do.
+        """Runs orders of one model. Orders of one version that can share a forward pass do.
 
         Returns:
             What became of each work; None if it was canceled while it was alone in its pass, or all others were too.
 
         Raises:
-            PredictionError: the model cannot be loaded. Nothing was run.
+            PredictionError: the model cannot be loaded, or has no finite number for one of them.
         """
-        loaded = self.load(works[0].order.model)
         groups: dict[tuple, list[PreparedWork]] = defaultdict(list)
         for work in works:
-            groups[(work.order.task, work.rows.key)].append(work)
+            groups[(work.entry.card.reference, work.order.task, work.rows.key)].append(work)
         computed: dict[PreparedWork, ComputedWork] = {}
         for group in groups.values():
+            loaded = self.load_version(group[0].entry)
             while (ended := self._forward(loaded, group, report)) is None:
-                task = group[0].order.task
-                self._take_less(loaded.card.name, self._sizes(loaded, group).largest)
-                loaded.sizes[task] = self._exact_sizes(loaded, task)
+                rows = sum(len(work.rows) for work in group)
+                self._take_less(loaded.card.name, min(rows, self._sizes(loaded, group).limit))
+                loaded.sizes.clear()
                 loaded.native_sizes.clear()
             computed.update(zip(group, ended, strict=False))
         return [computed.get(work) for work in works]
@@ -99,7 +104,7 @@ class Engine:
             PredictionError: the order does not fit the model's card (the API checks this first), or no model.
         """
         order, started = work.order, time.monotonic()
-        loaded = self.load(order.model)
+        loaded = self.load_version(self.entry(order))
         load_ms = (time.monotonic() - started) * 1000
         try:
             inputs = input_model(loaded.card, order.task).model_validate(order.input)
@@ -115,76 +120,97 @@ class Engine:
         else:
             tiles = order.frame.cut(work.pictures[0])
             rows = over_tiles(operation.prepare(loaded.model, inputs, [tiles[0], *work.pictures[1:]]), tiles)
-        return work.prepared(rows, loaded.card.weights.sha256, load_ms)
+        return work.prepared(rows, loaded.entry, load_ms)
 
-    def load(self, name: str) -> LoadedModel:
+    @torch.inference_mode()
+    def compile(self, work: PreparedWork) -> None:
+        """Makes ready what `run` needs for a work besides its model, so that `run` takes no longer than its passes."""
+        self._runner(self.load_version(work.entry), work.order.task, work.rows.options)
+
+    def entry(self, order: Order) -> Entry:
+        """The version that an order runs on (`jobs.prediction.Order`).
+
+        Raises:
+            PredictionError: there is none.
+        """
+        reference = f"{order.model}@{order.version}"
+        if loaded := self.memory.loaded.get(reference):
+            return loaded.entry
+        try:
+            return self.registry.versions[reference]
+        except KeyError:
+            return self.named(reference if order.pinned else order.model)
+
+    def named(self, model: str) -> Entry:
+        """What the name of a model stands for. Raises `PredictionError` for one that there is not."""
+        try:
+            return self.registry[model]
+        except KeyError:
+            raise PredictionError("model_not_found", f"this worker has no model {model!r}") from None
+
+    def load(self, model: str) -> LoadedModel:
+        """`load_version` of what a model's name stands for. Raises `PredictionError`, also for an unknown name."""
+        return self.load_version(self.named(model))
+
+    def load_version(self, entry: Entry) -> LoadedModel:
         """The model, from memory or from disk; others are dropped first if the budget asks for it.
 
         Raises:
-            PredictionError: unknown, its folder is damaged, or there is no memory for it.
+            PredictionError: its folder is damaged or gone, or there is no memory for it.
         """
-        if loaded := self.memory.get(name):
+        if loaded := self.memory.get(entry):
             return loaded
-        try:
-            entry = self.registry[name]
-        except KeyError:
-            raise PredictionError("model_not_found", f"this worker has no model {name!r}") from None
         started = time.monotonic()
         loaded = self.memory.read(entry)
-        loaded.sizes = self._sizes_by_task(loaded)
         self.memory.keep(loaded, time.monotonic() - started)
         return loaded
 
-    def _sizes_by_task(self, loaded: LoadedModel) -> dict[Task, ExactSizes]:
-        """Measured once for all tasks that come to the same."""
-        found: dict[Any, ExactSizes] = {}
-        for task in loaded.card.tasks:
-            if (pass_ := _pass_of(task)) not in found:
-                found[pass_] = self._exact_sizes(loaded, task)
-        return {task: found[_pass_of(task)] for task in loaded.card.tasks}
-
-    def _exact_sizes(self, loaded: LoadedModel, task: Task) -> ExactSizes:
-        """Up to what memory holds. Raises `PredictionError` if that is not even one image.
-
-        What measures a model does not keep it: in a circle it would outlive its drop, until the collector came
-        (`core.garbage_collection`).
-        """
-        name, limit = loaded.card.name, loaded.card.serving.max_batch
-        while True:
-            limit = min(limit, self.largest.get(name, limit))
-            probe = OPERATIONS[task].probe(loaded.model, loaded.card, limit)
-            try:
-                return ExactSizes(partial(self._probed, weakref.proxy(loaded), task, probe), limit)
-            except Exception as error:
-                if not is_out_of_memory(error):
-                    raise
-            self._take_less(name, limit)
-
-    def _sizes(self, loaded: LoadedModel, group: list[PreparedWork]) -> ExactSizes | Alone:
-        """The batch sizes for a group of works: measured for the model's own size when it was loaded, and for another
-        one when it first pays, which is where some of that size come together and they are not large."""
-        task, rows = group[0].order.task, group[0].rows
-        image = loaded.card.image
+    def _sizes(self, loaded: LoadedModel, group: list[PreparedWork]) -> ExactSizes:
+        """The batch sizes for a group of works. Pictures that have not the model's own size agree with those that are
+        made alone, and only small ones are batched."""
+        task, rows, image = group[0].order.task, group[0].rows, loaded.card.image
         height, width = rows.tensors["images"].shape[2:] if "images" in rows.tensors else (image.height, image.width)
+        name, limit = loaded.card.name, loaded.card.serving.max_batch
+        limit = min(limit, self.largest.get(name, limit))
+        pass_ = _pass_of(task)
         if (height, width) == (image.height, image.width):
-            return loaded.sizes[task]
-        limit = min(loaded.sizes[task].largest, BATCH_PIXELS // (height * width))
-        if limit < 2 or sum(len(work.rows) for work in group) < 2:
-            return ALONE
-        key = (*_pass_of(task), rows.key)
+            if pass_ not in loaded.sizes:
+                loaded.sizes[pass_] = self._sizes_of_own(loaded, task, limit)
+            return loaded.sizes[pass_]
+        key = (*pass_, rows.key)
         if key not in loaded.native_sizes:
             card = loaded.card.model_copy(update={"image": image.model_copy(update={"height": height, "width": width})})
-            probe = OPERATIONS[task].probe(loaded.model, card, limit)
-            rows = Rows(probe.tensors, {**probe.options, **rows.options})
-            run = partial(self._probed, weakref.proxy(loaded), task, rows)
-            loaded.native_sizes[key] = ExactSizes(run, limit, alone=True)
+            limit = max(1, min(limit, BATCH_PIXELS // (height * width)))
+            run = partial(self._probed, weakref.proxy(loaded), task, card, limit, rows.options)
+            loaded.native_sizes[key] = ExactSizes(run, limit)
             if len(loaded.native_sizes) > SIZES_KEPT:
                 loaded.native_sizes.popitem(last=False)
         return loaded.native_sizes[key]
 
+    def _sizes_of_own(self, loaded: LoadedModel, task: Task, limit: int) -> ExactSizes:
+        """What measures a model does not keep it: in a circle it would outlive its drop, until the collector came
+        (`core.garbage_collection`).
+
+        A GPU takes a full batch in little more time than one row, so there it is the model's own.
+        """
+        card = loaded.card
+        own = loaded.model.own_batch if self.device.type == "cpu" else 1 << (limit.bit_length() - 1)
+        kept = " ".join((*(part.__qualname__ for part in _pass_of(task)), str(min(own, limit))))
+        return ExactSizes(
+            partial(self._probed, weakref.proxy(loaded), task, card, limit, {}),
+            limit,
+            own,
+            self.measurements.read(card.weights.sha256, kept),
+            partial(self.measurements.write, card.weights.sha256, kept),
+        )
+
     @torch.inference_mode()
-    def _probed(self, loaded: LoadedModel, task: Task, rows: Rows, indices: Sequence[int]) -> Tensor:
-        """The images after the first steps."""
+    def _probed(
+        self, loaded: LoadedModel, task: Task, card: Card, limit: int, options: dict[str, Any], indices: Sequence[int]
+    ) -> Tensor:
+        """The images of some of `limit` typical rows after the first steps."""
+        probe = OPERATIONS[task].probe(loaded.model, card, limit)
+        rows = Rows(probe.tensors, {**probe.options, **options})
         return deque(itertools.islice(self._steps(loaded, task, rows, indices), PROBE_STEPS), maxlen=1).pop().images
 
     def _forward(self, loaded: LoadedModel, group: list[PreparedWork], report: Report) -> list[ComputedWork] | None:
@@ -216,15 +242,17 @@ class Engine:
         """Joins the group's rows, runs them in batches of the exact sizes, and hands each work its part of the output;
         nothing if all its works were canceled meanwhile."""
         task, rows = group[0].order.task, _joined([work.rows for work in group])
-        sizes = self._sizes(loaded, group)
-        progress = GroupProgress(group, report, passes=math.ceil(len(rows) / sizes.largest))
+        batches = self._sizes(loaded, group).batches(len(rows))
+        progress = GroupProgress(group, report, passes=len(batches))
         started = time.monotonic()
-        parts, total = [], len(rows)
-        for start in range(0, total, sizes.largest):
-            count = min(sizes.largest, total - start)
-            part = self._run_batch(loaded, rows, progress, start, count, sizes.holding(count))
+        parts, total, start = [], len(rows), 0
+        for count, size in batches:
+            part = self._run_batch(loaded, rows, progress, start, count, size)
             if part is None:
                 return []
+            if task.pictured and not part.isfinite().all():
+                raise PredictionError("not_finite", f"{loaded.card.name} has no finite number for a pixel of this")
+            start += count
             # As bytes at once: large pictures come in many parts.
             parts.append(to_pixels(part) if task.pictured else part.flatten(1).numpy())
         made = np.concatenate(parts) if len(parts) > 1 else parts[0]
@@ -264,12 +292,16 @@ class Engine:
     def _apply(
         self, loaded: LoadedModel, task: Task, tensors: dict[str, Tensor], options: dict[str, Any]
     ) -> Tensor | Steps:
+        if run := self._runner(loaded, task, options):
+            return run(tensors)
+        return OPERATIONS[task].apply(loaded.model, tensors, **options)
+
+    def _runner(self, loaded: LoadedModel, task: Task, options: dict[str, Any]) -> Compiled | None:
+        """The task as compiled for these options; None where only eager torch will do."""
         key = (_pass_of(task), *sorted(options.items()))
         if key not in loaded.compiled:
             loaded.compiled[key] = self._compiled(loaded, task, options)
-        if run := loaded.compiled[key]:
-            return run(tensors)
-        return OPERATIONS[task].apply(loaded.model, tensors, **options)
+        return loaded.compiled[key]
 
     def _compiled(self, loaded: LoadedModel, task: Task, options: dict[str, Any]) -> Compiled | None:
         if self.device.type != "cpu" or self.eager:

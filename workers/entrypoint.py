@@ -26,8 +26,13 @@ _engine: Engine | None = None
 def engine_for(settings: Settings) -> Engine:
     """A new engine with the models, the device and the memory that the settings name."""
     registry = Registry.with_shipped(settings.models)
-    device = str(devices.choose(settings.device, settings.worker_number))
-    return Engine(registry, device, settings.worker_threads, settings.model_memory_mb * 2**20)
+    return Engine(
+        registry,
+        str(devices.choose(settings.device, settings.worker_number)),
+        settings.worker_threads,
+        settings.model_memory_mb * 2**20,
+        measured=settings.data_dir / "measured",
+    )
 
 
 def engine() -> Engine:
@@ -49,8 +54,7 @@ def predict(**order: Any) -> dict[str, Any]:
     if job is None or job.enqueued_at is None or job.started_at is None:
         raise RuntimeError("only an rq worker that runs a job can call this")
     wanted = Order.model_validate(order)
-    card = engine().load(wanted.model).card
-    pictures = pictures_of(job.connection, card, wanted) if wanted.pictures else ()
+    pictures = pictures_of(job.connection, engine().entry(wanted).card, wanted) if wanted.pictures else ()
     (computed,) = engine().run([engine().prepare(Work(wanted, pictures))])
     if computed is None:  # nobody else holds its `canceled`
         raise RuntimeError("the work was canceled")

@@ -1,66 +1,93 @@
-"""Which batch sizes give an image the same bytes wherever it stands in the batch."""
+"""Which batch sizes give an image the same bytes wherever it stands in the batch.
+
+Libraries choose another kernel, and so another order of summation, for another batch size; a difference of 1e-7 can
+turn a pixel. So one size is the model's own, and another is used where its images agree with that one's to the last
+bit. Nothing is measured before it is needed: the first answer waits for no size but its own.
+"""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
 
+Verdicts = dict[int, bool]
+"""Of batch sizes: whether they agree with the model's own."""
+
 
 class ExactSizes:
-    """The batch sizes of one task of one model, up to a limit, at which its images agree to the last bit.
+    """The batch sizes of one forward pass of one model, up to a limit, at which its images agree to the last bit.
 
-    Libraries choose another kernel, and so another order of summation, for another batch size; a difference of 1e-7 can
-    turn a pixel. So it is measured on probe rows: of the powers of two, the largest set that agrees in the first, a
-    middle and the last row. Any other size is measured when it is first asked for. Measuring also warms the model up.
+    A size larger than the model's own is measured when it is first wanted. A smaller one would only save work, so it is
+    measured when it is wanted again.
     """
 
-    def __init__(self, run: Callable[[range], Tensor], limit: int, alone: bool = False):
+    def __init__(
+        self,
+        run: Callable[[range], Tensor],
+        limit: int,
+        own: int = 1,
+        verdicts: Verdicts | None = None,
+        keep: Callable[[Verdicts], None] = lambda verdicts: None,
+    ):
         """
         Args:
             run: images of the probe rows with these indices below `limit`, made in one batch.
-            alone: whether they have to agree with an image that is made alone.
+            limit: the largest size that may be used.
+            own: the size that the others have to agree with; `limit`, if that is less.
+            verdicts: what was measured before, with the same `own`.
+            keep: called with what has been measured by now, whenever that is more.
         """
-        self.run = run
-        ladder = [2**power for power in range(limit.bit_length()) if 2**power <= limit]
-        self.largest = ladder[-1]
-        witnesses = (0, self.largest // 2, self.largest - 1)
-        agreeing: dict[bytes, list[int]] = defaultdict(list)
-        images: dict[bytes, Tensor] = {}
-        for size in ladder:
-            made = {start: run(range(start, start + size)) for start in {row // size * size for row in witnesses}}
-            rows = b"".join(made[row // size * size][row % size].numpy().tobytes() for row in witnesses)
-            agreeing[rows].append(size)
-            images[rows] = made[0]
-        if alone:
-            agreeing = {rows: sizes for rows, sizes in agreeing.items() if 1 in sizes}
-        chosen = max(agreeing, key=lambda rows: (len(agreeing[rows]), agreeing[rows][-1]))
-        self.known = agreeing[chosen]
-        """Sizes that agree, in rising order."""
-        self.largest = self.known[-1]
-        self._reference = images[chosen]
-        self._refused = set(ladder) - set(self.known)
+        self.run, self.limit, self.own = run, limit, min(own, limit)
+        self.verdicts: Verdicts = {**(verdicts or {}), self.own: True}
+        self.keep = keep
+        self._wanted: set[int] = set()
+        self._images: dict[int, Tensor] = {}
 
-    def holding(self, count: int) -> int:
-        """The smallest of the sizes that holds so many rows; `count` is 1 to `largest`."""
-        if count not in self.known and count not in self._refused:
-            if torch.equal(self.run(range(count)), self._reference[:count]):
-                self.known = sorted([*self.known, count])
-            else:
-                self._refused.add(count)
-        return next(size for size in self.known if size >= count)
+    @property
+    def known(self) -> list[int]:
+        """The sizes that agree, as far as is known, in rising order."""
+        return sorted(size for size, agrees in self.verdicts.items() if agrees and size <= self.limit)
 
+    def batches(self, count: int) -> list[tuple[int, int]]:
+        """How so many rows are made: of each batch the rows, and the size that holds them."""
+        full, rest = divmod(count, self.limit)
+        parts = [self.limit] * full + [rest] * (rest > 0)
+        return [batch for part in parts for batch in self._split(part)]
 
-class Alone:
-    """One image at a time, which needs no measuring."""
+    def _split(self, count: int) -> Iterator[tuple[int, int]]:
+        size = self._best(count)
+        for start in range(0, count, size):
+            yield min(size, count - start), size
 
-    largest = 1
+    def _best(self, count: int) -> int:
+        """The size in which so many rows are made: their number, the power of two above it, or less than they are."""
+        above = 1 << (count - 1).bit_length()
+        for size in dict.fromkeys((count, above)):
+            if size <= self.limit and self._agrees(size):
+                return size
+        below = (2**power for power in reversed(range(count.bit_length())) if self.own < 2**power < count)
+        return next(filter(self._agrees, below), self.own)
 
-    def holding(self, count: int) -> int:
-        """1."""
-        return count
+    def _agrees(self, size: int) -> bool:
+        if size not in self.verdicts:
+            if size < self.own and size not in self._wanted:
+                self._wanted.add(size)
+                return False
+            self.verdicts[size] = self._measure(size)
+            self.keep(self.verdicts)
+        return self.verdicts[size]
 
+    def _measure(self, size: int) -> bool:
+        made = self.run(range(size))
+        rows = sorted({0, size // 2, size - 1})
+        return all(torch.equal(made[row], self._own_image(row)) for row in rows)
 
-ALONE = Alone()
+    def _own_image(self, row: int) -> Tensor:
+        """The image of a probe row as the model's own size makes it."""
+        if row not in self._images:
+            start = min(row, self.limit - self.own)
+            for place, image in enumerate(self.run(range(start, start + self.own))):
+                self._images[start + place] = image
+        return self._images[row]

@@ -65,16 +65,21 @@ class WorkerMetrics:
         self._batch_size.labels(model).observe(images)
         self._recent.add(_BATCH, 1, images)
 
-    def loaded(self, model: str, size: int, seconds: float) -> None:
-        """One model, read from disk; its weights take `size` bytes."""
+    def loaded(self, model: str, seconds: float) -> None:
+        """One model, read from disk."""
         self.stage(Stage.LOAD, seconds)
         self._loads.labels(model).inc()
-        self._resident.labels(model).set(size)
 
     def dropped(self, model: str) -> None:
         """One model, dropped from memory."""
         self._drops.labels(model).inc()
-        self._resident.remove(model)
+
+    def resident(self, model: str, size: int) -> None:
+        """What the weights of all versions of a model that are in memory take, in bytes."""
+        if size:
+            self._resident.labels(model).set(size)
+        else:
+            self._resident.remove(model)
 
     def out_of_memory(self, model: str) -> None:
         """One batch of the model was more than memory holds."""

@@ -145,7 +145,7 @@ def _provenances(work: ComputedWork, count: int) -> Iterator[Provenance | None]:
     for index, seed in enumerate(seeds):
         yield Provenance(
             model=order.model,
-            weights=work.weights,
+            weights=work.entry.card.weights.sha256,
             task=order.task,
             seed=seed,
             index=index if seed is None else 0,

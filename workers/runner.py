@@ -4,24 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import TypeGuard
 
 from redis import Redis
 from redis.exceptions import RedisError
 from rq.timeouts import BaseDeathPenalty, JobTimeoutException
 
 from core import logs
-from jobs import records
 from jobs.keys import PROGRESS, events_key
 from workers import entrypoint, results
 from workers.batch import Batch, BatchJob, CanceledJob, ComputedJob, FailedJob, PreparedJob
 from workers.engine import Engine
 from workers.outages import AnswersLost, Outages
 from workers.progress import Progress, Report
-from workers.work import PreparedWork, Work
+from workers.work import PredictionError, PreparedWork, Work
 
 log = logs.get(__name__)
 
 RunJob = ComputedJob | FailedJob | CanceledJob
+RunnableJob = PreparedJob | FailedJob | CanceledJob
 
 
 class BatchRunner:
@@ -42,32 +43,49 @@ class BatchRunner:
         self.engine, self.connection, self.outages = engine, connection, outages
         self.death_penalty, self.events_ttl_s = death_penalty, events_ttl_s
 
-    def run(self, batch: Batch) -> list[RunJob]:
+    def is_warm(self, batch: Batch) -> bool:
+        """Whether all that the jobs run on is in memory."""
+        return all(map(self._is_warm, batch.jobs))
+
+    def prepare(self, batch: Batch, compiling: bool = False) -> list[RunnableJob]:
+        """The jobs, ready to be computed, or what came of them; loads what they run on.
+
+        Args:
+            compiling: make ready all that can be before the passes, rather than with the first of them.
+        """
+        prepared = [self._prepare(job) for job in batch.jobs]
+        works = {(each.work.entry.card.reference, each.work.rows.key): each for each in prepared if _runnable(each)}
+        for each in works.values() if compiling else ():
+            with suppress(Exception):  # it will be raised again where it counts
+                self.engine.compile(each.work)
+        return prepared
+
+    def run(self, jobs: Sequence[RunnableJob]) -> list[RunJob]:
         """What came of the jobs, in their order."""
-        ran: dict[BatchJob, RunJob] = {}
-        prepared: list[PreparedJob] = []
-        for job in batch.jobs:
-            stage = self.prepare(job)
-            if isinstance(stage, PreparedJob):
-                prepared.append(stage)
-            else:
-                ran[job] = stage
+        prepared = [each for each in jobs if _runnable(each)]
+        ran: dict[BatchJob, RunJob] = {each.job: each for each in jobs if not isinstance(each, PreparedJob)}
         together = self._run_together(prepared) if len(prepared) > 1 else None
         ran |= {stage.job: stage for stage in together or map(self._run_alone, prepared)}
-        return [ran[job] for job in batch.jobs]
+        return [ran[each.job] for each in jobs]
 
-    def prepare(self, job: BatchJob) -> PreparedJob | FailedJob | CanceledJob:
+    def _is_warm(self, job: BatchJob) -> bool:
+        try:
+            return self.engine.entry(job.order).card.reference in self.engine.memory.loaded
+        except (ValueError, PredictionError):  # it will fail at once
+            return True
+
+    def _prepare(self, job: BatchJob) -> PreparedJob | FailedJob | CanceledJob:
         """Reads the job's order and fetches its pictures.
 
         A job that is not ours or has lost its pictures fails alone.
         """
         try:
-            order = records.order(job.fields)
+            order = job.order
             if job.canceled.is_set():
                 return CanceledJob(job, order)
             pictures = ()
             if order.pictures:
-                card = self.engine.registry[order.model].card
+                card = self.engine.entry(order).card
                 pictures = self.outages.retry(lambda: entrypoint.pictures_of(self.connection, card, order))
             return PreparedJob(job, self.engine.prepare(Work(order, pictures, job.canceled)))
         except AnswersLost:
@@ -113,3 +131,7 @@ class BatchRunner:
                 pipeline.execute()
 
         return report
+
+
+def _runnable(job: RunnableJob) -> TypeGuard[PreparedJob]:
+    return isinstance(job, PreparedJob)

@@ -9,6 +9,7 @@ from threading import Event
 import numpy as np
 
 from jobs.prediction import Order
+from models.registry import Entry
 from tasks.operation import Rows
 
 
@@ -49,9 +50,9 @@ class Work:
     canceled: Event = field(default_factory=Event)
     """May be set at any time, from any thread: the work is left where it is."""
 
-    def prepared(self, rows: Rows, weights: str, load_ms: float) -> PreparedWork:
+    def prepared(self, rows: Rows, entry: Entry, load_ms: float) -> PreparedWork:
         """The next stage."""
-        return PreparedWork(self.order, self.pictures, self.canceled, rows=rows, weights=weights, load_ms=load_ms)
+        return PreparedWork(self.order, self.pictures, self.canceled, rows=rows, entry=entry, load_ms=load_ms)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -59,8 +60,8 @@ class PreparedWork(Work):
     """An order as rows of a forward pass, of a model that is in memory."""
 
     rows: Rows
-    weights: str
-    """sha256 of the model's weights."""
+    entry: Entry
+    """The version that it runs on."""
     load_ms: float
 
     def computed(self, output: ImageOutput | NumberOutput, batch_size: int, inference_ms: float) -> ComputedWork:
@@ -70,7 +71,7 @@ class PreparedWork(Work):
             self.pictures,
             self.canceled,
             rows=self.rows,
-            weights=self.weights,
+            entry=self.entry,
             load_ms=self.load_ms,
             output=output,
             batch_size=batch_size,

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
+from functools import partial
 from queue import SimpleQueue
+from threading import Event
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -20,6 +22,7 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 from rq.exceptions import StopRequested
 from rq.job import Job
+from rq.queue import Queue
 from rq.serializers import JSONSerializer
 from rq.utils import now
 from rq.worker import SimpleWorker
@@ -29,16 +32,19 @@ from core import garbage_collection, logs
 from core.pools import Pools
 from core.redis_errors import is_passing
 from core.settings import Settings
-from jobs.keys import CANCEL, MODELS, doorbell_key, queue_name
+from jobs.keys import CANCEL, MODELS, REGISTRY, doorbell_key, model_of, queue_name, workers_key
 from jobs.outbox import AnnouncedJob
 from jobs.prediction import WORKER_LOST, Priority
 from jobs.worker_state import FIELD, Resident, WorkerState
+from models.registry import Entry
+from models.registry_watch import RegistryWatch
 from workers import entrypoint, heartbeat
 from workers.batch import Batch, HeldJobs
 from workers.dequeuer import BatchStarter, Dequeuer, ServedQueue, rank
 from workers.engine import Engine
 from workers.finisher import Finisher
 from workers.heartbeat import Heartbeat
+from workers.loader import Loader, ReadyBatch
 from workers.maintenance import Maintenance
 from workers.outages import Outages
 from workers.runner import BatchRunner
@@ -50,6 +56,8 @@ PAUSE_S = 0.05
 """A worker that waits for longer says that it is idle."""
 IDLE_S = 2
 """Longest sleep of an idle worker; a ring of the doorbell ends it at once."""
+ORPHANS_EVERY_S = 5
+"""Between two looks for predictions of models that no worker has."""
 SUSPENSION_S = 1
 """Between two questions whether workers are suspended."""
 
@@ -63,12 +71,10 @@ class BatchWorker(SimpleWorker):
 
     def __init__(self, engine: Engine, connection: Redis, settings: Settings):
         self.engine, self.settings = engine, settings
-        pools = Pools(settings.pools)
-        cards = [entry.card for entry in engine.registry.served() if pools.serves(settings.pool, entry.card.name)]
-        served = [(card, priority) for priority in Priority for card in cards]
-        self.doorbells = [doorbell_key(pool) for pool in pools.names if settings.pool in (None, pool)]
+        self.pools = Pools(settings.pools)
+        self.doorbells = [doorbell_key(pool) for pool in self.pools.names if settings.pool in (None, pool)]
         super().__init__(
-            [queue_name(card.name, priority) for card, priority in served],
+            [queue_name(name, priority) for priority in Priority for name in self._own_models()],
             connection=connection,
             serializer=JSONSerializer,
             default_result_ttl=settings.result_ttl_s,
@@ -78,18 +84,26 @@ class BatchWorker(SimpleWorker):
         self.held = HeldJobs()
         self.outages = Outages(heartbeat.HEARTBEAT_TTL_S, lambda: self._stop_requested)
         self.heartbeats = Heartbeat(self, self.describe, self.held, self.outages)
-        self.dequeuer = Dequeuer(
-            engine,
-            [
-                ServedQueue(queue, card, rank(priority))
-                for queue, (card, priority) in zip(self.queues, served, strict=True)
-            ],
-            BatchStarter(connection, self.name, self.worker_ttl),
-        )
+        served = self._served()
+        self.queues = [each.queue for each in served]
+        self.dequeuer = Dequeuer(engine, served, BatchStarter(connection, self.name, self.worker_ttl))
         self.runner = BatchRunner(engine, connection, self.outages, self.death_penalty_class, settings.result_ttl_s)
         overlaps = engine.device.type != "cpu" or settings.worker_threads > 1
         self.finisher = Finisher(self, self.held, self.outages, engine.metrics, settings.result_ttl_s, overlaps)
-        self.maintenance = Maintenance(connection, self.queues, self.doorbells, [_keep_reason])
+        self.maintenance = Maintenance(
+            connection,
+            self.queues,
+            self._queue,
+            lambda model: model in engine.registry.askable(),
+            self.doorbells,
+            [_keep_reason],
+        )
+        self.loader = Loader(settings.worker_threads)
+        self.watch = RegistryWatch(engine.registry, settings.models_refresh_s, self._note_registry)
+        self._registry_changed = Event()
+        self._adopted: frozenset[str] = frozenset()
+        """Names of queues whose models there are not, so that their jobs have to fail."""
+        self._orphans_sought = time.monotonic()
         self._model_commands: SimpleQueue[str] = SimpleQueue()
         self._suspension_asked = 0.0
 
@@ -110,14 +124,14 @@ class BatchWorker(SimpleWorker):
         self._install_signal_handlers()
         worked = False
         try:
-            while not self._stop_requested:
+            while not self._stop_requested or self.loader.busy:  # what was begun is answered
                 try:
                     self._heed_suspension(burst)
-                    batch = self.next_batch(burst)
-                    if batch is None:
+                    ready = self.next_batch(burst)
+                    if ready is None:
                         break
                     worked = True
-                    self.finisher.finish(batch, self.runner.run(batch))
+                    self.finisher.finish(ready.batch, self.runner.run(ready.jobs))
                 except StopRequested:
                     break
                 except RedisError as error:
@@ -128,20 +142,35 @@ class BatchWorker(SimpleWorker):
             self.teardown()
         return worked
 
-    def next_batch(self, burst: bool) -> Batch | None:
-        """Waits for jobs and begins a batch; None when told to stop, or in a burst when all queues are empty."""
+    def next_batch(self, burst: bool) -> ReadyBatch | None:
+        """Waits for jobs and begins a batch; None when told to stop, or in a burst when all queues are empty.
+
+        A batch whose model is not in memory comes once it is; until then, those of other models do.
+        """
         self._state = WorkerStatus.BUSY  # a stop request now waits for the batch
         while not self._stop_requested:
             if self.should_run_maintenance_tasks:
                 self.run_maintenance_tasks()
+            self._heed_registry()
             self._load_and_unload()
+            if ready := self.loader.take():
+                return ready
+            self.dequeuer.loading = self.loader.model
             if batch := self.dequeuer.begin():
                 self.held.add(batch.jobs)
-                return batch
-            if burst:
+                if self.runner.is_warm(batch) or self.loader.busy:
+                    return ReadyBatch(batch, self.runner.prepare(batch))
+                self.loader.begin(batch.model, partial(self._prepared, batch))
+            elif not burst:
+                self._wait_idle()
+            elif not self.loader.busy:
                 break
-            self._wait_idle()
-        return None
+            elif ready := self.loader.take(waiting=True):
+                return ready
+        return self.loader.take(waiting=True)
+
+    def _prepared(self, batch: Batch) -> ReadyBatch:
+        return ReadyBatch(batch, self.runner.prepare(batch, compiling=True))
 
     def describe(self) -> WorkerState:
         """What this worker has and has done lately."""
@@ -151,13 +180,16 @@ class BatchWorker(SimpleWorker):
             threads=self.settings.worker_threads,
             pool=self.settings.pool,
             memory_bytes=memory.budget_bytes,
-            resident=tuple(Resident(id=name, bytes=model.bytes) for name, model in list(memory.loaded.items())),
+            resident=tuple(
+                Resident(id=model.card.name, version=model.card.weights.sha256, bytes=model.bytes)
+                for model in list(memory.loaded.values())
+            ),
             lately=self.engine.metrics.lately(),
         )
 
     def _wait_idle(self) -> None:
         self.finisher.wait()
-        if self.connection.blpop(self.doorbells, timeout=PAUSE_S) is None:
+        if self.connection.blpop(self.doorbells, timeout=PAUSE_S) is None and not self.loader.busy:
             self.set_state(WorkerStatus.IDLE)
             self.heartbeat()
             if self.connection.blpop(self.doorbells, timeout=IDLE_S) is None:
@@ -172,12 +204,70 @@ class BatchWorker(SimpleWorker):
 
     def _load_and_unload(self) -> None:
         """Loads and unloads the models as operators asked for since the last batch."""
-        while not self._model_commands.empty():
+        while not self._model_commands.empty() and not self.loader.busy:
             verb, _, model = self._model_commands.get().partition(" ")
-            try:
-                self.engine.load(model) if verb == "load" else self.engine.memory.drop(model)
-            except PredictionError as error:
-                log.warning("model_not_loaded", model=model, reason=error.detail)
+            if verb == "load":
+                self.loader.begin(model, partial(self._load, model))
+            else:
+                self.engine.memory.drop(model)
+
+    def _load(self, model: str) -> None:
+        try:
+            self.engine.load(model)
+        except PredictionError as error:
+            log.warning("model_not_loaded", model=model, reason=error.detail)
+
+    def _heed_registry(self) -> None:
+        """Serves the queues of the models that there are by now, and now and then of those that nobody serves."""
+        orphans: dict[str, Queue] = {}
+        if time.monotonic() - self._orphans_sought > ORPHANS_EVERY_S:
+            self._orphans_sought = time.monotonic()
+            orphans = {queue.name: queue for queue in self.maintenance.orphans()}
+        if not orphans and not self._registry_changed.is_set():
+            return
+        self._registry_changed.clear()
+        before = {queue.name for queue in self.queues}
+        served = self._served()
+        kept = {queue.name: queue for queue in self.queues if queue.name in self._adopted}
+        known = self.engine.registry.askable()
+        adopted = {name: queue for name, queue in {**kept, **orphans}.items() if str(model_of(name)) not in known}
+        self._adopted = frozenset(adopted)
+        served += [ServedQueue(queue, str(model_of(name)), len(Priority)) for name, queue in adopted.items()]
+        self.queues = [each.queue for each in served]
+        self.maintenance.queues = self.queues
+        self.dequeuer.serve(served)
+        now_served = {queue.name for queue in self.queues}
+        with self.connection.pipeline() as pipeline:
+            for name in before - now_served:
+                pipeline.srem(workers_key(name), self.key)
+            for name in now_served - before:
+                pipeline.sadd(workers_key(name), self.key)
+            pipeline.hset(self.key, "queues", ",".join(self.queue_names()))
+            pipeline.execute()
+
+    def _own_models(self) -> dict[str, Entry]:
+        """The models that workers of this pool serve, by what requests call them."""
+        askable = self.engine.registry.askable()
+        return {name: entry for name, entry in askable.items() if self.pools.serves(self.settings.pool, name)}
+
+    def _served(self) -> list[ServedQueue]:
+        """The queues of this worker's models, higher priorities first."""
+        own = self._own_models()
+        return [
+            ServedQueue(self._queue(queue_name(name, priority)), name, rank(priority), entry.card.serving.max_batch)
+            for priority in Priority
+            for name, entry in own.items()
+        ]
+
+    def _queue(self, name: str) -> Queue:
+        return Queue(name, self.connection, job_class=self.job_class, serializer=JSONSerializer)
+
+    def _note_registry(self) -> None:
+        registry = self.engine.registry
+        log.info(
+            "models_changed", models=len(registry), broken={str(path): why for path, why in registry.broken.items()}
+        )
+        self._registry_changed.set()
 
     # What rq calls
 
@@ -189,6 +279,7 @@ class BatchWorker(SimpleWorker):
         """Registers the worker and starts its heartbeat."""
         super().register_birth()
         self.heartbeats.start()
+        self.watch.start()
 
     def run_maintenance_tasks(self) -> None:
         """Maintenance, unless this worker itself was cut off lately."""
@@ -203,6 +294,7 @@ class BatchWorker(SimpleWorker):
             raise RuntimeError("rq has not subscribed to its commands")
         self.pubsub.subscribe(
             **{
+                REGISTRY: lambda message: self.watch.look(),
                 CANCEL: lambda message: self.held.cancel(message["data"].decode()),
                 MODELS: lambda message: self._model_commands.put(message["data"].decode()),
             }
@@ -229,6 +321,8 @@ class BatchWorker(SimpleWorker):
     def teardown(self) -> None:
         """Commits what is still being finished, then leaves."""
         self._stop_requested = True
+        self.watch.stop()
+        self.loader.close()
         try:
             self.finisher.close()
         finally:
@@ -267,7 +361,7 @@ def run(settings: Settings) -> None:
         worker=worker.name,
         device=str(engine.device),
         pool=settings.pool,
-        models=list(dict.fromkeys(served.card.name for served in worker.dequeuer.queues)),
+        models=list(dict.fromkeys(served.model for served in worker.dequeuer.queues)),
     )
     worker.work()
     log.info("worker_stopped", worker=worker.name)

@@ -14,6 +14,7 @@ _QUEUED: dict[str, Any] = {
     "id": _ID,
     "object": "prediction",
     "model": "mnist-cgan",
+    "version": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
     "task": "conditional",
     "status": "queued",
     "input": {"n": 1, "seed": 1, "label": 7, "truncation": None},
@@ -72,6 +73,7 @@ _MODEL = {
     "limits": "Of 10,000 digits 64 read as another one.",
     "metrics": [],
     "sheet": "/v1/models/mnist-cgan/sheet.webp",
+    "version": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
 }
 _USAGE = {
     "key": "0b7ad439d156",
@@ -119,6 +121,11 @@ ANSWERS: dict[tuple[str, str], Any] = {
     ("post", "/v1/images/edits"): _IMAGES,
     ("post", "/v1/images/variations"): _IMAGES,
     ("get", "/v1/models"): {"object": "list", "data": [_MODEL]},
+    ("post", "/v1/models/refresh"): {
+        "models": 52,
+        "broken": [{"folder": "my-models/zebra", "reason": "there is no model.safetensors, or not yet"}],
+        "told": 2,
+    },
     ("post", "/v1/models/{model}/{verb}"): {"model": "mnist-cgan", "workers": 2},
     ("get", "/v1/usage"): {"object": "list", "data": [_USAGE]},
     ("get", "/livez"): {"status": "ok"},

@@ -12,6 +12,7 @@ from rq.registry import StartedJobRegistry
 
 from app.schemas.queue import PoolRow, QueueReport, QueueRow, StageRow, Throughput, WorkerRow
 from core.pools import Pools
+from core.replies import all_bytes
 from jobs import keys, outbox
 from jobs.prediction import Priority
 from jobs.worker_state import FIELD, Lately, Stage, Sum, WorkerState
@@ -55,8 +56,16 @@ class Overview:
 
 
 async def read(redis: Redis, models: Sequence[str], pools: Pools) -> Overview:
-    """Two round trips, however many queues and workers there are."""
-    places = [(model, priority) for model in models for priority in Priority]
+    """Three round trips, however many queues and workers there are.
+
+    Args:
+        models: whose queues are told of even if they are empty; of others those in which something waits or runs.
+    """
+    served = set(models)
+    prefix = keys.queue_key_of("")
+    known = {keys.model_of(key.decode().removeprefix(prefix)) for key in all_bytes(await redis.smembers(keys.QUEUES))}
+    others = sorted(name for name in known - served if name)
+    places = [(model, priority) for model in (*models, *others) for priority in Priority]
     async with redis.pipeline(transaction=False) as pipeline:
         for place in places:
             pipeline.llen(keys.queue_key(*place))
@@ -88,6 +97,7 @@ async def read(redis: Redis, models: Sequence[str], pools: Pools) -> Overview:
             pace_s=_number(paces.get(model.encode())),
         )
         for (model, priority), depth, head, running in rows
+        if model in served or depth or running
     ]
     return Overview(
         queues=queues,

@@ -186,6 +186,8 @@ class Predictions:
             model=card.name,
             task=task,
             input=values,
+            version=card.weights.sha256,
+            pinned="@" in request.model,
             output=request.output,
             owner=self.caller.owner,
             frame=frame,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
 from uuid import uuid4
 
@@ -79,9 +79,19 @@ class HistoryPosition:
 class Store:
     """Predictions in Redis, and one subscription per process that wakes whoever waits for one of them."""
 
-    def __init__(self, url: str, ttl_s: int, pools: Pools, signer: Signer | None = None):
-        self.ttl_s = ttl_s
-        self.pools = pools
+    def __init__(
+        self,
+        url: str,
+        ttl_s: int,
+        pools: Pools,
+        signer: Signer | None = None,
+        refresh: Callable[[], None] = lambda: None,
+    ):
+        """
+        Args:
+            refresh: called when the folders of models are to be looked at.
+        """
+        self.ttl_s, self.pools, self.refresh = ttl_s, pools, refresh
         self.redis = Redis.from_url(url, socket_timeout=10, socket_connect_timeout=2, health_check_interval=30)
         self.signing = Signing(self.redis, ttl_s, signer)
         self._enqueue = self.redis.register_script(scripts.ENQUEUE)
@@ -222,6 +232,10 @@ class Store:
         """Tells all workers to `load` or `unload` a model; how many received it."""
         return await self.redis.publish(keys.MODELS, f"{verb} {model}")
 
+    async def tell_registries(self) -> int:
+        """Tells all workers and APIs to look at the folders of models; how many received it."""
+        return await self.redis.publish(keys.REGISTRY, "")
+
     async def cancel_later(self, prediction: str, after_s: float) -> None:
         """Has the prediction canceled unless it ends in time. Any API process does it, this one or another."""
         await self.redis.zadd(keys.DEADLINES, {prediction: time.time() + after_s})
@@ -306,7 +320,8 @@ class Store:
         while True:
             try:
                 async with self.redis.pubsub(ignore_subscribe_messages=True) as pubsub:
-                    await pubsub.subscribe(keys.FINISHED, keys.PROGRESS, own := keys.completions_channel(self._id))
+                    own = keys.completions_channel(self._id)
+                    await pubsub.subscribe(keys.FINISHED, keys.PROGRESS, keys.REGISTRY, own)
                     self._wake(*self._waiting)
                     while True:
                         # The timeout is short of the socket's own, so that a quiet hour is no error.
@@ -315,6 +330,8 @@ class Store:
                             continue
                         if message["channel"] == own.encode():
                             self._complete(message["data"])
+                        elif message["channel"] == keys.REGISTRY.encode():
+                            self.refresh()
                         else:
                             self._wake(*message["data"].decode().split())
             except RedisError as error:

@@ -14,7 +14,7 @@ from app.http.openapi import problems
 from app.predictions import rendering
 from app.predictions.store import Store
 from app.routes.dependencies import EntryDep, RegistryDep, StoreDep, may_manage
-from app.schemas.models import ModelDetail, ModelList, WorkersNotified, detail, summary
+from app.schemas.models import BrokenFolder, ModelDetail, ModelList, Refreshed, WorkersNotified, detail, summary
 from models.registry import Entry
 
 router = APIRouter(prefix="/v1/models", tags=["models"])
@@ -25,6 +25,21 @@ async def list_models(request: Request, registry: RegistryDep) -> Response:
     """In OpenAI's list shape."""
     found = ModelList(data=[summary(entry) for entry in registry.served()])
     return rendering.compressed(request, found.model_dump_json().encode(), rendering.JSON)
+
+
+@router.post(
+    "/refresh",
+    dependencies=[Depends(may_manage)],
+    responses=problems(403, 503),
+    summary="Look at the folders of models at once",
+)
+async def refresh(registry: RegistryDep, store: StoreDep) -> Refreshed:
+    """This API has looked when it answers; workers and other APIs do so now rather than within
+    `EASEL_MODELS_REFRESH_S`."""
+    await asyncio.to_thread(registry.refresh)
+    told = await store.tell_registries()
+    broken = [BrokenFolder(folder=str(path), reason=reason) for path, reason in registry.broken.items()]
+    return Refreshed(models=len(registry.served()), broken=broken, told=told)
 
 
 @router.get("/{model}", responses=problems(404), summary="One model")
@@ -81,7 +96,10 @@ async def _picture(request: Request, entry: Entry, path: Path, media_type: str, 
     """A file of the model's folder; it changes with the model's weights."""
 
     async def make() -> bytes:
-        return await asyncio.to_thread(path.read_bytes)
+        try:
+            return await asyncio.to_thread(path.read_bytes)
+        except FileNotFoundError:
+            raise NotFound("this picture was removed with its model", code="model_not_found") from None
 
     tag = f"{entry.card.weights.sha256}-{path.name}"
     return await rendering.unchanging(request, tag, store.ttl_s, media_type, make)

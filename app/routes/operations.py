@@ -84,4 +84,4 @@ async def read_queue(store: StoreDep, registry: RegistryDep) -> QueueReport:
 
 
 def _served(registry: Registry) -> list[str]:
-    return [entry.card.name for entry in registry.served()]
+    return list(registry.askable())

@@ -29,6 +29,7 @@ class ModelSummary(BaseModel):
     limits: str = Field(description="what it does badly")
     metrics: tuple[Metric, ...]
     sheet: str | None = Field(description="where a sheet of what it makes lies")
+    version: str = Field(description="sha256 of the weights that its name stands for; `id@version` asks for them")
 
 
 class ModelList(BaseModel):
@@ -53,6 +54,21 @@ class ModelDetail(ModelSummary):
     examples: list[Example]
 
 
+class BrokenFolder(BaseModel):
+    """What was found in a folder of models and could not be taken up."""
+
+    folder: str
+    reason: str
+
+
+class Refreshed(BaseModel):
+    """What one look at the folders of models found, and how many others were told to look."""
+
+    models: int = Field(description="models that can be asked for")
+    broken: list[BrokenFolder]
+    told: int = Field(description="processes, workers and APIs, that were told to look at once")
+
+
 class WorkersNotified(BaseModel):
     """How many workers received an instruction to load or drop a model."""
 
@@ -74,6 +90,7 @@ def _summary(entry: Entry) -> dict[str, Any]:
         "licence": card.licence,
         "limits": card.limits,
         "metrics": card.metrics,
+        "version": card.weights.sha256,
         "sheet": f"/v1/models/{card.name}/{entry.sheet.name}" if entry.sheet else None,
     }
 

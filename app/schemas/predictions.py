@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from jobs.prediction import Event, Output, Priority
 from jobs.representation import Prediction
-from models.card import ModelName, Task
+from models.card import ModelReference, Task
 
 
 class PredictionRequest(BaseModel):
@@ -16,7 +16,7 @@ class PredictionRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    model: ModelName
+    model: ModelReference = Field(description="its name, an alias, or a version of it: `name@sha256`")
     task: Task | None = Field(None, description="the model's first task if absent")
     input: dict[str, Any] = Field(default_factory=dict, max_length=64)
     output: Output = Output()

@@ -30,6 +30,7 @@ GUIDED = (0.2, 9.0)
 class Diffusion(Sampler, Varier, SamplingCompleter):
     """Noise, and a class if the model has classes, to an image."""
 
+    own_batch = 16
     options = {
         Task.CONDITIONAL: ("steps", "sampler", "guidance"),
         Task.SAMPLE: ("steps", "sampler"),

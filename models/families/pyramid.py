@@ -25,6 +25,8 @@ class LAPGAN(Sampler):
     noise of all levels, the coarsest first.
     """
 
+    own_batch = 16
+
     class Config(model.Config):
         sides: tuple[int, ...] = (8, 16, 32)
         channels: int = 3

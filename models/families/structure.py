@@ -28,6 +28,7 @@ class SSGAN(Sampler, Translator):
     Trained on pairs: `a` is the drawing, `b` the picture.
     """
 
+    own_batch = 2
     directions = ("AtoB",)
 
     class Config(model.Config):

@@ -1,5 +1,6 @@
 """The league table of the docs."""
 
+import shutil
 from pathlib import Path
 
 from evaluation import report
@@ -37,6 +38,6 @@ def test_models_that_draw_nothing_have_no_place_in_it():
 
 def test_featured_models_come_first_and_else_they_stand_by_name(tmp_path):
     for name, featured in (("a-dcgan", False), ("b-dcgan", True), ("c-dcgan", False), ("d-dcgan", True)):
-        (tmp_path / name).mkdir()
+        shutil.copytree(ZOO["mnist-dcgan"].folder, tmp_path / name)
         card(name).card.model_copy(update={"featured": featured}).write(tmp_path / name)
     assert [entry.card.name for entry in Registry([tmp_path])] == ["b-dcgan", "d-dcgan", "a-dcgan", "c-dcgan"]

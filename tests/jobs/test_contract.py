@@ -61,9 +61,9 @@ def begun_by_rq(worker):
 
 def run(worker):
     """The batch that a batching worker takes next, once it is answered; None if nothing waits."""
-    if batch := worker.next_batch(burst=True):
-        worker.finisher.finish(batch, worker.runner.run(batch))
-    return batch
+    if ready := worker.next_batch(burst=True):
+        worker.finisher.finish(ready.batch, worker.runner.run(ready.jobs))
+    return ready and ready.batch
 
 
 def written(redis, worker="", execution=""):
@@ -121,7 +121,7 @@ def test_what_is_begun_is_what_rq_would_have_begun(redis, rq_worker, batch_worke
     rqs = written(redis, rq_worker.name, execution.id)
     redis.flushall()
     enqueue(redis, "p", order())
-    (job,) = batch_worker.next_batch(burst=True).jobs
+    (job,) = batch_worker.next_batch(burst=True).batch.jobs
     assert written(redis, batch_worker.name, job.execution.id) == rqs
     assert redis.zcard(StartedJobRegistry.key_template.format(QUEUE)) == 1
 
@@ -192,8 +192,8 @@ def test_what_rq_cancels_reads_as_canceled_and_is_not_run(redis, batch_worker):
 
 def test_what_is_canceled_while_it_runs_leaves_nothing_that_runs(redis, batch_worker):
     enqueue(redis, "p", order())
-    batch = batch_worker.next_batch(burst=True)
-    ran = batch_worker.runner.run(batch)
+    ready = batch_worker.next_batch(burst=True)
+    batch, ran = ready.batch, batch_worker.runner.run(ready.jobs)
     assert cancel(redis, "p") == b"canceling"
     batch.jobs[0].canceled.set()
     batch_worker.finisher.finish(batch, ran)
@@ -251,8 +251,8 @@ def test_the_scripts_make_the_keys_that_are_made_in_keys(redis):
 
 def test_an_answer_survives_rqs_own_reading_and_ours(redis, batch_worker):
     enqueue(redis, "p", order(), webhook=Webhook(url="http://receiver/"))
-    batch = batch_worker.next_batch(burst=True)
-    (ran,) = batch_worker.runner.run(batch)
+    ready = batch_worker.next_batch(burst=True)
+    batch, (ran,) = ready.batch, batch_worker.runner.run(ready.jobs)
     batch_worker.finisher.finish(batch, [ran])
     job = Job.fetch("p", redis, JSONSerializer)
     returned = job.return_value()

@@ -1,5 +1,7 @@
 """The shipped models: complete, intact, and able to do what their cards say."""
 
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -70,7 +72,7 @@ def test_one_bad_card_hides_no_other(tmp_path):
     for name in ("broken", "good"):
         (tmp_path / name).mkdir()
     (tmp_path / "broken" / CARD_FILE).write_text("{")
-    REGISTRY["mnist-cgan"].card.write(tmp_path / "good")
+    shutil.copytree(REGISTRY["mnist-cgan"].folder, tmp_path / "good", dirs_exist_ok=True)
     found = Registry([tmp_path])
     assert [entry.card.name for entry in found] == ["mnist-cgan"]
     assert list(found.broken) == [tmp_path / "broken"]

@@ -149,8 +149,8 @@ def test_a_cancellation_can_be_announced_from_outside_the_worker(redis, batch_wo
 
 def test_an_end_and_its_announcement_are_one_transaction(redis, batch_worker, receiver):
     enqueue(redis, "p", Webhook(url=receiver.url))
-    batch = batch_worker.next_batch(burst=True)
-    succeeded = encode(*batch_worker.runner.run(batch))
+    ready = batch_worker.next_batch(burst=True)
+    batch, succeeded = ready.batch, encode(*batch_worker.runner.run(ready.jobs))
     job = succeeded.job.rq_job
     for end, state in (
         (lambda pipeline: job._handle_failure("boom", pipeline), b"failed"),

@@ -150,14 +150,14 @@ def test_the_least_recently_used_model_is_dropped_before_another_is_loaded(toy_z
     engine = Engine(registry, "cpu", 1, memory_bytes=sum(sizes.values()) - 1)
     for name in ("toy-dcgan", "toy-cgan", "toy-dcgan", "toy-vae"):
         engine.load(name)
-    assert list(engine.memory.loaded) == ["toy-dcgan", "toy-vae"]
+    assert engine.memory.names == ["toy-dcgan", "toy-vae"]
 
 
 def test_what_a_dropped_model_held_is_given_back_though_the_collector_sleeps(engine):
     gc.disable()
     try:
         run(engine, [sample()])
-        held = weakref.ref(engine.memory.loaded["toy-dcgan"].model)
+        held = weakref.ref(engine.load("toy-dcgan").model)
         engine.memory.drop("toy-dcgan")
         assert held() is None
     finally:
@@ -205,9 +205,11 @@ def test_a_canceled_work_stops_at_its_next_step(engine, stepwise):
     assert len(stepwise) == 5
 
 
-def test_probing_takes_few_steps(engine, stepwise):
+def test_a_size_is_measured_by_few_steps_and_only_when_it_is_needed(engine, stepwise):
     engine.load("toy-dcgan")
-    assert stepwise.count(16) == engines.PROBE_STEPS
+    assert stepwise == []
+    run(engine, [sample(n=16)])
+    assert stepwise.count(16) - 10 == engines.PROBE_STEPS
     assert torch.is_inference_mode_enabled() is False
 
 
@@ -274,7 +276,7 @@ def test_weights_that_do_not_fit_drop_the_other_models_and_then_it_is_said(engin
     read, beside = checkpoint.read, []
 
     def tight(folder, card):
-        beside.append(list(engine.memory.loaded))
+        beside.append(engine.memory.names)
         if engine.memory.loaded or card.name == "toy-cgan":
             raise error
         return read(folder, card)
@@ -295,7 +297,7 @@ def test_one_image_that_does_not_fit_drops_the_other_models_and_then_is_said(eng
     with pytest.raises(PredictionError) as caught:
         run(engine, [sample()])
     assert caught.value.code == "out_of_memory"
-    assert list(engine.memory.loaded) == ["toy-dcgan"]
+    assert engine.memory.names == ["toy-dcgan"]
 
 
 def upscaled(size, scale=2, native=None, seed=0):
@@ -349,4 +351,4 @@ def test_it_is_remembered_of_few_sizes_only_which_batches_are_exact(engine, monk
     monkeypatch.setattr(engines, "SIZES_KEPT", 2)
     for side in (33, 34, 35):
         run(engine, [upscaled((side, 20), seed=seed) for seed in range(2)])
-    assert len(engine.memory.loaded["toy-edsr"].native_sizes) == 2
+    assert len(engine.load("toy-edsr").native_sizes) == 2

@@ -2,11 +2,13 @@
 
 import os
 import signal
+import threading
 import time
 from datetime import timedelta
 
 import numpy as np
 import pytest
+import torch
 from redis import Redis
 from rq.job import Job, JobStatus
 from rq.queue import Queue
@@ -17,12 +19,13 @@ from rq.utils import now, utcformat
 from core.settings import Settings
 from jobs import completions, keys, records
 from jobs.prediction import Order, Priority, Status
+from models import checkpoint, noise
 from models.card import Task
 from models.registry import Registry
 from tests import zoo
 from tests.conftest import pixels_of
 from tests.workers.jobs import enqueue, order, snapshot, wait_until
-from workers import dequeuer, results
+from workers import dequeuer, maintenance, results, worker
 from workers.dequeuer import FAIR_EVERY, BatchStarter, QueueCandidate, ServedQueue
 from workers.engine import Engine
 from workers.worker import BatchWorker
@@ -143,8 +146,6 @@ def test_a_job_that_breaks_the_forward_pass_fails_alone_and_is_not_run_again(red
             raise RuntimeError("boom")
         return generator(latent)
 
-    from models import noise
-
     poison = noise.normal([666], loaded.model.latent_shape)
     monkeypatch.setattr(loaded.model, "sample", break_on_poison)
     for index in range(4):
@@ -154,7 +155,7 @@ def test_a_job_that_breaks_the_forward_pass_fails_alone_and_is_not_run_again(red
     failed = snapshot(redis, "p2")
     assert failed.failure.code == "internal_error"
     assert "boom" not in failed.failure.detail
-    assert len(calls) == 5, "one batch, then each job once"
+    assert calls[-5:] == [4, 1, 1, 1, 1], "one batch, then each job once"
 
 
 def test_memory_that_runs_out_while_an_answer_is_made_is_said(redis, batch_worker, monkeypatch):
@@ -181,7 +182,8 @@ def test_a_job_of_another_function_is_refused(redis, batch_worker):
 def test_a_damaged_model_fails_its_own_predictions_and_the_worker_lives(redis, redis_url, tmp_path):
     for name in ("toy-dcgan", "toy-cgan"):
         zoo.make(tmp_path, name)
-    (tmp_path / "toy-cgan" / "model.safetensors").write_bytes(b"not weights")
+    weights = tmp_path / "toy-cgan" / "model.safetensors"
+    weights.write_bytes(b"not weights".ljust(weights.stat().st_size))
     settings = Settings(redis_url=redis_url, models=str(tmp_path))
     enqueue(redis, "bad", order("toy-cgan", Task.CONDITIONAL, label=1))
     enqueue(redis, "good", order())
@@ -237,7 +239,8 @@ def test_models_in_memory_go_first(redis, batch_worker, monkeypatch):
 
 
 def test_what_is_overdue_goes_before_models_in_memory_the_oldest_first(redis, batch_worker, monkeypatch):
-    batch_worker.engine.load("toy-vae")
+    for model in ("toy-cgan", "toy-dcgan", "toy-vae"):
+        batch_worker.engine.load(model)
     for index in range(32):
         enqueue(redis, f"v{index}", order("toy-vae", seed=index))
     for prediction, model, seconds in (("d", "toy-dcgan", 3), ("c", "toy-cgan", 4)):
@@ -249,6 +252,8 @@ def test_what_is_overdue_goes_before_models_in_memory_the_oldest_first(redis, ba
 
 
 def test_a_low_priority_is_served_now_and_then_under_any_load(redis, batch_worker, monkeypatch):
+    for model in ("toy-dcgan", "toy-vae"):
+        batch_worker.engine.load(model)
     enqueue(redis, "low", order("toy-vae"), Priority.LOW)
     age(redis, "low", 3)
     for index in range(16 * 20):
@@ -331,7 +336,7 @@ def test_a_queue_in_the_place_of_another_is_found_by_an_idle_worker(redis, spawn
 def test_a_worker_that_dies_as_soon_as_it_has_taken_jobs_loses_nothing(redis, toy_zoo, spawn):
     enqueue(redis, "p", order())
     queue = Queue(keys.queue_name("toy-dcgan", Priority.NORMAL), redis)
-    served = ServedQueue(queue, Registry([toy_zoo])["toy-dcgan"].card, 0)
+    served = ServedQueue(queue, "toy-dcgan", 0, 16)
     batch = BatchStarter(redis, "dead", heartbeat_ttl_s=1).begin([QueueCandidate(served, 0, 16)], known_queues=1)
     assert [task.id for task in batch.jobs] == ["p"]
     spawn(slow_s=0)
@@ -382,7 +387,7 @@ def test_a_cancel_before_the_worker_begins_is_heeded(redis, batch_worker):
 
 def test_a_running_prediction_stops_between_steps_when_it_is_canceled(redis, batch_worker, monkeypatch):
     enqueue(redis, "long", order(n=64))
-    steps, passes = batch_worker.engine._steps, []
+    run_batch, passes = batch_worker.engine._run_batch, []
     batch_worker.engine.load("toy-dcgan")
 
     def canceled():
@@ -392,13 +397,64 @@ def test_a_running_prediction_stops_between_steps_when_it_is_canceled(redis, bat
         passes.append(1)
         redis.publish(keys.CANCEL, "long")
         wait_until(canceled)
-        return steps(*given)
+        return run_batch(*given)
 
-    monkeypatch.setattr(batch_worker.engine, "_steps", cancel_after_the_first)
+    monkeypatch.setattr(batch_worker.engine, "_run_batch", cancel_after_the_first)
     batch_worker.work(burst=True)
     assert len(passes) == 1, "four passes would make 64 images"
     assert redis.hget(keys.job_key("long"), "status") == b"canceled"
     assert redis.ttl(keys.job_key("long")) > 0
+
+
+def test_a_model_in_memory_answers_while_another_one_is_read(redis, batch_worker, monkeypatch):
+    batch_worker.engine.load("toy-dcgan")
+    read, order_of_ends = checkpoint.read, []
+    began, go_on = threading.Event(), threading.Event()
+
+    def slow(folder, card):
+        began.set()
+        assert go_on.wait(30)
+        return read(folder, card)
+
+    monkeypatch.setattr(checkpoint, "read", slow)
+    finish = batch_worker.finisher.finish
+
+    def finished(batch, jobs):
+        order_of_ends.append(batch.model)
+        if batch.model == "toy-dcgan":
+            go_on.set()
+        finish(batch, jobs)
+
+    monkeypatch.setattr(batch_worker.finisher, "finish", finished)
+    enqueue(redis, "cold", order("toy-vae"), Priority.HIGH)
+    enqueue(redis, "warm", order())
+    batch_worker.work(burst=True)
+    assert began.is_set()
+    assert order_of_ends == ["toy-dcgan", "toy-vae"], "though the other had come first, with the higher priority"
+    assert {snapshot(redis, name).status for name in ("cold", "warm")} == {Status.SUCCEEDED}
+
+
+def test_predictions_of_a_model_that_no_worker_has_fail(redis, batch_worker, monkeypatch):
+    monkeypatch.setattr(worker, "ORPHANS_EVERY_S", -1)
+    monkeypatch.setattr(maintenance, "ORPHANED_S", -1)
+    enqueue(redis, "gone", order("toy-gone"))
+    batch_worker.work(burst=True)
+    assert snapshot(redis, "gone").failure.code == "model_not_found"
+
+
+def test_numbers_that_are_none_fail_the_prediction_and_no_other(redis, batch_worker, monkeypatch):
+    model = batch_worker.engine.load("toy-dcgan").model
+    batch_worker.engine.eager = True
+    whole = model.sample
+    poison = noise.normal([666], model.latent_shape)
+    monkeypatch.setattr(
+        model, "sample", lambda latent: whole(latent).where(~(latent == poison).all(1)[:, None, None, None], torch.nan)
+    )
+    for seed in (1, 666, 2):
+        enqueue(redis, f"p{seed}", order(seed=seed))
+    batch_worker.work(burst=True)
+    assert snapshot(redis, "p666").failure.code == "not_finite"
+    assert {snapshot(redis, f"p{seed}").status for seed in (1, 2)} == {Status.SUCCEEDED}
 
 
 def test_a_worker_of_a_pool_takes_its_models_alone(redis, settings):
