@@ -65,6 +65,7 @@ class Prediction(TypedDict):
     id: str
     object: Literal["prediction"]
     model: str
+    version: str
     task: str
     status: Status
     input: dict[str, Any]

@@ -32,6 +32,8 @@ export interface Prediction {
   id: string;
   object: "prediction";
   model: string;
+  /** The sha256 of the weights that it was admitted with. */
+  version: string;
   task: string;
   status: Status;
   input: Record<string, unknown>;
