@@ -16,6 +16,7 @@ from models.families import cycle
 from models.model import build
 from models.registry import Registry
 from tests.training.pictures import many, write
+from tests.training.quick import be_quick
 from training import data, presets, recipe, setting
 from training.datasets.spec import DataSpec
 from training.listeners import Sheet, Signs
@@ -30,14 +31,7 @@ from training.trainer import Trainer
 def _quick(monkeypatch, tmp_path):
     """Networks of four channels, and one measurement of no time."""
     monkeypatch.chdir(tmp_path)
-    config = presets._config
-
-    def tiny(*given):
-        found = config(*given)
-        return {**found, **{name: 4 for name in ("width", "discriminator_width", "kernels") if name in found}}
-
-    monkeypatch.setattr(presets, "_config", tiny)
-    monkeypatch.setattr(setting, "_STEPS", 1)
+    be_quick(monkeypatch)
 
 
 def easel(*arguments):

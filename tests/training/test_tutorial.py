@@ -12,7 +12,7 @@ from cli.main import app
 from core.settings import get_settings
 from models.card import Card
 from tests.training.pictures import many, zipped
-from training import presets, setting
+from tests.training.quick import be_quick
 
 TEXT = (Path(__file__).parents[2] / "docs" / "own-pictures.md").read_text()
 IMPATIENT = ["--steps", "2", "--size", "32", "--threads", "1"]
@@ -26,14 +26,7 @@ def place(tmp_path, monkeypatch):
     for vendor, start in (("noto", 0), ("twemoji", 100)):
         files |= many(f"train/{vendor}/1f6{{:02}}.png", 12, start=start, mode="RGBA")
     zipped(tmp_path / "emoji.zip", files)
-    config = presets._config
-
-    def tiny(*given):
-        found = config(*given)
-        return {**found, **{name: 4 for name in ("width", "discriminator_width", "kernels") if name in found}}
-
-    monkeypatch.setattr(presets, "_config", tiny)
-    monkeypatch.setattr(setting, "_STEPS", 1)
+    be_quick(monkeypatch)
     monkeypatch.setenv("EASEL_DATASETS", str(tmp_path))
     monkeypatch.setenv("COLUMNS", "200")  # tables are cut to the width
     monkeypatch.chdir(tmp_path)
