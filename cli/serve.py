@@ -59,10 +59,12 @@ def api() -> None:
     settings = settings_or_quit()
     require_redis(settings)
     _require_signer(settings)
-    from app.http.connection_limits import BoundedProtocol, listen
+    from app.http.connection_limits import BoundedProtocol
+    from core.ports import listen
 
     try:
         _require_usable(settings, settings.redis)
+        sockets = [listen(settings.host, settings.port, "EASEL_PORT", settings.share_port)]
     except RuntimeError as error:
         quit_with(str(error))
     config = uvicorn.Config(
@@ -76,10 +78,6 @@ def api() -> None:
         server_header=False,
         timeout_graceful_shutdown=30,
     )
-    try:
-        sockets = [listen(settings.host, settings.port, settings.share_port)]
-    except OSError as error:
-        quit_with(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}; set EASEL_PORT")
     server = uvicorn.Server(config)
     server.run(sockets)
     if not server.started:

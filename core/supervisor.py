@@ -65,6 +65,7 @@ class Supervisor:
             if parts:
                 _ = settings.redis
             self.redis = EmbeddedRedis(settings.redis_folder)
+        self._metrics: tempfile.TemporaryDirectory[str] | None = None
         self.children = [child for part in self.parts for child in self._children(part, easel)]
         self._stopping = False
 
@@ -76,7 +77,8 @@ class Supervisor:
             count, shared = settings.api_processes, {}
             if count > 1:
                 # Where the processes keep their metrics, so that each can tell the sum of all.
-                shared = {"EASEL_SHARE_PORT": "true", "PROMETHEUS_MULTIPROC_DIR": tempfile.mkdtemp(prefix="easel-")}
+                self._metrics = tempfile.TemporaryDirectory(prefix="easel-")
+                shared = {"EASEL_SHARE_PORT": "true", "PROMETHEUS_MULTIPROC_DIR": self._metrics.name}
             return [_Child(part, f"api-{number + 1}", [*easel, "api"], shared) for number in range(count)]
         ports = [settings.worker_metrics_port and settings.worker_metrics_port + n for n in range(settings.workers)]
         return [
@@ -140,6 +142,8 @@ class Supervisor:
             for process in running.values():
                 process.terminate()
             self._await_end(running, _GRACE_S + (self.longest_batch_s() if part is Part.WORKERS else 0))
+        if self._metrics is not None:
+            self._metrics.cleanup()
         if self.redis is not None:
             self.redis.stop()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from asyncio import Transport
 from asyncio.events import TimerHandle
 from typing import Any
@@ -21,19 +20,6 @@ MAX_HEAD = 64 * 2**10
 
 READ_TIMEOUT = "read_timeout_s"
 """Of the application's lifespan state: how long a head, and then a body, may take to arrive."""
-
-
-def listen(host: str, port: int, shared: bool) -> socket.socket:
-    """A socket that listens.
-
-    Args:
-        shared: other processes do, too; the kernel deals connections out among them (`SO_REUSEPORT`).
-
-    Raises:
-        OSError: the address is taken, or is none of this machine's.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, port), family=family, backlog=2048, reuse_port=shared)
 
 
 class BoundedProtocol(HttpToolsProtocol):
