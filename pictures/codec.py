@@ -406,6 +406,12 @@ def animate(
     return _marked_gif(data, xmp) if xmp and format == "gif" else data
 
 
+def pixels_of(image: bytes) -> np.ndarray:
+    """One of our own encoded images as it is, uint8 [H, W, 1, 3 or 4]; what others send is for `decode`."""
+    pixels = np.asarray(Image.open(io.BytesIO(image)))
+    return pixels[:, :, None] if pixels.ndim == 2 else pixels
+
+
 def frames_of(data: bytes, max_pixels: int) -> list[tuple[bytes, int]]:
     """Each frame of an animation as a png, and how long it is shown, in ms; of a still picture the file as it is.
 

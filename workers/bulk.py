@@ -14,12 +14,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
-from io import BytesIO
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from PIL import Image
 from pydantic import ValidationError
 
@@ -145,7 +143,7 @@ class Picture(Item):
             return images[0]
         return [
             codec.animate(
-                [_pixels(image) for image in film],
+                [codec.pixels_of(image) for image in film],
                 self.animated,
                 quality=self.wanted.output.quality,
                 durations_ms=self._shown_ms,
@@ -289,8 +287,3 @@ def _animated(path: Path) -> Animated | None:
             return suffix if getattr(opened, "n_frames", 1) > 1 else None
     except OSError:
         return None
-
-
-def _pixels(image: bytes) -> np.ndarray:
-    pixels = np.asarray(Image.open(BytesIO(image)))
-    return pixels[:, :, None] if pixels.ndim == 2 else pixels

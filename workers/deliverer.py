@@ -38,7 +38,6 @@ from rq.worker.base import WorkerStatus
 from standardwebhooks import Webhook as Signer
 
 from core import guard, logs
-from core.redis_errors import is_passing
 from core.settings import Settings, get_settings
 from jobs.keys import WEBHOOK_OUTCOMES, WEBHOOK_SECRET, attempts_key
 from jobs.outbox import FORMER_FUNCTIONS, FUNCTION, QUEUE, SNAPSHOT, Outcome
@@ -233,8 +232,6 @@ class Deliverer(SimpleWorker):
                 except (StopRequested, AnswersLost):
                     break
                 except RedisError as error:
-                    if not is_passing(error):
-                        raise
                     self._state = WorkerStatus.BUSY  # a stop request waits for the end of the pause
                     self.outages.wait(error)
                 except Exception as error:

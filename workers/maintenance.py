@@ -7,7 +7,7 @@ of seconds instead of 15 minutes, since the worker that holds it may be killed t
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from datetime import timedelta
 
 from redis import Redis
@@ -35,7 +35,7 @@ class Maintenance:
         connection: Redis,
         queues: Sequence[Queue],
         queue: Callable[[str], Queue],
-        known: Callable[[str], bool],
+        models: Callable[[], Container[str]],
         doorbells: Sequence[str],
         handlers: list[Callable],
     ):
@@ -43,12 +43,12 @@ class Maintenance:
         Args:
             queues: those that this worker serves.
             queue: makes rq's object of a queue that it does not serve.
-            known: whether there is a model of this name, be it served by workers of another pool.
+            models: the names of all models that there are, be they served by workers of another pool.
             doorbells: of the pools that this worker belongs to.
         """
         self.connection = connection
         self.queues = queues
-        self.queue, self.known = queue, known
+        self.queue, self.models = queue, models
         self.doorbells = doorbells
         self.handlers = handlers
 
@@ -70,7 +70,8 @@ class Maintenance:
     def orphans(self) -> list[Queue]:
         """Queues in which predictions wait for a model that there is not, for longer than workers may take to see a
         new one. Of a model that only another pool serves, they wait for that."""
-        queues = [queue for queue in self._others() if not self.known(str(model_of(queue.name)))]
+        known = self.models()
+        queues = [queue for queue in self._others() if str(model_of(queue.name)) not in known]
         with self.connection.pipeline(transaction=False) as pipeline:
             for queue in queues:
                 pipeline.scard(workers_key(queue.name))

@@ -50,7 +50,13 @@ class Outages:
         self._heartbeat = time.monotonic()
 
     def wait(self, error: RedisError) -> None:
-        """Notes that Redis cannot do what was asked, and waits a moment before it is asked again."""
+        """Notes that Redis cannot do what was asked, and waits a moment before it is asked again.
+
+        Raises:
+            RedisError: the error itself, if it is none that passes.
+        """
+        if not is_passing(error):
+            raise error
         self._last = time.monotonic()
         log.warning("redis_unreachable", error=str(error))
         time.sleep(RETRY_S)
@@ -66,8 +72,6 @@ class Outages:
             try:
                 return ask()
             except RedisError as error:
-                if not is_passing(error):
-                    raise
-                if self.stop_requested() and time.monotonic() - began > COMMIT_S:
+                if is_passing(error) and self.stop_requested() and time.monotonic() - began > COMMIT_S:
                     raise AnswersLost from error
                 self.wait(error)

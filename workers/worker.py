@@ -30,7 +30,6 @@ from rq.worker.base import WorkerStatus
 
 from core import garbage_collection, logs
 from core.pools import Pools
-from core.redis_errors import is_passing
 from core.settings import Settings
 from jobs.keys import CANCEL, MODELS, REGISTRY, doorbell_key, model_of, queue_name, workers_key
 from jobs.outbox import AnnouncedJob
@@ -94,7 +93,7 @@ class BatchWorker(SimpleWorker):
             connection,
             self.queues,
             self._queue,
-            lambda model: model in engine.registry.askable(),
+            engine.registry.askable,
             self.doorbells,
             [_keep_reason],
         )
@@ -135,8 +134,6 @@ class BatchWorker(SimpleWorker):
                 except StopRequested:
                     break
                 except RedisError as error:
-                    if not is_passing(error):
-                        raise
                     self.outages.wait(error)
         finally:
             self.teardown()

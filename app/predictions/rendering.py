@@ -239,7 +239,7 @@ def sheet(blobs: Sequence[bytes], format: Format = "png", quality: int = 90) -> 
     """
     with Image.open(io.BytesIO(blobs[0])) as first:
         require_one_file(len(blobs), first.size, format)
-    pictures = composition.grid([_pixels(blob) for blob in blobs])
+    pictures = composition.grid([codec.pixels_of(blob) for blob in blobs])
     return codec.encode(pictures, format, quality, _provenance(blobs[0]), replayable=len(blobs) == 1)
 
 
@@ -252,7 +252,7 @@ def transcode(blob: bytes, format: Format, quality: int = 90) -> bytes:
     kept = format_of(blob)
     if kept in LOSSY and format in LOSSY:
         raise NotAcceptable(f"the image is kept as {kept}, which loses some; get it as {kept}, or as png")
-    return codec.encode(_pixels(blob), format, quality, _provenance(blob))
+    return codec.encode(codec.pixels_of(blob), format, quality, _provenance(blob))
 
 
 def require_one_file(count: int, size: tuple[int, int], format: Format | Animated, moving: bool = False) -> None:
@@ -272,7 +272,7 @@ def require_one_file(count: int, size: tuple[int, int], format: Format | Animate
 
 
 def _animation(blobs: Sequence[bytes], format: Animated, fps: float, quality: int) -> bytes:
-    return codec.animate([_pixels(blob) for blob in blobs], format, fps, quality, _provenance(blobs[0]))
+    return codec.animate([codec.pixels_of(blob) for blob in blobs], format, fps, quality, _provenance(blobs[0]))
 
 
 def _provenance(blob: bytes) -> Provenance | None:
@@ -281,11 +281,6 @@ def _provenance(blob: bytes) -> Provenance | None:
         return Provenance.read(blob).model_copy(update={"quality": None})
     except NoProvenance:
         return None
-
-
-def _pixels(blob: bytes) -> np.ndarray:
-    pixels = np.asarray(Image.open(io.BytesIO(blob)))
-    return pixels[:, :, None] if pixels.ndim == 2 else pixels
 
 
 def _problem_of(failure: Failure | None) -> Problem:
