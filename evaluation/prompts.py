@@ -16,13 +16,16 @@ from models.nn.text import bags
 def prompts(about: EvaluatedModel) -> Iterator[Metric]:
     """How often a picture made from a text is recognised, among 100 real ones, as of the subject that the text names.
 
-    Of wordings that were not trained on, and of subjects of which neither the names nor the pictures were.
+    Of the first wording that was trained on of each subject, of wordings that were not trained on, and of subjects of
+    which neither the names nor the pictures were.
     """
     sampler = about.model
     if not isinstance(sampler, TextSampler):
         return
     captions = about.held_out.worded()
+    first = {subject: wordings[:1] for subject, wordings in captions.trained.items()}
     for kind, source, wordings in (
+        ("trained wordings", about.train, first),
         ("held wordings", about.train, captions.held),
         ("unseen subjects", about.held_out, captions.unseen),
     ):

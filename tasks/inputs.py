@@ -335,7 +335,7 @@ GUIDANCE = Input[float](
             ge=0,
             le=10,
             allow_inf_nan=False,
-            description="how much the label counts: 1 as much as in training; more is clearer and less varied",
+            description="how much the label or text counts: 1 as much as in training; more is clearer and less varied",
         ),
     ),
 )

@@ -29,6 +29,7 @@ MODELS = {
     "toy-glow": ("glow", {"size": 28, "depth": 1, "width": 8}, (28, 1)),
     "toy-diffusion": ("diffusion", {"size": 28, "widths": [32], "classes": 10}, (28, 1)),
     "toy-gan-int-cls": ("gan-int-cls", {"size": 32, "latent": 4, "width": 8, "embedding": 8, "told": 8}, (32, 3)),
+    "toy-text-diffusion": ("text-diffusion", {"size": 32, "channels": 3, "widths": [32], "embedding": 8}, (32, 3)),
     "toy-ss-gan": ("ss-gan", {"size": 32, "latent": 4, "style": 4, "width": 8}, (32, 3)),
     "toy-pix2pix": ("pix2pix", {"size": 32, "width": 8, "direction": "BtoA"}, (32, 3)),
     "toy-cyclegan": ("cyclegan", {"width": 8, "blocks": 1}, (32, 3)),

@@ -72,26 +72,34 @@ class _Level(nn.Module):
 
 
 class Denoiser(nn.Module):
-    """(images [N, channels, S, S], levels [N], labels [N]) -> [N, channels, S, S].
+    """(images [N, channels, S, S], levels [N], labels [N] or [N, told]) -> [N, channels, S, S].
 
     Args:
         patch: side of the square of pixels that one place of the network holds.
         widths: channels of each level, a multiple of 32 each; the side halves from one to the next.
         blocks: residual blocks on either way of each level.
         classes: labels are in [0, classes]; the last, `classes`, stands for none.
+        told: if above 0, labels are so many numbers each instead, and zeros stand for none.
     """
 
     frequencies: Tensor
 
     def __init__(
-        self, channels: int, patch: int, widths: tuple[int, ...], blocks: int, classes: int = 0, dropout: float = 0.0
+        self,
+        channels: int,
+        patch: int,
+        widths: tuple[int, ...],
+        blocks: int,
+        classes: int = 0,
+        dropout: float = 0.0,
+        told: int = 0,
     ):
         super().__init__()
         self.patch = patch
         embedding = widths[0] * 4
         self.register_buffer("frequencies", torch.exp(torch.linspace(0, math.log(1000), widths[0] // 2)))
         self.level = nn.Sequential(nn.Linear(widths[0], embedding), nn.SiLU(), nn.Linear(embedding, embedding))
-        self.label = nn.Embedding(classes + 1, embedding)
+        self.label = nn.Linear(told, embedding) if told else nn.Embedding(classes + 1, embedding)
         self.first = nn.Conv2d(channels * patch**2, widths[0], 3, padding=1)
         self.levels = _Level(widths, blocks, embedding, dropout)
         self.last = nn.Sequential(

@@ -43,6 +43,7 @@ FAMILIES = {
     "diffusion": ({"widths": (32,), "classes": 10}, {Task.CONDITIONAL, Task.VARY, Task.INPAINT}),
     "lapgan": ({"width": 8}, {Task.SAMPLE}),
     "gan-int-cls": ({"width": 8}, {Task.TEXT}),
+    "text-diffusion": ({"widths": (32,)}, {Task.TEXT, Task.VARY, Task.INPAINT}),
     "ss-gan": ({"width": 8}, {Task.SAMPLE, Task.TRANSLATE}),
     "gaussian": ({"size": 4, "rank": 2}, {Task.SAMPLE, Task.INPAINT, Task.SCORE}),
 }

@@ -85,6 +85,7 @@ def test_pictures_of_all_sizes_and_fits_share_a_pass_and_stay_the_same(engine):
         ("toy-ss-gan", Task.SAMPLE, {}),
         ("toy-gan-int-cls", Task.TEXT, {"text": "red apple"}),
         ("toy-diffusion", Task.CONDITIONAL, {"label": 3, "steps": 5}),
+        ("toy-text-diffusion", Task.TEXT, {"text": "red apple", "steps": 5}),
         ("toy-diffusion", Task.CONDITIONAL, {"label": 3, "steps": 5, "sampler": "ddpm", "guidance": 2}),
     ],
 )

@@ -8,6 +8,7 @@ import torch
 
 from models.families.diffusion import GUIDED
 from models.model import build, final_images
+from models.nn.text import bags
 from models.noise import Stream, normal
 from models.samplers import SAMPLERS, ddim, ddpm, dpm_solver, karras_levels
 from models.sampling_defaults import DEFAULT_SAMPLER, DEFAULT_STEPS
@@ -180,3 +181,37 @@ def test_what_is_filled_in_follows_from_what_is_known(monkeypatch):
 def test_inputs_name_the_samplers_there_are():
     kind, _ = SAMPLER.definition(None)
     assert set(kind.__args__) == set(SAMPLERS)
+
+
+@torch.inference_mode()
+def test_a_text_leads_as_a_class_does_and_nothing_is_unlike_any_text():
+    torch.manual_seed(0)
+    config = {"size": 8, "widths": (32,), "embedding": 16, "patch": 2}
+    model = with_contrast(build("text-diffusion", config)).eval()
+    latent = torch.randn(1, 1, 8, 8)
+    drawn = {
+        (text, guidance): final_images(model.sample(latent, bags([text]), steps=4, guidance=guidance))
+        for text in ("red apple", "fire engine")
+        for guidance in (0.0, 1.0)
+    }
+    assert torch.equal(drawn["red apple", 0.0], drawn["fire engine", 0.0])
+    assert not torch.allclose(drawn["red apple", 1.0], drawn["fire engine", 1.0], atol=1e-3)
+    assert not model.nothing(1).any()
+    assert model.read(bags(["red apple", ""])).std(1)[0].item() == pytest.approx(1, rel=0.3)
+
+
+def test_texts_learn_to_be_told_by_images_and_are_hidden_as_often_as_the_recipe_says():
+    torch.manual_seed(0)
+    config = {"size": 16, "channels": 3, "widths": (32,), "embedding": 16, "unconditional": 0.25}
+    model = build("text-diffusion", config)
+    model.prepare_training()
+    told = []
+    network = model.network.forward
+    model.network.forward = lambda x, levels, labels: told.append(labels.detach()) or network(x, levels, labels)
+    batch = {"images": torch.randn(400, 3, 16, 16), "text": bags([f"thing {index}" for index in range(400)])}
+    losses = model.loss("denoiser", batch)
+    hidden = (told[0] == 0).all(1).float().mean().item()
+    assert hidden == pytest.approx(0.25, abs=0.07)
+    losses["matching"].backward()
+    assert model.encoder.table.weight.grad.any()
+    assert next(model.eye.parameters()).grad.any()

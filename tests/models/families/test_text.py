@@ -83,7 +83,8 @@ def test_a_name_is_always_trained_on_and_goes_with_its_pictures(told):
 
 
 def test_prompts_are_scored_by_whether_their_subjects_pictures_are_found():
-    """A model that knows all held wordings and draws one picture for whatever it has not seen."""
+    """A model that knows all held wordings, which are the second of half of the subjects that it was trained on, and
+    draws one picture for whatever it has not seen."""
     images = torch.rand(240, 3, 16, 16, generator=torch.Generator().manual_seed(0)) * 2 - 1
     told = [f"subject{i}" for i in range(240)]
     known = {text: tuple(bags([text]).nonzero()[:, 1].tolist()) for text in told[:120]}
@@ -96,7 +97,9 @@ def test_prompts_are_scored_by_whether_their_subjects_pictures_are_found():
             return torch.stack([images[place.get(tuple(row.nonzero()[:, 0].tolist()), 0)] for row in text])
 
     wordings = captions.Captions(
-        {}, {f"{i}": (told[i],) for i in range(120)}, {f"{i}": (told[i],) for i in range(120, 240)}
+        {f"{i}": (told[i] if i < 60 else "?", "?") for i in range(120)},
+        {f"{i}": (told[i],) for i in range(120)},
+        {f"{i}": (told[i],) for i in range(120, 240)},
     )
 
     def source(first):
@@ -114,6 +117,7 @@ def test_prompts_are_scored_by_whether_their_subjects_pictures_are_found():
         metric=lambda name, value, *rest: (name, value),
     )
     found = dict(prompts(about))
+    assert found["retrieval[pixels].trained_wordings"] == pytest.approx(0.5, abs=0.03)
     assert found["retrieval[pixels].held_wordings"] == 1
     assert found["retrieval[pixels].unseen_subjects"] < 0.05
 
