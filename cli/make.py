@@ -19,41 +19,64 @@ app = typer.Typer()
 
 @app.command("import")
 def import_(
-    file: Annotated[Path, typer.Argument(help="a generator: latest_net_G.pth, latest_net_G_A.pth", exists=True)],
-    family: Annotated[Literal["pix2pix", "cyclegan"], typer.Option(help="what it was trained as")],
+    file: Annotated[Path, typer.Argument(help="a checkpoint: latest_net_G.pth, netG_epoch_24.pth", exists=True)],
     name: Annotated[str, typer.Option(help="what requests will call the model, for example maps-pix2pix")],
-    back: Annotated[Path | None, typer.Option(help="the generator of the way back: latest_net_G_B.pth")] = None,
-    direction: Annotated[Literal["AtoB", "BtoA"], typer.Option(help="which way FILE goes")] = "AtoB",
+    family: Annotated[
+        Literal["pix2pix", "cyclegan"] | None,
+        typer.Option(help="of a translator: what it was trained as; cyclegan with --back, if absent"),
+    ] = None,
+    back: Annotated[Path | None, typer.Option(help="of a translator: the generator of the way back")] = None,
+    direction: Annotated[Literal["AtoB", "BtoA"], typer.Option(help="which way a translator in FILE goes")] = "AtoB",
     domains: Annotated[str, typer.Option(help="what A and B are, for example horse,zebra")] = "A,B",
+    classes: Annotated[str, typer.Option(help="names of classes or attributes in turn, with commas between")] = "",
     size: Annotated[int | None, typer.Option(help="side of the pictures; what is usual if absent")] = None,
+    scale: Annotated[int | None, typer.Option(help="how many times as large, where no shape tells")] = None,
     padding: Annotated[Literal["reflect", "replicate"], typer.Option(help="of a ResNet's padded blocks")] = "reflect",
     statistics: Annotated[
         Literal["stored", "picture"],
         typer.Option(help="of batch norm: those in the file, or each picture's own (test.py without --eval)"),
     ] = "stored",
+    layout: Annotated[str, typer.Option(help="read it as this, not as the first layout that it fits")] = "",
+    key: Annotated[str, typer.Option(help="where in FILE the weights are: state_dict; they are looked for")] = "",
+    strip: Annotated[str, typer.Option(help="take names with this prefix alone, and the prefix off")] = "",
     licence: Annotated[str, typer.Option(help="under which the weights may be used, for the card")] = "unknown",
     zoo: Annotated[Path, typer.Option(help="folder of models that the model's folder goes to")] = Path("imported"),
 ) -> None:
-    """Make a model of a checkpoint of the reference PyTorch code of pix2pix and CycleGAN (docs/importing.md).
+    """Make a model of a checkpoint that other code trained (docs/importing.md lists the layouts that are known).
 
-    easel import latest_net_G_A.pth --back latest_net_G_B.pth --family cyclegan --name horse2zebra --domains horse,zebra
+    easel import netG_epoch_24.pth --name faces-dcgan
+
+    easel import latest_net_G_A.pth --back latest_net_G_B.pth --name horse2zebra --domains horse,zebra
     """
     from pydantic import TypeAdapter, ValidationError
 
-    from importing.reference import ImportSettings, NotImportable, import_files
+    from importing.errors import NotImportable
+    from importing.importer import import_files
+    from importing.layouts.layout import ImportSettings
     from models.card import BACK, ModelName
 
     try:
         TypeAdapter(ModelName).validate_python(name)
     except ValidationError:
         quit_with(f"{name!r} is no name for a model: small letters, digits and single hyphens between them")
-    named = tuple(part.strip() for part in domains.split(","))
+    named = _names(domains)
     if len(named) != 2 or not all(named):
         quit_with(f"--domains takes two names with a comma between them, not {domains!r}")
     files: dict[Direction, Path] = {direction: file}
     if back is not None:
         files[BACK[direction]] = back
-    settings = ImportSettings(padding, statistics, size, named, licence)
+    settings = ImportSettings(
+        padding=padding,
+        statistics=statistics,
+        size=size,
+        domains=named,
+        classes=_names(classes),
+        scale=scale,
+        licence=licence,
+        layout=layout,
+        key=key,
+        strip=strip,
+    )
     try:
         card = import_files(name, family, files, settings, zoo)
     except NotImportable as error:
@@ -67,6 +90,11 @@ def import_(
         f"{card.name}: {card.summary}; {card.weights.parameters:,} parameters, {card.weights.bytes / 1e6:.1f} MB, "
         f"in {zoo / name}. EASEL_MODELS={zoo} easel up serves it"
     )
+
+
+def _names(listed: str) -> tuple[str, ...]:
+    """What stands between the commas of an option."""
+    return tuple(part.strip() for part in listed.split(",")) if listed else ()
 
 
 @app.command()

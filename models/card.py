@@ -107,7 +107,9 @@ class ImportedFile(_Record):
 class ImportRecord(_Record):
     """Where weights come from that were trained by other code (`easel import`)."""
 
-    files: dict[Direction, ImportedFile] = Field(description="the generator of each direction")
+    files: dict[str, ImportedFile] = Field(
+        description="by direction, the generators of a translator; of another model by what they are"
+    )
     inferred: tuple[str, ...] = Field(description="what the names and shapes in them told")
     assumed: tuple[str, ...] = Field(default=(), description="what they do not tell and nobody said")
     date: str

@@ -12,7 +12,11 @@ from torch.nn.utils import parametrizations, spectral_norm
 from typer.testing import CliRunner
 
 from cli.main import app
-from importing.reference import ImportSettings, NotImportable, _layers, import_files, recognise
+from importing import layouts
+from importing.errors import NotImportable
+from importing.importer import import_files
+from importing.layouts.layout import ImportSettings
+from importing.states import candidates
 from models import checkpoint
 from models.card import Card, Task
 from tasks import compilation
@@ -187,17 +191,19 @@ def without(state, name):
 GOOD = trained(reference.ResNet()).state_dict()
 
 BAD = {
-    "code": (Surprise(), "holds more than weights"),
+    "code": (Surprise(), r"holds more than weights \(tests.importing.test_reference.Surprise\)"),
     "a list": ([torch.zeros(2)], "it holds list, not a state dict"),
     "nothing": ({}, "it holds dict, not a state dict"),
     "more than tensors": (GOOD | {"epoch": 200}, "'epoch' in it is int; only a state dict"),
-    "a wrapped state dict": ({"state_dict": GOOD}, "'state_dict' in it is OrderedDict; only a state dict"),
     "infinite weights": (GOOD | {"model.1.bias": torch.full((4,), torch.inf)}, "model.1.bias in it is no plain tensor"),
-    "a discriminator": ({"model.0.weight": torch.zeros(4, 3, 4, 4)}, "laid out like a discriminator"),
-    "another network": ({"features.0.weight": torch.zeros(4, 3, 3, 3)}, "no U-Net and no ResNet generator"),
-    "a layer too many": (GOOD | {"model.30.weight": torch.zeros(4)}, "layers that such a generator has not: model.30"),
-    "a tensor too many": (GOOD | {"model.1.scale": torch.zeros(4)}, "model.1.scale is no tensor of a layer"),
-    "a layer too few": (without(GOOD, "model.4.weight"), "it has no model.4.weight"),
+    "a discriminator": ({"model.0.weight": torch.zeros(4, 3, 4, 4)}, "perhaps it is a discriminator"),
+    "another network": ({"features.0.weight": torch.zeros(4, 3, 3, 3)}, "nothing that is known here .pix2pix-unet, "),
+    "a layer too many": (GOOD | {"model.30.weight": torch.zeros(4)}, "layers that such a network has not: model.30"),
+    "a tensor too many": (
+        GOOD | {"model.1.scale": torch.zeros(4)},
+        "nearest to cyclegan-resnet.*: it has model.1.scale, which that has not",
+    ),
+    "a layer too few": (without(GOOD, "model.4.weight"), "nearest to cyclegan-resnet.*: it has no model.4.weight"),
     "another shape": (GOOD | {"model.4.weight": torch.zeros(8, 4, 5, 5)}, "8 x 4 x 5 x 5, and 8 x 4 x 3 x 3 in such"),
     "a number as weight": (GOOD | {"model.1.weight": torch.tensor(1.0)}, "model.1.weight"),
     "four channels": (trained(reference.ResNet(takes=4)).state_dict(), "pictures of 4 channels are not taken"),
@@ -234,7 +240,7 @@ def test_whatever_is_amiss_with_a_state_dict_nothing_else_is_raised(network):
             elif damage == 2:
                 state[name.replace("1", str(random.integers(30)), 1)] = value
         with contextlib.suppress(NotImportable):
-            recognise(_layers(state), ImportSettings())
+            layouts.recognise(candidates(state), ImportSettings())
 
 
 def test_files_that_are_no_checkpoints_are_refused(tmp_path):
