@@ -109,7 +109,8 @@ def _at_redis(act: Callable[[str], Found]) -> Found:
     from core.embedded_redis import EmbeddedRedis
 
     settings = settings_or_quit()
-    place = nullcontext(settings.redis_url) if settings.redis_url else EmbeddedRedis(settings.redis_folder).visited()
+    own = EmbeddedRedis(settings.redis_folder, settings.redis_memory_mb)
+    place = nullcontext(settings.redis_url) if settings.redis_url else own.visited()
     try:
         with place as url:
             return act(url)

@@ -47,8 +47,12 @@ class EmbeddedRedis:
     The server holds a lock on the folder for as long as it lives: there is never a second one.
     """
 
-    def __init__(self, folder: Path):
-        self.folder = folder.resolve()
+    def __init__(self, folder: Path, memory_mb: int = 4096):
+        """
+        Args:
+            memory_mb: of a server that this starts; once it is full, writes are refused, and nothing is dropped.
+        """
+        self.folder, self.memory_mb = folder.resolve(), memory_mb
         self.socket = self.folder / "redis.sock"
         if len(str(self.socket)) > _LONGEST_SOCKET_PATH:
             name = f"easel-{sha256(str(self.folder).encode()).hexdigest()[:16]}"
@@ -79,6 +83,7 @@ class EmbeddedRedis:
             options = {
                 "port": "0", "unixsocket": str(self.socket), "unixsocketperm": "700", "dir": str(self.folder),
                 "appendonly": "yes", "appendfsync": "everysec", "save": "", "logfile": str(self.folder / "redis.log"),
+                "maxmemory": f"{self.memory_mb}mb", "maxmemory-policy": "noeviction",
             }  # fmt: skip
             command = [server, *(part for name, value in options.items() for part in (f"--{name}", value))]
             # The server inherits the lock, which so ends with it; and that SIGXFSZ is ignored, as Python has it: a file

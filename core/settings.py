@@ -37,6 +37,9 @@ class Settings(BaseSettings):
     key_outstanding: int = Field(default=100, ge=1, description="predictions of a key that may be unfinished")
     key_daily: int = Field(default=10_000, ge=1, description="images that a key may ask for in 24 hours")
     key_uploads_mb: float = Field(default=200, gt=0, description="uploads that are kept for a key, all together")
+    key_kept_mb: float = Field(
+        default=1024, gt=0, description="inputs, results and uploads that are kept of a key, all together"
+    )
     cors_origins: Annotated[tuple[Annotated[str, Field(pattern=r"^https?://[^/*\s]+$")], ...], NoDecode] = Field(
         default=(), description="origins whose pages may call the API, separated by ','"
     )
@@ -49,6 +52,9 @@ class Settings(BaseSettings):
         default=None, pattern=r"^(rediss?|unix)://.", description="Redis to use; without it `easel up` starts its own"
     )
     data_dir: Path = Field(default=Path(".easel"), description="where the embedded Redis keeps its data")
+    redis_memory_mb: int = Field(
+        default=4096, ge=1, description="memory of the Redis that `easel up` starts; once it is full, 503"
+    )
     models: Annotated[tuple[Path, ...], NoDecode] = Field(
         default=(), description="folders of models beside the shipped ones, separated by ':'"
     )

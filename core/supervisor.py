@@ -64,7 +64,7 @@ class Supervisor:
         if not settings.redis_url:
             if parts:
                 _ = settings.redis
-            self.redis = EmbeddedRedis(settings.redis_folder)
+            self.redis = EmbeddedRedis(settings.redis_folder, settings.redis_memory_mb)
         self._metrics: tempfile.TemporaryDirectory[str] | None = None
         self.children = [child for part in self.parts for child in self._children(part, easel)]
         self._stopping = False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -11,7 +11,8 @@ from rq.registry import CanceledJobRegistry, FailedJobRegistry, FinishedJobRegis
 from rq.utils import utcformat
 
 from jobs import keys, outbox, records
-from jobs.prediction import Order, Priority, Snapshot, Status, Webhook
+from jobs.admission import Claim
+from jobs.prediction import Order, Snapshot, Status, Webhook
 
 
 @dataclass(frozen=True)
@@ -23,39 +24,33 @@ class ScriptCall:
 
 
 def enqueue(
-    prediction: str,
+    claim: Claim,
     order: Order,
-    priority: Priority,
     timeout_s: int,
     ttl_s: int,
     *,
     pool: str,
-    max_queue: int,
     webhook: Webhook | None = None,
     waiter: str = "",
-    idempotency: str | None = None,
-    digest: str = "",
+    pictures: Mapping[str, bytes] | None = None,
+    expected_bytes: int = 0,
 ) -> tuple[ScriptCall, datetime]:
     """Of `scripts.ENQUEUE`; and when the prediction was made.
 
     Args:
+        claim: granted already, or to be judged with this.
         pool: of the workers that serve the model.
-        max_queue: as many may wait in the queue.
         waiter: the API process that waits for the end.
-        idempotency: names the request, if the caller did; `digest` is of its content.
+        pictures: the pixels of the order's, by id.
+        expected_bytes: of the results, as long as they are not there.
     """
-    fields = records.new_job(prediction, order, priority, timeout_s, ttl_s, webhook, waiter)
+    fields = records.new_job(claim.prediction, order, claim.priority, timeout_s, ttl_s, webhook, waiter)
     created_at = datetime.fromisoformat(fields["created_at"])
-    names = [
-        keys.job_key(prediction),
-        keys.queue_key(order.model, priority),
-        keys.QUEUES,
-        keys.doorbell_key(pool),
-        keys.idempotency_key(idempotency) if idempotency else "",
-        *histories(order),
-    ]
-    args = [prediction, max_queue, ttl_s, int(created_at.timestamp() * 1000), digest, order.owner, *_flat(fields)]
-    return ScriptCall(names, args), created_at
+    claim = replace(claim, images=order.count, needed=expected_bytes + sum(map(len, (pictures or {}).values())))
+    names = [*claim.keys, keys.QUEUES, keys.doorbell_key(pool), *histories(order)]
+    job = _flat(fields)
+    args = [*claim.args, ttl_s, int(created_at.timestamp() * 1000), expected_bytes, len(job), *job]
+    return ScriptCall(names, [*args, *_flat(pictures or {})]), created_at
 
 
 def cancel(found: Snapshot, ttl_s: int) -> ScriptCall:
@@ -86,7 +81,7 @@ def purge(found: Snapshot) -> ScriptCall:
     stored += [keys.picture_key(picture) for picture in found.order.pictures]
     stored += [keys.latents_key(found.id), keys.events_key(found.id), keys.attempts_key(found.id)]
     stored.append(keys.signed_key(found.id))
-    return ScriptCall(names, [found.id, *stored])
+    return ScriptCall(names, [found.id, found.order.owner, *stored])
 
 
 def histories(order: Order) -> list[str]:
@@ -94,5 +89,5 @@ def histories(order: Order) -> list[str]:
     return [keys.history_key(), *([keys.history_key(order.owner)] if order.owner else [])]
 
 
-def _flat(fields: dict[str, Any]) -> list[Any]:
+def _flat(fields: Mapping[str, Any]) -> list[Any]:
     return [part for pair in fields.items() for part in pair]

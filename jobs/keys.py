@@ -42,7 +42,7 @@ API_KEYS = "easel:keys"
 """Hash of each API key as JSON, by its id. It has no TTL, and the append-only file carries it over restarts."""
 
 LIMITS_PREFIX = "easel:limits"
-"""Before the counters of what API keys use, which the library `limits` names."""
+"""Before the counters of the rates of API keys, which the library `limits` names."""
 
 END_COUNTS = "easel:ends"
 """Hash of how many predictions have ended, by `end_field`: counted in the transactions that end them."""
@@ -69,7 +69,13 @@ _WORKER = BaseWorker.redis_worker_namespace_prefix
 
 LUA_PREFIXES = {
     "IMAGE": "easel:image:",
+    "LATENTS": "easel:latents:",
+    "PICTURE": "easel:picture:",
     "CANCEL": "easel:cancel:",
+    "OUTSTANDING": "easel:outstanding:",
+    "USED": "easel:used:",
+    "KEPT": "easel:kept:",
+    "ROOM": "easel:room",
     "API_KEYS": API_KEYS,
     "QUEUES": QUEUES,
     "QUEUE": Queue.redis_queue_namespace_prefix,
@@ -125,12 +131,12 @@ def signed_key(prediction: str) -> str:
 
 def latents_key(prediction: str) -> str:
     """Where the latents of a prediction's images lie: float32, little-endian, image after image."""
-    return f"easel:latents:{prediction}"
+    return LUA_PREFIXES["LATENTS"] + prediction
 
 
 def picture_key(picture: str) -> str:
     """Where the pixels of a picture lie: uint8 height x width x channels, of the card's size or `Frame.inner`."""
-    return f"easel:picture:{picture}"
+    return LUA_PREFIXES["PICTURE"] + picture
 
 
 def cancel_key(prediction: str) -> str:
@@ -149,18 +155,19 @@ def history_key(owner: str = "") -> str:
 
 
 def idempotency_key(key: str) -> str:
-    """Hash that holds the prediction made for an `Idempotency-Key`, and the digest of that request."""
+    """Hash that holds the prediction made for a request that its caller has named, and the digest of that request; as
+    long as it is on its way, the claim to the name."""
     return f"easel:idempotency:{key}"
 
 
-def unfinished_key(api_key: str) -> str:
-    """Sorted set of the predictions that an API key claimed, by the time of the claim."""
-    return f"easel:outstanding:{api_key}"
+def outstanding_key(owner: str) -> str:
+    """Sorted set of the predictions that an owner claimed, by the time of the claim in s (`lua/admission.lua`)."""
+    return LUA_PREFIXES["OUTSTANDING"] + owner
 
 
-def kept_uploads_key(api_key: str) -> str:
-    """Sorted set of an API key's uploads, each with its size, by the time when they expire."""
-    return f"easel:uploads:{api_key}"
+def kept_key(owner: str) -> str:
+    """Sorted set of what is kept of an owner, by when it expires in s (`lua/kept.lua`)."""
+    return LUA_PREFIXES["KEPT"] + owner
 
 
 def upload_key(owner: str, upload: str) -> str:

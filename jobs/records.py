@@ -51,7 +51,7 @@ def new_job(
 ) -> dict[str, Any]:
     """The fields of the rq job hash for an order, ready for HSET.
 
-    Two are ours: `images`, for `scripts.BEGIN`, and `waiter`, the API process that waits for the end.
+    Three are ours: `images` and `owner`, for `scripts.BEGIN`, and `waiter`, the API process that waits for the end.
     """
     now = utcformat(datetime.now(UTC))
     fields = {
@@ -66,6 +66,8 @@ def new_job(
         "failure_ttl": ttl_s,
         "images": order.count,
     }
+    if order.owner:
+        fields["owner"] = order.owner
     if waiter:
         fields["waiter"] = waiter
     if webhook:

@@ -1,7 +1,8 @@
 """The steps that must happen as one, as Lua scripts in Redis. They keep rq's own keys as rq itself would.
 
 Where a script makes keys of ids that it finds on its way, their beginnings come from `jobs.keys`, as locals of its
-first line: `JOB .. id` is `keys.job_key(id)`.
+first line: `JOB .. id` is `keys.job_key(id)`. What several scripts share they name in a line `--! name`, which stands
+for the file of that name.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ _FOLDER = Path(__file__).parent / "lua"
 
 
 def _read(name: str) -> str:
-    text = (_FOLDER / f"{name}.lua").read_text()
+    text = _text(name)
     code = re.sub(r"--.*", "", text)
     used = [prefix for prefix in LUA_PREFIXES if re.search(rf"\b{prefix}\b(?!')", code)]
     if not used:
@@ -24,4 +25,11 @@ def _read(name: str) -> str:
     return f"local {', '.join(used)} = {values}\n{text}"
 
 
-ENQUEUE, BEGIN, SUCCEED, CANCEL, PURGE = map(_read, ("enqueue", "begin", "succeed", "cancel", "purge"))
+def _text(name: str) -> str:
+    text = (_FOLDER / f"{name}.lua").read_text()
+    return re.sub(r"^--! (\w+)$", lambda found: _text(found[1]), text, flags=re.MULTILINE)
+
+
+CLAIM, RELEASE, ENQUEUE = map(_read, ("claim", "release", "enqueue"))
+BEGIN, SUCCEED, CANCEL, PURGE = map(_read, ("begin", "succeed", "cancel", "purge"))
+KEEP_UPLOAD, FORGET_UPLOAD, USAGE = map(_read, ("keep_upload", "forget_upload", "usage"))

@@ -13,6 +13,7 @@ from redis import Redis
 from redis.exceptions import AuthenticationError, ConnectionError
 
 from core.redis_release import server_for
+from core.settings import Settings
 from models.registry import Registry
 from tests.conftest import free_port
 
@@ -46,6 +47,7 @@ def test_the_redis_of_the_containers_asks_for_its_password_and_shows_it_to_nobod
             with pytest.raises(AuthenticationError):
                 stranger.get("anything")
             asked = {"appendonly": "yes", "appendfsync": "everysec", "maxmemory-policy": "noeviction"}
+            asked["maxmemory"] = str(Settings().redis_memory_mb * 2**20)
             assert known.config_get().items() >= asked.items()
         assert password not in Path(f"/proc/{process.pid}/cmdline").read_text()
     finally:

@@ -20,7 +20,7 @@ from rq.worker.base import BaseWorker
 from core import logs
 from jobs import completions, records, scripts
 from jobs.completions import Completion
-from jobs.keys import END_COUNTS, FINISHED, PACE, cancel_key, completions_channel, end_field, latents_key
+from jobs.keys import END_COUNTS, FINISHED, PACE, cancel_key, completions_channel, end_field
 from jobs.worker_state import Stage
 from workers import results
 from workers.batch import Batch, CanceledJob, ComputedJob, EndedJob, FailedJob, HeldJobs, SucceededJob
@@ -191,15 +191,13 @@ def succeed(
     for each in succeeded:
         job, images = each.job, each.result.images
         return_value, began = b64encode(each.answer.model_dump_json().encode()), job.execution.created_at.timestamp()
-        args += [job.id, job.result_ttl_s, return_value, began, len(images), *images]
+        args += [job.id, job.result_ttl_s, return_value, began, len(images), *images, each.result.latents]
     keys = [first.registry.key, batch.queue.finished_job_registry.key, worker.key, first.worker_executions_key]
     # By its text, and first: a script that Redis has forgotten, or one that finds memory full by what came before it,
     # would fail alone, in a transaction that goes through.
     pipeline.eval(scripts.SUCCEED, len(keys), *keys, *args)
     for each in succeeded:
         job = each.job
-        if each.result.latents:
-            pipeline.set(latents_key(job.id), each.result.latents, ex=job.result_ttl_s)
         if b"meta" in job.fields:
             # What `AnnouncedJob` does where rq itself ends a job.
             job.rq_job._status, job.rq_job.ended_at = JobStatus.FINISHED, moment

@@ -14,6 +14,7 @@ from app.http.errors import Forbidden, Unauthorized
 from app.schemas.uploads import Upload
 from app.schemas.usage import Usage
 from core.settings import Settings
+from jobs.admission import Bounds
 
 UNKNOWN_KEY = "this needs a valid API key, sent as `Authorization: Bearer ek_…`"
 
@@ -71,13 +72,10 @@ class Caller:
         if self.credit is not None:
             self.headers.update(await self.credit.limits.request(self.credit.key))
 
-    async def claim(self, prediction: str, images: int) -> bool:
-        """Counts a prediction that is about to be enqueued; False if it was underway already.
-
-        Raises:
-            TooMany: beyond the key's cap or quota.
-        """
-        return self.credit is None or await self.credit.limits.claim(self.credit.key, prediction, images)
+    @property
+    def bounds(self) -> Bounds | None:
+        """What its key may have; None where no limit applies."""
+        return self.credit.limits.bounds(self.credit.key) if self.credit else None
 
     async def claim_upload(self, upload: Upload) -> None:
         """Counts a file that is about to be kept. Raises `TooMany` beyond what is kept for one key."""
@@ -88,11 +86,6 @@ class Caller:
         """A file that was counted is kept no more."""
         if self.credit is not None:
             await self.credit.limits.release_upload(self.credit.key, upload)
-
-    async def release(self, prediction: str | None, images: int) -> None:
-        """Takes a claim back: the images, and the prediction if one is named."""
-        if self.credit is not None:
-            await self.credit.limits.release(self.credit.key, prediction, images)
 
 
 ANYBODY = Caller()

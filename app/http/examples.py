@@ -83,6 +83,7 @@ _USAGE = {
     "images_today": {"used": 96, "limit": 10_000, "reset_s": 80_400},
     "outstanding": {"used": 1, "limit": 100},
     "uploads": {"used": 81_920, "limit": 209_715_200, "count": 1},
+    "kept": {"used": 1_441_792, "limit": 1_073_741_824},
 }
 _ATTEMPT = {"id": f"msg_{_ID}_succeeded", "type": "prediction.succeeded", "at": _AT, "status": 200, "error": None}
 _IMAGES = {

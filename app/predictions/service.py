@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import re
 import secrets
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 from redis.exceptions import RedisError
 
+from app.access import limits
 from app.access.callers import ANYBODY, UNKNOWN_KEY, Caller
 from app.http.errors import (
     ClientGone,
@@ -23,19 +25,22 @@ from app.http.errors import (
     Invalid,
     NotAcceptable,
     NotFound,
+    Problem,
     Unauthorized,
     Unavailable,
 )
 from app.monitoring.metrics import ApiMetrics
 from app.predictions import rendering
+from app.predictions.admission import ExistingPrediction, NewJob, NotAdmitted
 from app.predictions.event_stream import Watchers
 from app.predictions.input_validation import Files, validated_input
 from app.predictions.picture_sources import Source, Sources
-from app.predictions.store import ExistingPrediction, HistoryPosition, KeyRevoked, NewJob, QueueFull, Store, Waiter
+from app.predictions.store import HistoryPosition, Store, Waiter
 from app.predictions.uploads import require_texture, to_framed, to_holed, to_pixels
 from app.schemas.predictions import PredictionRequest
 from core import guard, logs
 from core.settings import Settings
+from jobs.admission import Claim
 from jobs.prediction import ENDED, PICTURE_PREFIX, Order, Snapshot, Status, Webhook, owned_id
 from models.card import Card, Task
 from models.registry import Entry, Registry
@@ -54,6 +59,12 @@ STORED_ID = re.compile(r"^[A-Za-z0-9_-]{1,80}$")
 SCAN = 100
 MAX_SCANNED = 1000
 """Predictions that one page of the history looks at, and in what portions."""
+
+CLAIMED_S = 10
+"""How long a request waits while the same one, which was sent before, is admitted."""
+
+ENCODED_BYTES = 1024
+"""What a file of an image may have besides its pixels, about."""
 
 UNWATCHED_S = 0.25
 """How long a client that waits for pictures is not watched for its leaving, which is noticed then."""
@@ -105,6 +116,11 @@ class Filter:
     def fits(self, found: Snapshot) -> bool:
         """Whether this is one."""
         return (self.status is None or found.status is self.status) and self.model in (None, found.order.model)
+
+
+_OTHER_REQUEST = "another request was made under this id or Idempotency-Key"
+
+Found = TypeVar("Found")
 
 
 class Predictions:
@@ -168,7 +184,6 @@ class Predictions:
             Problem: the request is wrong or over the caller's limits, or the system cannot take it now. In either
                 case nothing was enqueued.
         """
-        await self.caller.count_request()
         card = self.card(request.model)
         task = self.task(card, request.task) if request.task else next(iter(card.tasks))
         if form and not task.pictured:
@@ -180,7 +195,6 @@ class Predictions:
         if not self.settings.accept_without_workers and not await self.store.workers():
             raise Unavailable("no worker is running", code="no_worker", retry_after_s=5)
         webhook = await self._webhook(request)
-        pixels, frame, holes = await self._pixels(card, task, values, pictures)
         name = name or RequestName()
         order = Order(
             model=card.name,
@@ -190,25 +204,24 @@ class Predictions:
             pinned="@" in request.model,
             output=request.output,
             owner=self.caller.owner,
-            frame=frame,
-            holes=holes,
         )
-        job = NewJob(
-            id=owned_id(name.id, self.caller.owner) if name.id else secrets.token_hex(16),
-            order=_for_one_file(order, card, form),
-            priority=request.priority,
-            timeout_s=card.serving.timeout_s,
-            max_queue=self.settings.max_queue,
-            webhook=webhook,
-            waited=wait.wait_s > 0,
+        claim = Claim(
+            owned_id(name.id, self.caller.owner) if name.id else secrets.token_hex(16),
+            card.name,
+            request.priority,
+            self.settings.max_queue,
+            owner=self.caller.owner,
+            request=name.of(self.caller.owner),
             digest=_digest(request, files) if name else "",
-            idempotency=name.of(self.caller.owner),
+            images=order.count,
+            bounds=self.caller.bounds,
         )
-        structlog.contextvars.bind_contextvars(prediction=job.id)
-        with self.store.waiter(job.id) as waiter:
-            found = await self._claim_and_enqueue(job, pixels)
+        job = NewJob(claim, order, card.serving.timeout_s, webhook=webhook, waited=wait.wait_s > 0)
+        structlog.contextvars.bind_contextvars(prediction=claim.prediction)
+        with self.store.waiter(claim.prediction) as waiter:
+            found = await self._admitted(job, card, form, pictures)
             if isinstance(found, Snapshot) and wait.cancel_after_s is not None:
-                await self.store.cancel_later(job.id, wait.cancel_after_s)
+                await self.store.cancel_later(found.id, wait.cancel_after_s)
             if isinstance(found, Snapshot) and wait.wait_s > 0:
                 with suppress(RedisError):  # it was accepted, and will be made when Redis is back
                     found = await self._ended(found, waiter, wait)
@@ -231,39 +244,81 @@ class Predictions:
             raise ClientGone("the client left before the prediction ended, which was canceled")
         return found
 
-    async def _claim_and_enqueue(self, job: NewJob, pictures: dict[str, bytes]) -> Snapshot | ExistingPrediction:
-        """`_enqueue`, counted against the caller unless it makes no new prediction."""
-        new = await self.caller.claim(job.id, job.order.count)
-        enqueued = False
+    async def _admitted(
+        self, job: NewJob, card: Card, form: AnswerForm | None, pictures: dict[str, tuple[str, Source]]
+    ) -> Snapshot | ExistingPrediction:
+        """The new prediction, or the one that its id or its request stands for already. No picture is read before the
+        prediction is claimed, and none kept before it is enqueued.
+
+        Raises:
+            Problem: it is not taken; nothing of it is counted or kept.
+        """
+        if not pictures:
+            return await self._enqueued(_for_one_file(job, card, form), {})
+        claim = await self._granted(job.claim)
+        if isinstance(claim, ExistingPrediction):
+            return claim
         try:
-            found = await self._enqueue(job, pictures)
-            enqueued = isinstance(found, Snapshot)
-        finally:
-            if not enqueued:
-                await self.caller.release(job.id if new else None, job.order.count)
+            pixels, frame, holes = await self._pixels(card, job.order.task, job.order.input, pictures)
+            order = job.order.model_copy(update={"frame": frame, "holes": holes})
+            found = await self._enqueued(_for_one_file(replace(job, claim=claim, order=order), card, form), pixels)
+        except BaseException:
+            await self.store.admission.release(claim, made_perhaps=True)
+            raise
+        if isinstance(found, ExistingPrediction):
+            await self.store.admission.release(claim, made_perhaps=False)
         return found
 
-    async def _enqueue(self, job: NewJob, pictures: dict[str, bytes]) -> Snapshot | ExistingPrediction:
-        """Raises `Unavailable` when the queue is full, `Invalid` when another request had the same name."""
+    async def _granted(self, claim: Claim) -> Claim | ExistingPrediction:
+        """Raises `Problem` for a claim that is not granted."""
+        deadline = time.monotonic() + CLAIMED_S
+        while True:
+            try:
+                return self._same_request(claim, await self.store.admission.claim(claim))
+            except NotAdmitted as refused:
+                if (
+                    refused.reason != "claimed"
+                    or time.monotonic() > deadline
+                    or refused.told[0].decode() != claim.digest
+                ):
+                    raise await self._refusal(refused) from None
+            await asyncio.sleep(CLAIMED_S / 100)
+
+    async def _enqueued(self, job: NewJob, pictures: dict[str, bytes]) -> Snapshot | ExistingPrediction:
+        """Raises `Problem` for a prediction that is not taken."""
         try:
-            found = await self.store.enqueue(job, pictures)
-        except QueueFull:
-            model = job.order.model
-            pace = await self.store.pace(model) or 1
-            raise Unavailable(
-                f"{job.max_queue} predictions of {model} are waiting already",
-                code="queue_full",
-                retry_after_s=max(1, round(job.max_queue * pace)),
-            ) from None
-        except KeyRevoked:
-            raise Unauthorized(UNKNOWN_KEY) from None
-        if isinstance(found, ExistingPrediction):
-            if found.digest != job.digest:
-                raise Invalid("another request was made under this id or Idempotency-Key", code="idempotency_mismatch")
-            return found
-        self.metrics.accepted(job.order.model, job.order.task)
-        log.info("prediction_enqueued", model=job.order.model, task=job.order.task.value)
+            found = self._same_request(job.claim, await self.store.admission.enqueue(job, pictures))
+        except NotAdmitted as refused:
+            raise await self._refusal(refused) from None
+        if isinstance(found, Snapshot):
+            self.metrics.accepted(job.order.model, job.order.task)
+            log.info("prediction_enqueued", model=job.order.model, task=job.order.task.value)
         return found
+
+    def _same_request(self, claim: Claim, found: Found) -> Found:
+        """What was found. Raises `Invalid` if it is a prediction that another request made."""
+        if isinstance(found, ExistingPrediction) and found.digest != claim.digest:
+            raise Invalid(_OTHER_REQUEST, code="idempotency_mismatch")
+        return found
+
+    async def _refusal(self, refused: NotAdmitted) -> Problem:
+        """What is answered to a claim that is not granted."""
+        claim = refused.claim
+        match refused.reason:
+            case "revoked":
+                return Unauthorized(UNKNOWN_KEY)
+            case "claimed" if refused.told[0].decode() != claim.digest:
+                return Invalid(_OTHER_REQUEST, code="idempotency_mismatch")
+            case "claimed":
+                return Conflict("the same request is on its way already; send it again in a while", code="in_progress")
+            case "full":
+                pace = await self.store.pace(claim.model) or 1
+                return Unavailable(
+                    f"{claim.max_queue} predictions of {claim.model} are waiting already",
+                    code="queue_full",
+                    retry_after_s=max(1, round(claim.max_queue * pace)),
+                )
+        return limits.refusal(claim, refused.reason, *map(float, refused.told))
 
     async def get(self, prediction: str) -> Snapshot:
         """Raises `NotFound` for an id that is unknown, has expired or is another caller's."""
@@ -378,18 +433,23 @@ def _watched(leaving: Callable[[], Awaitable[None]], left: Callable[[], None]) -
             task.cancel()
 
 
-def _for_one_file(order: Order, card: Card, form: AnswerForm | None) -> Order:
-    """The order with its images in a format from which that of the answer can be made without a second loss.
+def _for_one_file(job: NewJob, card: Card, form: AnswerForm | None) -> NewJob:
+    """The job with its images in a format from which that of the answer can be made without a second loss, and with the
+    bytes that they may have.
 
     Raises:
         Invalid: its pictures would make a sheet or an animation that is too large.
     """
+    order = job.order
     answer = order.frame or order.holes or card.image
     size = answer.width, answer.height
     if order.output.grid and order.shown > 1:
         rendering.require_one_file(order.shown, size, "png")
+    if order.task.pictured:
+        channels = card.image.channels if answer is card.image else 4
+        job = replace(job, expected_bytes=order.shown * (size[0] * size[1] * channels + ENCODED_BYTES))
     if form is None or form.format is None:
-        return order
+        return job
     format = form.format if form.format in MEDIA_TYPES else "png"
     if form.moving:
         rendering.require_one_file(order.shown, size, form.format, moving=True)
@@ -398,8 +458,9 @@ def _for_one_file(order: Order, card: Card, form: AnswerForm | None) -> Order:
         rendering.require_one_file(order.shown, size, form.format)
         format = "png"
     if format == order.output.format:
-        return order
-    return order.model_copy(update={"output": order.output.model_copy(update={"format": format})})
+        return job
+    output = order.output.model_copy(update={"format": format})
+    return replace(job, order=order.model_copy(update={"output": output}))
 
 
 def _digest(request: PredictionRequest, files: Files) -> str:

@@ -1,4 +1,4 @@
-"""Predictions and uploads in Redis: enqueue, look up, cancel, forget, wait for an end."""
+"""Predictions and uploads in Redis: look up, cancel, forget, wait for an end. They come there by `admission`."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from rq.registry import ScheduledJobRegistry, StartedJobRegistry
 from app.monitoring import queue_report
 from app.monitoring.queue_report import Overview
 from app.monitoring.webhook_metrics import Deliveries
+from app.predictions.admission import Admission
 from app.predictions.signing import Signing
 from app.schemas.uploads import Upload
 from core import logs
@@ -23,7 +24,7 @@ from core.pools import Pools
 from core.replies import all_bytes, as_bytes, bytes_fields, bytes_or_none, pairs
 from jobs import commands, completions, keys, outbox, records, scripts
 from jobs.completions import Completion
-from jobs.prediction import ENDED, Order, Priority, ProgressEvent, Snapshot, Status, Webhook
+from jobs.prediction import ENDED, ProgressEvent, Snapshot, Status
 from pictures.content_credentials import Signer
 
 log = logs.get(__name__)
@@ -32,40 +33,6 @@ _OUTAGE_S = 0.5
 """Between two tries to reach Redis again."""
 _DEADLINES_EVERY_S = 0.5
 """Between two looks for predictions whose time is over."""
-
-
-class QueueFull(Exception):
-    """As many predictions wait as may."""
-
-
-class KeyRevoked(Exception):
-    """The API key that asks was revoked meanwhile."""
-
-
-@dataclass(frozen=True)
-class NewJob:
-    """A prediction to enqueue. `idempotency` names the request, if the caller did; `digest` is of its content.
-
-    With `waited` this process waits for the end.
-    """
-
-    id: str
-    order: Order
-    priority: Priority
-    timeout_s: int
-    max_queue: int
-    webhook: Webhook | None = None
-    waited: bool = False
-    digest: str = ""
-    idempotency: str | None = None
-
-
-@dataclass(frozen=True)
-class ExistingPrediction:
-    """The prediction that an id or an idempotency key stands for already, and its request's digest."""
-
-    id: str
-    digest: str
 
 
 @dataclass(frozen=True)
@@ -94,10 +61,10 @@ class Store:
         self.ttl_s, self.pools, self.refresh = ttl_s, pools, refresh
         self.redis = Redis.from_url(url, socket_timeout=10, socket_connect_timeout=2, health_check_interval=30)
         self.signing = Signing(self.redis, ttl_s, signer)
-        self._enqueue = self.redis.register_script(scripts.ENQUEUE)
         self._cancel = self.redis.register_script(scripts.CANCEL)
         self._purge = self.redis.register_script(scripts.PURGE)
         self._id = uuid4().hex
+        self.admission = Admission(self.redis, pools, ttl_s, self._id)
         self._waiting: dict[str, set[Waiter]] = defaultdict(set)
         self._tasks: list[asyncio.Task[None]] = []
         self._counted: tuple[float, asyncio.Future[int]] | None = None
@@ -136,42 +103,6 @@ class Store:
             for key in workers:
                 pipeline.hmget(key, ["last_heartbeat", "death"])
             return sum(queue_report.is_alive(*fields) for fields in await pipeline.execute())
-
-    async def enqueue(self, job: NewJob, pictures: dict[str, bytes]) -> Snapshot | ExistingPrediction:
-        """Puts a prediction and its pictures into Redis, unless its id or its idempotency key was used before.
-
-        Raises:
-            QueueFull: as many wait in its queue as may.
-            KeyRevoked: its owner is no API key any more.
-        """
-        order = job.order
-        call, created_at = commands.enqueue(
-            job.id,
-            order,
-            job.priority,
-            job.timeout_s,
-            self.ttl_s,
-            pool=self.pools.of(order.model),
-            max_queue=job.max_queue,
-            webhook=job.webhook,
-            waiter=self._id if job.waited else "",
-            idempotency=job.idempotency,
-            digest=job.digest,
-        )
-        if pictures:
-            async with self.redis.pipeline(transaction=False) as pipeline:
-                for picture, pixels in pictures.items():
-                    pipeline.set(keys.picture_key(picture), pixels, ex=self.ttl_s)
-                await pipeline.execute()
-        outcome = await self._enqueue(call.keys, call.args)
-        if outcome[0] == b"full":
-            raise QueueFull
-        if outcome[0] == b"revoked":
-            raise KeyRevoked
-        if outcome[0] == b"exists":
-            return ExistingPrediction(outcome[1].decode(), outcome[2].decode())
-        name = keys.queue_name(order.model, job.priority)
-        return Snapshot(job.id, name, order, Status.QUEUED, None, None, created_at, None, None, job.webhook)
 
     async def snapshot(self, prediction: str) -> Snapshot | None:
         """A prediction as it stands, or None if there is none of that id (any more)."""

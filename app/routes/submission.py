@@ -44,12 +44,13 @@ class Submission:
 
     @classmethod
     async def of(cls, request: Request) -> Submission:
-        """Admits the caller and reads the headers.
+        """Admits the caller, counts the request, whatever will be found in it, and reads the headers.
 
         Raises:
-            Problem: the caller is not let in, or a header does not fit.
+            Problem: the caller is not let in or over its rate, or a header does not fit.
         """
         predictions = await admit(request)
+        await predictions.caller.count_request()
         preference = preferred(PREFER.of(request) or [], predictions.settings.max_wait_s)
         cancel_after = CANCEL_AFTER.of(request)
         return cls(request, predictions, preference, None if cancel_after is None else seconds(cancel_after))

@@ -33,7 +33,11 @@ async def create(
     async with read_file(request) as file:
         upload = await record(file, settings.max_pixels, store.ttl_s)
         await caller.claim_upload(upload)
-        await store.put_upload(caller.owner, upload, chunks_of(file))
+        try:
+            await store.put_upload(caller.owner, upload, chunks_of(file))
+        except BaseException:
+            await caller.release_upload(upload)
+            raise
     response.headers["Location"] = f"/v1/uploads/{upload.id}"
     return upload
 

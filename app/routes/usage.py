@@ -13,5 +13,6 @@ router = APIRouter(prefix="/v1/usage", tags=["usage"])
 
 @router.get("", responses=problems(503), summary="What is used, and what is left")
 async def read(request: Request, caller: CallerDep) -> UsageList:
-    """Requests, predictions, images and uploads of the key that asks, with its limits; of every key for an admin's."""
+    """Requests, predictions, images, uploads and bytes kept of the key that asks, with its limits; of every key for an
+    admin's."""
     return UsageList(data=await request.app.state.access.usage(caller))

@@ -32,6 +32,10 @@ class Uploads(Allowance):
     count: int = Field(description="files they are")
 
 
+class Kept(Allowance):
+    """Bytes of all that is kept: inputs, results and uploads. What has not ended counts with what it may become."""
+
+
 class Usage(BaseModel):
     """What one key has used of what it may."""
 
@@ -42,6 +46,7 @@ class Usage(BaseModel):
     images_today: Images
     outstanding: Allowance = Field(description="predictions that have not ended")
     uploads: Uploads
+    kept: Kept
 
 
 class UsageList(BaseModel):

@@ -1,28 +1,38 @@
--- KEYS: job, queue, rq's set of queues, doorbell, idempotency or '', then the histories that it is part of.
--- ARGV: id, queue limit, ttl, now in ms, digest of the request, API key that asks or '', then fields and values of the job hash.
+-- KEYS: job, queue, idempotency or '', rq's set of queues, doorbell, then the histories that it is part of.
+-- ARGV: a claim (12 arguments), ttl, now in ms, bytes that the results are expected to have, how many fields and values of
+-- the job hash follow, those, then id and pixels of each picture.
 -- Histories keep twice the ttl, since a prediction is kept for its ttl after it ended, and may have waited before.
--- Answers {'created'}, {'full'}, {'revoked'} for a key that is none any more, or {'exists', id, digest} for a job of this id or a request of this idempotency key.
+-- Answers {'created'}, or why not, as `claim.lua` does.
+--! admission
 
-local job, queue, queues, doorbell, idempotency = unpack(KEYS)
-local id, limit, ttl, now, digest, owner = unpack(ARGV)
-if owner ~= '' and redis.call('HEXISTS', API_KEYS, owner) == 0 then return {'revoked'} end
-if idempotency ~= '' then
-    local earlier = redis.call('HMGET', idempotency, 'id', 'digest')
-    if earlier[1] then return {'exists', earlier[1], earlier[2]} end
+require_memory()
+local job, queue, idempotency, queues, doorbell = unpack(KEYS)
+local claim = read_claim(ARGV)
+local ttl, now, expected, fields = unpack(ARGV, 13, 16)
+local pictures = 17 + fields
+local refused = refusal(claim, job, queue, idempotency)
+if refused then return refused end
+take(claim)
+local inputs = 0
+for place = pictures, #ARGV, 2 do
+    redis.call('SET', PICTURE .. ARGV[place], ARGV[place + 1], 'EX', ttl)
+    inputs = inputs + #ARGV[place + 1]
 end
-if redis.call('EXISTS', job) == 1 then return {'exists', id, ''} end
-if redis.call('LLEN', queue) >= tonumber(limit) then return {'full'} end
-redis.call('HSET', job, unpack(ARGV, 7))
+redis.call('HSET', job, unpack(ARGV, 17, pictures - 1))
 redis.call('SADD', queues, queue)
-redis.call('RPUSH', queue, id)
+redis.call('RPUSH', queue, claim.id)
 if redis.call('LLEN', doorbell) == 0 then redis.call('LPUSH', doorbell, '') end
+if claim.owner ~= '' then
+    keep(claim.owner, 'inputs:' .. claim.id, inputs, claim.now + ttl)
+    keep(claim.owner, 'results:' .. claim.id, redis.call('HSTRLEN', job, 'data') + expected, '+inf')
+end
 for place = 6, #KEYS do
     redis.call('ZREMRANGEBYSCORE', KEYS[place], '-inf', now - 2 * ttl * 1000)
-    redis.call('ZADD', KEYS[place], now, id)
+    redis.call('ZADD', KEYS[place], now, claim.id)
     redis.call('EXPIRE', KEYS[place], 2 * ttl)
 end
 if idempotency ~= '' then
-    redis.call('HSET', idempotency, 'id', id, 'digest', digest)
+    redis.call('HSET', idempotency, 'id', claim.id, 'digest', claim.digest)
     redis.call('EXPIRE', idempotency, ttl)
 end
 return {'created'}

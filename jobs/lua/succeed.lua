@@ -1,7 +1,8 @@
 -- KEYS: rq's registries of started and of finished jobs, the worker, the set of its executions.
 -- ARGV: name of the worker, name of the executions, now as rq writes it, now in s, then for each job its id, ttl, result
--- (as rq writes it), start in s, count of images, and the images.
--- Keeps the images and ends the jobs as rq would end jobs that have succeeded and on which no other job depends.
+-- (as rq writes it), start in s, count of images, the images, and the latents or ''.
+-- Keeps images and latents, and ends the jobs as rq would end jobs that have succeeded and on which no other job depends.
+--! kept
 
 local started, finished, worker, running = unpack(KEYS)
 local name, execution, now, seconds = unpack(ARGV)
@@ -10,8 +11,16 @@ local gone, ended, kept = {}, {}, {}
 while at < #ARGV do
     local id, ttl, result, began, images = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], tonumber(ARGV[at + 4])
     local job, results, own = JOB .. id, RESULTS .. id, id .. ':' .. execution
+    local bytes, latents = #result, ARGV[at + 5 + images]
     for index = 0, images - 1 do
         redis.call('SET', IMAGE .. id .. ':' .. index, ARGV[at + 5 + index], 'EX', ttl)
+        bytes = bytes + #ARGV[at + 5 + index]
+    end
+    if latents ~= '' then redis.call('SET', LATENTS .. id, latents, 'EX', ttl) end
+    local owner = redis.call('HGET', job, 'owner')
+    if owner then
+        bytes = bytes + #latents + redis.call('HSTRLEN', job, 'data')
+        keep(owner, 'results:' .. id, bytes, redis_s() + ttl)
     end
     redis.call('HSET', job, 'status', 'finished', 'ended_at', now)
     redis.call('EXPIRE', job, ttl)
@@ -23,7 +32,7 @@ while at < #ARGV do
     ended[#ended + 1] = own
     kept[#kept + 1] = seconds + ttl
     kept[#kept + 1] = id
-    jobs, working_time, at = jobs + 1, working_time + seconds - began, at + 5 + images
+    jobs, working_time, at = jobs + 1, working_time + seconds - began, at + 6 + images
 end
 redis.call('ZADD', finished, unpack(kept))
 redis.call('DEL', unpack(gone))

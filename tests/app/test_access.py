@@ -16,10 +16,10 @@ from redis import Redis
 from app.access.keys import Keys
 from app.access.limits import Limits
 from app.access.links import signed
-from app.http.errors import TooMany
 from core.embedded_redis import EmbeddedRedis
 from core.settings import Settings
 from jobs import commands, keys, prediction, records, scripts
+from jobs.admission import Claim
 from jobs.prediction import Order
 from models.card import Task
 from tests.app.test_life import stopped_worker
@@ -217,7 +217,8 @@ def test_what_a_revoked_key_asked_for_is_canceled_and_its_streams_end(guarded, f
 
 def test_a_request_of_a_key_that_is_revoked_on_its_way_makes_nothing(redis):
     wanted = Order(model="toy-dcgan", task=Task.SAMPLE, input={"n": 1}, owner="0b7ad439d156")
-    call, _ = commands.enqueue("late", wanted, prediction.Priority.NORMAL, 60, 100, max_queue=10, pool="default")
+    claim = Claim("late", "toy-dcgan", prediction.Priority.NORMAL, max_queue=10, owner=wanted.owner)
+    call, _ = commands.enqueue(claim, wanted, 60, 100, pool="default")
     assert redis.eval(scripts.ENQUEUE, len(call.keys), *call.keys, *call.args) == [b"revoked"]
     assert not redis.exists(keys.job_key("late"))
 
@@ -287,11 +288,14 @@ def test_a_days_images_are_counted_and_what_is_refused_is_not(as_key):
 
 def test_usage_tells_a_key_its_own_and_an_admin_all(as_key):
     client, admin = as_key(rate="50/minute", outstanding=7, daily=10), as_key("admin")
-    assert sample(client, n=3).status_code == 200
+    made = client.post("/v1/predictions", json={"model": "toy-dcgan", "input": {"n": 3}}, headers={"Prefer": "wait=20"})
     assert sample(client, n=0).status_code == 422
     upload = client.post("/v1/uploads", content=png(), headers=PNG).json()
     answer = client.get("/v1/usage")
     (told,) = answer.json()["data"]
+    results = told["kept"]["used"] - upload["bytes"]
+    images = [client.get(image["url"]).content for image in made.json()["output"]]
+    assert sum(map(len, images)) < results < sum(map(len, images)) + 3000, "they, the request and the answer"
     assert 86_000 < told["images_today"].pop("reset_s") <= 86_400
     assert told == {
         "key": client.headers["authorization"].split("_")[1],
@@ -301,6 +305,7 @@ def test_usage_tells_a_key_its_own_and_an_admin_all(as_key):
         "images_today": {"used": 3, "limit": 10},
         "outstanding": {"used": 0, "limit": 7},
         "uploads": {"used": upload["bytes"], "limit": 104_857, "count": 1},
+        "kept": {"used": upload["bytes"] + results, "limit": 2**30},
     }
     assert client.get("/v1/usage").json()["data"][0]["requests"]["used"] == 3, "to look costs nothing"
     everybody = {usage["key"]: usage for usage in admin.get("/v1/usage").json()["data"]}
@@ -409,53 +414,6 @@ def with_limits(redis_url, act, **limits):
             return await act(Limits(keys.redis, Settings()), key)
 
     return asyncio.run(run())
-
-
-def test_of_requests_at_the_same_time_none_slips_past_cap_or_quota(redis, redis_url):
-    async def act(limits, key):
-        claims = [limits.claim(key, f"{index:032}", 1) for index in range(30)]
-        outcomes = await asyncio.gather(*claims, return_exceptions=True)
-        assert not [outcome for outcome in outcomes if not isinstance(outcome, bool | TooMany)]
-        return outcomes.count(True)
-
-    assert with_limits(redis_url, act, outstanding=7, daily=1000) == 7
-    assert with_limits(redis_url, act, outstanding=1000, daily=7) == 7
-
-
-def test_what_the_quota_refuses_takes_no_place(redis, redis_url):
-    async def act(limits, key):
-        with pytest.raises(TooMany):
-            await limits.claim(key, "a", 2)
-        await limits.claim(key, "b", 1)
-
-    with_limits(redis_url, act, outstanding=1, daily=1)
-
-
-@pytest.mark.parametrize("status", ["finished", "failed", "canceled", "stopped"])
-def test_an_end_that_nobody_reported_frees_its_place(redis, redis_url, status):
-    """A worker or an API that died cannot count down."""
-
-    async def act(limits, key):
-        await limits.claim(key, "a", 1)
-        for unfinished in ("queued", "started"):
-            redis.hset(keys.job_key("a"), "status", unfinished)
-            with pytest.raises(TooMany):
-                await limits.claim(key, f"while-{unfinished}", 1)
-        redis.hset(keys.job_key("a"), "status", status)
-        await limits.claim(key, "b", 1)
-
-    with_limits(redis_url, act, outstanding=1)
-
-
-def test_a_claim_whose_job_never_came_or_has_expired_is_forgotten_after_a_while(redis, redis_url, monkeypatch):
-    async def act(limits, key):
-        await limits.claim(key, "a", 1)
-        with pytest.raises(TooMany):
-            await limits.claim(key, "b", 1)
-        monkeypatch.setattr("app.access.limits._ENQUEUE_S", 0)
-        await limits.claim(key, "b", 1)
-
-    with_limits(redis_url, act, outstanding=1)
 
 
 def test_keys_without_limits_of_their_own_have_those_of_the_settings(redis, redis_url):

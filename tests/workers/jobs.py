@@ -6,6 +6,7 @@ import time
 
 from core.pools import DEFAULT
 from jobs import commands, keys, records, scripts
+from jobs.admission import Claim
 from jobs.prediction import Order, Priority
 from models.card import Task
 
@@ -15,9 +16,8 @@ def order(model="toy-dcgan", task=Task.SAMPLE, **fields):
 
 
 def enqueue(redis, prediction, wanted, priority=Priority.NORMAL, timeout_s=60, waiter="", webhook=None, pool=DEFAULT):
-    call, _ = commands.enqueue(
-        prediction, wanted, priority, timeout_s, 100, pool=pool, max_queue=1000, waiter=waiter, webhook=webhook
-    )
+    claim = Claim(prediction, wanted.model, priority, 1000, owner=wanted.owner, images=wanted.count)
+    call, _ = commands.enqueue(claim, wanted, timeout_s, 100, pool=pool, waiter=waiter, webhook=webhook)
     assert redis.eval(scripts.ENQUEUE, len(call.keys), *call.keys, *call.args) == [b"created"]
 
 
