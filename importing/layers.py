@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 
 from importing.errors import NotImportable
 from importing.states import State
+from pictures.formats import Channels, channels_of
 
 _PARTS = {
     "parametrizations.weight.original": "weight",
@@ -73,6 +75,36 @@ def matrix(layers: Layers, name: str) -> Tensor:
     if weight is None or weight.dim() != 2 or not weight.numel():
         raise NotImportable(f"it has no {name}.weight, or one that is no dense layer's")
     return weight
+
+
+def without_statistics(layers: Layers) -> Layers:
+    """Without the running statistics of norms, which old versions of torch saved for instance norms, too."""
+    left_out = ("running_mean", "running_var", "num_batches_tracked")
+    kept = {
+        name: {part: value for part, value in layer.items() if part not in left_out} for name, layer in layers.items()
+    }
+    return {name: layer for name, layer in kept.items() if layer}
+
+
+def channels(weight: Tensor, dimension: int) -> Channels:
+    """The channels of pictures that a kernel takes or makes.
+
+    Raises:
+        NotImportable: no picture has so many.
+    """
+    try:
+        return channels_of(weight.shape[dimension])
+    except ValueError as error:
+        raise NotImportable(str(error)) from None
+
+
+def side_of(numbers: int) -> tuple[int, Channels]:
+    """The side and channels of the square picture that has so many numbers. Raises `NotImportable` if none has."""
+    for count in (1, 3):
+        side = math.isqrt(numbers // count)
+        if side and side**2 * count == numbers:
+            return side, channels_of(count)
+    raise NotImportable(f"no square picture has {numbers} numbers")
 
 
 def fitted(network: nn.Module, layers: Layers, places: Mapping[str, str] | None = None, biases: bool = True) -> State:

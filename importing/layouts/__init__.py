@@ -9,14 +9,29 @@ from collections.abc import Sequence
 
 from importing.errors import NotImportable
 from importing.layers import layers_of
-from importing.layouts import dcgan_example, reference
+from importing.layouts import basicsr, cut, dcgan_example, fast_neural_style, pytorch_gan, reference, stargan, vae
 from importing.layouts.layout import Comparison, Finding, ImportSettings, Layout
 from importing.states import Candidate, check_finite
 
 LAYOUTS: tuple[Layout, ...] = (
     reference.UNET,
     reference.RESNET,
+    cut.LAYOUT,
+    pytorch_gan.RESNET,
+    pytorch_gan.UNET,
+    pytorch_gan.PERCEPTRON,
+    pytorch_gan.GROWING,
     dcgan_example.LAYOUT,
+    vae.EXAMPLE,
+    vae.VANILLA,
+    fast_neural_style.LAYOUT,
+    stargan.LAYOUT,
+    basicsr.EDSR,
+    basicsr.SRRESNET,
+    basicsr.RRDBNET,
+    basicsr.ESRGAN,
+    basicsr.COMPACT,
+    basicsr.SRCNN,
 )
 """In the order in which they are tried; the names of no two are the same."""
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import torch
-
 from importing.errors import NotImportable
-from importing.layers import Layers, fitted, kernel
-from importing.layouts.layout import Finding, ImportSettings, Layout
-from importing.layouts.reference import channels
+from importing.layers import Layers, channels, kernel
+from importing.layouts.layout import Finding, ImportSettings, Layout, fit
 from models.nn.published.dcgan_example import Config
 
 
@@ -21,12 +18,10 @@ def _read(layers: Layers, settings: ImportSettings) -> Finding:
     )
     if network.size > 1024:
         raise NotImportable(f"pictures of {network.size} pixels are not taken, 1024 are the most")
-    with torch.device("meta"):
-        built = network.build()
     return Finding(
         "published-sampler",
         network,
-        fitted(built, layers),
+        fit(network, layers),
         side=network.size,
         inferred=(f"latents of {network.latent} numbers, pictures of {network.size} x {network.size} pixels",),
         summary="pictures from noise by a DCGAN",

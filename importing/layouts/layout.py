@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal, Protocol
 
-from importing.layers import Layers, names_of
+import torch
+from torch import nn
+
+from importing.layers import Layers, fitted, names_of
 from importing.states import State
-from models.model import Config
+from models.nn.published.vae import Range
 from models.nn.resnet import Padding
 
 Statistics = Literal["stored", "picture"]
 """What batch norm normalises by: the statistics in the file, or those of each picture (see `docs/importing.md`)."""
+
+
+class Buildable(Protocol):
+    """Settings that make a network."""
+
+    def build(self) -> nn.Module:
+        """The network, with random weights."""
+        ...
+
+    def model_dump(self, *, mode: str) -> dict[str, Any]:
+        """The settings, for a card."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -22,7 +37,8 @@ class ImportSettings:
     """What no file tells, and where in it to look."""
 
     padding: Padding = "reflect"
-    statistics: Statistics = "stored"
+    statistics: Statistics | None = None
+    """What is usual for the network if absent."""
     size: int | None = None
     """Side of the pictures; what is usual for the network if absent."""
     domains: tuple[str, ...] = ("A", "B")
@@ -30,6 +46,8 @@ class ImportSettings:
     """Names of the classes or attributes, in their order; numbers if absent."""
     scale: int | None = None
     """How many times as large a network makes a picture, where its shapes do not tell."""
+    values: Range | None = None
+    """Of the pictures that a network was trained on, where nothing tells; what is usual for it if absent."""
     licence: str = "unknown"
     layout: str = ""
     """The layout to read a file by; the first that it fits if empty."""
@@ -45,7 +63,7 @@ class Finding:
 
     family: str
     """Of the model that serves it. A translator's network goes to the direction that is asked for."""
-    network: Config
+    network: Buildable
     """Settings of the network; its `build()` makes it."""
     state: State
     """By the names of what `network.build()` makes."""
@@ -136,3 +154,14 @@ def _compiled(pattern: str) -> re.Pattern[str]:
             for part in parts
         )
     )  # fmt: skip
+
+
+def fit(network: Buildable, layers: Layers, places: Mapping[str, str] | None = None, biases: bool = True) -> State:
+    """The state of what `network` builds (`importing.layers.fitted`); nothing is allocated for it.
+
+    Raises:
+        NotImportable: the tensors are not those of such a network.
+    """
+    with torch.device("meta"):
+        built = network.build()
+    return fitted(built, layers, places, biases)

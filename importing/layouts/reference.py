@@ -8,15 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import torch
-from torch import Tensor
-
 from importing.errors import NotImportable
-from importing.layers import Layers, fitted, is_kernel, kernel
-from importing.layouts.layout import Finding, ImportSettings, Layout
+from importing.layers import Layers, channels, is_kernel, kernel, without_statistics
+from importing.layouts.layout import Finding, ImportSettings, Layout, fit
 from models.families.imported import ResNet, UNet
 from models.nn.norm import Norm
-from pictures.formats import Channels, channels_of
+from models.nn.published import cut, pytorch_gan
 
 _USUAL_SIZE = {6: 128, 9: 256}
 """Pixels that a ResNet of so many blocks is usual for (arXiv 1703.10593, section 7.1)."""
@@ -51,7 +48,7 @@ def _unet(layers: Layers, settings: ImportSettings) -> Finding:
 
 def _resnet(layers: Layers, settings: ImportSettings) -> Finding:
     """Convolutions at `1`, `4` and `7`, blocks from `10` on, then two doublings and a convolution."""
-    blocks = blocks_from(layers, _RESNET_TRUNK)
+    blocks = blocks_of(layers, "conv_block", _RESNET_TRUNK)
     end = _RESNET_TRUNK + blocks
     outer = [1, 2, 4, 5, 7, 8, end, end + 1, end + 3, end + 4, end + 7]
     places = {f"net.{place}": f"model.{place}" for place in outer}
@@ -88,24 +85,16 @@ def finding(
     multiple: int,
 ) -> Finding:
     """A translator, whose weights fit. Running statistics that instance norm leaves in a file are left out."""
-    if network.norm not in ("batch",):
-        layers = {name: _without_statistics(layer) for name, layer in layers.items()}
-    layers = {name: layer for name, layer in layers.items() if layer}
-    with torch.device("meta"):
-        built = network.build()
-    state = fitted(built, layers, places, biases=False)
+    if network.norm != "batch":
+        layers = without_statistics(layers)
+    state = fit(network, layers, places, biases=False)
     return Finding("imported-pix2pix", network, state, side, inferred, multiple=multiple)
 
 
-def _without_statistics(layer: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    left_out = ("running_mean", "running_var", "num_batches_tracked")
-    return {part: tensor for part, tensor in layer.items() if part not in left_out}
-
-
-def blocks_from(layers: Layers, first: int) -> int:
-    """How many residual blocks there are from the place of the first one on."""
+def blocks_of(layers: Layers, block: str, first: int, root: str = "model") -> int:
+    """How many residual blocks, called `block`, there are from the place of the first one on."""
     end = first
-    while any(name.startswith(f"model.{end}.conv_block.") for name in layers):
+    while any(name.startswith(f"{root}.{end}.{block}.") for name in layers):
         end += 1
     return end - first
 
@@ -138,15 +127,7 @@ def norm_of(layers: Layers, convolution: str, norm: str, settings: ImportSetting
     return ("instance", "instance norm") if "bias" in layers.get(convolution, {}) else ("none", "no norm")
 
 
-def channels(weight: Tensor, dimension: int) -> Channels:
-    """The channels of pictures that a kernel takes or makes. Raises `NotImportable` if no picture has so many."""
-    try:
-        return channels_of(weight.shape[dimension])
-    except ValueError as error:
-        raise NotImportable(str(error)) from None
-
-
-def io(network: UNet | ResNet) -> str:
+def io(network: UNet | ResNet | cut.Config | pytorch_gan.UNetConfig) -> str:
     """What goes in and comes out, in words."""
     words = {1: "grey", 3: "coloured"}
     return f"{words[network.takes]} pictures in, {words[network.makes]} ones out"

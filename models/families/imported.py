@@ -1,4 +1,5 @@
-"""Generators of the reference PyTorch code of pix2pix and CycleGAN, as `importing.reference` finds them."""
+"""Translators that other code trained, one generator for each direction, as `importing.layouts` finds them: those of
+the reference code of pix2pix and CycleGAN, and others."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ from models.families.cycle import CycleGame
 from models.model import register
 from models.nn.native import strictest
 from models.nn.norm import Norm
-from models.nn.resnet import Padding, ResNetTranslator
+from models.nn.published import cut, pytorch_gan
+from models.nn.resnet import Doubling, Padding, ResNetTranslator
 from models.nn.unet import UNetTranslator
 
 Channels = Literal[1, 3]
@@ -46,15 +48,25 @@ class ResNet(model.Config):
     blocks: int
     norm: Norm
     padding: Padding = "reflect"
+    doubling: Doubling = "transposed"
     takes: Channels = 3
     makes: Channels = 3
 
     def build(self) -> ResNetTranslator:
         """The network."""
-        return ResNetTranslator(self.takes, self.width, self.blocks, self.norm, self.padding, out_channels=self.makes)
+        return ResNetTranslator(
+            self.takes,
+            self.width,
+            self.blocks,
+            self.norm,
+            self.padding,
+            doubling=self.doubling,
+            out_channels=self.makes,
+        )
 
 
-Network = Annotated[UNet | ResNet, Field(discriminator="network")]
+AnyNetwork = UNet | ResNet | cut.Config | pytorch_gan.UNetConfig
+Network = Annotated[AnyNetwork, Field(discriminator="network")]
 
 
 @register("imported-pix2pix")
@@ -73,8 +85,8 @@ class Imported(Translator):
 
     def __init__(self, config: Config):
         super().__init__()
-        given: dict[Direction, UNet | ResNet | None] = {"AtoB": config.a_to_b, "BtoA": config.b_to_a}
-        self.networks: dict[Direction, UNet | ResNet] = {
+        given: dict[Direction, AnyNetwork | None] = {"AtoB": config.a_to_b, "BtoA": config.b_to_a}
+        self.networks: dict[Direction, AnyNetwork] = {
             direction: network for direction, network in given.items() if network is not None
         }
         self.directions = tuple(self.networks)

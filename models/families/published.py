@@ -11,9 +11,9 @@ from pydantic import Field
 from torch import Tensor
 
 from models import model
-from models.capabilities import Sampler
+from models.capabilities import Decoder, Sampler, Stylizer, TargetTranslator, Upscaler, VariationalEncoder
 from models.model import Model, register
-from models.nn.published import dcgan_example
+from models.nn.published import basicsr, dcgan_example, fast_neural_style, pytorch_gan, stargan, vae
 
 
 class Published(Model):
@@ -23,7 +23,7 @@ class Published(Model):
     """Of its pictures."""
 
 
-SamplerNetwork = dcgan_example.Config
+SamplerNetwork = dcgan_example.Config | pytorch_gan.PerceptronConfig | pytorch_gan.GrowingConfig
 
 
 @register("published-sampler")
@@ -31,7 +31,7 @@ class PublishedSampler(Sampler, Published):
     """Noise, and a class if the network has classes, to an image."""
 
     class Config(model.Config):
-        network: Annotated[SamplerNetwork, Field()]
+        network: Annotated[SamplerNetwork, Field(discriminator="network")]
 
     def __init__(self, config: Config):
         super().__init__()
@@ -41,3 +41,85 @@ class PublishedSampler(Sampler, Published):
 
     def sample(self, latent: Tensor, labels: Tensor | None = None) -> Tensor:
         return self.network(latent, labels)
+
+
+@register("published-autoencoder")
+class PublishedAutoencoder(Sampler, VariationalEncoder, Decoder, Published):
+    """Images to codes and back; codes that are drawn make new ones."""
+
+    class Config(model.Config):
+        network: Annotated[vae.ExampleConfig | vae.VanillaConfig, Field(discriminator="network")]
+
+    def __init__(self, config: Config):
+        super().__init__()
+        self.network = config.network.build()
+        self.latent_shape = self.network.latent_shape
+        self.channels, self.side = self.network.channels, self.network.side
+
+    def sample(self, latent: Tensor, labels: Tensor | None = None) -> Tensor:
+        return self.decode(latent)
+
+    def posterior(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        return self.network.posterior(images)
+
+    def encode(self, images: Tensor) -> Tensor:
+        """The mean of the code's distribution."""
+        return self.posterior(images)[0]
+
+    def decode(self, codes: Tensor) -> Tensor:
+        return self.network.decode(codes)
+
+
+@register("published-target-translator")
+class PublishedTargetTranslator(TargetTranslator, Published):
+    """Images to what a request names."""
+
+    targets = "many"
+
+    class Config(model.Config):
+        network: stargan.Config
+
+    def __init__(self, config: Config):
+        super().__init__()
+        self.network = config.network.build()
+        self.channels, self.classes, self.native = 3, config.network.classes, self.network.native
+
+    def translate(self, images: Tensor, targets: Tensor) -> Tensor:
+        return self.network(images, targets)
+
+
+@register("published-stylizer")
+class PublishedStylizer(Stylizer, Published):
+    """Images in the one manner of the network."""
+
+    class Config(model.Config):
+        network: fast_neural_style.Config
+
+    def __init__(self, config: Config):
+        super().__init__()
+        self.network = config.network.build()
+        self.channels, self.native = 3, self.network.native
+
+    def stylize(self, images: Tensor) -> Tensor:
+        return self.network(images)
+
+
+UpscalerNetwork = (
+    basicsr.EDSRConfig | basicsr.SRResNetConfig | basicsr.RRDBConfig | basicsr.CompactConfig | basicsr.SRCNNConfig
+)
+
+
+@register("published-upscaler")
+class PublishedUpscaler(Upscaler, Published):
+    """Images as many times as large as the network makes them."""
+
+    class Config(model.Config):
+        network: Annotated[UpscalerNetwork, Field(discriminator="network")]
+
+    def __init__(self, config: Config):
+        super().__init__()
+        self.network = config.network.build()
+        self.channels, self.scales, self.native = 3, (config.network.scale,), self.network.native
+
+    def upscale(self, images: Tensor, scale: int) -> Tensor:
+        return self.network(images)

@@ -7,11 +7,11 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from models import model
+from models.nn.published.network import NetworkConfig
 from pictures.formats import Channels
 
 
-class Config(model.Config):
+class Config(NetworkConfig):
     """Of a `Generator`; `widths` are the channels of its maps, of 4, 8, 16 … pixels."""
 
     network: Literal["dcgan-example"] = "dcgan-example"
