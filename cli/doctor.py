@@ -54,6 +54,8 @@ def _machine() -> dict[str, Any]:
 
     import torch
 
+    from models.onnx_runtime import no_gpu
+
     gpus = [torch.cuda.get_device_name(place) for place in range(torch.cuda.device_count())]
     return {
         "system": platform.platform(),
@@ -62,6 +64,7 @@ def _machine() -> dict[str, Any]:
         "memory": f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.1f} GiB",
         "disk": f"{shutil.disk_usage('.').free / 2**30:.1f} GiB free",
         "gpus": ", ".join(gpus) or "none",
+        **({"onnx graphs": f"on the CPU: {no_gpu()}" if no_gpu() else "on the GPU"} if gpus else {}),
     }
 
 

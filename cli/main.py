@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cli import bulk, client, data, doctor, keys, make, models, serve, train
+from cli import bulk, client, data, doctor, graphs, keys, make, models, serve, train
 
 app = typer.Typer(
     name="easel",
@@ -17,7 +17,7 @@ app = typer.Typer(
     "Settings are EASEL_* environment variables; the README lists them.",
     rich_markup_mode="rich",
 )
-for commands in (serve, client, bulk, train, make, doctor):
+for commands in (serve, client, bulk, train, make, graphs, doctor):
     app.add_typer(commands.app)
 app.add_typer(keys.app, name="keys")
 app.add_typer(data.app, name="data")

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from cli import graphs
 from cli.common import AsJson, known_models, models_that, print_json, quit_with
 
 if TYPE_CHECKING:
-    from models.card import Direction
+    from models.card import Card, Direction
     from models.registry import Registry
 
 app = typer.Typer()
@@ -19,7 +20,7 @@ app = typer.Typer()
 
 @app.command("import")
 def import_(
-    file: Annotated[Path, typer.Argument(help="a checkpoint: latest_net_G.pth, netG_epoch_24.pth", exists=True)],
+    file: Annotated[Path, typer.Argument(help="a checkpoint or an ONNX graph: netG.pth, model.onnx", exists=True)],
     name: Annotated[str, typer.Option(help="what requests will call the model, for example maps-pix2pix")],
     family: Annotated[
         Literal["pix2pix", "cyclegan"] | None,
@@ -37,7 +38,7 @@ def import_(
         typer.Option(help="of norms: those in the file, or each picture's own; what is usual if absent"),
     ] = None,
     values: Annotated[
-        Literal["-1,1", "0,1"] | None,
+        graphs.Values | None,
         typer.Option(help="of the pictures that it was trained on, where nothing tells; what is usual if absent"),
     ] = None,
     layout: Annotated[str, typer.Option(help="read it as this, not as the first layout that it fits")] = "",
@@ -45,8 +46,17 @@ def import_(
     strip: Annotated[str, typer.Option(help="take names with this prefix alone, and the prefix off")] = "",
     licence: Annotated[str, typer.Option(help="under which the weights may be used, for the card")] = "unknown",
     zoo: Annotated[Path, typer.Option(help="folder of models that the model's folder goes to")] = Path("imported"),
+    task: graphs.TaskOption = None,
+    inputs: graphs.InputOption = None,
+    output: graphs.OutputOption = "",
+    values_in: graphs.ValuesInOption = None,
+    bgr: graphs.BlueFirstOption = False,
+    latent: graphs.LatentOption = "",
+    law: graphs.LawOption = "normal",
 ) -> None:
-    """Make a model of a checkpoint that other code trained (docs/importing.md lists the layouts that are known).
+    """Make a model of a checkpoint or an ONNX graph that other code made (docs/importing.md lists what is known).
+
+    easel import generator.onnx --name my-faces
 
     easel import netG_epoch_24.pth --name faces-dcgan
 
@@ -66,6 +76,12 @@ def import_(
     named = _names(domains)
     if len(named) != 2 or not all(named):
         quit_with(f"--domains takes two names with a comma between them, not {domains!r}")
+    if file.suffix.lower() == ".onnx":
+        wish = graphs.GraphWish(task, inputs, output, layout, values, values_in, bgr, latent, law, _names(classes))
+        _tell(graphs.import_file(name, file, wish, size, direction, named, licence, zoo), zoo)
+        return
+    if values == "0,255":
+        quit_with("--values 0,255 is of ONNX graphs alone")
     files: dict[Direction, Path] = {direction: file}
     if back is not None:
         files[BACK[direction]] = back
@@ -86,6 +102,10 @@ def import_(
         card = import_files(name, family, files, settings, zoo)
     except NotImportable as error:
         quit_with(str(error))
+    _tell(card, zoo)
+
+
+def _tell(card: Card, zoo: Path) -> None:
     if card.imported is not None:
         for line in card.imported.inferred:
             print(f"found: {line}")
@@ -93,7 +113,7 @@ def import_(
             print(f"assumed: {line}")
     print(
         f"{card.name}: {card.summary}; {card.weights.parameters:,} parameters, {card.weights.bytes / 1e6:.1f} MB, "
-        f"in {zoo / name}. EASEL_MODELS={zoo} easel up serves it"
+        f"in {zoo / card.name}. EASEL_MODELS={zoo} easel up serves it"
     )
 
 

@@ -71,6 +71,14 @@ class Decoder(Model):
         """Codes [N, *latent_shape] to images."""
 
 
+class Reconstructor(Model):
+    """Makes an image anew by way of a code that it does not show; of others, an encoder and a decoder do."""
+
+    @abstractmethod
+    def reconstruct(self, images: Tensor) -> Tensor | Steps:
+        """Images to images."""
+
+
 class Translator(Model):
     """Turns an image of one domain into one of another."""
 
@@ -247,6 +255,7 @@ CAPABILITIES: tuple[type[Model], ...] = (
     Encoder,
     VariationalEncoder,
     Decoder,
+    Reconstructor,
     Translator,
     StyledTranslator,
     TargetTranslator,

@@ -86,6 +86,8 @@ class Model(nn.Module, ABC):
     latent_shape: tuple[int, ...] = ()
     exportable: bool = True
     """Whether it is worth a try to say its tasks in ONNX."""
+    foreign_parameters: int = 0
+    """Numbers that it holds in another form than torch's parameters."""
     own_batch: int = 1
     """Rows of a forward pass whose images are the model's own, to the last bit (`workers.exactness`): more than one
     where torch sums up otherwise for one row than for all larger batches, so that these could not be used."""
@@ -170,7 +172,8 @@ def freeze(model: Model) -> Model:
 
 def parameter_count(model: nn.Module) -> int:
     """How many numbers the model's parameters hold; shared ones count once."""
-    return sum(parameter.numel() for parameter in model.parameters())
+    foreign = model.foreign_parameters if isinstance(model, Model) else 0
+    return sum(parameter.numel() for parameter in model.parameters()) + foreign
 
 
 def device_of(model: nn.Module) -> torch.device:

@@ -223,8 +223,10 @@ class Frame(BaseModel):
     def join(self, canvases: Sequence[np.ndarray]) -> np.ndarray:
         """What the network made of `cut`, as one picture of the size `inner`, or of the answer's if that is `native`.
 
-        Tiles fade into each other, or where they know enough of their surroundings, end side by side.
+        Tiles fade into each other, or where they know enough of their surroundings, end side by side. What a network
+        makes of another size than it takes is brought to that first.
         """
+        canvases = [_resized(canvas, (self.canvas[0] * self.scale, self.canvas[1] * self.scale)) for canvas in canvases]
         width, height, left, top = (self.scale * length for length in (*self.inner, *self._offset))
         if len(canvases) == 1:
             whole = canvases[0]
@@ -259,19 +261,12 @@ class Frame(BaseModel):
         Raises:
             ValueError: the transparency is to be kept, and the picture is not `given`.
         """
-        restored = self._resized(pixels)
+        restored = _resized(pixels, (self.width, self.height))
         if not self.alpha:
             return restored
         if given is None:
             raise ValueError("without the picture that was given its transparency is not known")
-        return unlaid(restored, self._resized(given[:, :, -1:]))
-
-    def _resized(self, pixels: np.ndarray) -> np.ndarray:
-        if pixels.shape[:2] == (self.height, self.width):
-            return pixels
-        picture = Image.fromarray(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels)
-        resized = np.asarray(picture.resize((self.width, self.height), Image.Resampling.BICUBIC))
-        return resized.reshape(self.height, self.width, pixels.shape[2])
+        return unlaid(restored, _resized(given[:, :, -1:], (self.width, self.height)))
 
     @property
     def _extent(self) -> Size:
@@ -299,6 +294,16 @@ class Frame(BaseModel):
         for top in down:
             for left in across:
                 yield top, left
+
+
+def _resized(pixels: np.ndarray, size: Size) -> np.ndarray:
+    """A picture [H, W, C] at another size."""
+    width, height = size
+    if pixels.shape[:2] == (height, width):
+        return pixels
+    picture = Image.fromarray(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels)
+    resized = np.asarray(picture.resize(size, Image.Resampling.BICUBIC))
+    return resized.reshape(height, width, pixels.shape[2])
 
 
 def unlaid(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:

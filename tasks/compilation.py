@@ -7,15 +7,15 @@ import math
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import onnxruntime
 import torch
 from torch import Tensor, nn
 
+from models import onnx_runtime
 from models.model import Model
 from pictures.framing import Native
 from tasks.operation import Operation, Rows
@@ -28,16 +28,20 @@ _LEAST = 32
 """Sides of the pictures with which networks are traced and checked that take any size, in pixels: their cost grows with
 the pixels, what is found out does not."""
 
-_LARGE = 3 * 2**16
-"""Numbers of an image after which the memory of its pass is given back."""
-_GIVE_BACK = onnxruntime.RunOptions()
-_GIVE_BACK.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
-
 Compiled = Callable[[dict[str, Tensor]], Tensor]
 
 
 class CannotCompile(Exception):
     """The task of this model is beyond ONNX, or comes out otherwise there."""
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A task as an ONNX graph, which was found to make what torch makes."""
+
+    graph: bytes
+    run: Compiled
+    """Does what the graph says."""
 
 
 def compile(model: Model, operation: Operation, rows: Rows, threads: int) -> Compiled:
@@ -50,8 +54,22 @@ def compile(model: Model, operation: Operation, rows: Rows, threads: int) -> Com
     Raises:
         CannotCompile: run it eagerly.
     """
+    return export(model, operation, rows, threads).run
+
+
+def export(model: Model, operation: Operation, rows: Rows, threads: int) -> Exported:
+    """`operation.apply` with this model and the options of `rows` as a graph, whose inputs are called as the tensors of
+    `rows` are, and its output `result`.
+
+    Args:
+        rows: typical input, three rows at least.
+        threads: that the function may use.
+
+    Raises:
+        CannotCompile: no graph does what it does.
+    """
     if not model.exportable:
-        raise CannotCompile("there is no network in it")
+        raise CannotCompile("no network of torch is in it")
     call = _Call(model, operation, rows).eval()
     names = list(rows.tensors)
     native = model.native if "images" in rows.tensors else None
@@ -61,14 +79,16 @@ def compile(model: Model, operation: Operation, rows: Rows, threads: int) -> Com
     if not isinstance(wanted, Tensor):
         raise CannotCompile("it takes many steps")
     try:
-        session = _session(_exported(call, _first(rows, 2), native is not None), threads, native is not None)
+        graph = _exported(call, _first(rows, 2), native is not None)
+        session = onnx_runtime.session(graph, threads, native is not None)
     except Exception as error:  # the exporter raises whatever it meets
         raise CannotCompile(f"ONNX cannot say it: {str(error).splitlines()[0]}") from error
     taken = {given.name for given in session.get_inputs()}
 
     def run(tensors: dict[str, Tensor]) -> Tensor:
         given = {name: tensor.numpy() for name, tensor in tensors.items() if name in taken}
-        options = _GIVE_BACK if native and tensors["images"][0].numel() > _LARGE else None
+        large = native is not None and tensors["images"][0].numel() > onnx_runtime.LARGE
+        options = onnx_runtime.give_back() if large else None
         return torch.from_numpy(session.run(None, given, options)[0])
 
     checked = [(f"in a batch of {count}", _first(rows, count), wanted[:count]) for count in _CHECKED]
@@ -83,7 +103,7 @@ def compile(model: Model, operation: Operation, rows: Rows, threads: int) -> Com
         apart = (made - expected).abs().max()
         if not apart <= TOLERANCE:
             raise CannotCompile(f"its images are off by up to {apart:.1e} {circumstance}")
-    return run
+    return Exported(graph, run)
 
 
 def _smaller(rows: Rows, native: Native) -> Rows:
@@ -143,12 +163,3 @@ def _without_its_log() -> Iterator[None]:
         yield
     finally:
         torch._C._jit_onnx_log = log
-
-
-def _session(graph: bytes, threads: int, any_size: bool) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-    options.log_severity_level = 3
-    options.enable_mem_pattern = not any_size  # a plan of memory for each size that ever came would be kept
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # idle threads leave the cores to others
-    return onnxruntime.InferenceSession(graph, options, ["CPUExecutionProvider"])

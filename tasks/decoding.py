@@ -10,23 +10,29 @@ import torch
 from torch import Tensor
 
 from models import noise
-from models.capabilities import Decoder, Encoder, LatentSampler, Varier
+from models.capabilities import Decoder, Encoder, LatentSampler, Reconstructor, Varier
 from models.card import Card, Task
 from models.model import Model, Steps
 from tasks.inputs import ATTRIBUTE, DIMENSION, FRAMES, LATENT, LATENTS, PATH, SEEDS, SPAN, STRENGTH, Inputs, N
 from tasks.latents import along_attribute, drawn, encoded, from_numbers, image_seeds, path, typical, with_attributes
 from tasks.operation import Operation, Rows, noise_images, to_tensor
 
+AnyDecoder = Decoder | Reconstructor
 
-class Decode(Operation[Decoder]):
-    """Codes to images; a task says where its codes come from."""
+
+class Decode(Operation[AnyDecoder]):
+    """Codes to images; a task says where its codes come from. What shows no codes reconstructs, and no more."""
 
     capabilities = (Decoder,)
 
-    def probe(self, model: Decoder, card: Card, count: int) -> Rows:
+    def probe(self, model: AnyDecoder, card: Card, count: int) -> Rows:
+        if isinstance(model, Reconstructor):
+            return Rows({"images": noise_images(card, count)})
         return Rows({"latent": typical(model, count)})
 
-    def apply(self, model: Decoder, tensors: dict[str, Tensor], **options: Any) -> Tensor | Steps:
+    def apply(self, model: AnyDecoder, tensors: dict[str, Tensor], **options: Any) -> Tensor | Steps:
+        if isinstance(model, Reconstructor):
+            return model.reconstruct(tensors["images"])
         return model.decode(tensors["latent"])
 
 
@@ -34,11 +40,14 @@ class Reconstruct(Decode):
     """An image to its code and back, with attributes changed on the way if it is asked for."""
 
     task = Task.RECONSTRUCT
+    capabilities = (Decoder, Reconstructor)
 
-    def inputs(self, model: Decoder) -> tuple[str, ...]:
-        return ("image", *model.attributes) if isinstance(model, Encoder) else ()
+    def inputs(self, model: AnyDecoder) -> tuple[str, ...]:
+        return ("image", *model.attributes) if isinstance(model, Encoder | Reconstructor) else ()
 
-    def prepare(self, model: Decoder, inputs: Inputs, pictures: Sequence[np.ndarray]) -> Rows:
+    def prepare(self, model: AnyDecoder, inputs: Inputs, pictures: Sequence[np.ndarray]) -> Rows:
+        if isinstance(model, Reconstructor):
+            return Rows({"images": to_tensor(pictures)}, seeds=(None,))
         return Rows({"latent": with_attributes(model, inputs, encoded(model, pictures))}, seeds=(None,))
 
 
@@ -47,12 +56,12 @@ class Interpolate(Decode):
 
     task = Task.INTERPOLATE
 
-    def inputs(self, model: Decoder) -> tuple[str, ...]:
+    def inputs(self, model: AnyDecoder) -> tuple[str, ...]:
         if not isinstance(model, Encoder):
             return ()
         return (*(("seeds",) if _draws(model) else ()), "images", "latents", "frames", "path")
 
-    def prepare(self, model: Decoder, inputs: Inputs, pictures: Sequence[np.ndarray]) -> Rows:
+    def prepare(self, model: AnyDecoder, inputs: Inputs, pictures: Sequence[np.ndarray]) -> Rows:
         if pictures:
             stops = encoded(model, pictures)
         elif latents := inputs.get(LATENTS):
@@ -69,7 +78,7 @@ class Traverse(Decode):
 
     task = Task.TRAVERSE
 
-    def inputs(self, model: Decoder) -> tuple[str, ...]:
+    def inputs(self, model: AnyDecoder) -> tuple[str, ...]:
         reads = isinstance(model, Encoder)
         if not reads and not model.attributes:
             return ()
@@ -77,7 +86,7 @@ class Traverse(Decode):
         starts = (*(("seed",) if _draws(model) else ()), "latent", *(("image",) if reads else ()))
         return (*along, *starts, "frames", "span", *model.attributes)
 
-    def prepare(self, model: Decoder, inputs: Inputs, pictures: Sequence[np.ndarray]) -> Rows:
+    def prepare(self, model: AnyDecoder, inputs: Inputs, pictures: Sequence[np.ndarray]) -> Rows:
         start = encoded(model, pictures) if pictures else drawn(model, inputs).tensors["latent"]
         start, frames, attribute = with_attributes(model, inputs, start), inputs[FRAMES], inputs.get(ATTRIBUTE)
         if attribute is not None:

@@ -20,7 +20,12 @@ from workers.work import PredictionError
 
 log = logs.get(__name__)
 
-_OUT_OF_MEMORY = ("can't allocate memory", "Failed to allocate memory", "bad_alloc")
+_OUT_OF_MEMORY = (
+    "can't allocate memory",
+    "Failed to allocate memory",
+    "is smaller than requested bytes",
+    "bad_alloc",
+)
 
 
 @dataclass

@@ -1,7 +1,10 @@
-"""Luminance and colour apart (ITU-R BT.601, studio range), as super-resolution treats them."""
+"""Luminance and colour apart (ITU-R BT.601): in studio range, as super-resolution treats them, and in full."""
 
 import torch
 from torch import Tensor
+
+PILLOW_LUMINANCE = (0.299, 0.587, 0.114)
+"""How Pillow, with which much code reads its pictures, makes grey of red, green and blue in full range."""
 
 _RED, _GREEN, _BLUE = 65.481 / 255, 128.553 / 255, 24.966 / 255
 _OFFSET = 16 / 127.5 - 1 + _RED + _GREEN + _BLUE
