@@ -27,6 +27,7 @@ def import_(
         typer.Option(help="of a translator: what it was trained as; cyclegan with --back, if absent"),
     ] = None,
     back: Annotated[Path | None, typer.Option(help="of a translator: the generator of the way back")] = None,
+    beside: Annotated[Path | None, typer.Option("--with", help="a second file of a network that has two")] = None,
     direction: Annotated[Literal["AtoB", "BtoA"], typer.Option(help="which way a translator in FILE goes")] = "AtoB",
     domains: Annotated[str, typer.Option(help="what A and B are, for example horse,zebra")] = "A,B",
     classes: Annotated[str, typer.Option(help="names of classes or attributes in turn, with commas between")] = "",
@@ -99,7 +100,7 @@ def import_(
         strip=strip,
     )
     try:
-        card = import_files(name, family, files, settings, zoo)
+        card = import_files(name, family, files, settings, zoo, beside)
     except NotImportable as error:
         quit_with(str(error))
     _tell(card, zoo)

@@ -13,8 +13,8 @@ import torch
 
 from importing import files, layouts
 from importing.errors import NotImportable
-from importing.layouts.layout import Finding, ImportSettings
-from importing.states import State, candidates
+from importing.layouts.layout import BESIDE, FILE, Finding, ImportSettings
+from importing.states import Candidate, State, candidates
 from models import checkpoint
 from models.capabilities import directions_of, layers_of, scales_of
 from models.card import Card, Direction, ImportedFile, ImportRecord, Serving
@@ -30,7 +30,12 @@ _FIELDS: dict[Direction, str] = {"AtoB": "a_to_b", "BtoA": "b_to_a"}
 
 
 def import_files(
-    name: str, family: str | None, paths: Mapping[Direction, Path], settings: ImportSettings, zoo: Path
+    name: str,
+    family: str | None,
+    paths: Mapping[Direction, Path],
+    settings: ImportSettings,
+    zoo: Path,
+    beside: Path | None = None,
 ) -> Card:
     """Writes the model `name` to `zoo/name`.
 
@@ -40,6 +45,7 @@ def import_files(
         family: `pix2pix` or `cyclegan`, which only matters to a translator: a CycleGAN can be trained on. What is usual
             for as many files if absent.
         paths: a file for each direction of a translator; one file, whatever its direction, of another model.
+        beside: a second file that belongs to the first, of networks that are saved in two.
 
     Raises:
         NotImportable: the files hold something else, contradict each other, or the folder exists.
@@ -47,16 +53,17 @@ def import_files(
     folder = zoo / name
     if folder.exists():
         raise NotImportable(f"{folder} exists already; choose another name, or remove it")
-    findings: dict[Direction, Finding] = {direction: read(path, settings) for direction, path in paths.items()}
+    findings: dict[Direction, Finding] = {direction: read(path, settings, beside) for direction, path in paths.items()}
     model, config, state = _assembled(family, findings)
+    way = next(iter(paths))
     _load(model, state)
     made = list(findings.values())
     side, assumed = _side(made, settings)
+    given: dict[str, Path] = {**paths} if isinstance(model, Imported) else {"weights": paths[way]}
+    if beside is not None:
+        given["with"] = beside
     record = ImportRecord(
-        files={
-            way if isinstance(model, Imported) else "weights": ImportedFile(name=path.name, sha256=_digest(path))
-            for way, path in paths.items()
-        },
+        files={what: ImportedFile(name=path.name, sha256=_digest(path)) for what, path in given.items()},
         inferred=_distinct(words for finding in made for words in finding.inferred),
         assumed=_distinct((*(words for finding in made for words in finding.assumed), *assumed)),
         date=datetime.now(UTC).date().isoformat(),
@@ -88,16 +95,29 @@ def import_files(
     return card
 
 
-def read(path: Path, settings: ImportSettings) -> Finding:
-    """The network in a file.
+def read(path: Path, settings: ImportSettings, beside: Path | None = None) -> Finding:
+    """The network in a file, or in two.
 
     Raises:
         NotImportable: it cannot be read, holds no weights, or is laid out like nothing that is known.
     """
     try:
-        return layouts.recognise(candidates(files.read(path), settings.key, settings.strip), settings)
+        found = candidates(files.read(path), settings.key, settings.strip)
+        if beside is not None:
+            found = [together(found[0], candidates(files.read(beside))[0])]
+        return layouts.recognise(found, settings)
     except NotImportable as error:
         raise NotImportable(f"{path}: {error}") from None
+
+
+def together(first: Candidate, second: Candidate) -> Candidate:
+    """The weights of both files, whose names begin with `FILE` and `BESIDE`."""
+    state = {
+        f"{part}.{name}": value
+        for part, candidate in ((FILE, first), (BESIDE, second))
+        for name, value in candidate.state.items()
+    }
+    return Candidate(state, (*first.told, *second.told))
 
 
 def _assembled(
@@ -117,6 +137,8 @@ def _assembled(
         if others or family:
             raise NotImportable(f"it is no translator, which alone goes back or is of a family: {first.inferred[0]}")
         kind, config, prefixes = first.family, {"network": first.network.model_dump(mode="json")}, {"network.": first}
+        if first.directed:
+            config["direction"] = next(iter(findings))
     state = {f"{prefix}{name}": each for prefix, found in prefixes.items() for name, each in found.state.items()}
     with torch.device("meta"):
         return build(kind, config).eval(), (kind, config), state

@@ -93,6 +93,8 @@ class StyledTranslator(Model):
     """Turns an image of one domain into any of many of another, which differ in their style."""
 
     directions: tuple[Direction, ...] = ()
+    reads_styles: bool = True
+    """Whether `style` can be asked; else styles are drawn, and there is no way back."""
 
     @abstractmethod
     def translate(self, images: Tensor, direction: Direction, latent: Tensor) -> Tensor | Steps:

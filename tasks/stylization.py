@@ -14,7 +14,7 @@ from models.capabilities import ArbitraryStylizer, MultiStyleStylizer, Stylizer,
 from models.card import Card, Task
 from models.model import Steps, device_of
 from tasks.inputs import BLEND, LABEL, STRENGTH, Inputs
-from tasks.operation import PictureOperation, Rows, to_tensor
+from tasks.operation import PictureOperation, Rows, noise_images, to_tensor
 
 AnyStylizer = Stylizer | MultiStyleStylizer
 
@@ -30,7 +30,8 @@ class Stylize(PictureOperation[AnyStylizer]):
         if isinstance(model, Stylizer):
             return ("image", *side)
         picture = ("style_image",) if isinstance(model, ArbitraryStylizer) else ()
-        return ("image", "label", "blend", *picture, "strength", *model.options.get(self.task, ()), *side)
+        classes = ("label", "blend") if model.classes else ()
+        return ("image", *classes, *picture, "strength", *model.options.get(self.task, ()), *side)
 
     def prepare(self, model: AnyStylizer, inputs: Inputs, pictures: Sequence[np.ndarray]) -> Rows:
         tensors = {"images": to_tensor(pictures[:1])}
@@ -43,9 +44,16 @@ class Stylize(PictureOperation[AnyStylizer]):
         rows = super().probe(model, card, count)
         if isinstance(model, Stylizer):
             return rows
-        mixtures = torch.cat([_mixture([index % model.classes], model.classes) for index in range(count)])
-        manner = model.manner_of_classes(mixtures.to(device_of(model))).cpu()
+        manner = self._manners(model, card, count).cpu()
         return replace(rows, tensors={**rows.tensors, "manner": manner, "strength": torch.linspace(1, 0.5, count)})
+
+    @torch.inference_mode()
+    def _manners(self, model: MultiStyleStylizer, card: Card, count: int) -> Tensor:
+        """Typical ones: of classes, or of pictures where the model has no classes."""
+        if not model.classes:
+            return require(model, ArbitraryStylizer).manner_of(noise_images(card, count).to(device_of(model)))
+        mixtures = torch.cat([_mixture([index % model.classes], model.classes) for index in range(count)])
+        return model.manner_of_classes(mixtures.to(device_of(model)))
 
     def apply(self, model: AnyStylizer, tensors: dict[str, Tensor], **options: Any) -> Tensor | Steps:
         return model.stylize(**tensors, **options)

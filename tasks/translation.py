@@ -33,8 +33,9 @@ class Translate(PictureOperation[AnyTranslator]):
     def inputs(self, model: AnyTranslator) -> tuple[str, ...]:
         if isinstance(model, TargetTranslator):
             return ("image", {"one": "target", "many": "targets"}[model.targets], "fit", "side")
-        style = ("n", "seed", "latent", "style_image") if isinstance(model, StyledTranslator) else ()
-        back = ("cycle", "heat_map") if len(model.directions) == 2 else ()
+        drawn, read = isinstance(model, StyledTranslator), not isinstance(model, StyledTranslator) or model.reads_styles
+        style = ("n", "seed", "latent", *(("style_image",) if read else ())) if drawn else ()
+        back = ("cycle", "heat_map") if len(model.directions) == 2 and read else ()
         return ("image", "direction", *style, "fit", "side", *back)
 
     def prepare(self, model: AnyTranslator, inputs: Inputs, pictures: Sequence[np.ndarray]) -> Rows:

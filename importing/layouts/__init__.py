@@ -9,7 +9,19 @@ from collections.abc import Sequence
 
 from importing.errors import NotImportable
 from importing.layers import layers_of
-from importing.layouts import basicsr, cut, dcgan_example, fast_neural_style, pytorch_gan, reference, stargan, vae
+from importing.layouts import (
+    adain,
+    basicsr,
+    bicyclegan,
+    cut,
+    dcgan_example,
+    fast_neural_style,
+    munit,
+    pytorch_gan,
+    reference,
+    stargan,
+    vae,
+)
 from importing.layouts.layout import Comparison, Finding, ImportSettings, Layout
 from importing.states import Candidate, check_finite
 
@@ -26,6 +38,10 @@ LAYOUTS: tuple[Layout, ...] = (
     vae.VANILLA,
     fast_neural_style.LAYOUT,
     stargan.LAYOUT,
+    munit.MUNIT,
+    munit.UNIT,
+    *bicyclegan.LAYOUTS,
+    adain.LAYOUT,
     basicsr.EDSR,
     basicsr.SRRESNET,
     basicsr.RRDBNET,

@@ -16,6 +16,9 @@ from importing.states import State
 from models.nn.published.vae import Range
 from models.nn.resnet import Padding
 
+FILE, BESIDE = "file", "with"
+"""What the names in FILE and in the file of `--with` begin with, where a network is in both."""
+
 Statistics = Literal["stored", "picture"]
 """What batch norm normalises by: the statistics in the file, or those of each picture (see `docs/importing.md`)."""
 
@@ -73,6 +76,8 @@ class Finding:
     """What follows from names and shapes, in words."""
     assumed: tuple[str, ...] = ()
     """What was taken for granted, since no name tells it, in words."""
+    directed: bool = False
+    """Whether it goes one way between two domains, which no file tells."""
     multiple: int = 1
     """What a side has to be a multiple of."""
     summary: str = ""
@@ -98,6 +103,8 @@ class Layout:
     """What a file of this layout is. Raises `NotImportable` if it is not quite."""
     besides: tuple[str, ...] = ()
     """Patterns of tensors that it may have."""
+    accepts: Callable[[Layers], bool] | None = None
+    """Tells it by shapes from another layout of the same names."""
 
     @cached_property
     def _required(self) -> list[tuple[str, re.Pattern[str]]]:
@@ -112,7 +119,9 @@ class Layout:
         names = names_of(layers)
         missing = [shown for shown, pattern in self._required if not any(map(pattern.fullmatch, names))]
         foreign = [name for name in names if not self._all.fullmatch(name)]
-        return Comparison(self, missing, foreign, (1 - len(missing) / len(self.names)) * _share(names, foreign))
+        accepted = self.accepts is None or self.accepts(layers)
+        nearness = (1 - len(missing) / len(self.names)) * _share(names, foreign) * (1 if accepted else 0.5)
+        return Comparison(self, missing, foreign, accepted, nearness)
 
 
 def _share(names: Sequence[str], foreign: Sequence[str]) -> float:
@@ -128,20 +137,22 @@ class Comparison:
     """Patterns that no tensor has."""
     foreign: list[str]
     """Tensors that no pattern has."""
+    accepted: bool
+    """Whether the shapes are those of this layout, as far as these alone tell it from another."""
     nearness: float
     """From 0, nothing in common, to 1, whatever is compared."""
 
     @property
     def fits(self) -> bool:
         """Whether the file has this layout."""
-        return not self.missing and not self.foreign
+        return self.accepted and not self.missing and not self.foreign
 
     @property
     def told(self) -> str:
         """What keeps the file from it, in words."""
         lacks = f"it has no {self.missing[0]}" if self.missing else ""
         has = f"it has {', '.join(self.foreign[:3])}, which that has not" if self.foreign else ""
-        return "; ".join(filter(None, (lacks, has)))
+        return "; ".join(filter(None, (lacks, has))) or "its shapes are another's"
 
 
 def _compiled(pattern: str) -> re.Pattern[str]:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from importing.errors import NotImportable
 from importing.layers import Layers, channels, is_kernel, kernel, without_statistics
+from importing.layouts.bicyclegan import sees_style
 from importing.layouts.layout import Finding, ImportSettings, Layout, fit
 from models.families.imported import ResNet, UNet
 from models.nn.norm import Norm
@@ -139,6 +140,7 @@ UNET = Layout(
     names=("model.model.0.weight", "model.model.1.model.1.weight", "model.model.1.model.3.**", "model.model.3.weight"),
     besides=("model.model.{0,3}.bias", "model.model.1.model.**"),
     read=_unet,
+    accepts=lambda layers: not sees_style(layers),
 )
 RESNET = Layout(
     "cyclegan-resnet",

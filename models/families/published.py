@@ -11,9 +11,30 @@ from pydantic import Field
 from torch import Tensor
 
 from models import model
-from models.capabilities import Decoder, Sampler, Stylizer, TargetTranslator, Upscaler, VariationalEncoder
+from models.capabilities import (
+    ArbitraryStylizer,
+    Decoder,
+    Sampler,
+    StyledTranslator,
+    Stylizer,
+    TargetTranslator,
+    Translator,
+    Upscaler,
+    VariationalEncoder,
+)
+from models.card import Direction
 from models.model import Model, register
-from models.nn.published import basicsr, dcgan_example, fast_neural_style, pytorch_gan, stargan, vae
+from models.nn.published import (
+    adain,
+    basicsr,
+    bicyclegan,
+    dcgan_example,
+    fast_neural_style,
+    munit,
+    pytorch_gan,
+    stargan,
+    vae,
+)
 
 
 class Published(Model):
@@ -70,6 +91,56 @@ class PublishedAutoencoder(Sampler, VariationalEncoder, Decoder, Published):
         return self.network.decode(codes)
 
 
+@register("published-translator")
+class PublishedTranslator(Translator, Published):
+    """Images of either of two domains to the other, where both ways share their networks."""
+
+    directions = ("AtoB", "BtoA")
+
+    class Config(model.Config):
+        network: munit.UNITConfig
+
+    def __init__(self, config: Config):
+        super().__init__()
+        self.network = config.network.build()
+        self.channels, self.native = config.network.channels, config.network.native
+
+    def translate(self, images: Tensor, direction: Direction) -> Tensor:
+        return self.network(images, direction)
+
+
+@register("published-styled-translator")
+class PublishedStyledTranslator(StyledTranslator, Published):
+    """Images of one domain to any of many of another."""
+
+    class Config(model.Config):
+        network: Annotated[munit.MUNITConfig | bicyclegan.Config, Field(discriminator="network")]
+        direction: Direction = "AtoB"
+        """Of a network that goes one way."""
+
+    def __init__(self, config: Config):
+        super().__init__()
+        network = config.network
+        self.network: munit.MUNIT | bicyclegan.BicycleGAN = network.build()
+        if isinstance(network, munit.MUNITConfig):
+            self.directions, self.latent_shape = ("AtoB", "BtoA"), (network.style,)
+            self.channels, self.native = network.channels, network.native
+        else:
+            self.directions, self.latent_shape = (config.direction,), (network.latent,)
+            self.channels, self.native = network.makes, network.native
+            self.reads_styles = network.encoder_width > 0
+
+    def translate(self, images: Tensor, direction: Direction, latent: Tensor) -> Tensor:
+        if isinstance(self.network, munit.MUNIT):
+            return self.network(images, direction, latent)
+        return self.network(images, latent)
+
+    def style(self, images: Tensor, direction: Direction) -> Tensor:
+        if isinstance(self.network, munit.MUNIT):
+            return self.network.style(images, direction)
+        return self.network.style(images)
+
+
 @register("published-target-translator")
 class PublishedTargetTranslator(TargetTranslator, Published):
     """Images to what a request names."""
@@ -102,6 +173,32 @@ class PublishedStylizer(Stylizer, Published):
 
     def stylize(self, images: Tensor) -> Tensor:
         return self.network(images)
+
+
+@register("published-arbitrary-stylizer")
+class PublishedArbitraryStylizer(ArbitraryStylizer, Published):
+    """Images in the manner of any other; it knows none by name."""
+
+    class Config(model.Config):
+        network: adain.Config
+
+    def __init__(self, config: Config):
+        super().__init__()
+        self.network = config.network.build()
+        self.channels, self.native = 3, self.network.native
+
+    def stylize(self, images: Tensor, manner: Tensor, strength: Tensor) -> Tensor:
+        return self.network(images, manner, strength)
+
+    def manner_of(self, images: Tensor) -> Tensor:
+        return self.network.manner(images)
+
+    def manner_of_classes(self, mixture: Tensor) -> Tensor:
+        """
+        Raises:
+            ValueError: it has no classes.
+        """
+        raise ValueError("it knows no manner by name, but takes that of any picture")
 
 
 UpscalerNetwork = (
