@@ -13,6 +13,7 @@ import torch
 
 from importing import files, layouts
 from importing.errors import NotImportable
+from importing.layouts import diffusers
 from importing.layouts.layout import BESIDE, FILE, Finding, ImportSettings
 from importing.states import Candidate, State, candidates
 from models import checkpoint
@@ -96,12 +97,14 @@ def import_files(
 
 
 def read(path: Path, settings: ImportSettings, beside: Path | None = None) -> Finding:
-    """The network in a file, or in two.
+    """The network in a file, in two, or in a folder of diffusers.
 
     Raises:
         NotImportable: it cannot be read, holds no weights, or is laid out like nothing that is known.
     """
     try:
+        if path.is_dir():
+            return diffusers.read(path)
         found = candidates(files.read(path), settings.key, settings.strip)
         if beside is not None:
             found = [together(found[0], candidates(files.read(beside))[0])]
@@ -136,7 +139,8 @@ def _assembled(
     else:
         if others or family:
             raise NotImportable(f"it is no translator, which alone goes back or is of a family: {first.inferred[0]}")
-        kind, config, prefixes = first.family, {"network": first.network.model_dump(mode="json")}, {"network.": first}
+        kind, prefixes = first.family, {"network.": first}
+        config = {"network": first.network.model_dump(mode="json"), **first.settings}
         if first.directed:
             config["direction"] = next(iter(findings))
     state = {f"{prefix}{name}": each for prefix, found in prefixes.items() for name, each in found.state.items()}
@@ -201,5 +205,8 @@ def _distinct(words: Iterable[str]) -> tuple[str, ...]:
 
 
 def _digest(path: Path) -> str:
+    """Of a file, or of the weights in a folder."""
+    if path.is_dir():
+        path = diffusers.weights_of(path)
     with path.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, Protocol
 
@@ -76,6 +76,8 @@ class Finding:
     """What follows from names and shapes, in words."""
     assumed: tuple[str, ...] = ()
     """What was taken for granted, since no name tells it, in words."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Of the family, besides the network's."""
     directed: bool = False
     """Whether it goes one way between two domains, which no file tells."""
     multiple: int = 1
