@@ -10,10 +10,12 @@ import typer
 from cli.common import AsJson, print_json, quit_with, settings_or_quit
 
 if TYPE_CHECKING:
-    from app.access.keys import Keys
+    from app.access.keys import Keys, Scope
     from core.settings import Settings
 
 Found = TypeVar("Found")
+
+_NO_KEY = "there is no key {}; `easel keys list` shows those there are"
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -26,7 +28,10 @@ def create_key(
     name: Annotated[str, typer.Argument(help="whom or what the key is for")],
     scope: Annotated[
         list[str] | None,
-        typer.Option(help="predict: ask for pictures; read: models, queues and metrics; admin: all. Can be repeated"),
+        typer.Option(
+            help="predict: ask for pictures; priority: with high priority, too; read: models, queues and metrics; "
+            "admin: all. Can be repeated"
+        ),
     ] = None,
     rate: Annotated[str | None, typer.Option(help="requests for predictions, for example 60/minute")] = None,
     outstanding: Annotated[int | None, typer.Option(help="predictions that may be unfinished")] = None,
@@ -35,12 +40,7 @@ def create_key(
     """Make a key and print its token, this once: easel keys create gallery --rate 60/minute"""
     from pydantic import ValidationError
 
-    from app.access.keys import Scope
-
-    try:
-        scopes = [Scope(each) for each in scope or [Scope.PREDICT]]
-    except ValueError:
-        quit_with(f"scopes: one of {', '.join(Scope)}")
+    scopes = [_scope(each) for each in scope or ["predict"]]
     try:
         key, token = _with_keys(lambda kept: kept.create(name, scopes, rate, outstanding, daily))
     except ValidationError as error:
@@ -66,6 +66,19 @@ def list_keys(as_json: AsJson = False) -> None:
     Console().print(table)
 
 
+@app.command("grant")
+def grant_scope(
+    id: Annotated[str, typer.Argument(help="as `easel keys list` shows it")],
+    scope: Annotated[str, typer.Argument(help="as `easel keys create --scope` takes it")],
+) -> None:
+    """Give a key one more scope, from the next request on: easel keys grant 0b7ad439d156 priority"""
+    granted = _scope(scope)
+    key = _with_keys(lambda kept: kept.grant(id, granted))
+    if key is None:
+        quit_with(_NO_KEY.format(id))
+    print(f"{id} has {', '.join(sorted(key.scopes))}")
+
+
 @app.command("revoke")
 def revoke_key(id: Annotated[str, typer.Argument(help="as `easel keys list` shows it")]) -> None:
     """Revoke a key, from the next request on; what it asked for is canceled, and streams that it watches end.
@@ -74,8 +87,18 @@ def revoke_key(id: Annotated[str, typer.Argument(help="as `easel keys list` show
     """
     canceled = _at_redis(lambda url: _revoke(settings_or_quit(), url, id))
     if canceled is None:
-        quit_with(f"there is no key {id}; `easel keys list` shows those there are")
+        quit_with(_NO_KEY.format(id))
     print(f"{id} is revoked; {canceled} of its predictions are canceled")
+
+
+def _scope(name: str) -> Scope:
+    """The scope of a name; without one, the end of the command."""
+    from app.access.keys import Scope
+
+    try:
+        return Scope(name)
+    except ValueError:
+        quit_with(f"scopes: one of {', '.join(Scope)}")
 
 
 def _revoke(settings: Settings, url: str, id: str) -> int | None:

@@ -1,4 +1,4 @@
-"""To enqueue, to cancel and to purge a prediction: each one script (`jobs.scripts`), with its keys and arguments."""
+"""To enqueue, cancel, find and purge a prediction: each one script (`jobs.scripts`), with its keys and arguments."""
 
 from __future__ import annotations
 
@@ -47,9 +47,16 @@ def enqueue(
     fields = records.new_job(claim.prediction, order, claim.priority, timeout_s, ttl_s, webhook, waiter)
     created_at = datetime.fromisoformat(fields["created_at"])
     claim = replace(claim, images=order.count, needed=expected_bytes + sum(map(len, (pictures or {}).values())))
-    names = [*claim.keys, keys.QUEUES, keys.doorbell_key(pool), *histories(order)]
+    names = [
+        *claim.keys,
+        keys.QUEUES,
+        keys.doorbell_key(pool),
+        keys.shares_key(pool, claim.priority),
+        *histories(order),
+    ]
     job = _flat(fields)
-    args = [*claim.args, ttl_s, int(created_at.timestamp() * 1000), expected_bytes, len(job), *job]
+    args = [*claim.args, ttl_s, int(created_at.timestamp() * 1000), expected_bytes, fields["created_at"]]
+    args += [len(job), *job]
     return ScriptCall(names, [*args, *_flat(pictures or {})]), created_at
 
 
@@ -69,6 +76,12 @@ def cancel(found: Snapshot, ttl_s: int) -> ScriptCall:
     args = [found.id, ttl_s, int(now.timestamp()), utcformat(now), counted]
     args += [delivery.id, *_flat(delivery.fields)] if delivery else [""]
     return ScriptCall(names, args)
+
+
+def position(found: Snapshot, pool: str) -> ScriptCall:
+    """Of `scripts.POSITION`, of a prediction whose model the workers of a pool serve."""
+    shares = keys.shares_key(pool, keys.priority_of(found.queue))
+    return ScriptCall([keys.job_key(found.id), keys.queue_key_of(found.queue), shares], [found.id])
 
 
 def purge(found: Snapshot) -> ScriptCall:

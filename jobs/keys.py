@@ -79,6 +79,8 @@ LUA_PREFIXES = {
     "API_KEYS": API_KEYS,
     "QUEUES": QUEUES,
     "QUEUE": Queue.redis_queue_namespace_prefix,
+    "LANES": "easel:lanes:",
+    "TURNS": "easel:turns:",
     "JOB": Job.redis_job_namespace_prefix,
     "RESULTS": Result.get_key(""),
     "STARTED": StartedJobRegistry.key_template.format(""),
@@ -109,9 +111,30 @@ def model_of(queue: str) -> str | None:
     return model if model and priority in set(Priority) else None
 
 
+def priority_of(queue: str) -> Priority:
+    """The priority of the name of a queue for predictions."""
+    return Priority(queue.rpartition(".")[2])
+
+
 def queue_key(model: str, priority: Priority) -> str:
     """The Redis key of the list that rq keeps for the queue."""
     return queue_key_of(queue_name(model, priority))
+
+
+def lanes_key(queue: str) -> str:
+    """Sorted set of what waits in a queue, by owner and then by age (`lua/fairness.lua`): the index of rq's list by
+    which owners take turns."""
+    return LUA_PREFIXES["LANES"] + queue
+
+
+def turns_key(queue: str) -> str:
+    """Sorted set of the owners of what waits in a queue, by what each has had at least."""
+    return LUA_PREFIXES["TURNS"] + queue
+
+
+def shares_key(pool: str, priority: Priority) -> str:
+    """Hash of how many images of a priority the workers of a pool have taken of each owner."""
+    return f"easel:shares:{pool}.{priority.value}"
 
 
 def end_field(model: str, task: Task, status: Status) -> str:

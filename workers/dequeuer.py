@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
 from secrets import token_hex
+from typing import Any
 
 from redis import Redis
 from rq.queue import Queue
 from rq.utils import now, utcformat
 
+from core.pools import DEFAULT
 from jobs import scripts
-from jobs.keys import QUEUES
+from jobs.keys import QUEUES, shares_key
 from jobs.prediction import Priority
 from workers.batch import Batch, BatchExecution, BatchJob
 from workers.engine import Engine
@@ -20,7 +23,7 @@ from workers.engine import Engine
 OVERDUE_S = 2
 """A job that has waited for longer goes before those whose models are in memory already."""
 FAIR_EVERY = 8
-"""Of so many batches, one goes to what has waited longest, whatever its priority."""
+"""Of so many batches, one goes to the priority of what has waited longest."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,19 +32,32 @@ class ServedQueue:
 
     queue: Queue
     model: str
-    rank: int
-    """0 is the highest priority."""
+    priority: Priority
     max_batch: int = 1
     """Images that the model takes at once."""
+    pool: str = DEFAULT
+    """Of the workers that serve the model: in each, every owner has its share."""
+    orphaned: bool = False
+    """Whether there is no such model, so that what waits has to fail; which goes last."""
+
+    @cached_property
+    def rank(self) -> int:
+        """0 is the highest priority."""
+        return len(Priority) if self.orphaned else list(Priority).index(self.priority)
+
+    @cached_property
+    def shares(self) -> str:
+        """The key of what owners have had."""
+        return shares_key(self.pool, self.priority)
 
 
 @dataclass(frozen=True)
 class QueueCandidate:
-    """A queue to take from: its rank among the others, and how many images may be taken."""
+    """A queue to take from: how many images may be taken, and whether its model is in memory."""
 
     served: ServedQueue
-    rank: int
     room: int
+    warm: bool = True
 
 
 class QueuesChanged(Exception):
@@ -55,14 +71,15 @@ class BatchStarter:
         self.connection, self.worker, self.heartbeat_ttl_s = connection, worker, heartbeat_ttl_s
         self._script = connection.register_script(scripts.BEGIN)
 
-    def begin(self, candidates: Sequence[QueueCandidate], known_queues: int) -> Batch | None:
-        """A batch of the first candidate that has jobs, whose executions have to be kept alive from now on.
-
-        A queue whose first job is overdue goes before others of its rank, the oldest first.
+    def begin(
+        self, candidates: Sequence[QueueCandidate], known_queues: int, oldest_first: bool = False
+    ) -> Batch | None:
+        """A batch of one of the candidates, whose executions have to be kept alive from now on (`lua/begin.lua`).
 
         Args:
             candidates: queues, best first; those of one rank stand together.
             known_queues: how many there were when the candidates were chosen.
+            oldest_first: whether the priority goes first of what has waited longest.
 
         Returns:
             None if no candidate has a job.
@@ -72,10 +89,11 @@ class BatchStarter:
         """
         execution, moment = token_hex(16), now()
         overdue = utcformat(moment - timedelta(seconds=OVERDUE_S))
-        args = [self.worker, execution, utcformat(moment), moment.timestamp(), self.heartbeat_ttl_s, overdue]
-        rooms = [part for candidate in candidates for part in (candidate.rank, candidate.room)]
-        keys = [QUEUES, *(candidate.served.queue.key for candidate in candidates)]
-        reply = self._script(keys, [*args, known_queues, *rooms])
+        args: list[Any] = [self.worker, execution, utcformat(moment), moment.timestamp(), self.heartbeat_ttl_s, overdue]
+        args += [known_queues, int(oldest_first)]
+        for each in candidates:
+            args += [each.served.rank, each.room, int(each.warm), each.served.shares]
+        reply = self._script([QUEUES, *(each.served.queue.key for each in candidates)], args)
         if reply == b"stale":
             raise QueuesChanged
         if not reply:
@@ -94,8 +112,8 @@ class BatchStarter:
 class Dequeuer:
     """Takes from the queues of an engine's models.
 
-    Higher priorities go first; within one, models in memory; and what is overdue, before them. So that no priority
-    starves, now and then all count alike.
+    Higher priorities go first; within one, whose owner has had least; and of one owner's, models in memory, and what is
+    overdue before them. So that no priority starves, now and then that of the oldest goes first.
     """
 
     def __init__(self, engine: Engine, queues: Sequence[ServedQueue], starter: BatchStarter):
@@ -110,7 +128,8 @@ class Dequeuer:
     def begin(self) -> Batch | None:
         """A batch of the first queue that has jobs; None if none has."""
         try:
-            batch = self.starter.begin(self._candidates(), len(self._used))
+            alike = self._taken % FAIR_EVERY == FAIR_EVERY - 1
+            batch = self.starter.begin(self._candidates(), len(self._used), oldest_first=alike)
         except QueuesChanged:
             self._used = frozenset(queue.name for queue in Queue.all(self.starter.connection))
             return self.begin()
@@ -134,11 +153,10 @@ class Dequeuer:
 
     def _candidates(self) -> list[QueueCandidate]:
         """Those of the queues that are in use, best first."""
-        alike = self._taken % FAIR_EVERY == FAIR_EVERY - 1
         queues = [(served, self._is_warm(served)) for served in self.queues if served.queue.name in self._used]
         queues.sort(key=lambda each: (each[0].rank, not each[1]))
         return [
-            QueueCandidate(served, 0 if alike else served.rank, self._room(served))
+            QueueCandidate(served, self._room(served), warm)
             for served, warm in queues
             if not self.loading or (warm and served.model != self.loading)
         ]
@@ -150,8 +168,3 @@ class Dequeuer:
 
     def _room(self, served: ServedQueue) -> int:
         return min(served.max_batch, self.engine.largest.get(served.model, served.max_batch))
-
-
-def rank(priority: Priority) -> int:
-    """0 is the highest priority."""
-    return list(Priority).index(priority)

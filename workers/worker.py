@@ -31,7 +31,7 @@ from rq.worker.base import WorkerStatus
 from core import garbage_collection, logs
 from core.pools import Pools
 from core.settings import Settings
-from jobs.keys import CANCEL, MODELS, REGISTRY, doorbell_key, model_of, queue_name, workers_key
+from jobs.keys import CANCEL, MODELS, REGISTRY, doorbell_key, model_of, priority_of, queue_name, workers_key
 from jobs.outbox import AnnouncedJob
 from jobs.prediction import WORKER_LOST, Priority
 from jobs.worker_state import FIELD, Resident, WorkerState
@@ -39,7 +39,7 @@ from models.registry import Entry
 from models.registry_watch import RegistryWatch
 from workers import entrypoint, heartbeat
 from workers.batch import Batch, HeldJobs
-from workers.dequeuer import BatchStarter, Dequeuer, ServedQueue, rank
+from workers.dequeuer import BatchStarter, Dequeuer, ServedQueue
 from workers.engine import Engine
 from workers.finisher import Finisher
 from workers.heartbeat import Heartbeat
@@ -229,7 +229,12 @@ class BatchWorker(SimpleWorker):
         known = self.engine.registry.askable()
         adopted = {name: queue for name, queue in {**kept, **orphans}.items() if str(model_of(name)) not in known}
         self._adopted = frozenset(adopted)
-        served += [ServedQueue(queue, str(model_of(name)), len(Priority)) for name, queue in adopted.items()]
+        served += [
+            ServedQueue(
+                queue, str(model_of(name)), priority_of(name), pool=self.pools.of(str(model_of(name))), orphaned=True
+            )
+            for name, queue in adopted.items()
+        ]
         self.queues = [each.queue for each in served]
         self.maintenance.queues = self.queues
         self.dequeuer.serve(served)
@@ -251,7 +256,13 @@ class BatchWorker(SimpleWorker):
         """The queues of this worker's models, higher priorities first."""
         own = self._own_models()
         return [
-            ServedQueue(self._queue(queue_name(name, priority)), name, rank(priority), entry.card.serving.max_batch)
+            ServedQueue(
+                self._queue(queue_name(name, priority)),
+                name,
+                priority,
+                entry.card.serving.max_batch,
+                self.pools.of(name),
+            )
             for priority in Priority
             for name, entry in own.items()
         ]

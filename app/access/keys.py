@@ -24,6 +24,8 @@ class Scope(StrEnum):
 
     READ = "read"
     PREDICT = "predict"
+    PRIORITY = "priority"
+    """Besides `predict`: to ask with `priority: high`."""
     ADMIN = "admin"
 
 
@@ -108,6 +110,15 @@ class Keys:
     async def any(self) -> bool:
         """Whether there is a key at all."""
         return bool(await self.redis.hlen(keys.API_KEYS))
+
+    async def grant(self, id: str, scope: Scope) -> Key | None:
+        """Gives a key one more scope; answers with the key as it is now, or None if there is none of that id."""
+        key = await self.get(id)
+        if key is None:
+            return None
+        key = key.model_copy(update={"scopes": key.scopes | {scope}})
+        await self.redis.hset(keys.API_KEYS, id, key.model_dump_json())
+        return key
 
     async def revoke(self, id: str) -> bool:
         """Forgets a key, from the next request on; False if there is none of that id."""

@@ -18,6 +18,7 @@ from redis.exceptions import RedisError
 
 from app.access import limits
 from app.access.callers import ANYBODY, UNKNOWN_KEY, Caller
+from app.access.keys import Scope
 from app.http.errors import (
     ClientGone,
     Conflict,
@@ -41,7 +42,7 @@ from app.schemas.predictions import PredictionRequest
 from core import guard, logs
 from core.settings import Settings
 from jobs.admission import Claim
-from jobs.prediction import ENDED, PICTURE_PREFIX, Order, Snapshot, Status, Webhook, owned_id
+from jobs.prediction import ENDED, PICTURE_PREFIX, Order, Priority, Snapshot, Status, Webhook, owned_id
 from models.card import Card, Task
 from models.registry import Entry, Registry
 from pictures.formats import MEDIA_TYPES, Animated, Format
@@ -184,6 +185,8 @@ class Predictions:
             Problem: the request is wrong or over the caller's limits, or the system cannot take it now. In either
                 case nothing was enqueued.
         """
+        if request.priority is Priority.HIGH:
+            self.caller.require(Scope.PRIORITY)
         card = self.card(request.model)
         task = self.task(card, request.task) if request.task else next(iter(card.tasks))
         if form and not task.pictured:

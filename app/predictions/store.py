@@ -63,6 +63,7 @@ class Store:
         self.signing = Signing(self.redis, ttl_s, signer)
         self._cancel = self.redis.register_script(scripts.CANCEL)
         self._purge = self.redis.register_script(scripts.PURGE)
+        self._position = self.redis.register_script(scripts.POSITION)
         self._id = uuid4().hex
         self.admission = Admission(self.redis, pools, ttl_s, self._id)
         self._waiting: dict[str, set[Waiter]] = defaultdict(set)
@@ -177,9 +178,9 @@ class Store:
         return await self._purge(call.keys, call.args) != 0
 
     async def position(self, found: Snapshot) -> int | None:
-        """How many predictions of its queue are before this one; None once it waits no more."""
-        place = await self.redis.lpos(keys.queue_key_of(found.queue), found.id)
-        return place if isinstance(place, int) else None
+        """How many predictions of its queue are likely to go before this one; None once it waits no more."""
+        call = commands.position(found, self.pools.of(found.order.model))
+        return await self._position(call.keys, call.args)
 
     async def pace(self, model: str) -> float | None:
         """Seconds that a prediction of this model takes lately; None if none was made yet."""

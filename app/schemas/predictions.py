@@ -20,7 +20,7 @@ class PredictionRequest(BaseModel):
     task: Task | None = Field(None, description="the model's first task if absent")
     input: dict[str, Any] = Field(default_factory=dict, max_length=64)
     output: Output = Output()
-    priority: Priority = Priority.NORMAL
+    priority: Priority = Field(Priority.NORMAL, description="`high` needs a key with the scope `priority`")
     webhook: str | None = Field(None, description="URL that receives a POST when the prediction has ended")
     webhook_events_filter: tuple[Event, ...] = Field(
         tuple(Event), max_length=8, description="the ends that are sent to the webhook; all if absent"

@@ -3,12 +3,15 @@
 -- of that job's hash.
 -- A job that still waits is canceled here and now. One that a worker holds gets a flag, which the worker heeds between
 -- steps and before it commits. Answers 'canceled', 'canceling', 'ended', or false if there is no such job.
+--! fairness
 
 local job, queue, registry, flag, ends, webhooks = unpack(KEYS)
 local id, ttl, now, ended_at, counted, delivery = unpack(ARGV)
 local status = redis.call('HGET', job, 'status')
 if not status then return false end
 if status == 'queued' and redis.call('LREM', queue, 1, id) == 1 then
+    local known = redis.call('HMGET', job, 'owner', 'created_at')
+    leave_lane(queue, string.sub(queue, #QUEUE + 1), lane_member(known[1], known[2], id))
     redis.call('HSET', job, 'status', 'canceled', 'ended_at', ended_at)
     redis.call('EXPIRE', job, ttl)
     redis.call('ZADD', registry, now + ttl, id)

@@ -125,19 +125,32 @@ def test_a_key_does_what_its_scopes_say(as_key):
         "ask": sample,
         "measure": lambda client: client.get("/metrics"),
         "watch": lambda client: client.get("/v1/queue"),
+        "hurry": lambda client: sample(client, priority="high"),
         "manage": lambda client: client.post("/v1/models/toy-vae/load"),
     }
     allowed = {
         "read": {"look", "measure", "watch"},
         "predict": {"look", "ask"},
-        "admin": {"look", "ask", "measure", "watch", "manage"},
+        "predict priority": {"look", "ask", "hurry"},
+        "admin": {"look", "ask", "hurry", "measure", "watch", "manage"},
     }
     for scope, can in allowed.items():
-        client = as_key(scope)
+        client = as_key(*scope.split())
         for name, act in tried.items():
             answer = act(client)
             assert answer.status_code == (403 if name not in can else 202 if name == "manage" else 200), (scope, name)
             assert name in can or answer.json()["code"] == "missing_scope"
+
+
+def test_a_scope_is_granted_to_a_key_that_is_there(as_key, make_key, folder):
+    id, token = make_key()
+    client = as_key(token=token)
+    assert sample(client, priority="high").status_code == 403
+    granted = cli("keys", "grant", id, "priority", EASEL_DATA_DIR=str(folder))
+    assert granted.stdout == f"{id} has predict, priority\n"
+    assert sample(client, priority="high").status_code == 200
+    for arguments, words in (((id, "all"), "scopes: one of"), (("none", "priority"), "there is no key none")):
+        assert words in cli("keys", "grant", *arguments, EASEL_DATA_DIR=str(folder)).stderr
 
 
 def test_a_prediction_is_its_owners_and_admins_and_for_others_does_not_exist(as_key):

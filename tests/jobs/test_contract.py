@@ -22,7 +22,7 @@ from workers.finisher import encode
 from workers.worker import BatchWorker
 
 QUEUE = keys.queue_name("toy-dcgan", Priority.NORMAL)
-OURS = {"images", "waiter"}
+OURS = {"images", "owner", "waiter"}
 """Fields of a job's hash that rq does not know, and leaves as they are."""
 
 
@@ -242,9 +242,11 @@ def test_the_scripts_make_the_keys_that_are_made_in_keys(redis):
         "QUEUE": keys.queue_key_of("p"),
         "STARTED": Queue("p", redis).started_job_registry.key,
         "WORKERS": keys.workers_key("p"),
+        "LANES": keys.lanes_key("p"),
+        "TURNS": keys.turns_key("p"),
     }.items():
         assert keys.LUA_PREFIXES[name] + "p" == key
-    for script in (scripts.ENQUEUE, scripts.BEGIN, scripts.SUCCEED, scripts.CANCEL, scripts.PURGE):
+    for script in (scripts.ENQUEUE, scripts.BEGIN, scripts.SUCCEED, scripts.CANCEL, scripts.PURGE, scripts.POSITION):
         _, *lines = script.splitlines()
         assert not [line for line in lines if "'rq:" in line or "'easel:" in line]
 

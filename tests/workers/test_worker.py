@@ -336,8 +336,8 @@ def test_a_queue_in_the_place_of_another_is_found_by_an_idle_worker(redis, spawn
 def test_a_worker_that_dies_as_soon_as_it_has_taken_jobs_loses_nothing(redis, toy_zoo, spawn):
     enqueue(redis, "p", order())
     queue = Queue(keys.queue_name("toy-dcgan", Priority.NORMAL), redis)
-    served = ServedQueue(queue, "toy-dcgan", 0, 16)
-    batch = BatchStarter(redis, "dead", heartbeat_ttl_s=1).begin([QueueCandidate(served, 0, 16)], known_queues=1)
+    served = ServedQueue(queue, "toy-dcgan", Priority.NORMAL, 16)
+    batch = BatchStarter(redis, "dead", heartbeat_ttl_s=1).begin([QueueCandidate(served, 16)], known_queues=1)
     assert [task.id for task in batch.jobs] == ["p"]
     spawn(slow_s=0)
     wait_until(lambda: redis.hget(keys.job_key("p"), "status") == b"finished")
