@@ -7,12 +7,13 @@ import math
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from typing import BinaryIO, Literal, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps, ImageSequence
 
-from pictures import colour, png, png_chunks
+from pictures import colour, cost, png, png_chunks
 from pictures.formats import Animated, Format, ImageFormat
 from pictures.framing import Frame, Framing
 from pictures.provenance import CHUNK, XMP_IN_GIF, Provenance
@@ -55,14 +56,14 @@ _SHRINKS = 8
 _FRAME_MS = 100
 """What browsers show a frame for that says no time."""
 
-Reason = Literal["not_an_image", "truncated", "too_large", "not_readable"]
+Reason = Literal["not_an_image", "truncated", "too_large", "not_readable", "picture_too_costly"]
 
 
 class BadPicture(ValueError):
     """Bytes that are no usable picture. `reason` tells the kinds apart:
 
     `not_an_image`: of no kind that is known; `not_readable`: of one that is not read here; `truncated`: broken;
-    `too_large`: too many pixels.
+    `too_large`: too many pixels; `picture_too_costly`: it would take too much time or memory.
     """
 
     def __init__(self, reason: Reason, detail: str):
@@ -180,6 +181,15 @@ def inspect(file: BinaryIO, max_pixels: int) -> tuple[int, int, str]:
     return width, height, media_type
 
 
+def is_ordinary(file: BinaryIO, max_pixels: int) -> bool:
+    """Whether a picture takes little time and memory to decode, judged from its header.
+
+    Raises:
+        BadPicture: as `decode`.
+    """
+    return cost.is_ordinary(_Opened(file, max_pixels).picture, file)
+
+
 class PictureHeader(NamedTuple):
     """A picture's size when it is turned as it is to be seen, and Pillow's word for its pixels."""
 
@@ -196,7 +206,7 @@ class _Opened:
         Raises:
             BadPicture: not a picture of a kind that is read, or too large.
         """
-        head = file.read(16)
+        head, whole = file.read(16), file
         file.seek(0)
         self._pixels = None
         if head.startswith(png_chunks.SIGNATURE):
@@ -218,20 +228,27 @@ class _Opened:
         width, height = self.picture.size
         if width * height > max_pixels * (_SHRINKS**2 if self._shrinks else 1):
             raise _too_large((width, height), max_pixels)
-        with _as_bad_picture():
-            self.size = self._upright_size()
+        if why := cost.objection(self.picture, whole, max_pixels):
+            raise BadPicture("picture_too_costly", why)
 
     @property
     def _shrinks(self) -> bool:
         """Whether it is decoded at a fraction of its size where that is enough; a progressive JPEG is held whole."""
         return self.kind == "JPEG" and not self.picture.info.get("progressive")
 
-    def _upright_size(self) -> tuple[int, int]:
-        """Width and height when it is turned as it is to be seen."""
+    @cached_property
+    def size(self) -> tuple[int, int]:
+        """Width and height when it is turned as it is to be seen. Of a PNG all of it may be decoded to know that, since
+        its EXIF may stand behind the pixels.
+
+        Raises:
+            BadPicture: it is broken.
+        """
         width, height = self.picture.size
         if self.kind in ("TIFF", "AVIF", "HEIF"):  # their readers turn them, and tell the size that they then have
             return width, height
-        turned = self.picture.getexif().get(_ORIENTATION, 1) in _ON_ITS_SIDE
+        with _as_bad_picture():
+            turned = self.picture.getexif().get(_ORIENTATION, 1) in _ON_ITS_SIDE
         return (height, width) if turned else (width, height)
 
     def load(self, size: tuple[int, int], over_white: bool = True) -> Image.Image:

@@ -382,19 +382,19 @@ class Predictions:
     ) -> tuple[dict[str, bytes], Frame | None, Holes | None]:
         """Each picture as the model takes it, by its id; and of one of another size than its own how it is framed, or
         how its holes are filled."""
-        most = self.settings.max_pixels
+        most, owner = self.settings.max_pixels, self.caller.owner
         if task is Task.INPAINT:
             image, mask = (values[name].removeprefix(PICTURE_PREFIX) for name in ("image", "mask"))
             files = await self._read(*pictures[image]), await self._read(*pictures[mask])
-            shown, marked, holes = await to_holed(*files, card, most)
+            shown, marked, holes = await to_holed(*files, card, most, owner)
             return {image: shown, mask: marked}, None, holes
         pixels, frame, framed = {}, None, framing(card, task, values)
         for picture, (at, source) in pictures.items():
             data = await self._read(at, source)
             if framed and values["image"] == PICTURE_PREFIX + picture:
-                pixels[picture], frame = await to_framed(data, card.image, most, at, framed)
+                pixels[picture], frame = await to_framed(data, card.image, most, at, framed, owner)
             else:
-                pixels[picture] = await to_pixels(data, card.image, most, at)
+                pixels[picture] = await to_pixels(data, card.image, most, at, owner)
             if task is Task.STYLIZE and values.get("style_image") == PICTURE_PREFIX + picture:
                 require_texture(pixels[picture], card.image, at)
         return pixels, frame, None

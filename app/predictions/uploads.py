@@ -1,4 +1,4 @@
-"""Pictures as files: decoded to the pixels the model takes or inspected to be kept, a few at a time, off the loop."""
+"""Pictures as files: decoded to the pixels the model takes, or inspected to be kept."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from uuid import uuid4
 import numpy as np
 
 from app.http.errors import FieldError, Invalid, Problem, TooLarge, UnsupportedMedia
+from app.predictions.decoding import Decoders
 from app.schemas.uploads import Upload
 from models.card import Card
 from pictures.codec import BadPicture, Reason, decode, decode_framed, decode_kept, decode_mask, inspect
@@ -25,8 +26,7 @@ from pictures.holes import MAX_PIXELS, BadMask, Holes
 
 Decoded = TypeVar("Decoded")
 
-_DECODING = asyncio.Semaphore(2)
-"""Decoded pictures are large: this many at once bound the memory that uploads can take."""
+_DECODERS = Decoders()
 
 _CHUNK_BYTES = 2**18
 
@@ -37,20 +37,21 @@ _PROBLEMS: dict[Reason, type[Problem]] = {
     "not_readable": UnsupportedMedia,
     "truncated": Invalid,
     "too_large": TooLarge,
+    "picture_too_costly": Invalid,
 }
 
 
-async def to_pixels(data: bytes, wanted: ImageFormat, max_pixels: int, pointer: str) -> bytes:
+async def to_pixels(data: bytes, wanted: ImageFormat, max_pixels: int, pointer: str, owner: str) -> bytes:
     """An uploaded picture as raw uint8 height x width x channels of the model's size.
 
     Raises:
-        Problem: 415 not a picture, 413 too many pixels, 422 broken.
+        Problem: 415 not a picture, 413 too many pixels, 422 broken or too costly to read.
     """
-    return (await _decoded(pointer, decode, data, wanted, max_pixels)).tobytes()
+    return (await _decoded(pointer, owner, decode, data, wanted, max_pixels)).tobytes()
 
 
 async def to_framed(
-    data: bytes, wanted: ImageFormat, max_pixels: int, pointer: str, framing: Framing
+    data: bytes, wanted: ImageFormat, max_pixels: int, pointer: str, framing: Framing, owner: str
 ) -> tuple[bytes, Frame]:
     """The same of the size `Frame.inner`, and the frame.
 
@@ -58,7 +59,7 @@ async def to_framed(
         Problem: as `to_pixels`; 422 more work than one picture may be.
     """
     try:
-        pixels, frame = await _decoded(pointer, decode_framed, data, wanted, max_pixels, framing)
+        pixels, frame = await _decoded(pointer, owner, decode_framed, data, wanted, max_pixels, framing)
     except TooLargePicture as error:
         detail, code = str(error), "too_many_tiles" if isinstance(error, TooManyTiles) else "too_many_pixels"
         raise Invalid(detail, code=code, errors=[FieldError(pointer=pointer, detail=detail)]) from None
@@ -76,7 +77,7 @@ def require_texture(pixels: bytes, form: ImageFormat, pointer: str) -> None:
         raise Invalid(detail, code="flat_picture", errors=[FieldError(pointer=pointer, detail=detail)])
 
 
-async def to_holed(image: bytes, mask: bytes, card: Card, max_pixels: int) -> tuple[bytes, bytes, Holes]:
+async def to_holed(image: bytes, mask: bytes, card: Card, max_pixels: int, owner: str) -> tuple[bytes, bytes, Holes]:
     """A picture at its own size as raw uint8 height x width x channels, its mask as height x width of 0 and 255, and
     how its holes go through the model. Of a picture that is its own mask, the transparency marks, not the colours.
 
@@ -84,8 +85,8 @@ async def to_holed(image: bytes, mask: bytes, card: Card, max_pixels: int) -> tu
         Problem: as `to_pixels`; 422 a mask that marks nothing, or everything, or is of another size.
     """
     limit = min(max_pixels, MAX_PIXELS)
-    picture = await _decoded("/input/image", decode_kept, image, card.image, limit)
-    marked = await _decoded("/input/mask", decode_mask, mask, limit, mask == image)
+    picture = await _decoded("/input/image", owner, decode_kept, image, card.image, limit)
+    marked = await _decoded("/input/mask", owner, decode_mask, mask, limit, mask == image)
     try:
         if marked.shape != picture.shape[:2]:
             sizes = (f"{width} x {height}" for height, width in (marked.shape, picture.shape[:2]))
@@ -97,15 +98,16 @@ async def to_holed(image: bytes, mask: bytes, card: Card, max_pixels: int) -> tu
     return picture.tobytes(), (marked * np.uint8(255)).tobytes(), holes
 
 
-async def _decoded(pointer: str, decoder: Callable[..., Decoded], *arguments: object) -> Decoded:
-    async with _DECODING:
-        try:
-            return await asyncio.to_thread(decoder, *arguments)
-        except BadPicture as error:
-            detail = str(error)
-            raise _PROBLEMS[error.reason](
-                detail, code=error.reason, errors=[FieldError(pointer=pointer, detail=detail)]
-            ) from None
+async def _decoded(
+    pointer: str, owner: str, decoder: Callable[..., Decoded], data: bytes, *arguments: object
+) -> Decoded:
+    try:
+        return await _DECODERS.run(owner, decoder, data, *arguments)
+    except BadPicture as error:
+        detail = str(error)
+        raise _PROBLEMS[error.reason](
+            detail, code=error.reason, errors=[FieldError(pointer=pointer, detail=detail)]
+        ) from None
 
 
 def from_data_uri(value: str, pointer: str) -> bytes:
@@ -133,17 +135,16 @@ def pointers(name: str, values: Sequence[object]) -> list[str]:
     return [f"/input/{name}/{index}" for index in range(len(values))] if name == "images" else [f"/input/{name}"]
 
 
-async def record(file: BinaryIO, max_pixels: int, ttl_s: int) -> Upload:
+async def record(file: BinaryIO, max_pixels: int, ttl_s: int, owner: str) -> Upload:
     """What is to be known of an uploaded file, under a new id. The file is read from its start, a piece at a time.
 
     Raises:
-        Problem: 415 not a picture, 413 too many pixels, 422 broken.
+        Problem: 415 not a picture, 413 too many pixels, 422 broken or too costly to read.
     """
-    async with _DECODING:
-        try:
-            width, height, media_type = await asyncio.to_thread(inspect, file, max_pixels)
-        except BadPicture as error:
-            raise _PROBLEMS[error.reason](str(error), code=error.reason) from None
+    try:
+        width, height, media_type = await _DECODERS.run(owner, inspect, file, max_pixels)
+    except BadPicture as error:
+        raise _PROBLEMS[error.reason](str(error), code=error.reason) from None
     file.seek(0)
     digest = await asyncio.to_thread(_sha256, file)
     created = datetime.now(UTC)

@@ -31,7 +31,7 @@ async def create(
     `"image": "upload:<id>"` until it expires, in the size that each model wants."""
     await caller.count_request()
     async with read_file(request) as file:
-        upload = await record(file, settings.max_pixels, store.ttl_s)
+        upload = await record(file, settings.max_pixels, store.ttl_s, caller.owner)
         await caller.claim_upload(upload)
         try:
             await store.put_upload(caller.owner, upload, chunks_of(file))
