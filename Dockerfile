@@ -13,12 +13,12 @@ ENV PATH=/opt/easel/bin:$PATH
 
 # torch comes first and by itself: it is by far the largest part, and the only one from another index.
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
-COPY requirements/torch.txt requirements/runtime.txt /tmp/
+COPY requirements/torch.txt requirements/image.txt /tmp/
 RUN --mount=type=cache,target=/root/.cache/pip \
     pip install --index-url "$TORCH_INDEX" -r /tmp/torch.txt
 
 RUN --mount=type=cache,target=/root/.cache/pip \
-    pip install --require-hashes --no-deps -r /tmp/runtime.txt
+    pip install --require-hashes --no-deps -r /tmp/image.txt
 
 
 FROM python:3.11-slim

@@ -34,6 +34,7 @@ lock: ## requirements/ anew from pyproject.toml; UPGRADE=--upgrade takes the new
 	$(PYTHON) -m venv .easel/lock && .easel/lock/bin/pip install --quiet --disable-pip-version-check uv==0.13.9
 	$(LOCK) -o requirements/runtime.txt pyproject.toml
 	$(LOCK) -o requirements/dev.txt -c requirements/runtime.txt --extra dev pyproject.toml
+	$(LOCK) -o requirements/image.txt -c requirements/dev.txt --extra store pyproject.toml
 	$(LOCK) -o requirements/bench.txt -c requirements/dev.txt --extra bench pyproject.toml
 
 serve: install ## Redis, API, worker and page on http://127.0.0.1:8000
@@ -84,6 +85,11 @@ generate: install ## clients by others' generators from the OpenAPI document, to
 autoscale: install ## workers come and go as an autoscaler would have it, under load, and nothing may be lost
 	$(BIN)/python -m benchmarks.autoscale
 
+store: install ## pictures in an S3 server, moto's, which is installed beside Easel
+	$(PYTHON) -m venv .easel/moto
+	.easel/moto/bin/pip install --quiet --disable-pip-version-check 'moto[s3]==5.2.5' flask==3.1.3 flask-cors==6.0.5
+	$(BIN)/pytest tests/app/test_store.py
+
 fuzz: install ## a minute of mutated picture files: no 5xx, no hang, no memory that stays
 	$(BIN)/python -m benchmarks.fuzz
 
@@ -96,4 +102,4 @@ train: install ## train a model: make train RECIPE=mnist-dcgan
 clean: ## forget the environment and the embedded Redis's data
 	rm -rf $(VENV) .easel
 
-.PHONY: help install lock serve browser lint types test conform bench soak autoscale generate fuzz memory train clean
+.PHONY: help install lock serve browser lint types test conform bench soak autoscale generate store fuzz memory train clean

@@ -38,6 +38,7 @@ from app.routes import (
 )
 from app.routes.dependencies import may_use
 from core import garbage_collection, logs
+from core.object_store import ObjectStore
 from core.pools import Pools
 from core.settings import Settings, get_settings
 from models.registry import Registry
@@ -57,6 +58,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     settings = settings or get_settings()
     logs.configure(settings)
     signer = signer_of(settings)
+    objects = ObjectStore(settings.store) if settings.store else None
     registry, metrics = Registry.with_shipped(settings.models), ApiMetrics()
     for folder in settings.models:
         if not folder.is_dir():
@@ -67,7 +69,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, float]]:
         watch = RegistryWatch(registry, settings.models_refresh_s, _changed(registry))
-        store = Store(settings.redis, settings.result_ttl_s, Pools(settings.pools), signer, watch.look)
+        pools, redirects = Pools(settings.pools), settings.store_answers == "redirect"
+        store = Store(settings.redis, settings.result_ttl_s, pools, signer, watch.look, objects, redirects)
         app.state.access = Access(store.redis, settings)
         app.state.predictions = Predictions(registry, store, settings, metrics)
         await store.open()

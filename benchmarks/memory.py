@@ -1,6 +1,7 @@
 """Memory: what processes hold, and that neither switching models nor making predictions lets it grow.
 
-`python -m benchmarks.memory idle`, `… switches` (200 of them) and `… predictions` (50,000). Each prints a table.
+`python -m benchmarks.memory idle`, `… switches` (200 of them), `… predictions` (50,000) and `… kept` (what Redis holds
+of a prediction that has ended, with pictures in Redis and in a store). Each prints a table.
 """
 
 from __future__ import annotations
@@ -17,12 +18,14 @@ import urllib.request
 from pathlib import Path
 from urllib.parse import urlencode
 
+import httpx
 from redis import Redis
 
 from benchmarks.load import drive
 from core import logs
 from core.embedded_redis import EmbeddedRedis
 from core.settings import Settings
+from jobs.keys import picture_key
 from jobs.prediction import Order
 from models.registry import SHIPPED, Registry
 from tests import zoo
@@ -31,6 +34,8 @@ from tests.conftest import free_port
 SWITCHES = 200
 PREDICTIONS = 50_000
 TTL_S = 10
+KEPT = 50
+PICTURES = picture_key("").encode()
 SWITCHED = {"mnist-dcgan": {}, "mnist-cgan": {"label": "7"}, "mnist-vae": {}}
 """Shipped models, and what their inputs must have."""
 
@@ -136,10 +141,45 @@ def predictions(folder: Path) -> None:
             print("left:", ", ".join(sorted({key.decode().split(":worker:")[0] for key in redis.scan_iter()})))
 
 
+def kept(folder: Path) -> None:
+    """What Redis holds of a prediction that has ended, by its own MEMORY USAGE of all keys."""
+    picture = Path("models/zoo/horse2zebra-cyclegan/examples/A-0.png").read_bytes()
+    print("| model | bytes of the picture | bytes in Redis | with a store |\n| --- | ---: | ---: | ---: |")
+    held: dict[str, list[int]] = {}
+    files: dict[str, int] = {}
+    for store in (None, f"file://{folder}/pictures"):
+        with Easel(folder / ("store" if store else "redis"), **({"store": store} if store else {})) as easel:
+            for model, task, files_of in (
+                ("mnist-cgan", "sample", {}),
+                ("horse2zebra-cyclegan", "translate", {"image": picture}),
+            ):
+                with httpx.Client(base_url=f"http://127.0.0.1:{easel.port}", timeout=300) as client:
+                    fields = {"label": "7"} if task == "sample" else {"direction": "AtoB"}
+
+                    def ask(client=client, url=f"/v1/{task}/{model}", fields=fields, files_of=files_of) -> int:
+                        return len(client.post(url, data=fields, files=files_of).raise_for_status().content)
+
+                    ask()
+                    before = _held(easel)
+                    files[model] = ask()
+                    for _ in range(KEPT - 1):
+                        ask()
+                    held.setdefault(model, []).append((_held(easel) - before) // KEPT)
+    for model, (without, with_store) in held.items():
+        print(f"| {model} | {files[model]:,} | {without:,} | {with_store:,} |")
+
+
+def _held(easel: Easel) -> int:
+    """Bytes of all keys but the pictures that were sent, which are kept in Redis either way."""
+    with Redis.from_url(easel.redis.url) as redis:
+        names = [name for name in redis.scan_iter(count=1000) if not name.startswith(PICTURES)]
+        return sum(redis.memory_usage(name, samples=0) or 0 for name in names)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=["idle", "switches", "predictions"])
-    what = {"idle": idle, "switches": switches, "predictions": predictions}[parser.parse_args().what]
+    parser.add_argument("what", choices=["idle", "switches", "predictions", "kept"])
+    what = {"idle": idle, "switches": switches, "predictions": predictions, "kept": kept}[parser.parse_args().what]
     with tempfile.TemporaryDirectory() as folder:
         what(Path(folder))
 

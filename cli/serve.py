@@ -30,6 +30,7 @@ def up(
 
     settings = settings_or_quit()
     logs.configure(settings)
+    _require_store(settings)
     if not parts or Part.API in parts:
         _require_signer(settings)
 
@@ -59,6 +60,7 @@ def api() -> None:
     settings = settings_or_quit()
     require_redis(settings)
     _require_signer(settings)
+    _require_store(settings)
     from app.http.connection_limits import BoundedProtocol
     from core.ports import listen
 
@@ -95,11 +97,23 @@ def _require_signer(settings: Settings) -> None:
         quit_with(str(error))
 
 
+def _require_store(settings: Settings) -> None:
+    """Refuses a store that cannot be one. Whether it can be reached shows when it is needed."""
+    from core.object_store import ObjectStore
+
+    try:
+        if settings.store:
+            ObjectStore(settings.store)
+    except RuntimeError as error:
+        quit_with(str(error))
+
+
 @app.command()
 def worker() -> None:
     """Run one worker alone: it holds models and answers predictions. Needs EASEL_REDIS_URL."""
     settings = settings_or_quit()
     require_redis(settings)
+    _require_store(settings)
     from core.ports import require_free_port
     from workers.worker import run
 

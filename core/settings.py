@@ -118,6 +118,14 @@ class Settings(BaseSettings):
         default=None, description="certificate chain, PEM, with which delivered pictures are signed (C2PA)"
     )
     c2pa_key: Path | None = Field(default=None, description="that certificate's private key, PEM")
+    store: str | None = Field(
+        default=None,
+        pattern=r"^(s3|gs|az|file)://.",
+        description="where pictures are kept instead of in Redis: s3://bucket/prefix, gs://…, az://… or file:///folder",
+    )
+    store_answers: Literal["stream", "redirect"] = Field(
+        default="stream", description="how the API answers with a picture of the store: itself, or by a signed address"
+    )
     result_ttl_s: int = Field(default=3600, gt=0, description="how long results, images and uploads are kept")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="least level that is logged"
@@ -150,6 +158,12 @@ class Settings(BaseSettings):
     def _require_known_pool(self) -> Settings:
         if self.pool is not None and self.pool not in Pools(self.pools).names:
             raise ValueError(f"there is no pool {self.pool!r}; EASEL_POOLS has {', '.join(Pools(self.pools).names)}")
+        return self
+
+    @model_validator(mode="after")
+    def _require_addresses(self) -> Settings:
+        if self.store_answers == "redirect" and (self.store is None or self.store.startswith("file:")):
+            raise ValueError("EASEL_STORE_ANSWERS=redirect needs an EASEL_STORE that has addresses: s3, gs or az")
         return self
 
     @property

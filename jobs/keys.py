@@ -50,6 +50,9 @@ END_COUNTS = "easel:ends"
 MAINTENANCE_LOCK = "easel:maintenance"
 """Held by the worker that reruns jobs of dead ones, for seconds."""
 
+SWEEP_LOCK = "easel:sweep"
+"""Held by the worker that deletes from the store what has expired, for minutes."""
+
 WEBHOOK_OUTCOMES = "easel:webhook:outcomes"
 """Hash of how often each `outbox.Outcome` came about, since this Redis began."""
 

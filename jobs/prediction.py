@@ -125,7 +125,7 @@ class Webhook(_Value):
 
 
 class Image(_Value):
-    """One image of an answer; its bytes lie under `image_key`."""
+    """One image of an answer; its bytes lie under `image_key`, or in the store (`objects.image_object`)."""
 
     seed: int | None
     width: int
@@ -155,11 +155,13 @@ class Answer(_Value):
     """What a worker returns: an rq result. It has either images, or for each of the input's the numbers asked for.
 
     `latent` is how many float32 each image's latent has, if latents were asked for; they lie under `latents_key`.
+    `stored` is the folder of the store in which the bytes lie instead (`jobs.objects`); empty: they lie in Redis.
     """
 
     images: tuple[Image, ...] = ()
     values: tuple[dict[str, float], ...] = ()
     latent: int = 0
+    stored: str = Field(default="", exclude_if=lambda folder: not folder)
     timing: Timing
 
 
@@ -169,6 +171,9 @@ class Failure(_Value):
     code: str
     detail: str
 
+
+STORE_UNREACHABLE = "store_unreachable"
+"""Code of a failure, and of an error: the store for pictures could not be reached."""
 
 WORKER_LOST = Failure(code="worker_lost", detail="the worker died twice while it ran this prediction")
 """Also of a job that rq itself ended: it does so only when a job's worker is gone."""

@@ -100,7 +100,7 @@ def starting(tmp_path_factory: pytest.TempPathFactory, toy_zoo: Path) -> Iterato
             process = subprocess.Popen([sys.executable, "-m", "cli", "up"], env=environment, stdout=sink, stderr=sink)
         easel = Easel(process, f"http://127.0.0.1:{port}", log)
         started.append(easel)
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 110
         while time.monotonic() < deadline and process.poll() is None:
             try:
                 if httpx.get(f"{easel.url}/readyz?worker=1").status_code == 200:

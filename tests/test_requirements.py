@@ -12,7 +12,12 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 EXTRAS = PROJECT["project"]["optional-dependencies"]
-LOCKS = {"runtime": (), "dev": ("dev", "c2pa", "client", "mcp", "metrics"), "bench": ("bench",)}
+LOCKS = {
+    "runtime": (),
+    "image": ("store",),
+    "dev": ("dev", "c2pa", "client", "mcp", "metrics", "store"),
+    "bench": ("bench",),
+}
 """The files in requirements/, and the extras that each has beside what Easel always needs."""
 
 CUDA = re.compile("nvidia-|cuda-|triton$")

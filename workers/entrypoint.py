@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import Any
 
 import numpy as np
 from redis import Redis
 from rq import get_current_job
 
+from core.object_store import ObjectStore
 from core.settings import Settings, get_settings
 from jobs.keys import image_key, latents_key, picture_key
 from jobs.prediction import Order
@@ -17,6 +19,7 @@ from models.card import Card
 from models.registry import Registry
 from workers import results
 from workers.engine import Engine
+from workers.result_objects import ResultObjects
 from workers.results import ResultBytes
 from workers.work import PredictionError, Work
 
@@ -43,8 +46,15 @@ def engine() -> Engine:
     return _engine
 
 
+@cache
+def result_objects() -> ResultObjects | None:
+    """The store of this process, if there is one."""
+    url = get_settings().store
+    return ResultObjects(ObjectStore(url)) if url else None
+
+
 def predict(**order: Any) -> dict[str, Any]:
-    """Answers the current job: keeps the images in Redis and returns what `jobs.prediction.Answer` says.
+    """Answers the current job: keeps the images in Redis or the store and returns what `jobs.prediction.Answer` says.
 
     Raises:
         PredictionError: the order cannot be answered.
@@ -59,7 +69,11 @@ def predict(**order: Any) -> dict[str, Any]:
     if computed is None:  # nobody else holds its `canceled`
         raise RuntimeError("the work was canceled")
     answer, result = results.encode(computed, job.enqueued_at, job.started_at)
-    store(job.connection, job.id, result, get_settings().result_ttl_s)
+    ttl_s = get_settings().result_ttl_s
+    if objects := result_objects():
+        answer = objects.put(job.id, answer, result, ttl_s)
+    else:
+        store(job.connection, job.id, result, ttl_s)
     return answer.model_dump(mode="json")
 
 

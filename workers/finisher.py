@@ -26,6 +26,8 @@ from workers import results
 from workers.batch import Batch, CanceledJob, ComputedJob, EndedJob, FailedJob, HeldJobs, SucceededJob
 from workers.metrics import WorkerMetrics
 from workers.outages import Outages
+from workers.result_objects import ResultObjects
+from workers.results import ResultBytes
 from workers.runner import RunJob
 
 log = logs.get(__name__)
@@ -35,15 +37,23 @@ class Finisher:
     """Finishes one batch while the next one is computed, where there is a processor for it."""
 
     def __init__(
-        self, worker: BaseWorker, held: HeldJobs, outages: Outages, metrics: WorkerMetrics, ttl_s: int, overlaps: bool
+        self,
+        worker: BaseWorker,
+        held: HeldJobs,
+        outages: Outages,
+        metrics: WorkerMetrics,
+        ttl_s: int,
+        overlaps: bool,
+        objects: ResultObjects | None = None,
     ):
         """
         Args:
+            objects: where images and latents are kept instead of in Redis.
             ttl_s: how long canceled jobs are kept.
             overlaps: whether a second thread would find a processor that the first one does not keep busy.
         """
         self.worker, self.connection, self.held, self.outages = worker, worker.connection, held, outages
-        self.metrics, self.ttl_s, self.overlaps = metrics, ttl_s, overlaps
+        self.metrics, self.ttl_s, self.overlaps, self.objects = metrics, ttl_s, overlaps, objects
         self._thread = ThreadPoolExecutor(1, "finisher")
         self._pending: Future[None] | None = None
         self._pace: dict[str, float] = {}
@@ -80,6 +90,8 @@ class Finisher:
         self.metrics.stage(Stage.QUEUE, *(timing.queue_ms / 1000 for timing in timings))
         self.metrics.stage(Stage.ENCODE, *(timing.encode_ms / 1000 for timing in timings))
         began = time.monotonic()
+        if self.objects is not None:
+            encoded = self.objects.keep(encoded)
         committed = self.outages.retry(lambda: self._commit(batch, encoded))
         self.metrics.stage(Stage.STORE, time.monotonic() - began)
         self.held.remove(batch.jobs)
@@ -189,9 +201,11 @@ def succeed(
     first = succeeded[0].job.execution
     args: list[EncodableT] = [worker.name, first.id, utcformat(moment), moment.timestamp()]
     for each in succeeded:
-        job, images = each.job, each.result.images
+        job, made = each.job, each.result
+        result, stored = (ResultBytes(), made.size) if each.answer.stored else (made, 0)
         return_value, began = b64encode(each.answer.model_dump_json().encode()), job.execution.created_at.timestamp()
-        args += [job.id, job.result_ttl_s, return_value, began, len(images), *images, each.result.latents]
+        args += [job.id, job.result_ttl_s, return_value, began, len(result.images)]
+        args += [*result.images, result.latents, stored]
     keys = [first.registry.key, batch.queue.finished_job_registry.key, worker.key, first.worker_executions_key]
     # By its text, and first: a script that Redis has forgotten, or one that finds memory full by what came before it,
     # would fail alone, in a transaction that goes through.

@@ -30,6 +30,11 @@ class ResultBytes:
     images: list[bytes] = field(default_factory=list)
     latents: bytes = b""
 
+    @property
+    def size(self) -> int:
+        """Of all of them."""
+        return sum(map(len, self.images)) + len(self.latents)
+
 
 def encode(work: ComputedWork, enqueued_at: datetime, started_at: datetime) -> tuple[Answer, ResultBytes]:
     """The answer to a computed work, and the bytes that belong to it.

@@ -29,6 +29,7 @@ from rq.worker import SimpleWorker
 from rq.worker.base import WorkerStatus
 
 from core import garbage_collection, logs
+from core.object_store import ObjectStore
 from core.pools import Pools
 from core.settings import Settings
 from jobs.keys import CANCEL, MODELS, REGISTRY, doorbell_key, model_of, priority_of, queue_name, workers_key
@@ -46,7 +47,9 @@ from workers.heartbeat import Heartbeat
 from workers.loader import Loader, ReadyBatch
 from workers.maintenance import Maintenance
 from workers.outages import Outages
+from workers.result_objects import ResultObjects
 from workers.runner import BatchRunner
+from workers.sweeper import Sweeper
 from workers.work import PredictionError
 
 log = logs.get(__name__)
@@ -88,7 +91,12 @@ class BatchWorker(SimpleWorker):
         self.dequeuer = Dequeuer(engine, served, BatchStarter(connection, self.name, self.worker_ttl))
         self.runner = BatchRunner(engine, connection, self.outages, self.death_penalty_class, settings.result_ttl_s)
         overlaps = engine.device.type != "cpu" or settings.worker_threads > 1
-        self.finisher = Finisher(self, self.held, self.outages, engine.metrics, settings.result_ttl_s, overlaps)
+        store = ObjectStore(settings.store) if settings.store else None
+        objects = ResultObjects(store) if store else None
+        self.finisher = Finisher(
+            self, self.held, self.outages, engine.metrics, settings.result_ttl_s, overlaps, objects
+        )
+        self.sweeper = Sweeper(connection, store) if store else None
         self.maintenance = Maintenance(
             connection,
             self.queues,
@@ -288,6 +296,8 @@ class BatchWorker(SimpleWorker):
         super().register_birth()
         self.heartbeats.start()
         self.watch.start()
+        if self.sweeper:
+            self.sweeper.start()
 
     def run_maintenance_tasks(self) -> None:
         """Maintenance, unless this worker itself was cut off lately."""
@@ -330,6 +340,8 @@ class BatchWorker(SimpleWorker):
         """Commits what is still being finished, then leaves."""
         self._stop_requested = True
         self.watch.stop()
+        if self.sweeper:
+            self.sweeper.stop()
         self.loader.close()
         try:
             self.finisher.close()

@@ -16,7 +16,9 @@ from starlette.responses import Response
 
 from app.schemas.images import ErrorBody, ErrorEnvelope, ErrorType
 from core import logs
+from core.object_store import StoreError
 from core.redis_errors import is_full
+from jobs.prediction import STORE_UNREACHABLE
 
 log = logs.get(__name__)
 
@@ -287,6 +289,12 @@ def install(app: FastAPI) -> None:
             problem = Unavailable("the queue's memory or disk is full", code="storage_full", retry_after_s=10)
         else:
             problem = Unavailable("the queue cannot be reached at the moment", code="queue_unreachable")
+        return render(request, problem)
+
+    @app.exception_handler(StoreError)
+    async def _store(request: Request, error: StoreError) -> Response:
+        log.warning("store_unreachable", error=str(error))
+        problem = Unavailable("the store for pictures cannot be reached at the moment", code=STORE_UNREACHABLE)
         return render(request, problem)
 
     @app.exception_handler(Exception)

@@ -18,8 +18,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.http.errors import Gone, Invalid, NotAcceptable, Problem, ServerError, Unavailable
+from app.predictions.result_files import LINK_S
 from app.predictions.store import Store
-from jobs.prediction import ENDED, Failure, Snapshot, Status
+from jobs.prediction import ENDED, STORE_UNREACHABLE, Failure, Snapshot, Status
 from jobs.representation import Embedded, Link, Prediction
 from pictures import codec, composition
 from pictures.formats import LOSSY, MEDIA_TYPES, Animated, Format, format_of
@@ -38,6 +39,7 @@ _FAILURES: dict[str, type[Problem]] = {
     "model_unusable": Unavailable,
     "timeout": Unavailable,
     "out_of_memory": Unavailable,
+    STORE_UNREACHABLE: Unavailable,
 }
 
 
@@ -102,7 +104,7 @@ async def embedded(found: Snapshot, store: Store) -> Embedded:
         return Embedded()
     blobs = await _images(found, store) if answer.images and found.order.output.b64_json else []
     files = [blob and await store.signing.image(found, index, blob) for index, blob in enumerate(blobs)]
-    latents = await store.latents(found.id) if answer.latent else None
+    latents = await store.files.latents(found) if answer.latent else None
     return Embedded(
         b64=[base64.b64encode(blob).decode() if blob else None for blob in files],
         latents=np.frombuffer(latents, "<f4").reshape(-1, answer.latent).tolist() if latents else [],
@@ -174,7 +176,7 @@ async def blobs_of(found: Snapshot, store: Store) -> Sequence[bytes]:
 
 
 async def _images(found: Snapshot, store: Store) -> Sequence[bytes | None]:
-    return found.blobs or await store.images(found.id, len(found.images))
+    return found.blobs or await store.files.images(found)
 
 
 def timing_headers(found: Snapshot) -> dict[str, str]:
@@ -190,14 +192,26 @@ def timing_headers(found: Snapshot) -> dict[str, str]:
 
 
 async def unchanging(
-    request: Request, tag: str, ttl_s: int, media_type: str, make: Callable[[], Awaitable[bytes]]
+    request: Request,
+    tag: str,
+    ttl_s: int,
+    media_type: str,
+    make: Callable[[], Awaitable[bytes]],
+    elsewhere: Callable[[], Awaitable[str | None]] | None = None,
 ) -> Response:
     """Bytes that never change while they last: made only if the caller does not have them (`If-None-Match`), and sent
-    in part to a caller who asks for a part (`Range`, RFC 9110, 14)."""
+    in part to a caller who asks for a part (`Range`, RFC 9110, 14).
+
+    Args:
+        elsewhere: a signed address of the same bytes, if the caller is to be sent there. A page of this server is not,
+            since its policy forbids it other servers.
+    """
     headers = {"ETag": f'"{tag}"', "Cache-Control": f"private, max-age={ttl_s}, immutable", "Accept-Ranges": "bytes"}
     held = request.headers.get("if-none-match", "")
     if headers["ETag"] in held or held.strip() == "*":
         return Response(None, 304, headers)
+    if elsewhere and request.headers.get("sec-fetch-site") != "same-origin" and (address := await elsewhere()):
+        return Response(None, 307, {"Location": address, "Cache-Control": f"private, max-age={LINK_S // 2}"})
     data = await make()
     asked = _RANGE.fullmatch(request.headers.get("range", "").strip())
     if asked is None or request.headers.get("if-range", headers["ETag"]) != headers["ETag"]:

@@ -5,13 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from redis.asyncio import Redis
-
 from app.http.errors import Unavailable
+from app.predictions.result_files import ResultFiles
 from core import logs
-from core.replies import bytes_or_none
 from core.settings import Settings
-from jobs import keys
 from jobs.prediction import Snapshot
 from pictures.content_credentials import Signer, Unsigned
 
@@ -45,10 +42,14 @@ class Signing:
     signed file of each name is kept beside the prediction.
     """
 
-    def __init__(self, redis: Redis, ttl_s: int, signer: Signer | None):
-        self._redis = redis
-        self._ttl_s = ttl_s
+    def __init__(self, files: ResultFiles, signer: Signer | None):
+        self._files = files
         self._signer = signer
+
+    @property
+    def signs(self) -> bool:
+        """Whether files leave otherwise than they are kept."""
+        return self._signer is not None
 
     def tag(self, tag: str) -> str:
         """An entity tag, other for signed files than for the same ones before they are."""
@@ -68,24 +69,16 @@ class Signing:
             log.error("unsigned", reason=str(error))
             raise Unavailable("pictures cannot be signed here at present", code="unsigned") from None
 
-    async def kept(self, prediction: str, name: str, data: bytes) -> bytes:
+    async def kept(self, found: Snapshot, name: str, data: bytes) -> bytes:
         """A file that belongs to a prediction, under a name of its own there. Raises `Unavailable`."""
         if self._signer is None:
             return data
-        key = keys.signed_key(prediction)
-        found = bytes_or_none(await self._redis.hget(key, name))
-        if found is None:
-            signed = await self.once(data)
-            async with self._redis.pipeline(transaction=True) as pipeline:
-                pipeline.hsetnx(key, name, signed)
-                pipeline.expire(key, self._ttl_s)
-                pipeline.hget(key, name)
-                found = (await pipeline.execute())[-1]
-        return found
+        earlier = await self._files.signed(found, name)
+        return await self._files.keep_signed(found, name, await self.once(data)) if earlier is None else earlier
 
     async def image(self, found: Snapshot, index: int, blob: bytes) -> bytes:
         """An image of a prediction, in the format that it was made in. Raises `Unavailable`."""
-        return await self.kept(found.id, f"{index}.{found.images[index].format}", blob)
+        return await self.kept(found, f"{index}.{found.images[index].format}", blob)
 
     async def images(self, found: Snapshot, blobs: Sequence[bytes]) -> list[bytes]:
         """All images of a prediction. Raises `Unavailable`."""

@@ -17,9 +17,11 @@ from app.monitoring import queue_report
 from app.monitoring.queue_report import Overview
 from app.monitoring.webhook_metrics import Deliveries
 from app.predictions.admission import Admission
+from app.predictions.result_files import ResultFiles
 from app.predictions.signing import Signing
 from app.schemas.uploads import Upload
 from core import logs
+from core.object_store import ObjectStore
 from core.pools import Pools
 from core.replies import all_bytes, as_bytes, bytes_fields, bytes_or_none, pairs
 from jobs import commands, completions, keys, outbox, records, scripts
@@ -53,14 +55,18 @@ class Store:
         pools: Pools,
         signer: Signer | None = None,
         refresh: Callable[[], None] = lambda: None,
+        objects: ObjectStore | None = None,
+        redirects: bool = False,
     ):
         """
         Args:
+            objects: where pictures may lie instead of in Redis; with `redirects` callers are sent there for them.
             refresh: called when the folders of models are to be looked at.
         """
         self.ttl_s, self.pools, self.refresh = ttl_s, pools, refresh
         self.redis = Redis.from_url(url, socket_timeout=10, socket_connect_timeout=2, health_check_interval=30)
-        self.signing = Signing(self.redis, ttl_s, signer)
+        self.files = ResultFiles(self.redis, ttl_s, objects, redirects)
+        self.signing = Signing(self.files, signer)
         self._cancel = self.redis.register_script(scripts.CANCEL)
         self._purge = self.redis.register_script(scripts.PURGE)
         self._position = self.redis.register_script(scripts.POSITION)
@@ -173,7 +179,12 @@ class Store:
         await self.redis.zadd(keys.DEADLINES, {prediction: time.time() + after_s})
 
     async def purge(self, found: Snapshot) -> bool:
-        """Forgets an ended prediction and its bytes; False if it has not ended."""
+        """Forgets an ended prediction and its bytes; False if it has not ended.
+
+        Raises:
+            StoreError: its files cannot be deleted now, so that it is not forgotten either.
+        """
+        await self.files.delete(found)
         call = commands.purge(found)
         return await self._purge(call.keys, call.args) != 0
 
@@ -192,19 +203,6 @@ class Store:
         found = await self.redis.xrange(keys.events_key(prediction), after or "-")
         news = [ProgressEvent.of(as_bytes(name), bytes_fields(fields)) for name, fields in found or ()]
         return [event for event in news if event.id != after]
-
-    async def image(self, prediction: str, index: int) -> bytes | None:
-        """The encoded bytes of one image, or None once they have expired."""
-        return bytes_or_none(await self.redis.get(keys.image_key(prediction, index)))
-
-    async def images(self, prediction: str, count: int) -> list[bytes | None]:
-        """The encoded bytes of all images."""
-        names = [keys.image_key(prediction, index) for index in range(count)]
-        return [bytes_or_none(blob) for blob in await self.redis.mget(names)]
-
-    async def latents(self, prediction: str) -> bytes | None:
-        """The latents of all images, or None once they have expired."""
-        return bytes_or_none(await self.redis.get(keys.latents_key(prediction)))
 
     async def attempts(self, prediction: str) -> list[bytes]:
         """What came of each try at delivering the prediction's webhook, oldest first."""

@@ -29,7 +29,7 @@ async def grid(prediction_id: str, request: Request, predictions: PredictionsDep
 
     async def make() -> bytes:
         made = await asyncio.to_thread(rendering.sheet, await rendering.blobs_of(found, store))
-        return await store.signing.kept(found.id, "grid.png", made)
+        return await store.signing.kept(found, "grid.png", made)
 
     tag = store.signing.tag(f"{rendering.tag_of(found)}-grid")
     return await rendering.unchanging(request, tag, store.ttl_s, "image/png", make)

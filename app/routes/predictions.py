@@ -170,6 +170,7 @@ async def events(request: Request) -> Response:
         200: {"content": {kind: {} for kind in MEDIA_TYPES.values()}},
         206: {},
         304: {},
+        307: {"description": "the address in the store, with EASEL_STORE_ANSWERS=redirect"},
         416: {},
         **problems(404, 406, 410, 422, 503),
     },
@@ -187,15 +188,22 @@ async def image(request: Request) -> Response:
     record = found.images[index]
 
     async def make() -> bytes:
-        blob = await store.image(found.id, index)
+        blob = await store.files.image(found, index)
         if blob is None:
             raise Gone("the image has expired")
         if format != record.format:
             blob = await asyncio.to_thread(rendering.transcode, blob, format)
-        return await store.signing.kept(found.id, f"{index}.{format}", blob)
+        return await store.signing.kept(found, f"{index}.{format}", blob)
+
+    async def elsewhere() -> str | None:
+        return await store.files.image_url(found, index)
+
+    as_kept = format == record.format and not store.signing.signs
 
     tag = store.signing.tag(f"{record.sha256}-{format}")
-    return await rendering.unchanging(request, tag, store.ttl_s, MEDIA_TYPES[format], make)
+    return await rendering.unchanging(
+        request, tag, store.ttl_s, MEDIA_TYPES[format], make, elsewhere if as_kept else None
+    )
 
 
 def _json(prediction: Prediction) -> JSONResponse:

@@ -1,6 +1,6 @@
 -- KEYS: rq's registries of started and of finished jobs, the worker, the set of its executions.
 -- ARGV: name of the worker, name of the executions, now as rq writes it, now in s, then for each job its id, ttl, result
--- (as rq writes it), start in s, count of images, the images, and the latents or ''.
+-- (as rq writes it), start in s, count of images, the images, the latents or '', and bytes that lie in the store instead.
 -- Keeps images and latents, and ends the jobs as rq would end jobs that have succeeded and on which no other job depends.
 --! kept
 
@@ -11,7 +11,8 @@ local gone, ended, kept = {}, {}, {}
 while at < #ARGV do
     local id, ttl, result, began, images = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], tonumber(ARGV[at + 4])
     local job, results, own = JOB .. id, RESULTS .. id, id .. ':' .. execution
-    local bytes, latents = #result, ARGV[at + 5 + images]
+    local latents, stored = ARGV[at + 5 + images], ARGV[at + 6 + images]
+    local bytes = #result + stored
     for index = 0, images - 1 do
         redis.call('SET', IMAGE .. id .. ':' .. index, ARGV[at + 5 + index], 'EX', ttl)
         bytes = bytes + #ARGV[at + 5 + index]
@@ -32,7 +33,7 @@ while at < #ARGV do
     ended[#ended + 1] = own
     kept[#kept + 1] = seconds + ttl
     kept[#kept + 1] = id
-    jobs, working_time, at = jobs + 1, working_time + seconds - began, at + 6 + images
+    jobs, working_time, at = jobs + 1, working_time + seconds - began, at + 7 + images
 end
 redis.call('ZADD', finished, unpack(kept))
 redis.call('DEL', unpack(gone))

@@ -168,9 +168,11 @@ def test_all_bytes_of_a_key_count_until_they_expire_and_not_one_longer(redis, re
         asked = redis.hstrlen(keys.job_key("a"), "data")
         assert used(redis)["kept"] == 500 + asked + 1000
         assert redis.get(keys.picture_key("one")) == bytes(300)
-        args = ["worker", "execution", "now", 1, "a", 1, b"result", 0, 2, b"image 0", b"the image 1", b"latents"]
+        args = ["worker", "execution", "now", 1, "a", 1, b"result", 0, 2, b"image 0", b"the image 1", b"latents", 40]
         redis.eval(scripts.SUCCEED, 4, "started", "finished", "worker", "running", *args)
-        assert used(redis)["kept"] == 500 + asked + len(b"resultimage 0the image 1latents")
+        assert used(redis)["kept"] == 500 + asked + len(b"resultimage 0the image 1latents") + 40, (
+            "40 bytes lie in a store"
+        )
         assert redis.get(keys.latents_key("a")) == b"latents"
         await asyncio.sleep(1.1)
         assert used(redis)["kept"] == 500, "results were kept for a second"

@@ -1,0 +1,56 @@
+"""An API and a worker as threads of the tests' own process: they start in a second, and no port is needed."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rq.timeouts import TimerDeathPenalty
+from starlette.testclient import TestClient
+
+from app.main import create_app
+from core.embedded_redis import EmbeddedRedis
+from core.settings import Settings
+from models.registry import Registry
+from workers.engine import Engine
+from workers.worker import BatchWorker, connect
+
+
+class ThreadedWorker(BatchWorker):
+    """A worker that leaves signals to the tests."""
+
+    death_penalty_class = TimerDeathPenalty
+
+    def _install_signal_handlers(self) -> None:
+        pass
+
+
+@contextmanager
+def working(settings: Settings) -> Iterator[ThreadedWorker]:
+    """A worker in a thread."""
+    with connect(settings) as connection:
+        worker = ThreadedWorker(Engine(Registry(settings.models), "cpu", 1), connection, settings)
+        thread = threading.Thread(target=worker.work)
+        thread.start()
+        try:
+            yield worker
+        finally:
+            worker._stop_requested = True
+            thread.join(60)
+
+
+@contextmanager
+def serving(folder: Path, models: Path, **settings: Any) -> Iterator[TestClient]:
+    """A client of an API whose predictions a worker makes, at a Redis of their own in the folder."""
+    server = EmbeddedRedis(folder)
+    server.start()
+    given = {"threads": 1, "auth": "open", "accept_without_workers": True, **settings}
+    chosen = Settings(redis_url=server.url, models=str(models), **given)
+    try:
+        with working(chosen), TestClient(create_app(chosen), "http://localhost") as client:
+            yield client
+    finally:
+        server.stop()
