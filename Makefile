@@ -82,6 +82,10 @@ generate: install ## clients by others' generators from the OpenAPI document, to
 	npx --yes --package openapi-typescript@7.13.0 --package typescript@5.9.3 sh -c \
 		'openapi-typescript .easel/openapi.json -o .easel/openapi.ts && tsc --noEmit --strict --erasableSyntaxOnly --lib es2022,dom .easel/openapi.ts clients/js/*.d.ts'
 
+onnx-web: install ## what easel export writes, in onnxruntime-web: WebAssembly, as browsers run it
+	npm install --prefix .easel/onnx-web --no-audit --no-fund --silent onnxruntime-web@1.30.0
+	$(BIN)/pytest tests/test_onnx_web.py
+
 autoscale: install ## workers come and go as an autoscaler would have it, under load, and nothing may be lost
 	$(BIN)/python -m benchmarks.autoscale
 
@@ -102,4 +106,4 @@ train: install ## train a model: make train RECIPE=mnist-dcgan
 clean: ## forget the environment and the embedded Redis's data
 	rm -rf $(VENV) .easel
 
-.PHONY: help install lock serve browser lint types test conform bench soak autoscale generate store fuzz memory train clean
+.PHONY: help install lock serve browser lint types test conform bench soak autoscale onnx-web generate store fuzz memory train clean
