@@ -35,6 +35,7 @@ _USUAL: dict[str, tuple[Any, ...]] = {
     "num_class_embeds": (None,),
     "num_train_timesteps": (None,),
     "attention_legacy_order": (False,),
+    "time_embedding_dim": (None,),
     "mid_block_type": ("UNetMidBlock2D",),
 }
 """Options whose other values are not known here."""
@@ -125,7 +126,7 @@ def _network(said: dict[str, Any]) -> Config:
             raise NotImportable(f"its {name} is {said[name]!r}; {' and '.join(map(repr, usual))} are known")
     if said.get("in_channels", 3) != said.get("out_channels", 3):
         raise NotImportable("it takes other pictures than it makes")
-    wanted = {name: value for name, value in said.items() if name not in _LEFT_OUT and name not in _USUAL}
+    wanted = {name: value for name, value in said.items() if name not in _LEFT_OUT | _USUAL.keys()}
     try:
         return Config(
             **{**_DEFAULTS, **wanted, "size": said.get("sample_size"), "channels": said.get("in_channels", 3)}
@@ -150,8 +151,9 @@ def _schedule(folder: Path, root: Path) -> tuple[NoiseSchedule, tuple[str, ...]]
         "num_train_timesteps": "train_steps", "beta_start": "first", "beta_end": "last", "beta_schedule": "betas",
         "prediction_type": "predicts", "clip_sample": "clipped",
     }  # fmt: skip
-    if said.get("trained_betas") is not None or said.get("rescale_betas_zero_snr"):
-        raise NotImportable("its scheduler has levels of noise of its own, which are not known here")
+    own = said.get("trained_betas") is not None or said.get("rescale_betas_zero_snr") or said.get("thresholding")
+    if own or said.get("clip_sample_range", 1) != 1:
+        raise NotImportable("its scheduler has levels of noise or bounds of its own, which are not known here")
     try:
         return NoiseSchedule(**{ours: said[theirs] for theirs, ours in names.items() if theirs in said}), ()
     except ValidationError as error:

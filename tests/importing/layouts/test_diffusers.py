@@ -41,6 +41,20 @@ CONFIG = {
     "time_embedding_type": "positional",
     "up_block_types": ["UpBlock2D", "AttnUpBlock2D", "UpBlock2D"],
 }
+GREY = {"mid_block_scale_factor": 1.5, "in_channels": 1, "out_channels": 1}
+NEW = {
+    "add_attention": True,
+    "attn_norm_num_groups": None,
+    "class_embed_type": None,
+    "downsample_type": "conv",
+    "mid_block_type": "UNetMidBlock2D",
+    "num_class_embeds": None,
+    "num_train_timesteps": None,
+    "resnet_time_scale_shift": "default",
+    "time_embedding_dim": None,
+    "upsample_type": "conv",
+}
+"""What version 0.42 says besides."""
 OLD = {
     "downsample_padding": 0,
     "flip_sin_to_cos": False,
@@ -237,7 +251,7 @@ def ddim(network, latent, scheduler, timesteps):
 
 
 @pytest.mark.parametrize("weights", ["safetensors", "bin"])
-@pytest.mark.parametrize("options", [{}, OLD, {"mid_block_scale_factor": 1.5, "in_channels": 1, "out_channels": 1}])
+@pytest.mark.parametrize("options", [{}, NEW, OLD, GREY])
 def test_the_network_tells_the_noise_as_it_did(tmp_path, options, weights):
     config = {**CONFIG, **options}
     network = saved(tmp_path / "ddpm", config, old=options is OLD, weights=weights)
@@ -284,6 +298,7 @@ def test_it_samples_as_ddim_does_with_it(tmp_path, options):
         ({"down_block_types": ["DownBlock2D", "SkipDownBlock2D", "DownBlock2D"]}, "its settings are not known here"),
         ({"unheard_of": 1}, "its settings are not known here"),
         ({"block_out_channels": [8, 16, 32]}, "and 32 x 16 x 3 x 3 in such a network"),
+        ({"time_embedding_dim": 64}, "its time_embedding_dim is 64; None are known"),
         ({"out_channels": 6}, "it takes other pictures than it makes"),
     ],
 )
