@@ -150,7 +150,7 @@ class Serving(_Record):
     """How the worker treats this model."""
 
     max_batch: int = Field(default=32, ge=1, le=1024, description="images in one forward pass")
-    timeout_s: int = Field(default=60, ge=1, le=86_400, description="a prediction that runs longer fails")
+    timeout_s: int = Field(default=60, ge=1, le=86_400, description="a prediction that takes longer fails")
 
 
 class Card(_Record):

@@ -109,6 +109,8 @@ class ComputedJob:
 
     job: BatchJob
     work: ComputedWork
+    left_s: float
+    """What is left of its time, for finishing and encoding."""
 
 
 @dataclass(frozen=True)

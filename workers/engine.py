@@ -300,6 +300,7 @@ class Engine:
         """The task as compiled for these options; None where only eager torch will do."""
         key = (_pass_of(task), *sorted(options.items()))
         if key not in loaded.compiled:
+            loaded.compiled[key] = None  # what takes all the time of a prediction is not tried again with the next
             loaded.compiled[key] = self._compiled(loaded, task, options)
         return loaded.compiled[key]
 

@@ -29,6 +29,7 @@ from workers.outages import Outages
 from workers.result_objects import ResultObjects
 from workers.results import ResultBytes
 from workers.runner import RunJob
+from workers.time_limits import Clock
 
 log = logs.get(__name__)
 
@@ -182,12 +183,13 @@ class Finisher:
 
 
 def encode(ran: RunJob) -> EndedJob:
-    """Encodes what was computed."""
+    """Encodes what was computed, in what is left of its job's time; that of its neighbours in the batch is theirs."""
     if not isinstance(ran, ComputedJob):
         return ran
     job, work = ran.job, ran.work
     try:
-        answer, result = results.encode(work, records.enqueued_at(job.fields), job.execution.created_at)
+        moments = records.enqueued_at(job.fields), job.execution.created_at
+        answer, result = results.encode(work, *moments, Clock(ran.left_s).check)
     except Exception as error:
         return job.failed(error)
     return SucceededJob(job, work.order, answer, result)

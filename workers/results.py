@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from pictures.provenance import PICTURE_DIGEST, Provenance
 from tasks.operation import Finished
 from tasks.operations import OPERATIONS
 from workers.work import ComputedWork, ImageOutput, NumberOutput, PredictionError
+
+Check = Callable[[], None]
+Item = TypeVar("Item")
 
 PREVIEWED = 4
 """Most images of a prediction that a preview shows."""
@@ -36,16 +39,21 @@ class ResultBytes:
         return sum(map(len, self.images)) + len(self.latents)
 
 
-def encode(work: ComputedWork, enqueued_at: datetime, started_at: datetime) -> tuple[Answer, ResultBytes]:
+def encode(
+    work: ComputedWork, enqueued_at: datetime, started_at: datetime, check: Check = lambda: None
+) -> tuple[Answer, ResultBytes]:
     """The answer to a computed work, and the bytes that belong to it.
+
+    Args:
+        check: is called between pictures; what it raises ends it.
 
     Raises:
         PredictionError: the model answers with numbers that are none.
     """
     began = time.monotonic()
-    values, finished = _values(work), _finished(work)
+    values, finished = _values(work), _finished(work, check)
     latents = _latents(work, len(finished.pictures))
-    blobs = _encoded(work, finished.pictures)
+    blobs = _encoded(work, finished.pictures, check)
     encode_ms = (time.monotonic() - began) * 1000
     queue_ms = (started_at - enqueued_at).total_seconds() * 1000
     timing = Timing(
@@ -92,19 +100,21 @@ def _finite(numbers: np.ndarray) -> np.ndarray:
     return numbers
 
 
-def _finished(work: ComputedWork) -> Finished:
+def _finished(work: ComputedWork, check: Check) -> Finished:
     """The pictures to answer with: none of a task that answers with numbers; framed ones at the size asked for."""
     if not isinstance(work.output, ImageOutput):
         return Finished([])
     order, frame, images = work.order, work.order.frame, work.output.images
     operation = OPERATIONS[order.task]
     if order.holes:
-        return Finished([order.holes.fill(*_masked(work), made) for made in _each(images, len(order.holes.crops))])
+        crops = _checked(_each(images, len(order.holes.crops)), check)
+        return Finished([order.holes.fill(*_masked(work), made) for made in crops])
     if frame is None:
         return operation.finish(order.input, work.pictures, list(images))
-    made = [frame.join(list(tiles)) for tiles in _each(images, frame.tiles)]
+    made = [frame.join(list(tiles)) for tiles in _checked(_each(images, frame.tiles), check)]
     finished = operation.finish(order.input, work.pictures, made)
-    return replace(finished, pictures=[frame.restore(picture, work.pictures[0]) for picture in finished.pictures])
+    restored = [frame.restore(picture, work.pictures[0]) for picture in _checked(finished.pictures, check)]
+    return replace(finished, pictures=restored)
 
 
 def _each(images: np.ndarray, parts: int) -> np.ndarray:
@@ -118,12 +128,20 @@ def _masked(work: ComputedWork) -> tuple[np.ndarray, np.ndarray]:
     return picture, mask[:, :, 0] > 0
 
 
-def _encoded(work: ComputedWork, shown: Sequence[np.ndarray]) -> list[bytes]:
+def _encoded(work: ComputedWork, shown: Sequence[np.ndarray], check: Check) -> list[bytes]:
     output = work.order.output
     return [
         codec.encode(pixels, output.format, output.quality, made)
-        for pixels, made in zip(shown, _provenances(work, len(shown)), strict=True)
+        for pixels, made in _checked(zip(shown, _provenances(work, len(shown)), strict=True), check)
     ]
+
+
+def _checked(items: Iterable[Item], check: Check) -> Iterator[Item]:
+    """The items, with a check before each and after the last."""
+    for item in items:
+        check()
+        yield item
+    check()
 
 
 def _images(work: ComputedWork, shown: Sequence[np.ndarray], blobs: list[bytes]) -> Iterator[Image]:

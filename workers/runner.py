@@ -8,7 +8,6 @@ from typing import TypeGuard
 
 from redis import Redis
 from redis.exceptions import RedisError
-from rq.timeouts import BaseDeathPenalty, JobTimeoutException
 
 from core import logs
 from jobs.keys import PROGRESS, events_key
@@ -17,6 +16,7 @@ from workers.batch import Batch, BatchJob, CanceledJob, ComputedJob, FailedJob, 
 from workers.engine import Engine
 from workers.outages import AnswersLost, Outages
 from workers.progress import Progress, Report
+from workers.time_limits import within
 from workers.work import PredictionError, PreparedWork, Work
 
 log = logs.get(__name__)
@@ -33,15 +33,9 @@ class BatchRunner:
         engine: Engine,
         connection: Redis,
         outages: Outages,
-        death_penalty: type[BaseDeathPenalty],
         events_ttl_s: int,
     ):
-        """
-        Args:
-            death_penalty: rq's, which raises in the main thread what runs for too long.
-        """
-        self.engine, self.connection, self.outages = engine, connection, outages
-        self.death_penalty, self.events_ttl_s = death_penalty, events_ttl_s
+        self.engine, self.connection, self.outages, self.events_ttl_s = engine, connection, outages, events_ttl_s
 
     def is_warm(self, batch: Batch) -> bool:
         """Whether all that the jobs run on is in memory."""
@@ -108,10 +102,10 @@ class BatchRunner:
             return prepared.job.failed(error)
 
     def _run(self, jobs: Sequence[PreparedJob], timeout_s: int) -> list[RunJob]:
-        with self.death_penalty(timeout_s, JobTimeoutException, job_id=jobs[0].job.id):
-            works = self.engine.run([each.work for each in jobs], self._reporter(jobs))
+        report = self._reporter(jobs)
+        works, left_s = within(timeout_s, lambda: self.engine.run([each.work for each in jobs], report))
         return [
-            CanceledJob(each.job, each.work.order) if work is None else ComputedJob(each.job, work)
+            CanceledJob(each.job, each.work.order) if work is None else ComputedJob(each.job, work, left_s)
             for each, work in zip(jobs, works, strict=True)
         ]
 

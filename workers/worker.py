@@ -89,7 +89,7 @@ class BatchWorker(SimpleWorker):
         served = self._served()
         self.queues = [each.queue for each in served]
         self.dequeuer = Dequeuer(engine, served, BatchStarter(connection, self.name, self.worker_ttl))
-        self.runner = BatchRunner(engine, connection, self.outages, self.death_penalty_class, settings.result_ttl_s)
+        self.runner = BatchRunner(engine, connection, self.outages, settings.result_ttl_s)
         overlaps = engine.device.type != "cpu" or settings.worker_threads > 1
         store = ObjectStore(settings.store) if settings.store else None
         objects = ResultObjects(store) if store else None

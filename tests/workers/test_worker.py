@@ -22,12 +22,14 @@ from jobs.prediction import Order, Priority, Status
 from models import checkpoint, noise
 from models.card import Task
 from models.registry import Registry
+from pictures import codec
 from tests import zoo
 from tests.conftest import pixels_of
 from tests.workers.jobs import enqueue, order, snapshot, wait_until
-from workers import dequeuer, maintenance, results, worker
+from workers import dequeuer, engine, maintenance, results, worker
 from workers.dequeuer import FAIR_EVERY, BatchStarter, QueueCandidate, ServedQueue
 from workers.engine import Engine
+from workers.work import Work
 from workers.worker import BatchWorker
 
 STARTED = StartedJobRegistry.key_template.format(keys.queue_name("toy-dcgan", Priority.NORMAL))
@@ -280,9 +282,14 @@ def test_what_ran_out_of_memory_is_taken_in_smaller_batches(redis, batch_worker)
     assert {snapshot(redis, f"p{index}").answer.timing.batch_size for index in range(8)} == {4}
 
 
+def warm(batch_worker):
+    """Has the model loaded, exported and measured."""
+    batch_worker.engine.run([batch_worker.engine.prepare(Work(order()))])
+
+
 def test_a_job_slower_than_its_timeout_fails_and_its_neighbours_do_not(redis, batch_worker, monkeypatch):
     """Each has the time for itself: six that take 0.4 s together take longer than any may."""
-    batch_worker.engine.load("toy-dcgan")
+    warm(batch_worker)
     group = batch_worker.engine._run_group
 
     def slow(loaded, works, report):
@@ -299,6 +306,65 @@ def test_a_job_slower_than_its_timeout_fails_and_its_neighbours_do_not(redis, ba
     assert [each.status for each in found].count(Status.SUCCEEDED) == 3
     assert found[2].failure.code == "timeout"
     assert "1 s" in found[2].failure.detail
+
+
+@pytest.mark.parametrize("rings", [1, 2])
+def test_an_alarm_that_is_swallowed_rings_again_and_a_late_end_is_too_late(redis, batch_worker, monkeypatch, rings):
+    """As an exporter swallows it: whatever is raised in it is one of its own errors."""
+    warm(batch_worker)
+    group = batch_worker.engine._run_group
+
+    def deaf(*arguments):
+        for _ in range(rings):
+            try:
+                time.sleep(30)
+            except BaseException:
+                if rings == 1:
+                    time.sleep(0.1)
+        return group(*arguments)
+
+    monkeypatch.setattr(batch_worker.engine, "_run_group", deaf)
+    enqueue(redis, "p", order(), timeout_s=1)
+    began = time.monotonic()
+    batch_worker.work(burst=True)
+    assert time.monotonic() - began < 5
+    assert snapshot(redis, "p").failure.code == "timeout"
+    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
+
+
+def test_encoding_counts_as_time_and_ends_between_two_images(redis, batch_worker, monkeypatch):
+    encode, encoded = codec.encode, []
+
+    def slow(pixels, *arguments, **more):
+        time.sleep(0.3)
+        encoded.append(pixels)
+        return encode(pixels, *arguments, **more)
+
+    warm(batch_worker)
+    monkeypatch.setattr(codec, "encode", slow)
+    enqueue(redis, "long", order(n=40), timeout_s=1)
+    enqueue(redis, "short", order(n=1), timeout_s=1)
+    batch_worker.work(burst=True)
+    assert snapshot(redis, "long").failure.code == "timeout"
+    assert len(encoded) <= 5 + 1, "of 41"
+    assert snapshot(redis, "short").status is Status.SUCCEEDED, "its time is its own"
+    assert not redis.keys(keys.image_key("long", 0))
+
+
+def test_an_export_that_takes_too_long_fails_one_prediction_and_is_left_out_of_the_next(
+    redis, batch_worker, monkeypatch
+):
+    def endless(*arguments):
+        time.sleep(30)
+
+    batch_worker.engine.load("toy-dcgan")
+    monkeypatch.setattr(engine, "compile", endless)
+    enqueue(redis, "first", order(), timeout_s=1)
+    enqueue(redis, "next", order(model="toy-dcgan", task=Task.SAMPLE, n=2))
+    batch_worker.engine.largest["toy-dcgan"] = 1  # not in one batch
+    batch_worker.work(burst=True)
+    assert snapshot(redis, "first").failure.code == "timeout"
+    assert snapshot(redis, "next").status is Status.SUCCEEDED
 
 
 def test_images_of_one_request_may_exceed_the_batch(redis, batch_worker):
