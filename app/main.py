@@ -14,7 +14,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from app.access.callers import Access
 from app.http import errors, page
-from app.http.connection_limits import READ_TIMEOUT
+from app.http.connection_limits import READ_TIMEOUT, WRITE_TIMEOUT
 from app.http.examples import illustrate
 from app.http.foreign_pages import RefuseForeignPages
 from app.http.middleware import CORS, Head, LimitBody, Observe
@@ -77,7 +77,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         watch.start()
         garbage_collection.settle()
         log.info("api_ready", models=[entry.card.name for entry in registry.served()])
-        yield {READ_TIMEOUT: settings.read_timeout_s}
+        yield {READ_TIMEOUT: settings.read_timeout_s, WRITE_TIMEOUT: settings.write_timeout_s}
         watch.stop()
         await store.close()
 

@@ -95,6 +95,9 @@ class Settings(BaseSettings):
     read_timeout_s: float = Field(
         default=30, gt=0, description="a request's head, and then its body, must arrive within so long"
     )
+    write_timeout_s: float = Field(
+        default=30, gt=0, description="a client must take 64 KiB of what waits for it within so long, or is hung up on"
+    )
     max_pixels: int = Field(default=16_000_000, gt=0, description="largest uploaded picture, in pixels")
     max_queue: int = Field(default=1000, gt=0, description="predictions that may wait in one queue; beyond it 503")
     max_wait_s: float = Field(

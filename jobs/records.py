@@ -131,6 +131,12 @@ def _snapshot(status: Status, answer: Any, meta: Mapping[str, Any], **fields: An
     )
 
 
+def status_of(status: bytes, canceling: bool) -> Status:
+    """Where a prediction is, by the `status` of its job hash and whether it has a cancel flag."""
+    found = _STATUS[JobStatus(status.decode())]
+    return _canceling(found) if canceling else found
+
+
 def _canceling(status: Status) -> Status:
     return Status.CANCELING if status in (Status.QUEUED, Status.PROCESSING) else status
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from asyncio import Transport
 from asyncio.events import TimerHandle
+from contextlib import suppress
+from fcntl import ioctl
+from termios import TIOCOUTQ
 from typing import Any
 from uuid import uuid4
 
@@ -21,18 +25,26 @@ MAX_HEAD = 64 * 2**10
 READ_TIMEOUT = "read_timeout_s"
 """Of the application's lifespan state: how long a head, and then a body, may take to arrive."""
 
+WRITE_TIMEOUT = "write_timeout_s"
+"""Of the application's lifespan state: in how long a client that is sent more than fits must take `TAKEN_BYTES`."""
+
+TAKEN_BYTES = 64 * 2**10
+
 
 class BoundedProtocol(HttpToolsProtocol):
-    """Refuses heads that come too slowly or grow too large, and hangs up on bodies that nobody reads (slow loris).
+    """Refuses heads that come too slowly or grow too large, and hangs up on bodies that nobody reads (slow loris) and
+    on clients that do not take what they asked for, so that their answers are let go.
 
-    uvicorn by itself waits for ever for the rest of a request, and keeps a head of any size. Bodies that a handler
-    reads are bounded by `middleware.LimitBody`, which can still answer in the form of the route.
+    uvicorn by itself waits for ever for the rest of a request and for a client to read, and keeps a head of any size.
+    Bodies that a handler reads are bounded by `middleware.LimitBody`, which can still answer in the form of the route.
     """
 
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
         self._read_timeout_s: float = self.app_state[READ_TIMEOUT]
+        self._write_timeout_s: float = self.app_state[WRITE_TIMEOUT]
         self._overdue: TimerHandle | None = None
+        self._untaken: TimerHandle | None = None
         self._in_head = True
         self._head_bytes = 0
 
@@ -44,6 +56,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing is expected any more."""
         self._received()
+        self._taken()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -66,6 +79,41 @@ class BoundedProtocol(HttpToolsProtocol):
         self._in_head = True
         self._received()
         super().on_message_complete()
+
+    def pause_writing(self) -> None:
+        """More waits for the client than the transport wants to hold: it is watched whether it takes any."""
+        super().pause_writing()
+        self._taken()
+        self._watch(self._waiting())
+
+    def resume_writing(self) -> None:
+        """The client has taken nearly all."""
+        self._taken()
+        super().resume_writing()
+
+    def _watch(self, waiting: int) -> None:
+        self._untaken = self.loop.call_later(self._write_timeout_s, self._require_taken, waiting)
+
+    def _taken(self) -> None:
+        if self._untaken is not None:
+            self._untaken.cancel()
+            self._untaken = None
+
+    def _waiting(self) -> int:
+        """Bytes that the client has not acknowledged: here, and in the system's buffer, which may hold megabytes."""
+        sent = bytearray(4)
+        with suppress(OSError):  # where sockets do not tell
+            ioctl(self.transport.get_extra_info("socket").fileno(), TIOCOUTQ, sent)
+        return self.transport.get_write_buffer_size() + int.from_bytes(sent, sys.byteorder)
+
+    def _require_taken(self, waited: int) -> None:
+        """Hangs up, without waiting for what is in the buffer, unless enough of it has gone."""
+        waiting = self._waiting()
+        if waited - waiting >= TAKEN_BYTES:
+            self._watch(waiting)
+        else:
+            log.info("client_does_not_read", waiting=waiting)
+            self.transport.abort()
 
     def send_400_response(self, msg: str) -> None:
         """uvicorn's answer to what is no HTTP, as a problem."""

@@ -7,17 +7,17 @@ import base64
 import hashlib
 import io
 import re
-import zipfile
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 
 import numpy as np
 from fastapi.responses import JSONResponse
 from isal import igzip
 from PIL import Image
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from app.http.errors import Gone, Invalid, NotAcceptable, Problem, ServerError, Unavailable
+from app.predictions import archives
 from app.predictions.result_files import LINK_S
 from app.predictions.store import Store
 from jobs.prediction import ENDED, STORE_UNREACHABLE, Failure, Snapshot, Status
@@ -33,6 +33,9 @@ _FORMATS: dict[str, Format] = {media_type: format for format, media_type in MEDI
 
 _WEIGHT = re.compile(r"0(\.\d{0,3})?|1(\.0{0,3})?")
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
+
+_MAKING = asyncio.Semaphore(2)
+"""Sheets, animations and other formats are made of decoded pictures, which are large: no more than two at a time."""
 
 _FAILURES: dict[str, type[Problem]] = {
     "upload_expired": Gone,
@@ -128,19 +131,31 @@ async def as_bytes(found: Snapshot, store: Store, media_type: str) -> Response:
     """
     if found.status not in ENDED:
         return await as_json(found, store)
-    blobs = await blobs_of(found, store)
-    format = format_named(media_type) or "png"
+    require_success(found)
+    format, quality = format_named(media_type) or "png", found.order.output.quality
     if media_type == ZIP:
-        data = await asyncio.to_thread(archive, found, await store.signing.images(found, blobs))
-    elif len(blobs) > 1:
-        data = await store.signing.once(await asyncio.to_thread(sheet, blobs, format, found.order.output.quality))
-    elif format != found.images[0].format:
-        data = await store.signing.once(
-            await asyncio.to_thread(transcode, blobs[0], format, found.order.output.quality)
-        )
+        return StreamingResponse(await _begun(archives.stream(found, store)), 200, timing_headers(found), ZIP)
+    many, first = len(found.images) > 1, found.images[0]
+    if many:
+        data = await store.signing.once(await sheet_of(found, store, format, quality))
+    elif format != first.format:
+        (blob,) = await blobs_of(found, store)
+        data = await store.signing.once(await transcoded(blob, format, quality))
     else:
-        (data,) = await store.signing.images(found, blobs)
+        (data,) = await store.signing.images(found, await blobs_of(found, store))
     return Response(data, 200, timing_headers(found), media_type)
+
+
+async def sheet_of(found: Snapshot, store: Store, format: Format = "png", quality: int = 90) -> bytes:
+    """All images of a succeeded prediction as one grid. Whether they fit is judged before any is fetched.
+
+    Raises:
+        Problem: it would be too large, or the images have expired.
+    """
+    first = found.images[0]
+    require_one_file(len(found.images), (first.width, first.height), format)
+    async with _MAKING:
+        return await asyncio.to_thread(sheet, await blobs_of(found, store), format, quality)
 
 
 async def as_animation(found: Snapshot, store: Store, format: Animated, fps: float, back: bool) -> Response:
@@ -153,10 +168,14 @@ async def as_animation(found: Snapshot, store: Store, format: Animated, fps: flo
     """
     if found.status not in ENDED:
         return await as_json(found, store)
-    blobs = await blobs_of(found, store)
-    if back:
-        blobs = [*blobs, *blobs[-2:0:-1]]
-    data = await asyncio.to_thread(_animation, blobs, format, fps, found.order.output.quality)
+    require_success(found)
+    first = found.images[0]
+    require_one_file(len(found.images), (first.width, first.height), format, moving=True)
+    async with _MAKING:
+        blobs = await blobs_of(found, store)
+        if back:
+            blobs = [*blobs, *blobs[-2:0:-1]]
+        data = await asyncio.to_thread(_animation, blobs, format, fps, found.order.output.quality)
     return Response(await store.signing.once(data), 200, timing_headers(found), ANIMATED[format])
 
 
@@ -166,13 +185,18 @@ async def blobs_of(found: Snapshot, store: Store) -> Sequence[bytes]:
     Raises:
         Problem: it failed, or its images have expired.
     """
-    if found.status is not Status.SUCCEEDED:
-        raise _problem_of(found.failure)
+    require_success(found)
     blobs = await _images(found, store)
     kept = [blob for blob in blobs if blob is not None]
     if len(kept) < len(blobs):
         raise Gone("the images have expired")
     return kept
+
+
+def require_success(found: Snapshot) -> None:
+    """Raises `Problem` of an ended prediction that has no answer."""
+    if found.status is not Status.SUCCEEDED:
+        raise _problem_of(found.failure)
 
 
 async def _images(found: Snapshot, store: Store) -> Sequence[bytes | None]:
@@ -206,43 +230,93 @@ async def unchanging(
         elsewhere: a signed address of the same bytes, if the caller is to be sent there. A page of this server is not,
             since its policy forbids it other servers.
     """
-    headers = {"ETag": f'"{tag}"', "Cache-Control": f"private, max-age={ttl_s}, immutable", "Accept-Ranges": "bytes"}
-    held = request.headers.get("if-none-match", "")
-    if headers["ETag"] in held or held.strip() == "*":
+    headers = _lasting(tag, ttl_s)
+    if _holds(request, headers["ETag"]):
         return Response(None, 304, headers)
     if elsewhere and request.headers.get("sec-fetch-site") != "same-origin" and (address := await elsewhere()):
         return Response(None, 307, {"Location": address, "Cache-Control": f"private, max-age={LINK_S // 2}"})
     data = await make()
-    asked = _RANGE.fullmatch(request.headers.get("range", "").strip())
-    if asked is None or request.headers.get("if-range", headers["ETag"]) != headers["ETag"]:
+    part = _part(request, headers["ETag"], len(data))
+    if part is None:
         return Response(data, 200, headers, media_type)
+    if not part:
+        return Response(None, 416, {**headers, "Content-Range": f"bytes */{len(data)}"})
+    headers["Content-Range"] = f"bytes {part.start}-{part.stop - 1}/{len(data)}"
+    return Response(data[part.start : part.stop], 206, headers, media_type)
+
+
+async def unchanging_stream(
+    request: Request, tag: str, ttl_s: int, media_type: str, size: int | None, chunks: AsyncIterator[bytes]
+) -> Response:
+    """The same of bytes that are made as they are sent.
+
+    Args:
+        size: how many there will be; where that is not known, they are sent as a whole.
+    """
+    headers = _lasting(tag, ttl_s)
+    if _holds(request, headers["ETag"]):
+        return Response(None, 304, headers)
+    part = None if size is None else _part(request, headers["ETag"], size)
+    if part is not None and not part:
+        return Response(None, 416, {**headers, "Content-Range": f"bytes */{size}"})
+    chunks = await _begun(chunks)
+    if size is None:
+        return StreamingResponse(chunks, 200, {**headers, "Accept-Ranges": "none"}, media_type)
+    if part is None:
+        return StreamingResponse(chunks, 200, {**headers, "Content-Length": str(size)}, media_type)
+    headers |= {"Content-Range": f"bytes {part.start}-{part.stop - 1}/{size}", "Content-Length": str(len(part))}
+    return StreamingResponse(_cut(chunks, part), 206, headers, media_type)
+
+
+def _lasting(tag: str, ttl_s: int) -> dict[str, str]:
+    return {"ETag": f'"{tag}"', "Cache-Control": f"private, max-age={ttl_s}, immutable", "Accept-Ranges": "bytes"}
+
+
+def _holds(request: Request, tag: str) -> bool:
+    """Whether the caller has the bytes already."""
+    held = request.headers.get("if-none-match", "")
+    return tag in held or held.strip() == "*"
+
+
+def _part(request: Request, tag: str, size: int) -> range | None:
+    """Which of so many bytes are asked for: None for all of them, none of them if the range lies outside."""
+    asked = _RANGE.fullmatch(request.headers.get("range", "").strip())
+    if asked is None or request.headers.get("if-range", tag) != tag:
+        return None
     first, last = asked.groups()
     if not first and not last:
-        return Response(data, 200, headers, media_type)
-    start = int(first) if first else max(0, len(data) - int(last))
-    end = min(int(last), len(data) - 1) if first and last else len(data) - 1
-    if start > end or start >= len(data):
-        return Response(None, 416, {**headers, "Content-Range": f"bytes */{len(data)}"})
-    headers["Content-Range"] = f"bytes {start}-{end}/{len(data)}"
-    return Response(data[start : end + 1], 206, headers, media_type)
+        return None
+    start = int(first) if first else max(0, size - int(last))
+    end = min(int(last), size - 1) if first and last else size - 1
+    return range(start, end + 1) if start <= end and start < size else range(0)
+
+
+async def _begun(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The chunks, once the first of them is made: what goes wrong by then is told with a status."""
+    first = await anext(chunks)
+
+    async def all_of_them() -> AsyncIterator[bytes]:
+        yield first
+        async for chunk in chunks:
+            yield chunk
+
+    return all_of_them()
+
+
+async def _cut(chunks: AsyncIterator[bytes], part: range) -> AsyncIterator[bytes]:
+    """The bytes of a part alone."""
+    at = 0
+    async for chunk in chunks:
+        if piece := chunk[max(part.start - at, 0) : max(part.stop - at, 0)]:
+            yield piece
+        at += len(chunk)
+        if at >= part.stop:
+            return
 
 
 def tag_of(found: Snapshot) -> str:
     """A tag for whatever is made of all images of a succeeded prediction."""
     return hashlib.sha256("".join(image.sha256 for image in found.images).encode()).hexdigest()
-
-
-def archive(found: Snapshot, blobs: Sequence[bytes]) -> bytes:
-    """A zip of a succeeded prediction's image files, stored as they are: they are compressed already.
-
-    Its entries bear no date, so that the same images make the same bytes.
-    """
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as opened:
-        for index, (image, blob) in enumerate(zip(found.images, blobs, strict=True)):
-            seed = "" if image.seed is None else f"-seed{image.seed}"
-            opened.writestr(zipfile.ZipInfo(f"{index:03d}{seed}.{image.format}"), blob)
-    return buffer.getvalue()
 
 
 def sheet(blobs: Sequence[bytes], format: Format = "png", quality: int = 90) -> bytes:
@@ -255,6 +329,12 @@ def sheet(blobs: Sequence[bytes], format: Format = "png", quality: int = 90) -> 
         require_one_file(len(blobs), first.size, format)
     pictures = composition.grid([codec.pixels_of(blob) for blob in blobs])
     return codec.encode(pictures, format, quality, _provenance(blobs[0]), replayable=len(blobs) == 1)
+
+
+async def transcoded(blob: bytes, format: Format, quality: int = 90) -> bytes:
+    """`transcode`, off the loop. Raises `NotAcceptable`."""
+    async with _MAKING:
+        return await asyncio.to_thread(transcode, blob, format, quality)
 
 
 def transcode(blob: bytes, format: Format, quality: int = 90) -> bytes:

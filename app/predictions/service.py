@@ -114,9 +114,9 @@ class Filter:
     status: Status | None = None
     model: str | None = None
 
-    def fits(self, found: Snapshot) -> bool:
-        """Whether this is one."""
-        return (self.status is None or found.status is self.status) and self.model in (None, found.order.model)
+    def fits(self, model: str, status: Status) -> bool:
+        """Whether a prediction of this model, that stands so, is one."""
+        return self.status in (None, status) and self.model in (None, model)
 
 
 _OTHER_REQUEST = "another request was made under this id or Idempotency-Key"
@@ -352,16 +352,19 @@ class Predictions:
         owner, page = "" if self.caller.sees_all else self.caller.owner, []
         for _ in range(MAX_SCANNED // SCAN):
             places = await self.store.history(owner, after, SCAN)
-            kept = await self.store.snapshots([place.id for place in places]) if places else []
-            if gone := [place.id for place, found in zip(places, kept, strict=True) if found is None]:
+            standings = await self.store.standings([place.id for place in places]) if places else []
+            standing = dict(zip(places, standings, strict=True))
+            if gone := [place.id for place, each in standing.items() if each is None]:
                 await self.store.strike(owner, gone)
-            for after, found in zip(places, kept, strict=True):
-                if found is not None and wanted.fits(found):
-                    page.append(found)
-                if len(page) == limit:
-                    return page, after
+            room = limit - len(page)
+            fitting = [place for place, each in standing.items() if each and wanted.fits(*each)]
+            kept = await self.store.snapshots([place.id for place in fitting[:room]]) if fitting else []
+            page += [found for found in kept if found is not None]
+            if len(fitting) >= room:
+                return page, fitting[room - 1]
             if len(places) < SCAN:
                 return page, None
+            after = places[-1]
         return page, after
 
     async def cancel(self, prediction: str) -> Snapshot:

@@ -126,6 +126,16 @@ class Store:
             replies = await pipeline.execute()
         return [_read(name, *replies[3 * place : 3 * place + 3]) for place, name in enumerate(predictions)]
 
+    async def standings(self, predictions: list[str]) -> list[tuple[str, Status] | None]:
+        """Model and status of several predictions: what a filter asks for, at a tenth of the cost of `snapshots`."""
+        async with self.redis.pipeline(transaction=False) as pipeline:
+            for prediction in predictions:
+                pipeline.hmget(keys.job_key(prediction), ["origin", "status"])
+                pipeline.exists(keys.cancel_key(prediction))
+            replies = await pipeline.execute()
+        fields = zip(replies[::2], replies[1::2], strict=True)
+        return [_standing(origin, status, canceling) for (origin, status), canceling in fields]
+
     async def history(self, owner: str, after: HistoryPosition | None, count: int) -> list[HistoryPosition]:
         """Up to `count` places in an owner's history (everybody's if empty), newest first, from the one after `after`.
 
@@ -376,6 +386,11 @@ def _completed(found: Snapshot, completion: Completion) -> Snapshot:
         started_at=completion.started_at,
         ended_at=completion.ended_at,
     )
+
+
+def _standing(origin: bytes | None, status: bytes | None, canceling: int) -> tuple[str, Status] | None:
+    model = keys.model_of(origin.decode()) if origin else None
+    return (model, records.status_of(status, bool(canceling))) if model and status else None
 
 
 def _read(prediction: str, fields: dict, results: list, cancel: bytes | None) -> Snapshot | None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from app.http.errors import NotFound
 from app.http.openapi import problems
-from app.predictions import rendering
+from app.predictions import archives, rendering
 from app.predictions.service import Predictions
 from app.routes.dependencies import PredictionsDep, StoreDep
 from jobs.prediction import Snapshot, Status
@@ -28,8 +26,7 @@ async def grid(prediction_id: str, request: Request, predictions: PredictionsDep
     found = await _succeeded(predictions, prediction_id)
 
     async def make() -> bytes:
-        made = await asyncio.to_thread(rendering.sheet, await rendering.blobs_of(found, store))
-        return await store.signing.kept(found, "grid.png", made)
+        return await store.signing.kept(found, "grid.png", await rendering.sheet_of(found, store))
 
     tag = store.signing.tag(f"{rendering.tag_of(found)}-grid")
     return await rendering.unchanging(request, tag, store.ttl_s, "image/png", make)
@@ -45,12 +42,10 @@ async def archive(prediction_id: str, request: Request, predictions: Predictions
     """The image files as they are, named by place and seed. `ETag` and `If-None-Match` save the transfer."""
     found = await _succeeded(predictions, prediction_id)
 
-    async def make() -> bytes:
-        files = await store.signing.images(found, await rendering.blobs_of(found, store))
-        return await asyncio.to_thread(rendering.archive, found, files)
-
+    size = None if store.signing.signs else archives.size(found)
     tag = store.signing.tag(f"{rendering.tag_of(found)}-zip")
-    response = await rendering.unchanging(request, tag, store.ttl_s, rendering.ZIP, make)
+    chunks = archives.stream(found, store)
+    response = await rendering.unchanging_stream(request, tag, store.ttl_s, rendering.ZIP, size, chunks)
     if response.status_code == 200:
         response.headers["Content-Disposition"] = f'attachment; filename="{found.id}.zip"'
     return response

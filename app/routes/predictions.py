@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
@@ -192,7 +191,7 @@ async def image(request: Request) -> Response:
         if blob is None:
             raise Gone("the image has expired")
         if format != record.format:
-            blob = await asyncio.to_thread(rendering.transcode, blob, format)
+            blob = await rendering.transcoded(blob, format)
         return await store.signing.kept(found, f"{index}.{format}", blob)
 
     async def elsewhere() -> str | None:
