@@ -53,12 +53,16 @@ _GONE = 410
 _SECRET = "whsec_"
 """How a secret begins, by the specification; base64 follows."""
 AT_ONCE = 16
+PER_KEY = 8
 PER_RECEIVER = 4
-"""Deliveries that one process makes at the same time, in all and to one host and port."""
+"""Deliveries that one process makes at the same time: in all, of one API key's predictions, and to one host and port
+that has answered the last time. One that has not, or was never called, is sent one at a time."""
 PUT_OFF_S = 5
 """How long a delivery is put off whose receiver is kept busy already; stretched by up to as much again."""
 _ADMISSION_S = 0.2
 """How long a delivery waits for a place with its receiver before it is put off."""
+_REMEMBERED = 10_000
+"""Receivers of which it is known that they answer."""
 _HEARTBEAT_S = 10
 _MAINTENANCE_S = 30
 """Between two looks for deliveries whose process died."""
@@ -88,6 +92,8 @@ def deliver(at: str, ended: dict[str, Any]) -> None:
     try:
         signer = Signer(secret(job.connection, settings, snapshot.order.owner))
         status = _send(job, snapshot.webhook.url, notice.model_dump_json(), signer, settings)
+        if isinstance(job, DeliveryJob):
+            job.answered = True
         if not 200 <= status < 300:
             error = "redirects are not followed" if 300 <= status < 400 else f"the receiver answered with {status}"
     except (guard.Refused, guard.Unreachable) as failure:
@@ -156,6 +162,9 @@ def _give_up(job: Job) -> None:
 class DeliveryJob(OwnJob):
     """A job of the queue of deliveries. Whatever function it names, it runs none but `deliver`."""
 
+    answered = False
+    """Whether its receiver has said anything."""
+
     @property
     def func(self) -> Callable[..., None]:
         """Raises `ValueError` for a job that is no delivery: whoever can write to Redis could name any function."""
@@ -172,6 +181,14 @@ def _receiver(job: Job) -> str:
         return ""
 
 
+def _owner(job: Job) -> str:
+    """The API key whose prediction it tells of; empty of one that was made in the open, and of a job that is none."""
+    try:
+        return str(job.kwargs["ended"]["order"]["owner"])
+    except Exception:  # whatever somebody else's job may hold
+        return ""
+
+
 class _Queue(Queue):
     def acquire_maintenance_lock(self) -> bool:
         """For seconds: rq's own, of 15 minutes, would outlive a process that is killed while it holds it."""
@@ -181,8 +198,8 @@ class _Queue(Queue):
 class Deliverer(SimpleWorker):
     """An rq worker of the queue of deliveries, which also queues again those whose wait is over.
 
-    It makes `AT_ONCE` deliveries at the same time, each in a thread, and no more than `PER_RECEIVER` to one receiver:
-    a slow one holds up nobody else.
+    It makes `AT_ONCE` deliveries at the same time, each in a thread, no more than `PER_RECEIVER` to one receiver and
+    `PER_KEY` of one key: slow receivers, however many a key names, hold up nobody else.
     """
 
     log_job_description = False
@@ -203,6 +220,8 @@ class Deliverer(SimpleWorker):
         self._senders = ThreadPoolExecutor(AT_ONCE, "sender")
         self._room = threading.Semaphore(AT_ONCE)
         self._underway: Counter[str] = Counter()
+        self._of_owner: Counter[str] = Counter()
+        self._answering: set[str] = set()
         self._slow: set[str] = set()
         self._changed = threading.Condition()
         self._scheduler = RQScheduler([QUEUE], connection, logging_level="WARNING", serializer=JSONSerializer)
@@ -248,39 +267,51 @@ class Deliverer(SimpleWorker):
     def execute_job(self, job: Job, queue: Queue) -> None:
         """Has the delivery made by a thread, once one is free; puts it off if its receiver is busy with others."""
         self._state = WorkerStatus.BUSY  # a stop request now waits, instead of stranding what was taken
-        receiver = _receiver(job)
-        if not self._admitted(receiver):
+        receiver, owner = _receiver(job), _owner(job)
+        if not self._admitted(receiver, owner):
             self.outages.retry(lambda: self._put_off(job, queue))
             return
         while not self._room.acquire(timeout=_HEARTBEAT_S):
             self.outages.retry(self.heartbeat)
         execution = self.outages.retry(lambda: self.prepare_execution(job))
-        self._senders.submit(self._make, job, queue, execution, receiver)
+        self._senders.submit(self._make, job, queue, execution, receiver, owner)
 
-    def _make(self, job: Job, queue: Queue, execution: Execution, receiver: str) -> None:
+    def _make(self, job: Job, queue: Queue, execution: Execution, receiver: str, owner: str) -> None:
         try:
             self.perform_job(job, queue, execution)
         except RedisError as error:  # rq finds what it could not note, and has it tried again
             log.warning("redis_unreachable", error=str(error))
         finally:
-            self._answered(receiver)
+            self._ended(receiver, owner, isinstance(job, DeliveryJob) and job.answered)
             self._room.release()
 
-    def _admitted(self, receiver: str) -> bool:
-        """Whether the receiver has a place free, now or soon. A slow one is not waited for until it has answered."""
+    def _admitted(self, receiver: str, owner: str) -> bool:
+        """Whether receiver and owner have a place free, now or soon. A slow receiver is not waited for until it has
+        answered."""
         with self._changed:
             wait_s = 0 if receiver in self._slow else _ADMISSION_S
-            if not self._changed.wait_for(lambda: self._underway[receiver] < PER_RECEIVER, wait_s):
+            if not self._changed.wait_for(lambda: self._has_place(receiver, owner), wait_s):
                 self._slow.add(receiver)
                 return False
             self._underway[receiver] += 1
+            self._of_owner[owner] += 1
             return True
 
-    def _answered(self, receiver: str) -> None:
+    def _has_place(self, receiver: str, owner: str) -> bool:
+        most = PER_RECEIVER if receiver in self._answering else 1
+        return self._underway[receiver] < most and (not owner or self._of_owner[owner] < PER_KEY)
+
+    def _ended(self, receiver: str, owner: str, answered: bool) -> None:
         with self._changed:
             self._slow.discard(receiver)
+            if answered and len(self._answering) < _REMEMBERED:
+                self._answering.add(receiver)
+            else:
+                self._answering.discard(receiver)
             self._underway[receiver] -= 1
-            self._underway += Counter()  # forgets receivers of which nothing is underway
+            self._of_owner[owner] -= 1
+            for counts in (self._underway, self._of_owner):
+                counts += Counter()  # forgets those of which nothing is underway
             self._changed.notify()
 
     def _put_off(self, job: Job, queue: Queue) -> None:

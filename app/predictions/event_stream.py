@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import RedisError
 
-from app.http.errors import NotFound, Unavailable
+from app.http.errors import NotFound, TooMany, Unavailable
 from core import logs
 from core.redis_errors import is_passing
 from jobs.prediction import ENDED, Snapshot, Status
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 log = logs.get(__name__)
 
+KEY_SHARE = 4
+"""One API key may have one of so many parts of the event streams of a process."""
 EVENTS_EVERY_S = 0.5
 LOOKS = 200
 """Seconds between two looks at a prediction that is watched and of which nothing is said, and looks a second in all."""
@@ -40,26 +43,38 @@ class Watchers:
 
     def __init__(self, limit: int):
         self.limit = limit
+        self.per_key = max(1, limit // KEY_SHARE)
         self.count = 0
+        self._of_owner: Counter[str] = Counter()
 
     @property
     def pause_s(self) -> float:
         """Between two looks of one watcher, so that all together take `LOOKS` a second at most."""
         return max(EVENTS_EVERY_S, self.count / LOOKS)
 
-    def require_room(self) -> None:
-        """Raises `Unavailable` if there are as many as may be."""
+    def require_room(self, owner: str) -> None:
+        """Raises `Unavailable` if there are as many as may be, `TooMany` if an API key has its share."""
+        if owner and self._of_owner[owner] >= self.per_key:
+            raise TooMany(
+                f"{self.per_key} event streams of this key are open already",
+                code="too_many_streams",
+                limit=self.per_key,
+                reset_s=5,
+            )
         if self.count >= self.limit:
             raise Unavailable(f"{self.limit} event streams are open already", code="too_many_watchers", retry_after_s=5)
 
     @contextmanager
-    def one_more(self) -> Iterator[None]:
-        """Counts one, inside `with`."""
+    def one_more(self, owner: str) -> Iterator[None]:
+        """Counts one of an owner, inside `with`."""
         self.count += 1
+        self._of_owner[owner] += 1
         try:
             yield
         finally:
             self.count -= 1
+            self._of_owner[owner] -= 1
+            self._of_owner += Counter()  # forgets those who watch no more
 
 
 def canonical_event(id: str) -> str:
@@ -79,7 +94,7 @@ async def stream(predictions: Predictions, prediction: str, after: str) -> Async
     whose key is revoked.
     """
     reported: object = None
-    with predictions.store.waiter(prediction) as waiter, predictions.watchers.one_more():
+    with predictions.store.waiter(prediction) as waiter, predictions.watchers.one_more(predictions.caller.owner):
         while True:
             try:
                 if not await predictions.caller.is_known():

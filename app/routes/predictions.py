@@ -137,7 +137,7 @@ async def delete(request: Request) -> Response:
     "/{prediction_id}/events",
     (PREDICTION, LAST_EVENT_ID),
     response_class=Response,
-    responses={200: {"content": {"text/event-stream": {}}}, **problems(404, 503)},
+    responses={200: {"content": {"text/event-stream": {}}}, **problems(404, 429, 503)},
     summary="Watch",
 )
 async def events(request: Request) -> Response:
@@ -148,7 +148,7 @@ async def events(request: Request) -> Response:
     prediction_id, last_event_id = PREDICTION.of(request), LAST_EVENT_ID.of(request)
     ttl_s = predictions.store.ttl_s
     found = await predictions.get(prediction_id)  # a 404 is an answer, not an event
-    predictions.watchers.require_room()
+    predictions.watchers.require_room(predictions.caller.owner)
 
     async def stream() -> AsyncIterator[ServerSentEvent]:
         async for event in event_stream.stream(predictions, found.id, last_event_id or ""):

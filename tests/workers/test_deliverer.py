@@ -5,7 +5,7 @@ import json
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -30,7 +30,7 @@ from models.card import Task
 from models.registry import Registry
 from tests.receiver import listening
 from tests.workers import jobs
-from workers.deliverer import PER_RECEIVER, Deliverer, DeliveryJob, secret
+from workers.deliverer import AT_ONCE, PER_KEY, Deliverer, DeliveryJob, secret
 from workers.engine import Engine
 from workers.finisher import encode, succeed
 from workers.maintenance import LOCK_S
@@ -297,25 +297,47 @@ def deliveries_of(settings):
     return asyncio.run(ask())
 
 
+@contextmanager
+def delivering(tmp_path):
+    """A deliverer in a process, which leaves when it has done what it has begun."""
+    with (tmp_path / "log").open("w") as sink:
+        process = subprocess.Popen([sys.executable, "-m", "cli", "deliver"], stdout=sink, stderr=sink)
+    try:
+        yield
+    finally:
+        process.terminate()
+        assert process.wait(15) == 0
+
+
 def test_a_slow_receiver_holds_up_neither_another_nor_all_places(redis, receiver, settings, tmp_path):
     with listening() as slow:
         slow.wait_s = 3
-        for index in range(3 * PER_RECEIVER):
+        for index in range(10):
             announce(redis, f"slow-{index}", slow.url)
         for index in range(20):
             announce(redis, f"quick-{index}", receiver.url)
-        with (tmp_path / "log").open("w") as sink:
-            process = subprocess.Popen([sys.executable, "-m", "cli", "deliver"], stdout=sink, stderr=sink)
-        try:
+        with delivering(tmp_path):
             receiver.wait_for(20)
-            assert len(slow.received) == PER_RECEIVER
-            assert not any(attempts(redis, f"slow-{index}") for index in range(3 * PER_RECEIVER))
-        finally:
-            process.terminate()
-            assert process.wait(15) == 0
+            assert len(slow.received) == 1, "it has not answered yet"
+            assert not any(attempts(redis, f"slow-{index}") for index in range(10))
         told = deliveries_of(settings)
-        assert told.outcomes[outbox.Outcome.DELIVERED] == 20 + PER_RECEIVER, "it leaves when they are done"
-        assert told.pending == 2 * PER_RECEIVER == len(scheduled(redis))
+        assert told.outcomes[outbox.Outcome.DELIVERED] == 20 + 1, "it leaves when they are done"
+        assert told.pending == 9 == len(scheduled(redis))
+
+
+def test_receivers_that_hang_hold_one_place_each_and_of_a_key_no_more_than_its_own(redis, receiver, settings, tmp_path):
+    with ExitStack() as stack:
+        hanging = [stack.enter_context(listening()) for _ in range(AT_ONCE + 4)]
+        for each in hanging:
+            each.wait_s = 6
+            for index in range(2):
+                announce(redis, f"{each.url.split(':')[-1].strip('/')}-{index}", each.url, owner="greedy")
+        for index in range(20):
+            announce(redis, f"quick-{index}", receiver.url, owner="modest")
+        with delivering(tmp_path):
+            receiver.wait_for(20)
+            called = [len(each.received) for each in hanging]
+            assert max(called) == 1 and sum(called) == PER_KEY
 
 
 def test_what_comes_of_deliveries_is_counted(redis, deliver, receiver, settings, monkeypatch):
