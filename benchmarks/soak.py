@@ -48,6 +48,8 @@ HEAVY_SHARE, MOST_HEAVY = 0.25, 1500
 """Of all requests, and at most: all that is made must fit into Redis until the end."""
 LIGHT = ("toy-dcgan", "toy-cgan", "toy-vae", "toy-diffusion", "toy-pix2pix", "toy-cyclegan")
 MODELS = (*LIGHT, HEAVY)
+LABELLED = ("toy-cgan", "toy-diffusion")
+"""Whose first task needs a label."""
 FULL_S = 5
 """How long memory or disk stays full."""
 HOSTILE_SHARE = 0.05
@@ -225,7 +227,7 @@ class Load:
         if model == HEAVY:
             asked.images = random.choice((16, 32, 64))
         body = {"model": model, "priority": random.choice(list(Priority)).value, "input": {"n": asked.images}}
-        if model == "toy-cgan":
+        if model in LABELLED:
             body["input"]["label"] = random.choice(zoo.DIGITS)
         if model in ("toy-pix2pix", "toy-cyclegan"):
             asked.images = 1
