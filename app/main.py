@@ -35,6 +35,7 @@ from app.routes import (
     short,
     uploads,
     usage,
+    versions,
 )
 from app.routes.dependencies import may_use
 from core import garbage_collection, logs
@@ -97,6 +98,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(
         LimitBody,
         max_bytes=int(settings.max_upload_mb * 2**20),
+        streamed={("POST", versions.UPLOADS): int(settings.max_model_mb * 2**20)},
         max_held=int(settings.max_bodies_mb * 2**20),
         timeout_s=settings.read_timeout_s,
     )
@@ -104,7 +106,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.add_middleware(CORSMiddleware, allow_origins=settings.cors_origins, **CORS)
     app.add_middleware(Observe, metrics=metrics)
     app.add_middleware(Head)
-    for module in (history, bundles, models, uploads, deliveries, usage):
+    for module in (history, bundles, versions, models, uploads, deliveries, usage):
         app.include_router(module.router, dependencies=[Depends(may_use)], responses=_REFUSALS)
     app.include_router(operations.router)
     page.install(app)

@@ -64,8 +64,8 @@ def remove(
 ) -> None:
     """Delete a model or a version. Predictions that wait for it fail as `model_not_found`."""
     with _library() as library:
-        for folder in library.remove(model):
-            print(f"{folder} is gone")
+        for entry in library.remove(model):
+            print(f"{entry.folder} is gone")
 
 
 @app.command()
@@ -110,9 +110,11 @@ def check(
     if folder:
         print(f"{_check(folder).card.reference} can be served")
         return
+    from models.admission import fault
+
     registry, wrong = known_models(), 0
     for entry in registry.versions.values():
-        if reason := _wrong(entry.folder):
+        if reason := fault(entry.folder):
             wrong += 1
             complain(f"{entry.folder}: {reason}")
     print(f"{len(registry.versions) - wrong} of {len(registry.versions)} versions can be served")
@@ -134,23 +136,12 @@ def _library() -> Iterator[Library]:
 
 
 def _check(folder: Path) -> Entry:
+    from models.admission import fault
     from models.registry import read_entry
 
-    if reason := _wrong(folder):
+    if reason := fault(folder):
         quit_with(f"{folder}: {reason}")
     return read_entry(folder)
-
-
-def _wrong(folder: Path) -> str | None:
-    """Why a folder cannot be served, if it cannot."""
-    from models import checkpoint
-    from models.registry import read_entry
-
-    try:
-        checkpoint.read(folder, read_entry(folder).card)
-    except (OSError, ValueError) as error:
-        return str(error)
-    return None
 
 
 def _tell_broken(registry: Registry) -> None:

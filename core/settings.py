@@ -89,6 +89,9 @@ class Settings(BaseSettings):
         default=2048, ge=1, description="weights a worker holds before it drops the least recently used model"
     )
     max_upload_mb: float = Field(default=10, gt=0, description="largest request body")
+    max_model_mb: float = Field(
+        default=2048, ge=0, description="largest model that is uploaded, as it is sent and unpacked; 0: none is taken"
+    )
     max_bodies_mb: float = Field(
         default=256, gt=0, description="request bodies held at once, all together; beyond it 503"
     )

@@ -5,19 +5,31 @@ What is written becomes visible by one rename, so that nobody who looks meanwhil
 
 from __future__ import annotations
 
+import errno
 import shutil
 import tempfile
+import time
+from contextlib import suppress
 from pathlib import Path
 
 from models import aliases
-from models.registry import SHIPPED, Entry, Registry, read_entry
+from models.card import Card
+from models.registry import SHIPPED, Entry, Registry, read_entry, reason_of
 
 _SHORT = 12
 """Digits of a sha256 in the name of a version's folder."""
+_INCOMING, _REMOVED = ".incoming-", ".removed-"
+"""What the names of folders begin with that are being written, and removed."""
+_ABANDONED_S = 86_400
+"""How old such a folder is when nobody is at it any more."""
 
 
 class NotPossible(ValueError):
     """A change that cannot be made: the message says why, and what would work."""
+
+
+class NoSuchModel(NotPossible):
+    """A model or version that there is not."""
 
 
 class Library:
@@ -42,7 +54,8 @@ class Library:
             OSError: it cannot be written.
         """
         self.root.mkdir(parents=True, exist_ok=True)
-        return tempfile.TemporaryDirectory(prefix=".incoming-", dir=self.root)
+        self._sweep()
+        return tempfile.TemporaryDirectory(prefix=_INCOMING, dir=self.root)
 
     def add(self, folder: Path, publish: bool = True) -> Entry:
         """Takes a version into the first folder, and has its model's name stand for it if it is to be published.
@@ -56,16 +69,42 @@ class Library:
         try:
             card = read_entry(folder).card
         except (OSError, ValueError) as error:
-            raise NotPossible(f"{folder} cannot be added: {error}") from error
+            raise NotPossible(f"{folder} cannot be added: {reason_of(error)}") from error
         if card.reference not in self.registry.versions:
             with self.receive() as incoming:
                 copy = Path(incoming) / card.name
                 shutil.copytree(folder, copy, ignore=shutil.ignore_patterns(".*"))
-                copy.rename(self.root / f"{card.name}@{card.weights.sha256[:_SHORT]}")
-            self.registry.refresh()
-        if publish:
-            self.point(card.name, card.reference)
+                self.admit(copy, card)
+        return self.publish(card.reference) if publish else self._version(card.reference)
+
+    def admit(self, folder: Path, card: Card) -> Entry:
+        """Moves the folder of a whole version, which was written below `receive`, into place, as a draft.
+
+        Raises:
+            NotPossible: another version has its place.
+            OSError: it cannot be moved.
+        """
+        try:
+            folder.rename(self.root / f"{card.name}@{card.weights.sha256[:_SHORT]}")
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise  # else somebody else has added it meanwhile, or nobody can
+        self.registry.refresh()
         return self._version(card.reference)
+
+    def describe(self, model: str, **told: str) -> Entry:
+        """Has the card of a version say something else for people: its summary, licence, limits.
+
+        Raises:
+            NotPossible: there is no such version, or it is a shipped one.
+            OSError: the card cannot be written.
+        """
+        entry = self._version(model)
+        if entry.folder.parent == SHIPPED:
+            raise NotPossible(f"{model} comes with Easel and stays as it is")
+        entry.card.model_copy(update=told).write(entry.folder)
+        self.registry.refresh()
+        return self._version(entry.card.reference)
 
     def point(self, name: str, model: str) -> Entry:
         """Has a name stand for what `model` stands for now: a reference, a model's name, or another alias.
@@ -84,6 +123,10 @@ class Library:
             aliases.point(names, name, entry.card.reference)
         self.registry.refresh()
         return entry
+
+    def publish(self, model: str) -> Entry:
+        """Has a version be what its model's name stands for. Raises `NotPossible` if there is no such version."""
+        return self.point(self._version(model).card.name, model)
 
     def back(self, name: str) -> Entry:
         """Has a name stand for what it stood for before, as long as that is there.
@@ -111,11 +154,11 @@ class Library:
                 raise NotPossible(f"no alias {name} was set; a plain folder goes with `easel models remove {name}`")
         self.registry.refresh()
 
-    def remove(self, model: str) -> list[Path]:
+    def remove(self, model: str) -> list[Entry]:
         """Deletes a version that no name stands for; or, of a model's name, all of its versions and names.
 
         Returns:
-            The folders that are gone.
+            The versions that are gone.
 
         Raises:
             NotPossible: there is none, a name stands for it, or it is a shipped one.
@@ -124,7 +167,9 @@ class Library:
         going = self.registry.versions_of(model) if whole else [self._version(model)]
         own = [entry for entry in going if entry.folder.parent != SHIPPED]
         if not own:
-            raise NotPossible(f"{model} comes with Easel and stays" if going else f"there is no model {model}")
+            if going:
+                raise NotPossible(f"{model} comes with Easel and stays")
+            raise NoSuchModel(f"there is no model {model}")
         references = {entry.card.reference for entry in own}
         named = sorted(name for name, entry in self.registry.current.items() if entry.card.reference in references)
         if named and not whole:
@@ -137,17 +182,24 @@ class Library:
                 for name in [name for name, (reference, *_) in names.items() if reference in references]:
                     del names[name]
         for entry in own:
-            with tempfile.TemporaryDirectory(prefix=".removed-", dir=entry.folder.parent) as gone:
+            with tempfile.TemporaryDirectory(prefix=_REMOVED, dir=entry.folder.parent) as gone:
                 entry.folder.rename(Path(gone) / entry.folder.name)
         self.registry.refresh()
-        return [entry.folder for entry in own]
+        return own
 
     def _version(self, model: str) -> Entry:
         try:
             return self.registry[model]
         except KeyError:
             known = ", ".join(entry.card.reference for entry in self.registry.versions_of(model.partition("@")[0]))
-            raise NotPossible(f"there is no model {model}" + (f"; there are {known}" if known else "")) from None
+            raise NoSuchModel(f"there is no model {model}" + (f"; there are {known}" if known else "")) from None
+
+    def _sweep(self) -> None:
+        """Removes what processes that were killed had begun to write or to remove."""
+        for begun in (*self.root.glob(f"{_INCOMING}*"), *self.root.glob(f"{_REMOVED}*")):
+            with suppress(OSError):
+                if time.time() - begun.stat().st_mtime > _ABANDONED_S:
+                    shutil.rmtree(begun, ignore_errors=True)
 
     def _root_of(self, name: str, entry: Entry | None = None) -> Path:
         """The folder whose aliases say, or are to say, what a name stands for."""

@@ -217,7 +217,7 @@ class Registry:
         try:
             return _Look(signature, read_entry(folder, hashing))
         except (OSError, ValueError) as error:
-            return _Look(signature, before.entry if before else None, _reason(error))
+            return _Look(signature, before.entry if before else None, reason_of(error))
 
     def _name(self, finding: _Finding) -> None:
         """What aliases stand for goes before plain folders, an earlier folder's aliases before a later one's."""
@@ -261,7 +261,8 @@ def read_entry(folder: Path, hashing: bool = True) -> Entry:
     return Entry(card, folder, int((folder / CARD_FILE).stat().st_mtime))
 
 
-def _reason(error: OSError | ValueError) -> str:
+def reason_of(error: OSError | ValueError) -> str:
+    """What `read_entry` raised, in words."""
     if isinstance(error, ValidationError):
         return "; ".join(f"{'.'.join(map(str, item['loc'])) or CARD_FILE}: {item['msg']}" for item in error.errors())
     return str(error)

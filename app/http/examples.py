@@ -75,6 +75,20 @@ _MODEL = {
     "sheet": "/v1/models/mnist-cgan/sheet.webp",
     "version": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
 }
+_VERSION = {
+    "object": "model.version",
+    "reference": f"zebra@{_SHA256}",
+    "model": "zebra",
+    "version": _SHA256,
+    "names": ["zebra", "zebra-latest"],
+    "published": True,
+    "shipped": False,
+    "created": 1_769_860_800,
+    "bytes": 45_534_208,
+    "tasks": ["translate"],
+}
+_DRAFT = _VERSION | {"names": [], "published": False}
+_BROKEN = {"folder": "my-models/zebra", "reason": "there is no model.safetensors, or not yet"}
 _USAGE = {
     "key": "0b7ad439d156",
     "name": "gallery",
@@ -107,6 +121,8 @@ REQUESTS: dict[str, dict[str, Any]] = {
     "/v1/upscale/{model}": {"image": f"upload:{_ID}", "scale": 2},
     "/v1/interpolate/{model}": {"seeds": "1,2,3", "frames": 24, "loop": True},
     "/v1/images/generations": {"model": "mnist-cgan", "prompt": "a handwritten 7", "response_format": "url"},
+    "/v1/models/{model}": {"summary": "Horses to zebras", "limits": "Riders get stripes, too."},
+    "/v1/aliases/{name}": {"model": f"zebra@{_SHA256}"},
 }
 """JSON bodies that have no example of their own in `openapi`."""
 
@@ -124,10 +140,17 @@ ANSWERS: dict[tuple[str, str], Any] = {
     ("get", "/v1/models"): {"object": "list", "data": [_MODEL]},
     ("post", "/v1/models/refresh"): {
         "models": 52,
-        "broken": [{"folder": "my-models/zebra", "reason": "there is no model.safetensors, or not yet"}],
+        "broken": [_BROKEN],
         "told": 2,
     },
     ("post", "/v1/models/{model}/{verb}"): {"model": "mnist-cgan", "workers": 2},
+    ("get", "/v1/versions"): {"object": "list", "data": [_VERSION], "broken": [_BROKEN]},
+    ("post", "/v1/models"): _DRAFT,
+    ("patch", "/v1/models/{model}"): _DRAFT,
+    ("delete", "/v1/models/{model}"): {"removed": [f"zebra@{_SHA256}"]},
+    ("post", "/v1/models/{model}/publish"): _VERSION,
+    ("post", "/v1/models/{name}/rollback"): _VERSION,
+    ("put", "/v1/aliases/{name}"): _VERSION,
     ("get", "/v1/usage"): {"object": "list", "data": [_USAGE]},
     ("get", "/livez"): {"status": "ok"},
     ("get", "/readyz"): {"status": "ok"},

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from secrets import token_hex
+from types import MappingProxyType
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
@@ -21,7 +23,7 @@ from core import logs
 log = logs.get("app.requests")
 
 CORS = {
-    "allow_methods": ("GET", "POST", "PUT", "DELETE"),
+    "allow_methods": ("GET", "POST", "PUT", "PATCH", "DELETE"),
     "allow_headers": (
         "Authorization", "Cancel-After", "Content-Type", "Idempotency-Key", "If-None-Match", "Last-Event-ID", "Prefer",
         "X-Request-Id", "traceparent",
@@ -124,13 +126,28 @@ class LimitBody:
     """Bounds bodies: each in size and in time, and all that are held at once in size.
 
     One that is too large is refused by `Content-Length` before a byte is read, or once the stream passes the bound.
+    The bodies of some routes go to disk as they come: they are not held, have a bound of their own, and take as long as
+    they like while something comes.
+
     What is still to come of a body that is not read any further is dropped for a while before the connection is given
     up: a client that sends all of its body before it listens would else see a reset, and not the answer.
     """
 
-    def __init__(self, app: ASGIApp, max_bytes: int, max_held: int, timeout_s: float):
+    def __init__(
+        self,
+        app: ASGIApp,
+        max_bytes: int,
+        max_held: int,
+        timeout_s: float,
+        streamed: Mapping[tuple[str, str], int] = MappingProxyType({}),
+    ):
+        """
+        Args:
+            streamed: how many bytes the bodies of such routes may have, by method and path.
+        """
         self.app = app
         self.max_bytes = max_bytes
+        self.streamed = streamed
         self.max_held = max_held
         self.timeout_s = timeout_s
         self._held = 0
@@ -141,25 +158,33 @@ class LimitBody:
             return
         headers = Headers(scope=scope)
         declared = headers.get("content-length", "")
-        received = 0
+        streamed = self.streamed.get((scope["method"], scope["path"]))
+        most = self.max_bytes if streamed is None else streamed
+        received = held = 0
         more = declared not in ("", "0") or "transfer-encoding" in headers
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self.timeout_s
 
         async def bounded() -> Message:
-            nonlocal received, more
+            nonlocal received, held, more, deadline
             if not more:  # what is waited for now is the client's leaving, or word that there is no body
                 return await receive()
             try:
                 async with asyncio.timeout_at(deadline):
                     message = await receive()
             except TimeoutError:
-                raise TooSlow(f"the request's body did not arrive within {self.timeout_s:g} s") from None
+                late = "did not arrive" if streamed is None else "stood still: nothing of it arrived"
+                raise TooSlow(f"the request's body {late} within {self.timeout_s:g} s") from None
             more = message.get("more_body", False)
-            received += len(message.get("body", b""))
-            self._held += len(message.get("body", b""))
-            if received > self.max_bytes:
-                raise self._too_large()
+            size = len(message.get("body", b""))
+            received += size
+            if streamed is None:
+                held += size
+                self._held += size
+            else:
+                deadline = loop.time() + self.timeout_s
+            if received > most:
+                raise _too_large(most)
             if self._held > self.max_held:
                 raise Unavailable("too many request bodies are being read at the moment", code="busy")
             return message
@@ -174,16 +199,17 @@ class LimitBody:
                     await _drop(receive, LINGER_BYTES)
             await send({"type": "http.response.body"})
 
-        if declared.isdigit() and int(declared) > self.max_bytes:
-            await render(Request(scope), self._too_large())(scope, receive, lingering)
+        if declared.isdigit() and int(declared) > most:
+            await render(Request(scope), _too_large(most))(scope, receive, lingering)
             return
         try:
             await self.app(scope, bounded, lingering)
         finally:
-            self._held -= received
+            self._held -= held
 
-    def _too_large(self) -> TooLarge:
-        return TooLarge(f"the request body exceeds the limit of {self.max_bytes:,} bytes")
+
+def _too_large(most: int) -> TooLarge:
+    return TooLarge(f"the request body exceeds the limit of {most:,} bytes")
 
 
 async def _drop(receive: Receive, most: int) -> None:

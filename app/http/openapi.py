@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any, get_args
 
+from pydantic import BaseModel
+
 from app.http.errors import PROBLEM_JSON, ProblemBody
 from app.schemas.images import ErrorEnvelope, ImagesRequest
 from app.schemas.predictions import PredictionRequest
+from app.schemas.versions import AliasTarget, ModelWords
 from jobs.prediction import PICTURE_INPUTS, Output
 from jobs.representation import Prediction
 from pictures.formats import MEDIA_TYPES
@@ -112,6 +115,38 @@ UPLOAD_BODY = {
         },
     }
 }
+
+
+MODEL_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/zip": {"schema": _PICTURE},
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["files"],
+                    "properties": {
+                        "files": {
+                            "type": "array",
+                            "items": _PICTURE,
+                            "description": "card.json and model.safetensors, or one zip of both; beside them, where "
+                            "there are any, directions.safetensors, sheet.webp and examples (A-0.png, image-0.png)",
+                        }
+                    },
+                }
+            },
+        },
+    }
+}
+
+
+def _json_body(schema: type[BaseModel]) -> dict[str, Any]:
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema.model_json_schema()}}}}
+
+
+WORDS_BODY = _json_body(ModelWords)
+ALIAS_BODY = _json_body(AliasTarget)
 
 
 def _short_body(properties: dict[str, Any], **more: Any) -> dict[str, Any]:

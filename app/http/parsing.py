@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from tempfile import SpooledTemporaryFile
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, TypeVar, cast
 
 import orjson
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from python_multipart.multipart import parse_options_header
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
@@ -20,6 +20,8 @@ from starlette.requests import Request
 from app.http.errors import Invalid, Malformed, UnsupportedMedia, field_errors
 from app.schemas.predictions import PredictionRequest
 from jobs.prediction import Output
+
+Schema = TypeVar("Schema", bound=BaseModel)
 
 MAX_FILES = 8
 MAX_FIELDS = 32
@@ -48,7 +50,7 @@ async def read_body(request: Request) -> Body:
         Malformed: it is not what its content type says.
         UnsupportedMedia: a content type that is not read here.
     """
-    kind = _content_type(request)
+    kind = content_type(request)
     if kind in ("multipart/form-data", "application/x-www-form-urlencoded"):
         return await _read_form(request)
     data = await request.body()
@@ -69,7 +71,7 @@ async def read_prediction(request: Request) -> tuple[PredictionRequest, dict[str
         if set(fields) != {"request"} or not isinstance(fields["request"], str):
             raise Malformed("a multipart prediction has one part named `request`, which is JSON, and files")
         fields = _json_object(fields["request"].encode(), "the part `request`")
-    return validated(fields), body.files
+    return fitting(PredictionRequest, fields), body.files
 
 
 async def read_short(request: Request, model: str, **fixed: Any) -> tuple[PredictionRequest, dict[str, list[bytes]]]:
@@ -97,7 +99,7 @@ def short(fields: dict[str, Any], model: str, **fixed: Any) -> PredictionRequest
     if "priority" in fields:
         outer["priority"] = fields.pop("priority")
     outer["output"] = {name: fields.pop(name) for name in OUTPUT_FIELDS if name in fields}
-    return validated({**outer, "input": fields})
+    return fitting(PredictionRequest, {**outer, "input": fields})
 
 
 @asynccontextmanager
@@ -108,7 +110,7 @@ async def read_file(request: Request) -> AsyncIterator[BinaryIO]:
         Malformed: the form cannot be read, or does not hold one file.
         UnsupportedMedia: the body is neither a picture nor a form.
     """
-    kind = _content_type(request)
+    kind = content_type(request)
     if kind == "multipart/form-data":
         async with _form(request) as form:
             files = [value for _, value in form.multi_items() if isinstance(value, UploadFile)]
@@ -126,14 +128,19 @@ async def read_file(request: Request) -> AsyncIterator[BinaryIO]:
         )
 
 
-def validated(fields: Mapping[str, Any]) -> PredictionRequest:
-    """The fields as a prediction request.
+async def read_fitting(request: Request, schema: type[Schema]) -> Schema:
+    """The body's fields as this schema has them. Raises as `read_body` and `fitting`."""
+    return fitting(schema, (await read_body(request)).fields)
+
+
+def fitting(schema: type[Schema], fields: Mapping[str, Any]) -> Schema:
+    """The fields as a request of this schema.
 
     Raises:
         Invalid: with a pointer to each field that is wrong.
     """
     try:
-        return PredictionRequest.model_validate(fields)
+        return schema.model_validate(fields)
     except ValidationError as error:
         raise Invalid("the request does not fit the schema", errors=field_errors(error.errors())) from None
 
@@ -168,7 +175,7 @@ class _Parser(MultiPartParser):
 async def _form(request: Request) -> AsyncIterator[FormData]:
     limits: dict[str, Any] = {"max_files": MAX_FILES, "max_fields": MAX_FIELDS, "max_part_size": _LARGEST_FIELD}
     try:
-        if _content_type(request) == "multipart/form-data":
+        if content_type(request) == "multipart/form-data":
             form = await _Parser(request.headers, request.stream(), **limits).parse()
         else:
             form = await request.form(**limits)
@@ -184,8 +191,12 @@ async def _form(request: Request) -> AsyncIterator[FormData]:
         await form.close()
 
 
-def _content_type(request: Request) -> str:
-    """Raises `UnsupportedMedia` for a body that is compressed: it could be any size (RFC 9110, 15.5.16)."""
+def content_type(request: Request) -> str:
+    """What the body is said to be, without parameters.
+
+    Raises:
+        UnsupportedMedia: it is compressed, and so could be any size (RFC 9110, 15.5.16).
+    """
     if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
         raise UnsupportedMedia("bodies are read as they are; send this one without Content-Encoding")
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()

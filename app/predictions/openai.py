@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from app.http.errors import FieldError, Unsupported
-from app.http.parsing import validated
+from app.http.parsing import fitting
 from app.schemas.images import ImagesRequest
 from app.schemas.predictions import PredictionRequest
 from models.card import SOURCE_AND_TARGET, Card, Direction, Task
@@ -43,7 +43,7 @@ def prediction_of(card: Card, task: Task, asked: ImagesRequest) -> PredictionReq
     output: dict[str, Any] = {"format": (asked.output_format or "png").replace("jpeg", "jpg")}
     if asked.output_compression is not None:
         output["quality"] = max(asked.output_compression, 1)
-    return validated({"model": card.name, "task": task, "input": given, "output": output})
+    return fitting(PredictionRequest, {"model": card.name, "task": task, "input": given, "output": output})
 
 
 def text_in(prompt: str, card: Card) -> str:

@@ -14,7 +14,8 @@ from app.http.openapi import problems
 from app.predictions import rendering
 from app.predictions.store import Store
 from app.routes.dependencies import EntryDep, RegistryDep, StoreDep, may_manage
-from app.schemas.models import BrokenFolder, ModelDetail, ModelList, Refreshed, WorkersNotified, detail, summary
+from app.schemas.models import ModelDetail, ModelList, Refreshed, WorkersNotified, detail, summary
+from app.schemas.versions import broken_of
 from models.registry import Entry
 
 router = APIRouter(prefix="/v1/models", tags=["models"])
@@ -38,8 +39,7 @@ async def refresh(registry: RegistryDep, store: StoreDep) -> Refreshed:
     `EASEL_MODELS_REFRESH_S`."""
     await asyncio.to_thread(registry.refresh)
     told = await store.tell_registries()
-    broken = [BrokenFolder(folder=str(path), reason=reason) for path, reason in registry.broken.items()]
-    return Refreshed(models=len(registry.served()), broken=broken, told=told)
+    return Refreshed(models=len(registry.served()), broken=broken_of(registry), told=told)
 
 
 @router.get("/{model}", responses=problems(404), summary="One model")

@@ -624,3 +624,20 @@ def test_openai_pictures_are_shown_without_a_key(guarded, as_key):
     asked = {"model": "toy-dcgan", "prompt": "anything", "response_format": "url"}
     (image,) = as_key().post("/v1/images/generations", json=asked).json()["data"]
     assert httpx.get(image["url"]).headers["content-type"] == "image/png"
+
+
+def test_models_are_managed_by_admins_alone(as_key):
+    client, reference = as_key("predict", "read"), "toy@" + "0" * 64
+    for method, path, body in (
+        ("GET", "/v1/versions", b""),
+        ("POST", "/v1/models", b"x" * 5_000),
+        ("PATCH", f"/v1/models/{reference}", b"{}"),
+        ("POST", f"/v1/models/{reference}/publish", b""),
+        ("POST", "/v1/models/toy/rollback", b""),
+        ("DELETE", f"/v1/models/{reference}", b""),
+        ("PUT", "/v1/aliases/mine", b"{}"),
+        ("DELETE", "/v1/aliases/mine", b""),
+    ):
+        answer = client.request(method, path, content=body)
+        assert (answer.status_code, answer.json()["code"]) == (403, "missing_scope"), (method, path)
+    assert as_key("admin").get("/v1/versions").status_code == 200

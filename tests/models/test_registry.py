@@ -134,7 +134,7 @@ def test_what_a_name_stands_for_is_not_removed_but_the_whole_model_is(library, r
     current, former = library.registry["toy-dcgan"].card, version(tmp_path / "1", 1)[1]
     with pytest.raises(NotPossible, match="rollback"):
         library.remove(current.reference)
-    assert [path.exists() for path in library.remove(former.reference)] == [False]
+    assert [entry.folder.exists() for entry in library.remove(former.reference)] == [False]
     with pytest.raises(NotPossible, match="never stood"):
         library.back("toy-dcgan")
     library.remove("toy-dcgan")
