@@ -70,6 +70,9 @@ bench: install ## Easel against the bare forward pass, LitServe and BentoML: ten
 	.easel/bento/bin/pip install --quiet --disable-pip-version-check bentoml==1.4.39
 	$(BIN)/python -m benchmarks.serve --bento .easel/bento/bin/python
 
+cold: install ## from a cold worker to each model's first picture, against what has to be done for it
+	$(BIN)/python -m benchmarks.cold
+
 soak: install ## random load while processes are killed and Redis is full, and then nothing may be lost; MINUTES=60
 	$(BIN)/python -m benchmarks.soak --minutes $(MINUTES)
 
@@ -106,4 +109,4 @@ train: install ## train a model: make train RECIPE=mnist-dcgan
 clean: ## forget the environment and the embedded Redis's data
 	rm -rf $(VENV) .easel
 
-.PHONY: help install lock serve browser lint types test conform bench soak autoscale onnx-web generate store fuzz memory train clean
+.PHONY: help install lock serve browser lint types test conform bench cold soak autoscale onnx-web generate store fuzz memory train clean

@@ -12,6 +12,7 @@ from cli import graphs
 from cli.common import AsJson, known_models, models_that, print_json, quit_with
 
 if TYPE_CHECKING:
+    from importing.layouts.layout import ImportSettings
     from models.card import Card, Direction
     from models.registry import Registry
 
@@ -45,6 +46,10 @@ def import_(
     layout: Annotated[str, typer.Option(help="read it as this, not as the first layout that it fits")] = "",
     key: Annotated[str, typer.Option(help="where in FILE the weights are: state_dict; they are looked for")] = "",
     strip: Annotated[str, typer.Option(help="take names with this prefix alone, and the prefix off")] = "",
+    check: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(help="a picture, and what the original code made of it: says how far the model is from that"),
+    ] = None,
     licence: Annotated[str, typer.Option(help="under which the weights may be used, for the card")] = "unknown",
     zoo: Annotated[Path, typer.Option(help="folder of models that the model's folder goes to")] = Path("imported"),
     task: graphs.TaskOption = None,
@@ -78,6 +83,8 @@ def import_(
     if len(named) != 2 or not all(named):
         quit_with(f"--domains takes two names with a comma between them, not {domains!r}")
     if file.suffix.lower() == ".onnx":
+        if check is not None:
+            quit_with("--check is of checkpoints of translators")
         wish = graphs.GraphWish(task, inputs, output, layout, values, values_in, bgr, latent, law, _names(classes))
         _tell(graphs.import_file(name, file, wish, size, direction, named, licence, zoo), zoo)
         return
@@ -104,6 +111,8 @@ def import_(
     except NotImportable as error:
         quit_with(str(error))
     _tell(card, zoo)
+    if check is not None:
+        _check_import(card, family, files, settings, *check)
 
 
 def _tell(card: Card, zoo: Path) -> None:
@@ -116,6 +125,25 @@ def _tell(card: Card, zoo: Path) -> None:
         f"{card.name}: {card.summary}; {card.weights.parameters:,} parameters, {card.weights.bytes / 1e6:.1f} MB, "
         f"in {zoo / card.name}. EASEL_MODELS={zoo} easel up serves it"
     )
+
+
+def _check_import(
+    card: Card, family: str | None, files: dict[Direction, Path], settings: ImportSettings, given: Path, expected: Path
+) -> None:
+    """Says how far the model is from a picture of the original; ends the command if that is too far."""
+    from importing import check
+    from importing.errors import NotImportable
+
+    try:
+        checked = check.check(card, family, files, settings, given, expected)
+    except (NotImportable, OSError) as error:
+        quit_with(f"it could not be compared: {error}")
+    if checked.difference.passes:
+        print(f"checked: {checked.difference}; that is the same picture")
+        return
+    tries = [f"with {options} they would be {difference}" for options, difference in checked.better.items()]
+    advice = "; ".join(tries) or "no other --padding or --statistics comes nearer: the network pads or ends otherwise"
+    quit_with(f"the pictures are {checked.difference}, and equal networks are {check.LEVELS} level at most: {advice}")
 
 
 def _names(listed: str) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ from models.capabilities import directions_of, layers_of, scales_of
 from models.card import Card, Direction, ImportedFile, ImportRecord, Serving
 from models.families.imported import Imported
 from models.families.published import Published
-from models.model import Model, build
+from models.model import Model, build, freeze
 from pictures.formats import ImageFormat, channels_of
 from tasks.operations import tasks_of
 
@@ -78,6 +78,7 @@ def import_files(
         config=config[1],
         tasks=tasks_of(model),
         image=ImageFormat(height=side, width=side, channels=channels_of(_served(model).channels)),
+        fit="stretch" if isinstance(model, Imported) else "cover",
         native=model.native,
         scales=scales_of(model),
         latent=model.latent_shape,
@@ -94,6 +95,13 @@ def import_files(
     card.write(partial)
     partial.rename(folder)
     return card
+
+
+def assembled(family: str | None, paths: Mapping[Direction, Path], settings: ImportSettings) -> Model:
+    """The model that `import_files` would write, in memory. Raises `NotImportable` as that does."""
+    model, _, state = _assembled(family, {direction: read(path, settings) for direction, path in paths.items()})
+    _load(model, state)
+    return freeze(model.float())
 
 
 def read(path: Path, settings: ImportSettings, beside: Path | None = None) -> Finding:

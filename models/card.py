@@ -163,6 +163,11 @@ class Card(_Record):
     config: dict[str, Any]
     tasks: dict[Task, tuple[str, ...]]
     image: ImageFormat = Field(description="of the pictures it makes, and of the pictures it takes")
+    fit: Literal["cover", "stretch"] = Field(
+        default="cover",
+        description="how a picture of another shape is brought to the model's where the request does not say: by its "
+        "centre, or stretched, as imported models saw them",
+    )
     native: Native | None = Field(
         default=None, description="of the pictures that it takes at their own size, if it does"
     )

@@ -71,8 +71,9 @@ class BadPicture(ValueError):
         self.reason: Reason = reason
 
 
-def decode(data: bytes, wanted: ImageFormat, max_pixels: int) -> np.ndarray:
-    """An uploaded picture as a model wants it: upright, opaque, sRGB, its centre scaled to the model's size.
+def decode(data: bytes, wanted: ImageFormat, max_pixels: int, stretched: bool = False) -> np.ndarray:
+    """An uploaded picture as a model wants it: upright, opaque, sRGB, its centre scaled to the model's size, or all of
+    it `stretched` to that.
 
     EXIF orientation is applied, colours are converted (`pictures.colour`), transparency is laid over white, palettes
     and 16-bit samples are converted, and of an animation the first frame is taken. The size is read from the header,
@@ -85,7 +86,7 @@ def decode(data: bytes, wanted: ImageFormat, max_pixels: int) -> np.ndarray:
         BadPicture: not a picture, broken, or larger than `max_pixels`.
     """
     opened = _Opened(io.BytesIO(data), max_pixels)
-    return _fitted(opened, wanted, (wanted.width, wanted.height), cropped=True)
+    return _fitted(opened, wanted, (wanted.width, wanted.height), cropped=not stretched)
 
 
 def decode_framed(data: bytes, wanted: ImageFormat, max_pixels: int, framing: Framing) -> tuple[np.ndarray, Frame]:

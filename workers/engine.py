@@ -195,7 +195,7 @@ class Engine:
         """
         card = loaded.card
         own = loaded.model.own_batch if self.device.type == "cpu" else 1 << (limit.bit_length() - 1)
-        kept = " ".join((*(part.__qualname__ for part in _pass_of(task)), str(min(own, limit))))
+        kept = f"{_words(task)} {min(own, limit)}"
         return ExactSizes(
             partial(self._probed, weakref.proxy(loaded), task, card, limit, {}),
             limit,
@@ -307,19 +307,30 @@ class Engine:
     def _compiled(self, loaded: LoadedModel, task: Task, options: dict[str, Any]) -> Compiled | None:
         if self.device.type != "cpu" or self.eager:
             return None
-        operation = OPERATIONS[task]
-        probe = operation.probe(loaded.model, loaded.card, 3)
+        operation, weights = OPERATIONS[task], loaded.card.weights.sha256
+        kept = " ".join(("compiled", _words(task), *(f"{name}={value}" for name, value in sorted(options.items()))))
+        checked = self.measurements.read(weights, kept).get(1, False)
+        probe = operation.probe(loaded.model, loaded.card, 2)
+        rows = Rows(probe.tensors, {**probe.options, **options})
         try:
-            return compile(loaded.model, operation, Rows(probe.tensors, {**probe.options, **options}), self.threads)
+            run = compile(loaded.model, operation, rows, self.threads, checked)
         except CannotCompile as error:
             log.info("runs_eagerly", model=loaded.card.name, task=task.value, reason=str(error))
             return None
+        if not checked:
+            self.measurements.write(weights, kept, {1: True})
+        return run
 
 
 def _pass_of(task: Task) -> tuple[Callable, Callable]:
     """What a forward pass of the task is, the same for tasks that differ only in where their rows come from."""
     operation = type(OPERATIONS[task])
     return operation.apply, operation.probe
+
+
+def _words(task: Task) -> str:
+    """What a forward pass of the task is, in words that another process understands."""
+    return " ".join(part.__qualname__ for part in _pass_of(task))
 
 
 def _joined(parts: Sequence[Rows]) -> Rows:

@@ -16,7 +16,8 @@ log = logs.get(__name__)
 
 
 class Measurements:
-    """Which batch sizes agree, by weights and forward pass: of this machine and these libraries, which decide it.
+    """Which batch sizes agree, by weights and forward pass: of this machine and these libraries, which decide it. Of a
+    pass that is compiled (`tasks.compilation`), that it agrees with torch.
 
     A folder that cannot be read or written costs a measurement, and no more.
     """

@@ -397,7 +397,8 @@ class Predictions:
             if framed and values["image"] == PICTURE_PREFIX + picture:
                 pixels[picture], frame = await to_framed(data, card.image, most, at, framed, owner)
             else:
-                pixels[picture] = await to_pixels(data, card.image, most, at, owner)
+                stretched = card.fit == "stretch"
+                pixels[picture] = await to_pixels(data, card.image, most, at, owner, stretched)
             if task is Task.STYLIZE and values.get("style_image") == PICTURE_PREFIX + picture:
                 require_texture(pixels[picture], card.image, at)
         return pixels, frame, None

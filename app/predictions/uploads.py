@@ -41,13 +41,15 @@ _PROBLEMS: dict[Reason, type[Problem]] = {
 }
 
 
-async def to_pixels(data: bytes, wanted: ImageFormat, max_pixels: int, pointer: str, owner: str) -> bytes:
-    """An uploaded picture as raw uint8 height x width x channels of the model's size.
+async def to_pixels(
+    data: bytes, wanted: ImageFormat, max_pixels: int, pointer: str, owner: str, stretched: bool = False
+) -> bytes:
+    """An uploaded picture as raw uint8 height x width x channels of the model's size: its centre, or all of it.
 
     Raises:
         Problem: 415 not a picture, 413 too many pixels, 422 broken or too costly to read.
     """
-    return (await _decoded(pointer, owner, decode, data, wanted, max_pixels)).tobytes()
+    return (await _decoded(pointer, owner, decode, data, wanted, max_pixels, stretched)).tobytes()
 
 
 async def to_framed(

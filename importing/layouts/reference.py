@@ -118,9 +118,10 @@ def norm_of(layers: Layers, convolution: str, norm: str, settings: ImportSetting
     has a bias then, which it has not before batch norm or without a norm."""
     found = layers.get(norm, {})
     if "weight" in found and "running_mean" in found:
-        if settings.statistics == "picture":
-            return "affine-instance", "batch norm, by each picture's own statistics"
-        return "batch", "batch norm, by the statistics in the file"
+        if settings.statistics == "stored":
+            return "batch", "batch norm, by the statistics in the file"
+        why = "" if settings.statistics else ", as in test.py without --eval (--statistics stored: those in the file)"
+        return "affine-instance", f"batch norm, by each picture's own statistics{why}"
     if "weight" in found:
         return "affine-instance", "instance norm with a learned scale"
     if "running_mean" in found:

@@ -14,7 +14,7 @@ from models.card import Direction
 from models.families.cycle import Config as Game
 from models.families.cycle import CycleGame
 from models.model import register
-from models.nn.colour import PILLOW_LUMINANCE
+from models.nn.colour import pillow_grey
 from models.nn.native import strictest
 from models.nn.norm import Norm
 from models.nn.published import cut, pytorch_gan
@@ -97,7 +97,7 @@ class Imported(Translator):
     def translate(self, images: Tensor, direction: Direction) -> Tensor:
         """Colour goes in as its luminance where a generator takes grey, and grey comes out in as many channels."""
         if self.networks[direction].takes < self.channels:
-            images = (images * images.new_tensor(PILLOW_LUMINANCE)[:, None, None]).sum(1, keepdim=True)
+            images = pillow_grey(images)
         return self.generators[direction](images).expand(-1, self.channels, -1, -1)
 
 

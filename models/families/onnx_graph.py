@@ -16,7 +16,7 @@ from models import model, onnx_graphs, onnx_runtime
 from models.capabilities import Reconstructor, Sampler, Stylizer, TargetTranslator, Translator, Upscaler
 from models.card import Direction
 from models.model import register
-from models.nn.colour import PILLOW_LUMINANCE
+from models.nn.colour import pillow_grey
 from models.onnx_graphs import BadGraph
 from pictures.formats import Channels
 from pictures.framing import Native
@@ -47,7 +47,7 @@ class Pictures(model.Config):
         Colour becomes its luminance where the graph takes grey.
         """
         if self.channels < images.shape[1]:
-            images = (images * images.new_tensor(PILLOW_LUMINANCE)[:, None, None]).sum(1, keepdim=True)
+            images = pillow_grey(images)
         images = images.flip(1) if self.order == "bgr" else images
         images = {"-1,1": images, "0,1": (images + 1) / 2, "0,255": (images + 1) * 127.5}[self.values]
         return (images.permute(0, 2, 3, 1) if self.layout == "nhwc" else images).cpu().contiguous().numpy()

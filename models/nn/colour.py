@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-PILLOW_LUMINANCE = (0.299, 0.587, 0.114)
-"""How Pillow, with which much code reads its pictures, makes grey of red, green and blue in full range."""
+_PILLOW = (19595.0, 38470.0, 7471.0)
+"""Shares of red, green and blue in grey, in 65,536ths. Sums of so many whole levels are exact in float32."""
 
 _RED, _GREEN, _BLUE = 65.481 / 255, 128.553 / 255, 24.966 / 255
 _OFFSET = 16 / 127.5 - 1 + _RED + _GREEN + _BLUE
@@ -15,6 +15,14 @@ def luminance(images: Tensor) -> Tensor:
     """RGB [N, 3, H, W] in [-1, 1] -> Y [N, 1, H, W], from 16 / 127.5 - 1 (black) to 235 / 127.5 - 1 (white)."""
     weights = torch.tensor([_RED, _GREEN, _BLUE]).to(images).view(1, 3, 1, 1)
     return (images * weights).sum(1, keepdim=True) + _OFFSET
+
+
+def pillow_grey(images: Tensor) -> Tensor:
+    """RGB [N, 3, H, W] in [-1, 1] -> grey [N, 1, H, W] as Pillow makes it, with which much code reads its pictures: in
+    full range, and in whole levels of 255."""
+    levels = ((images + 1) * 127.5).round()
+    weighed = (levels * images.new_tensor(_PILLOW)[:, None, None]).sum(1, keepdim=True)
+    return ((weighed + 32768) / 65536).floor() / 127.5 - 1
 
 
 GAIN = 1 / (_RED + _GREEN + _BLUE)

@@ -7,6 +7,7 @@ from collections import OrderedDict
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 from torch.nn.utils import parametrizations, spectral_norm
 from typer.testing import CliRunner
@@ -20,7 +21,7 @@ from importing.states import candidates
 from models import checkpoint
 from models.card import Card, Task
 from tasks import compilation
-from tasks.operation import Rows
+from tasks.operation import Rows, to_tensor
 from tasks.operations import OPERATIONS
 from tests import reference
 from tests.reference import trained
@@ -32,9 +33,8 @@ EXACT = 1e-5
 def imported(folder, network=None, state=None, settings=None, family="pix2pix"):
     """A network, or a state dict, saved and imported."""
     torch.save(network.state_dict() if state is None else state, folder / "latest_net_G.pth")
-    card = import_files(
-        "mine", family, {"AtoB": folder / "latest_net_G.pth"}, settings or ImportSettings(size=32), folder / "zoo"
-    )
+    settings = settings or ImportSettings(size=32, statistics="stored")
+    card = import_files("mine", family, {"AtoB": folder / "latest_net_G.pth"}, settings, folder / "zoo")
     return checkpoint.read(folder / "zoo" / "mine"), card
 
 
@@ -52,7 +52,8 @@ def apart(model, original, direction="AtoB", channels=3) -> float:
 @pytest.mark.parametrize("norm", ["instance", "batch", "none"])
 def test_a_resnet_answers_as_it_did(tmp_path, norm, dropout, padding):
     original = trained(reference.ResNet(norm=norm, dropout=dropout, padding=padding))
-    settings = ImportSettings(size=32, padding="replicate" if padding == "replicate" else "reflect")
+    padded = "replicate" if padding == "replicate" else "reflect"
+    settings = ImportSettings(size=32, padding=padded, statistics="stored")
     model, card = imported(tmp_path, original, settings=settings)
     assert apart(model, original) < EXACT
     assert "a ResNet of 2 blocks (resnet_2blocks), width 4" in card.imported.inferred
@@ -95,9 +96,10 @@ def test_the_running_statistics_of_instance_norm_are_left_out(tmp_path, network)
 
 
 @pytest.mark.parametrize("network", [reference.ResNet, reference.UNet])
-def test_batch_norm_can_go_by_each_picture_as_the_reference_tests_do(tmp_path, network):
+def test_batch_norm_goes_by_each_picture_as_the_reference_tests_do(tmp_path, network):
     original = trained(network(norm="batch", dropout=False))
-    model, _ = imported(tmp_path, original, settings=ImportSettings(size=32, statistics="picture"))
+    model, card = imported(tmp_path, original, settings=ImportSettings(size=32))
+    assert any("as in test.py without --eval (--statistics stored" in told for told in card.imported.inferred)
     pictures = torch.rand(2, 3, 32, 32) * 2 - 1
     with torch.inference_mode():
         alone = torch.cat([original.train()(picture[None]) for picture in pictures])
@@ -129,7 +131,8 @@ def test_files_of_old_versions_of_torch_are_read(tmp_path):
     original = trained(reference.UNet())
     path = tmp_path / "old.pth"
     torch.save(original.state_dict(), path, _use_new_zipfile_serialization=False)
-    import_files("old", "pix2pix", {"BtoA": path}, ImportSettings(size=32), tmp_path / "zoo")
+    settings = ImportSettings(size=32, statistics="stored")
+    import_files("old", "pix2pix", {"BtoA": path}, settings, tmp_path / "zoo")
     assert apart(checkpoint.read(tmp_path / "zoo" / "old"), original, "BtoA") < EXACT
 
 
@@ -144,13 +147,48 @@ def test_grey_and_colour_are_told_apart(tmp_path, takes, makes):
     original = trained(reference.UNet(takes=takes, makes=makes))
     model, card = imported(tmp_path, original)
     assert card.image.channels == max(takes, makes)
-    luminance = torch.tensor([0.299, 0.587, 0.114])[:, None, None]
     grey = takes < card.image.channels
+    pixels = np.random.default_rng(1).integers(0, 256, (2, 32, 32, card.image.channels), np.uint8)
+    given = pixels.squeeze(3) if pixels.shape[3] == 1 else pixels
+    read = [np.asarray(Image.fromarray(each).convert("L"))[:, :, None] for each in given] if grey else pixels
+    with torch.inference_mode():
+        made = model.translate(to_tensor(list(pixels)), "AtoB")
+        assert (made - original(to_tensor(list(read)))).abs().max() < EXACT
 
-    def as_the_reference_code_reads_it(pictures):
-        return original((pictures * luminance).sum(1, keepdim=True) if grey else pictures)
 
-    assert apart(model, as_the_reference_code_reads_it, channels=card.image.channels) < EXACT
+def as_test_py_makes_it(network, picture, size=32):
+    """A picture as the reference's test.py reads, translates and writes it: stretched, and its levels cut off."""
+    taken = to_tensor([np.asarray(picture.resize((size, size), Image.Resampling.BICUBIC))])
+    with torch.inference_mode():
+        made = (network.train()(taken)[0].permute(1, 2, 0).numpy() + 1) / 2 * 255
+    return Image.fromarray(made.astype(np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("settings", "options", "words"),
+    [
+        ({}, [], "that is the same picture"),
+        ({"padding": "replicate"}, ["--padding", "replicate"], "that is the same picture"),
+        ({"padding": "replicate"}, [], "with --padding replicate they would be at most"),
+        ({}, ["--statistics", "stored"], "with --statistics picture they would be at most"),
+    ],
+)
+def test_a_picture_that_the_original_made_tells_what_names_do_not(tmp_path, settings, options, words):
+    original = trained(reference.ResNet(norm="batch", dropout=False, **settings))
+    torch.save(original.state_dict(), tmp_path / "latest_net_G.pth")
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 8, 3), np.uint8)
+    picture = Image.fromarray(pixels).resize((70, 50), Image.Resampling.BICUBIC)
+    picture.save(tmp_path / "real.png")
+    as_test_py_makes_it(original, picture).save(tmp_path / "fake.png")
+    told = CliRunner().invoke(
+        app,
+        [
+            *("import", str(tmp_path / "latest_net_G.pth"), "--name", "mine", "--size", "32", *options),
+            *("--check", str(tmp_path / "real.png"), str(tmp_path / "fake.png"), "--zoo", str(tmp_path / "zoo")),
+        ],
+    )
+    assert words in " ".join(told.output.split()), told.output
+    assert told.exit_code == (0 if "same" in words else 1)
 
 
 def test_two_files_make_a_cyclegan_that_is_served_as_it_was(tmp_path):

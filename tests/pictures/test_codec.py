@@ -209,3 +209,14 @@ def test_sheets_that_no_file_can_hold_are_told_with_what_goes():
     composition.require_animation(8, 1024, 1024, "gif")
     with pytest.raises(composition.TooLargeForSheet, match="up to 4 frames"):
         composition.require_animation(64, 2048, 2048, "webp")
+
+
+def test_a_picture_is_stretched_for_models_that_saw_them_so():
+    wanted = ImageFormat(height=32, width=32, channels=3)
+    pixels = np.random.default_rng(0).integers(0, 256, (30, 60, 3), np.uint8)
+    picture = Image.fromarray(pixels)
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG")
+    stretched = np.asarray(picture.resize((32, 32), Image.Resampling.BICUBIC))
+    assert np.array_equal(codec.decode(buffer.getvalue(), wanted, 10**6, stretched=True), stretched)
+    assert not np.array_equal(codec.decode(buffer.getvalue(), wanted, 10**6), stretched)

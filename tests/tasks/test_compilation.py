@@ -8,6 +8,7 @@ import torch
 from models import checkpoint
 from models.card import Card, Task
 from models.model import Step, build
+from tasks import compilation
 from tasks.compilation import TOLERANCE, CannotCompile, _exported, compile
 from tasks.operation import Rows
 from tasks.operations import OPERATIONS
@@ -52,6 +53,21 @@ def test_a_compiled_model_that_fills_in_takes_other_masks_than_it_was_tried_with
 def test_the_first_task_of_networks_of_one_pass_is_compiled(toy_zoo, name):
     card = Card.read(toy_zoo / name)
     assert next(iter(card.tasks)) in {operation.task for _, operation, _, _ in compiled(toy_zoo, name)}
+
+
+def test_what_was_checked_before_is_not_checked_again(toy_zoo, monkeypatch):
+    """A restarted worker's first answer waits for the engine and one pass."""
+    card = Card.read(toy_zoo / "toy-pix2pix")
+    model, operation = checkpoint.read(toy_zoo / "toy-pix2pix", card), OPERATIONS[Task.TRANSLATE]
+    rows = operation.probe(model, card, 2)
+    with torch.inference_mode():
+        wanted = operation.apply(model, rows.tensors, **rows.options)
+    run = compile(model, operation, rows, 1, checked=True)
+    assert (run(rows.tensors) - wanted).abs().max() <= TOLERANCE
+    monkeypatch.setattr(compilation, "TOLERANCE", -1.0)
+    compile(model, operation, rows, 1, checked=True)
+    with pytest.raises(CannotCompile):
+        compile(model, operation, rows, 1)
 
 
 class Unsayable(torch.nn.Module):
