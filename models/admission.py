@@ -12,12 +12,10 @@ import resource
 import sys
 from pathlib import Path
 
-from models.archive import BadArchive, unpack
+from models.archive import ARCHIVE, BadArchive, unpack
 from models.card import WEIGHTS_FILE
 from models.registry import read_entry, reason_of
 
-ARCHIVE = "model.zip"
-"""Name of the zip in the folder."""
 _UNPACKING = 2**30
 """Bytes of memory for that: the list of what a zip holds can be large."""
 _READING, _READING_FOLD = 4 * 2**30, 8

@@ -9,6 +9,8 @@ from zipfile import BadZipFile, ZipFile, ZipInfo
 
 from models.card import CARD_FILE, DIRECTIONS_FILE, EXAMPLES, SHEET_FILE, WEIGHTS_FILE
 
+ARCHIVE = "model.zip"
+"""Name of a zip that lies in the folder which it is to be unpacked to."""
 _CHUNK = 2**20
 _PLAIN = (CARD_FILE, WEIGHTS_FILE, DIRECTIONS_FILE, SHEET_FILE)
 _EXAMPLE = re.compile(r"(A|B|image)-\d{1,3}\.png")

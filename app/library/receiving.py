@@ -12,14 +12,13 @@ from starlette.requests import Request
 
 from app.http.errors import Malformed, UnsupportedMedia
 from app.http.parsing import content_type
-from models.admission import ARCHIVE
-from models.archive import place_of
+from models.archive import ARCHIVE, place_of
 
 _MAX_FILES = 64
 
 
 async def receive(request: Request, folder: Path) -> None:
-    """Writes the body into a folder: the files of a form by their names, a zip as `models.admission.ARCHIVE`.
+    """Writes the body into a folder: the files of a form by their names, a zip as `models.archive.ARCHIVE`.
 
     Raises:
         Malformed: the form cannot be read, or has a file that is none of a model's.

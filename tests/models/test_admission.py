@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load, save
 
 from models import admission
-from models.admission import ARCHIVE
+from models.archive import ARCHIVE
 from models.card import CARD_FILE, WEIGHTS_FILE
 from tests.models.test_registry import version
 
