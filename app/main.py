@@ -13,6 +13,9 @@ from fastapi_offline import FastAPIOffline
 from starlette.middleware.cors import CORSMiddleware
 
 from app.access.callers import Access
+from app.batches.files import Files
+from app.batches.records import BatchRecords
+from app.batches.runner import BatchAnswerer
 from app.http import errors, page
 from app.http.connection_limits import READ_TIMEOUT, WRITE_TIMEOUT
 from app.http.examples import illustrate
@@ -24,8 +27,10 @@ from app.predictions.service import Predictions
 from app.predictions.signing import signer_of
 from app.predictions.store import Store
 from app.routes import (
+    batches,
     bundles,
     deliveries,
+    files,
     history,
     images,
     interpolate,
@@ -74,12 +79,16 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         store = Store(settings.redis, settings.result_ttl_s, pools, signer, watch.look, objects, redirects)
         app.state.access = Access(store.redis, settings)
         app.state.predictions = Predictions(registry, store, settings, metrics)
+        app.state.batches = BatchRecords(store.redis, Files(store.redis, settings.batch_ttl_s, objects))
+        runner = BatchAnswerer(app.state.predictions, app.state.access, app.state.batches)
         await store.open()
+        runner.start()
         watch.start()
         garbage_collection.settle()
         log.info("api_ready", models=[entry.card.name for entry in registry.served()])
         yield {READ_TIMEOUT: settings.read_timeout_s, WRITE_TIMEOUT: settings.write_timeout_s}
         watch.stop()
+        await runner.stop()
         await store.close()
 
     app = FastAPIOffline(
@@ -106,7 +115,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.add_middleware(CORSMiddleware, allow_origins=settings.cors_origins, **CORS)
     app.add_middleware(Observe, metrics=metrics)
     app.add_middleware(Head)
-    for module in (history, bundles, versions, models, uploads, deliveries, usage):
+    for module in (history, bundles, versions, models, uploads, deliveries, usage, files, batches):
         app.include_router(module.router, dependencies=[Depends(may_use)], responses=_REFUSALS)
     app.include_router(operations.router)
     page.install(app)

@@ -133,6 +133,11 @@ class Settings(BaseSettings):
         default="stream", description="how the API answers with a picture of the store: itself, or by a signed address"
     )
     result_ttl_s: int = Field(default=3600, gt=0, description="how long results, images and uploads are kept")
+    batch_ttl_s: int = Field(
+        default=3 * 24 * 3600,
+        gt=24 * 3600,
+        description="how long files of requests and answers are kept, and batches after they have ended",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="least level that is logged"
     )

@@ -53,6 +53,9 @@ MAINTENANCE_LOCK = "easel:maintenance"
 SWEEP_LOCK = "easel:sweep"
 """Held by the worker that deletes from the store what has expired, for minutes."""
 
+BATCHES = "easel:batches"
+"""Sorted set of the batches that have not ended, as `<owner>/<id>`, by the time they were made, in s since 1970."""
+
 WEBHOOK_OUTCOMES = "easel:webhook:outcomes"
 """Hash of how often each `outbox.Outcome` came about, since this Redis began."""
 
@@ -204,6 +207,41 @@ def upload_key(owner: str, upload: str) -> str:
 def upload_file_key(owner: str, upload: str) -> str:
     """Where the bytes of an owner's upload lie, as they came."""
     return f"{upload_key(owner, upload)}:file"
+
+
+def batch_key(batch: str) -> str:
+    """The hash of what is known of a batch."""
+    return f"easel:batch:{batch}"
+
+
+def batch_lines_key(batch: str) -> str:
+    """A bit for each line of a batch, set once its answer is in the batch's files."""
+    return f"easel:batch:{batch}:lines"
+
+
+def batch_lease_key(owner: str) -> str:
+    """Held by the API process that answers an owner's batches, one after another, for seconds."""
+    return f"easel:batches:lease:{owner}"
+
+
+def batches_key(owner: str) -> str:
+    """Sorted set of an owner's batches, by the time they were made, in s since 1970."""
+    return f"easel:batches:of:{owner}"
+
+
+def file_key(file: str) -> str:
+    """The hash of what is known of a file of requests or of answers."""
+    return f"easel:file:{file}"
+
+
+def file_parts_key(file: str) -> str:
+    """The list of a file's parts: `=` and the bytes themselves, or `@` and the name of an object in the store."""
+    return f"easel:file:{file}:parts"
+
+
+def files_key(owner: str) -> str:
+    """Sorted set of an owner's files, by the time they were made, in s since 1970."""
+    return f"easel:files:{owner}"
 
 
 def job_key(prediction: str) -> str:

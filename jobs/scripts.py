@@ -33,3 +33,4 @@ def _text(name: str) -> str:
 CLAIM, RELEASE, ENQUEUE = map(_read, ("claim", "release", "enqueue"))
 BEGIN, SUCCEED, CANCEL, PURGE, POSITION = map(_read, ("begin", "succeed", "cancel", "purge", "position"))
 KEEP_UPLOAD, FORGET_UPLOAD, USAGE = map(_read, ("keep_upload", "forget_upload", "usage"))
+NOTE_LINES = _read("note_lines")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import uvicorn
 from rq.timeouts import TimerDeathPenalty
 from starlette.testclient import TestClient
 
@@ -15,6 +17,7 @@ from app.main import create_app
 from core.embedded_redis import EmbeddedRedis
 from core.settings import Settings
 from models.registry import Registry
+from tests.conftest import free_port
 from workers.engine import Engine
 from workers.worker import BatchWorker, connect
 
@@ -40,6 +43,22 @@ def working(settings: Settings) -> Iterator[ThreadedWorker]:
         finally:
             worker._stop_requested = True
             thread.join(60)
+
+
+@contextmanager
+def listening(settings: Settings) -> Iterator[str]:
+    """The address of an API that listens on a port."""
+    port = free_port()
+    server = uvicorn.Server(uvicorn.Config(create_app(settings), port=port, log_config=None))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started and thread.is_alive():
+        time.sleep(0.05)
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join(60)
 
 
 @contextmanager

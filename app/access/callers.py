@@ -8,10 +8,9 @@ import structlog
 from redis.asyncio import Redis
 
 from app.access.keys import Key, Keys, Scope
-from app.access.limits import Limits
+from app.access.limits import CountedFile, Limits
 from app.access.links import Link, signed
 from app.http.errors import Forbidden, Unauthorized
-from app.schemas.uploads import Upload
 from app.schemas.usage import Usage
 from core.settings import Settings
 from jobs.admission import Bounds
@@ -77,12 +76,12 @@ class Caller:
         """What its key may have; None where no limit applies."""
         return self.credit.limits.bounds(self.credit.key) if self.credit else None
 
-    async def claim_upload(self, upload: Upload) -> None:
+    async def claim_upload(self, upload: CountedFile) -> None:
         """Counts a file that is about to be kept. Raises `TooMany` beyond what is kept for one key."""
         if self.credit is not None:
             await self.credit.limits.claim_upload(self.credit.key, upload)
 
-    async def release_upload(self, upload: Upload) -> None:
+    async def release_upload(self, upload: CountedFile) -> None:
         """A file that was counted is kept no more."""
         if self.credit is not None:
             await self.credit.limits.release_upload(self.credit.key, upload)

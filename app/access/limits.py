@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import math
 import time
-from typing import Any, Literal
+from datetime import datetime
+from typing import Any, Literal, Protocol
 
 from limits import RateLimitItem, parse
 from limits.aio.storage import RedisStorage
@@ -14,7 +15,6 @@ from redis.asyncio import Redis
 
 from app.access.keys import Key
 from app.http.errors import Problem, TooLarge, TooMany, rate_headers
-from app.schemas.uploads import Upload
 from app.schemas.usage import Allowance, Images, Kept, Requests, Uploads, Usage
 from core.settings import Settings
 from jobs import keys, scripts
@@ -22,6 +22,25 @@ from jobs.admission import Bounds, Claim
 
 MAX_UPLOADS = 1000
 """Files that are kept for one key, however small."""
+
+
+class CountedFile(Protocol):
+    """A file that counts for a key as long as it is kept."""
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+        ...
+
+    @property
+    def bytes(self) -> int:
+        """Its size."""
+        ...
+
+    @property
+    def expires_at(self) -> datetime:
+        """Until when it is kept."""
+        ...
 
 
 class Limits:
@@ -71,14 +90,15 @@ class Limits:
             _bytes(self.settings.key_kept_mb),
         )
 
-    async def claim_upload(self, key: Key, upload: Upload) -> None:
+    async def claim_upload(self, key: Key, upload: CountedFile) -> None:
         """Counts a file that is about to be kept.
 
         Raises:
             TooMany: with it, more bytes or files would be kept for the key than may.
         """
         of_uploads, kept = _bytes(self.settings.key_uploads_mb), self.bounds(key).kept_bytes
-        asked = [key.id, upload.id, upload.bytes, self.settings.result_ttl_s, of_uploads, MAX_UPLOADS, kept]
+        ttl_s = _seconds(upload.expires_at.timestamp() - time.time())
+        asked = [key.id, upload.id, upload.bytes, ttl_s, of_uploads, MAX_UPLOADS, kept]
         word, *told = await self._keep_upload([], asked)
         if word == b"granted":
             return
@@ -93,7 +113,7 @@ class Limits:
             reset_s=reset_s,
         )
 
-    async def release_upload(self, key: Key, upload: Upload) -> None:
+    async def release_upload(self, key: Key, upload: CountedFile) -> None:
         """A file that was counted is kept no more."""
         await self._forget_upload([], [key.id, upload.id])
 

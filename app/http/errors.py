@@ -25,8 +25,8 @@ log = logs.get(__name__)
 PROBLEM_JSON = "application/problem+json"
 MAX_ERRORS = 64
 """Errors of one request that are listed."""
-OPENAI_ROUTES = "/v1/images/"
-"""Under this, errors have OpenAI's shape."""
+OPENAI_ROUTES = ("/v1/images/", "/v1/files", "/v1/batches")
+"""Under these, errors have OpenAI's shape."""
 
 
 class FieldError(BaseModel):
@@ -221,7 +221,7 @@ def field_errors(errors: Sequence[Mapping[str, Any]], prefix: tuple[str, ...] = 
 def render(request: Request, problem: Problem) -> JSONResponse:
     """The problem as a response: problem+json, or what OpenAI's SDKs read."""
     if request.scope["path"].startswith(OPENAI_ROUTES):
-        return JSONResponse(_envelope(problem).model_dump(), problem.status, problem.headers)
+        return JSONResponse(envelope_of(problem).model_dump(), problem.status, problem.headers)
     body = body_of(problem, getattr(request.state, "request_id", ""))
     return JSONResponse(body.model_dump(), problem.status, problem.headers, PROBLEM_JSON)
 
@@ -243,7 +243,8 @@ def openai_type(status: int) -> ErrorType:
     return _OPENAI_TYPES.get(status, "server_error" if status >= 500 else "invalid_request_error")
 
 
-def _envelope(problem: Problem) -> ErrorEnvelope:
+def envelope_of(problem: Problem) -> ErrorEnvelope:
+    """What OpenAI's SDKs read of a problem."""
     param = _OPENAI_PARAMS.get(problem.code)
     message = problem.detail
     if problem.errors:

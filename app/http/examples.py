@@ -106,6 +106,38 @@ _IMAGES = {
     "output_format": "png",
     "size": "28x28",
 }
+_FILE = {
+    "id": "file-5b1f0c9a7e3d4c2b8a6f1e0d",
+    "object": "file",
+    "bytes": 7_400_000,
+    "created_at": 1_769_860_800,
+    "expires_at": 1_770_120_000,
+    "filename": "sevens.jsonl",
+    "purpose": "batch",
+    "status": "processed",
+}
+_BATCH: dict[str, Any] = {
+    "id": "batch_7c0e5d2b9f8a4e1c6d3b2a1f",
+    "object": "batch",
+    "endpoint": "/v1/images/generations",
+    "errors": None,
+    "input_file_id": _FILE["id"],
+    "completion_window": "24h",
+    "status": "in_progress",
+    "output_file_id": None,
+    "error_file_id": None,
+    "created_at": 1_769_860_900,
+    "in_progress_at": 1_769_860_901,
+    "expires_at": 1_769_947_300,
+    "finalizing_at": None,
+    "completed_at": None,
+    "failed_at": None,
+    "expired_at": None,
+    "cancelling_at": None,
+    "cancelled_at": None,
+    "request_counts": {"total": 50_000, "completed": 1_200, "failed": 0},
+    "metadata": {"set": "sevens"},
+}
 _EVENTS = (
     'event: queued\ndata: {"position": 1, "eta_s": 0.024}\n\n'
     f'event: started\ndata: {{"started_at": "{_AT}"}}\n\n'
@@ -120,6 +152,11 @@ REQUESTS: dict[str, dict[str, Any]] = {
     "/v1/inpaint/{model}": {"image": f"upload:{_ID}", "mask": f"upload:{_ID}"},
     "/v1/upscale/{model}": {"image": f"upload:{_ID}", "scale": 2},
     "/v1/interpolate/{model}": {"seeds": "1,2,3", "frames": 24, "loop": True},
+    "/v1/batches": {
+        "input_file_id": "file-5b1f0c9a7e3d4c2b8a6f1e0d",
+        "endpoint": "/v1/images/generations",
+        "completion_window": "24h",
+    },
     "/v1/images/generations": {"model": "mnist-cgan", "prompt": "a handwritten 7", "response_format": "url"},
     "/v1/models/{model}": {"summary": "Horses to zebras", "limits": "Riders get stripes, too."},
     "/v1/aliases/{name}": {"model": f"zebra@{_SHA256}"},
@@ -137,6 +174,27 @@ ANSWERS: dict[tuple[str, str], Any] = {
     ("post", "/v1/images/generations"): _IMAGES,
     ("post", "/v1/images/edits"): _IMAGES,
     ("post", "/v1/images/variations"): _IMAGES,
+    ("post", "/v1/files"): _FILE,
+    ("get", "/v1/files/{file_id}"): _FILE,
+    ("get", "/v1/files"): {
+        "object": "list",
+        "data": [_FILE],
+        "first_id": _FILE["id"],
+        "last_id": _FILE["id"],
+        "has_more": False,
+    },
+    ("delete", "/v1/files/{file_id}"): {"id": _FILE["id"], "object": "file", "deleted": True},
+    ("get", "/v1/files/{file_id}/content"): '{"custom_id": "seven-1", "method": "POST", …}\n',
+    ("post", "/v1/batches"): _BATCH | {"status": "validating", "in_progress_at": None},
+    ("get", "/v1/batches/{batch_id}"): _BATCH,
+    ("post", "/v1/batches/{batch_id}/cancel"): _BATCH | {"status": "cancelling", "cancelling_at": 1_769_861_000},
+    ("get", "/v1/batches"): {
+        "object": "list",
+        "data": [_BATCH],
+        "first_id": _BATCH["id"],
+        "last_id": _BATCH["id"],
+        "has_more": False,
+    },
     ("get", "/v1/models"): {"object": "list", "data": [_MODEL]},
     ("post", "/v1/models/refresh"): {
         "models": 52,

@@ -128,6 +128,25 @@ async def read_file(request: Request) -> AsyncIterator[BinaryIO]:
         )
 
 
+@asynccontextmanager
+async def read_named_file(request: Request) -> AsyncIterator[tuple[str, BinaryIO, dict[str, Any]]]:
+    """The one file that a form holds: its name, its bytes, and the form's other fields.
+
+    Raises:
+        Malformed: the form cannot be read, or does not hold one file.
+        UnsupportedMedia: the body is no form.
+    """
+    kind = content_type(request)
+    if kind != "multipart/form-data":
+        raise UnsupportedMedia(f"cannot read {kind or 'a body without a content type'}; send multipart/form-data")
+    async with _form(request) as form:
+        files = [value for _, value in form.multi_items() if isinstance(value, UploadFile)]
+        fields = {name: value for name, value in form.multi_items() if not isinstance(value, UploadFile)}
+        if len(files) != 1:
+            raise Malformed(f"one file is kept at a time; the form holds {len(files)}")
+        yield files[0].filename or "requests.jsonl", files[0].file, fields
+
+
 async def read_fitting(request: Request, schema: type[Schema]) -> Schema:
     """The body's fields as this schema has them. Raises as `read_body` and `fitting`."""
     return fitting(schema, (await read_body(request)).fields)

@@ -2,17 +2,67 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Iterable
 from typing import Any
 
 from app.http.errors import FieldError, Unsupported
 from app.http.parsing import fitting
-from app.schemas.images import ImagesRequest
+from app.predictions import rendering
+from app.predictions.service import Predictions
+from app.schemas.images import ImageItem, ImagesRequest, ImagesResponse
 from app.schemas.predictions import PredictionRequest
+from jobs.prediction import Snapshot
+from jobs.representation import OutputImage, Prediction
 from models.card import SOURCE_AND_TARGET, Card, Direction, Task
 from models.text import words
 from tasks.inputs import MAX_TEXT
+
+GENERATIONS = (Task.TEXT, Task.CONDITIONAL, Task.SAMPLE)
+EDITS = (Task.TRANSLATE, Task.INPAINT)
+"""The tasks that each route asks for: the first that a model offers."""
+
+
+def request_of(predictions: Predictions, asked: ImagesRequest, *tasks: Task) -> PredictionRequest:
+    """The prediction that a request for images asks for: of the first of the tasks that its model offers.
+
+    Raises:
+        NotFound: there is no such model.
+        Invalid: it offers none of the tasks, or the fields do not fit.
+        Unsupported: a size, a number or a prompt that it cannot serve.
+    """
+    card = predictions.card(asked.model)
+    return prediction_of(card, predictions.task(card, *tasks), asked)
+
+
+async def response_of(
+    found: Snapshot, asked: ImagesRequest, predictions: Predictions, root: str = ""
+) -> ImagesResponse:
+    """What is answered of an ended prediction. Old clients read `url` and new ones `b64_json`: who names neither gets
+    both.
+
+    Raises:
+        Problem: it failed, or its images have expired.
+    """
+    store = predictions.store
+    blobs = await store.signing.images(found, await rendering.blobs_of(found, store))
+    told = Prediction.of(found, store.ttl_s, link=predictions.caller.link)
+    outputs = [image for image in told.output or () if isinstance(image, OutputImage)]
+    items = [
+        ImageItem(
+            url=root + (image.link or image.url) if asked.response_format != "b64_json" else None,
+            b64_json=base64.b64encode(blob).decode() if asked.response_format != "url" else None,
+            seed=image.seed,
+        )
+        for image, blob in zip(outputs, blobs, strict=True)
+    ]
+    return ImagesResponse(
+        created=int(found.created_at.timestamp()),
+        data=items,
+        output_format=asked.output_format or "png",
+        size=f"{found.images[0].width}x{found.images[0].height}",
+    )
 
 
 def prediction_of(card: Card, task: Task, asked: ImagesRequest) -> PredictionRequest:
@@ -38,6 +88,8 @@ def prediction_of(card: Card, task: Task, asked: ImagesRequest) -> PredictionReq
         given.setdefault("text", text_in(asked.prompt, card))
     if task is Task.CONDITIONAL:
         given.setdefault("label", label_in(asked.prompt, card))
+    if task is Task.INPAINT and "image" in given:
+        given.setdefault("mask", given["image"])
     if task is Task.TRANSLATE:
         given = {**_aim_in(asked.prompt, card, given), **given}
     output: dict[str, Any] = {"format": (asked.output_format or "png").replace("jpeg", "jpg")}

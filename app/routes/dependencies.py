@@ -12,6 +12,7 @@ from fastapi.security import HTTPAuthorizationCredentials
 
 from app.access.callers import Caller
 from app.access.keys import Scope
+from app.batches.records import BatchRecords
 from app.http.bearer import BEARER
 from app.monitoring.metrics import ApiMetrics
 from app.predictions.service import Predictions
@@ -66,11 +67,16 @@ async def _metrics(request: Request) -> ApiMetrics:
     return request.app.state.predictions.metrics
 
 
+async def _batches(request: Request) -> BatchRecords:
+    return request.app.state.batches
+
+
 async def _entry(model: str, request: Request) -> Entry:
     """The model that the path names."""
     return (await _predictions(request)).entry(model)
 
 
+BatchesDep = Annotated[BatchRecords, Depends(_batches)]
 PredictionsDep = Annotated[Predictions, Depends(_predictions)]
 StoreDep = Annotated[Store, Depends(_store)]
 EntryDep = Annotated[Entry, Depends(_entry)]

@@ -1,0 +1,1 @@
+"""Files of requests that are answered when nothing else waits: OpenAI's batch API."""
