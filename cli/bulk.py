@@ -12,6 +12,7 @@ from cli.common import quit_with, settings_or_quit
 
 if TYPE_CHECKING:
     from models.card import Card, Task
+    from workers.bulk import Destination
 
 app = typer.Typer()
 
@@ -22,7 +23,12 @@ SHOWN = 20
 @app.command()
 def bulk(
     model: Annotated[str, typer.Argument(help="any model whose answer is pictures")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="folder to write to; what is there is not made again")],
+    out: Annotated[
+        str,
+        typer.Option(
+            "--out", "-o", help="folder, or store such as s3://…, to write to; what is there is not made again"
+        ),
+    ],
     images: Annotated[
         Path | None, typer.Option(help="folder of pictures and animations to work on", exists=True, file_okay=False)
     ] = None,
@@ -44,6 +50,7 @@ def bulk(
     from pydantic import ValidationError
     from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+    from core.object_store import StoreError
     from jobs.prediction import Output
     from workers import bulk as run
     from workers.entrypoint import engine_for
@@ -61,17 +68,22 @@ def bulk(
     except ValidationError:
         quit_with(f"pictures are written as png, jpg, webp or avif, not as {format!r}")
     wanted = run.Wanted(card, _task(card, task, images is not None), _inputs(given), output, settings.max_pixels)
-    items = run.samples(wanted, n, seed, part) if n is not None else run.pictures(wanted, images or out, part)
+    items = run.pictures(wanted, images, part) if images else run.samples(wanted, n or 0, seed, part)
+    target = _target(out)
     columns = TextColumn("{task.description}"), MofNCompleteColumn(), TimeElapsedColumn()
     with Progress(*columns) as progress:
         bar = progress.add_task(model, total=None if n is None or part[1] > 1 else n)
-        tally = run.make(
-            engine,
-            items,
-            card.serving.max_batch,
-            out,
-            lambda tally: progress.update(bar, completed=tally.made + tally.there),
-        )
+        try:
+            tally = run.make(
+                engine,
+                items,
+                card.serving.max_batch,
+                target,
+                lambda tally: progress.update(bar, completed=tally.made + tally.there),
+            )
+        except (OSError, StoreError) as error:
+            progress.stop()
+            quit_with(f"{out} does not take what was made: {error}; the same command goes on where it was")
     print(f"{tally.made} made, {tally.there} were there, {len(tally.failed)} failed")
     for name, reason in list(tally.failed.items())[:SHOWN]:
         typer.secho(f"  {name}: {reason}", fg="red", err=True)
@@ -88,19 +100,28 @@ def _shard(text: str) -> tuple[int, int]:
 
 def _task(card: Card, asked: str | None, on_pictures: bool) -> Task:
     """The task that was asked for, or the model's first that fits what there is to work on."""
-    fitting = ON_PICTURES if on_pictures else FROM_NOISE
-    offered = [each for each in card.tasks if each.value in fitting]
+    from workers import bulk as run
+
+    offered = run.tasks(card, on_pictures)
     wanted = offered[:1] if asked is None else [each for each in offered if each.value == asked]
     if not wanted:
         among = ", ".join(offered) or "nothing of the kind"
-        quit_with(f"{card.name} does not {asked or ' or '.join(fitting)} in bulk; it offers {among}")
+        kind = "of a folder of pictures" if on_pictures else "of seeds"
+        quit_with(f"{card.name} does not {asked or 'make pictures'} {kind} in bulk; it offers {among}")
     return wanted[0]
 
 
-ON_PICTURES = ("translate", "stylize", "upscale", "dream", "reconstruct", "vary")
-"""Tasks that take one picture, `image`."""
-FROM_NOISE = ("sample", "conditional", "text")
-"""Tasks that draw `n` images from a `seed`."""
+def _target(out: str) -> Destination:
+    """Where to write: a store, if it begins as the address of one, or a folder."""
+    from core.object_store import SCHEMES, ObjectStore
+    from workers import bulk as run
+
+    if not out.startswith(tuple(f"{scheme}://" for scheme in SCHEMES)):
+        return run.DestinationFolder(Path(out))
+    try:
+        return run.DestinationStore(ObjectStore(out))
+    except RuntimeError as error:
+        quit_with(str(error))
 
 
 def _inputs(given: list[str] | None) -> dict[str, object]:

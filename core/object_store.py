@@ -48,7 +48,7 @@ class ObjectStore:
             from obstore.exceptions import AlreadyExistsError, BaseError
             from obstore.store import from_url
         except ImportError:
-            raise RuntimeError("EASEL_STORE needs the extra `store`: pip install 'easel[store]'") from None
+            raise RuntimeError("a store needs the extra `store`: pip install 'easel[store]'") from None
         self._obstore, self._exists = obstore, AlreadyExistsError
         self._errors = (BaseError, OSError, ValueError, NotImplementedError)
         self.signs = not url.startswith("file:")
@@ -59,8 +59,12 @@ class ObjectStore:
         try:
             self._store: Any = from_url(url, **options)
         except self._errors as error:
-            raise RuntimeError(f"EASEL_STORE {url!r} cannot be used: {_first_line(error)}") from None
+            raise RuntimeError(f"the store {url!r} cannot be used: {_first_line(error)}") from None
         self._threads = ThreadPoolExecutor(_AT_ONCE, "store")
+
+    def put_now(self, name: str, stored: StoredObject) -> None:
+        """Puts one object, and returns when it is there."""
+        self._put(name, stored)
 
     def begin_put(self, objects: Mapping[str, StoredObject]) -> Callable[[], None]:
         """Puts objects in threads; returns what waits for the end of it. If one cannot be put, others may have been."""
@@ -108,6 +112,12 @@ class ObjectStore:
     async def _listed(self, folder: str) -> AsyncIterator[list[str]]:
         async for page in self._obstore.list(self._store, folder):
             yield [found["path"] for found in page]
+
+    def names(self) -> Iterator[str]:
+        """The names of all objects."""
+        with self._translated():
+            for page in self._obstore.list(self._store):
+                yield from (found["path"] for found in page)
 
     def folders(self) -> list[str]:
         """The names of the folders at the top."""

@@ -1,15 +1,16 @@
-"""Pictures in bulk, by this process's own engine and straight to a folder: no API, no queue, no Redis.
+"""Pictures in bulk, by this process's own engine and straight to a folder or a store: no API, no queue, no Redis.
 
 What is there already is not made again, so that a run that was stopped goes on where it was; shards of one run, by
-several processes or machines, share nothing but the folder.
+several processes or machines, share nothing but what they write to.
 """
 
 from __future__ import annotations
 
+import mimetypes
 import os
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -21,6 +22,7 @@ from typing import Any
 from PIL import Image
 from pydantic import ValidationError
 
+from core.object_store import ObjectStore, StoredObject
 from jobs.prediction import PICTURE_PREFIX, Order, Output
 from models.card import Card, Task
 from pictures import codec
@@ -83,6 +85,66 @@ class Wanted:
         return Order(model=self.card.name, task=self.task, input=values, output=self.output, **more)
 
 
+def tasks(card: Card, on_pictures: bool) -> list[Task]:
+    """Those of a model's tasks that can be done in bulk: on one picture each, or by drawing from a seed."""
+
+    def fits(inputs: Container[str]) -> bool:
+        if on_pictures:
+            return "image" in inputs and not any(name in inputs for name in ("mask", "frames"))
+        return "n" in inputs and "seed" in inputs and "image" not in inputs
+
+    return [task for task, inputs in card.tasks.items() if task.pictured and fits(inputs)]
+
+
+class Destination(ABC):
+    """Where files are written, each whole or not at all."""
+
+    @abstractmethod
+    def has(self, file: str) -> bool:
+        """Whether there is a file of this name."""
+
+    @abstractmethod
+    def write(self, file: str, content: bytes) -> None:
+        """Writes a file. Raises `OSError` or `StoreError`."""
+
+
+class DestinationFolder(Destination):
+    """A folder, which is made when it is needed."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self._made: set[Path] = set()
+
+    def has(self, file: str) -> bool:
+        return (self.path / file).is_file()
+
+    def write(self, file: str, content: bytes) -> None:
+        path = self.path / file
+        if path.parent not in self._made:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._made.add(path.parent)
+        unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+        unfinished.write_bytes(content)
+        unfinished.replace(path)
+
+
+class DestinationStore(Destination):
+    """A store, of which it is asked once what is there."""
+
+    def __init__(self, store: ObjectStore):
+        self.store = store
+        self._there: set[str] | None = None
+
+    def has(self, file: str) -> bool:
+        if self._there is None:
+            self._there = set(self.store.names())
+        return file in self._there
+
+    def write(self, file: str, content: bytes) -> None:
+        kind = mimetypes.guess_type(file)[0] or "application/octet-stream"
+        self.store.put_now(file, StoredObject(content, kind))
+
+
 class Item(ABC):
     """One thing to be made: a chunk of samples, or what becomes of a picture or an animation."""
 
@@ -91,7 +153,7 @@ class Item(ABC):
     images: int = 1
     """What it counts for among those that share forward passes."""
     files: Sequence[str]
-    """What it becomes, relative to the folder."""
+    """What it becomes, relative to where it is written."""
 
     @abstractmethod
     def works(self) -> list[Work]:
@@ -180,9 +242,16 @@ def pictures(wanted: Wanted, folder: Path, shard: tuple[int, int] = (0, 1)) -> I
 
 
 def make(
-    engine: Engine, items: Iterable[Item], size: int, folder: Path, told: Callable[[Tally], None] = lambda tally: None
+    engine: Engine,
+    items: Iterable[Item],
+    size: int,
+    target: Destination,
+    told: Callable[[Tally], None] = lambda tally: None,
 ) -> Tally:
-    """Makes what is not in the folder yet. What cannot be made stops nothing else.
+    """Makes what is not there yet. What cannot be made stops nothing else.
+
+    Raises:
+        OSError, StoreError: something cannot be written. What was written stays.
 
     Args:
         size: images that go through the engine at once.
@@ -191,10 +260,10 @@ def make(
     tally = Tally()
     with ThreadPoolExecutor(THREADS, "reader") as readers, ThreadPoolExecutor(THREADS, "writer") as writers:
         writing: deque[Future[int]] = deque()
-        batches = _batches(_missing(items, folder, tally), size)
+        batches = _batches(_missing(items, target, tally), size)
         for batch in _read_ahead(readers, batches, tally):
             for item, computed in _computed(engine, batch, tally):
-                writing.append(writers.submit(_write, folder, item, computed))
+                writing.append(writers.submit(_write, target, item, computed))
             while len(writing) > AHEAD * THREADS:
                 tally.made += writing.popleft().result()
             told(tally)
@@ -204,9 +273,9 @@ def make(
     return tally
 
 
-def _missing(items: Iterable[Item], folder: Path, tally: Tally) -> Iterator[Item]:
+def _missing(items: Iterable[Item], target: Destination, tally: Tally) -> Iterator[Item]:
     for item in items:
-        if all((folder / file).is_file() for file in item.files):
+        if all(target.has(file) for file in item.files):
             tally.there += len(item.files)
         else:
             yield item
@@ -258,16 +327,12 @@ def _computed(engine: Engine, batch: list[Read], tally: Tally) -> list[tuple[Ite
         return []
 
 
-def _write(folder: Path, item: Item, computed: Sequence[ComputedWork]) -> int:
-    """Encodes and writes an item's files, each under another name until it is whole; how many there are."""
+def _write(target: Destination, item: Item, computed: Sequence[ComputedWork]) -> int:
+    """Encodes and writes an item's files; how many there are."""
     now = datetime.now(UTC)
     images = [results.encode(work, now, now)[1].images for work in computed]
     for file, content in zip(item.files, item.contents(images), strict=True):
-        path = folder / file
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-        unfinished.write_bytes(content)
-        unfinished.replace(path)
+        target.write(file, content)
     return len(item.files)
 
 

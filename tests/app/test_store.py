@@ -198,7 +198,7 @@ def test_the_start_is_refused_in_one_sentence(tmp_path):
         ).stderr
 
     assert "EASEL_STORE_ANSWERS=redirect needs an EASEL_STORE" in started(store_answers="redirect")
-    assert "EASEL_STORE 's3:///nothing' cannot be used" in started(store="s3:///nothing")
+    assert "the store 's3:///nothing' cannot be used" in started(store="s3:///nothing")
     assert "EASEL_STORE" in started(store="ftp://x/y")
 
 
