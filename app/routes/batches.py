@@ -19,7 +19,7 @@ from app.schemas.batches import ENDED, BatchList, BatchObject, BatchRequest, Bat
 router = APIRouter(prefix="/v1/batches", tags=["OpenAI"])
 
 
-@router.post("", responses=envelopes(400, 404, 422, 429, 503), summary="Have a file of requests answered")
+@router.post("", responses=envelopes(400, 404, 408, 413, 415, 422, 429, 503), summary="Have a file answered")
 async def create(asked: BatchRequest, caller: CallerDep, batches: BatchesDep) -> BatchObject:
     """Each line is `{"custom_id": …, "method": "POST", "url": <endpoint>, "body": {…}}`. What is wrong with the file is
     told at once, as `failed` with `errors`; what is wrong with one body goes into the file of errors."""

@@ -60,6 +60,8 @@ WITHOUT = {("get", "/v1/models/{model}"), ("get", "/v1/queue")}
 def test_the_requests_that_are_shown_are_taken(document, client):
     files = {"image": png(), "mask": png(mode="L")}
     pictures = {name: client.post("/v1/uploads", files={"file": data}).json()["id"] for name, data in files.items()}
+    batch = {"file": ("lines.jsonl", b'{"custom_id": "a"}')}
+    lines = client.post("/v1/files", files=batch, data={"purpose": "batch"}).json()["id"]
     models = {
         "sample": "mnist-dcgan",
         "translate": "horse2zebra-cyclegan",
@@ -79,6 +81,7 @@ def test_the_requests_that_are_shown_are_taken(document, client):
                 "{model}", models.get(path.split("/")[2], "")
             )
             asked = example | {name: f"upload:{id}" for name, id in pictures.items() if name in example}
+            asked |= {"input_file_id": lines} if "input_file_id" in example else {}
             answer = client.request(
                 method, url, json=asked, headers={"Accept": "application/json", "Prefer": "wait=20"}
             )
@@ -92,7 +95,9 @@ def test_the_requests_that_are_shown_are_taken(document, client):
 def test_answers_fit_the_schemas_that_are_told(document, client):
     made = client.post("/v1/predictions", json={"model": "toy-dcgan"}, headers={"Prefer": "wait=20"}).json()
     names = {"prediction_id": made["id"], "model": "toy-dcgan", "index": 0, "format": "png"}
-    names |= {"upload_id": "0" * 32, "name": "image-0.png"}
+    names |= {"upload_id": "0" * 32, "name": "image-0.png", "batch_id": "batch_0"}
+    file = {"file": ("lines.jsonl", b"{}")}
+    names["file_id"] = client.post("/v1/files", files=file, data={"purpose": "batch"}).json()["id"]
     for path, methods in document["paths"].items():
         if "get" in methods and not path.endswith("/events"):
             answer = client.get(path.format(**names))
