@@ -75,8 +75,16 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, float]]:
         watch = RegistryWatch(registry, settings.models_refresh_s, _changed(registry))
-        pools, redirects = Pools(settings.pools), settings.store_answers == "redirect"
-        store = Store(settings.redis, settings.result_ttl_s, pools, signer, watch.look, objects, redirects)
+        store = Store(
+            settings.redis,
+            settings.result_ttl_s,
+            Pools(settings.pools),
+            signer,
+            watch.look,
+            objects,
+            settings.store_answers == "redirect",
+            settings.redis_replicas,
+        )
         app.state.access = Access(store.redis, settings)
         app.state.predictions = Predictions(registry, store, settings, metrics)
         app.state.batches = BatchRecords(store.redis, Files(store.redis, settings.batch_ttl_s, objects))

@@ -19,11 +19,11 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 import httpx
-from redis import Redis
 
 from benchmarks.load import drive
 from core import logs
 from core.embedded_redis import EmbeddedRedis
+from core.redis_connections import connect
 from core.settings import Settings
 from jobs.keys import picture_key
 from jobs.prediction import Order
@@ -83,7 +83,7 @@ class Easel:
     @property
     def row(self) -> str:
         """API, worker, Redis as it sees itself, keys."""
-        with Redis.from_url(self.redis.url) as redis:
+        with connect(self.redis.url) as redis:
             used = redis.info("memory")["used_memory"] / 2**20
             return (
                 f"{resident_mb(self.api.pid):.0f} | {resident_mb(self.worker.pid):.0f} | {used:.1f} | {redis.dbsize()}"
@@ -137,7 +137,7 @@ def predictions(folder: Path) -> None:
                 step += PREDICTIONS // 10
         time.sleep(TTL_S + 20)  # registries are cleaned every 15 s
         print(f"| {TTL_S + 20} s later | {easel.row} |")
-        with Redis.from_url(easel.redis.url) as redis:
+        with connect(easel.redis.url) as redis:
             print("left:", ", ".join(sorted({key.decode().split(":worker:")[0] for key in redis.scan_iter()})))
 
 
@@ -171,7 +171,7 @@ def kept(folder: Path) -> None:
 
 def _held(easel: Easel) -> int:
     """Bytes of all keys but the pictures that were sent, which are kept in Redis either way."""
-    with Redis.from_url(easel.redis.url) as redis:
+    with connect(easel.redis.url) as redis:
         names = [name for name in redis.scan_iter(count=1000) if not name.startswith(PICTURES)]
         return sum(redis.memory_usage(name, samples=0) or 0 for name in names)
 

@@ -32,6 +32,7 @@ from rq.registry import CanceledJobRegistry, FailedJobRegistry, FinishedJobRegis
 from benchmarks import fuzz, models
 from core.embedded_redis import EmbeddedRedis
 from core.pools import DEFAULT
+from core.redis_connections import connect
 from jobs import keys, prediction, records
 from jobs.prediction import Priority, Snapshot, Status
 from tests import zoo
@@ -150,7 +151,7 @@ class Stack:
             self.redis.process.wait()
 
     async def _with_full_memory(self) -> None:
-        with suppress(RedisError), Redis.from_url(self.redis.url) as redis:
+        with suppress(RedisError), connect(self.redis.url) as redis:
             redis.config_set("maxmemory", 1)
             await asyncio.sleep(FULL_S)
             redis.config_set("maxmemory", 0)
@@ -398,7 +399,7 @@ def main() -> None:
         try:
             ready(stack)
             asyncio.run(soak(stack, load, min(given.minutes * 60, given.predictions / given.rate)))
-            with Redis.from_url(stack.redis.url) as redis:
+            with connect(stack.redis.url) as redis:
                 drained_s = drain(stack, redis, load.asked)
                 wrong = stack.wrong + judge(redis, load.asked) + load.faults()
                 report(stack, load, redis, drained_s)

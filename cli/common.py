@@ -25,7 +25,10 @@ def settings_or_quit() -> Settings:
     try:
         return get_settings()
     except ValidationError as error:
-        wrong = [f"EASEL_{str(item['loc'][0]).upper()}: {item['msg']}" for item in error.errors()]
+        wrong = [
+            ": ".join([*(f"EASEL_{str(name).upper()}" for name in item["loc"][:1]), item["msg"]])
+            for item in error.errors()
+        ]
         quit_with("\n".join(wrong))
 
 

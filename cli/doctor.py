@@ -79,15 +79,14 @@ def _release(package: str) -> str:
 
 def _changed(settings: Settings) -> dict[str, Any]:
     """The settings that are not as they are by default, without what nobody else may know."""
-    from urllib.parse import urlsplit
+    from core.redis_address import without_secrets
 
     changed = settings.model_dump(mode="json", exclude_defaults=True)
     for name in changed:
         if any(word in name for word in _SECRET):
             changed[name] = "set"
     if settings.redis_url:
-        address = urlsplit(settings.redis_url)
-        changed["redis_url"] = address._replace(netloc=address.netloc.rpartition("@")[2]).geturl()
+        changed["redis_url"] = without_secrets(settings.redis_url)
     return changed
 
 
@@ -98,14 +97,14 @@ def _models() -> dict[str, Any]:
 
 
 def _redis(settings: Settings) -> str:
-    from redis import Redis
     from redis.exceptions import RedisError
 
     from core.embedded_redis import EmbeddedRedis
+    from core.redis_connections import connect
 
-    url = settings.redis_url or EmbeddedRedis(settings.redis_folder).url
+    url = settings.redis if settings.redis_url else EmbeddedRedis(settings.redis_folder).url
     try:
-        with Redis.from_url(url, socket_connect_timeout=2, socket_timeout=2) as connection:
+        with connect(url, timeout_s=2) as connection:
             return f"{connection.info('server')['redis_version']} answers"
     except RedisError as error:
         return f"does not answer: {error}"

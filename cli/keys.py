@@ -133,7 +133,7 @@ def _at_redis(act: Callable[[str], Found]) -> Found:
 
     settings = settings_or_quit()
     own = EmbeddedRedis(settings.redis_folder, settings.redis_memory_mb)
-    place = nullcontext(settings.redis_url) if settings.redis_url else own.visited()
+    place = nullcontext(settings.redis) if settings.redis_url else own.visited()
     try:
         with place as url:
             return act(url)
@@ -147,7 +147,7 @@ def ask_keys(url: str, act: Callable[[Keys], Awaitable[Found]]) -> Found:
     from app.access.keys import Keys
 
     async def run() -> Found:
-        async with Keys.at(url) as kept:
+        async with Keys.at(url, settings_or_quit().redis_replicas) as kept:
             return await act(kept)
 
     return asyncio.run(run())

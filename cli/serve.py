@@ -118,7 +118,7 @@ def worker() -> None:
     from workers.worker import run
 
     try:
-        _require_format(settings.redis)
+        _require_readable_redis(settings.redis)
         if port := settings.worker_metrics_port:
             require_free_port(settings.host, port, "EASEL_WORKER_METRICS_PORT")
     except RuntimeError as error:
@@ -134,7 +134,7 @@ def deliver() -> None:
     from workers.deliverer import run
 
     try:
-        _require_format(settings.redis)
+        _require_readable_redis(settings.redis)
     except RuntimeError as error:
         quit_with(str(error))
     run(settings)
@@ -145,17 +145,17 @@ def webhook_secret(
     key: Annotated[str, typer.Argument(help="id of the key that asks for the webhooks, which has its own")] = "",
 ) -> None:
     """Show what webhooks are signed with, for whoever receives them. Keep it as you would a password."""
-    from redis import Redis
     from redis.exceptions import RedisError
 
     from core.embedded_redis import EmbeddedRedis
+    from core.redis_connections import connect
     from jobs.keys import API_KEYS
     from workers.deliverer import secret
 
     settings = settings_or_quit()
-    url = settings.redis_url or EmbeddedRedis(settings.redis_folder).url
+    url = settings.redis if settings.redis_url else EmbeddedRedis(settings.redis_folder).url
     try:
-        with Redis.from_url(url) as connection:
+        with connect(url) as connection:
             if key and not connection.hexists(API_KEYS, key):
                 quit_with(f"there is no key {key}; `easel keys list` shows those there are")
             print(secret(connection, settings, key))
@@ -165,18 +165,19 @@ def webhook_secret(
 
 def _require_usable(settings: Settings, redis_url: str) -> None:
     """Raises `RuntimeError` if what is in Redis cannot be read, or nobody could ask for anything."""
-    _require_format(redis_url)
+    _require_readable_redis(redis_url)
     require_key(settings, redis_url)
 
 
-def _require_format(redis_url: str) -> None:
-    """`require_format`, of a Redis that answers. One that does not yet is no obstacle."""
+def _require_readable_redis(redis_url: str) -> None:
+    """That Easel can work with this Redis and reads what is there. One that does not answer yet is no obstacle."""
     from contextlib import suppress
 
-    from redis import Redis
     from redis.exceptions import RedisError
 
+    from core.redis_connections import connect, require_suitable
     from jobs.stored_format import require_format
 
-    with suppress(RedisError), Redis.from_url(redis_url, socket_timeout=10, socket_connect_timeout=2) as redis:
+    with suppress(RedisError), connect(redis_url) as redis:
+        require_suitable(redis)
         require_format(redis)

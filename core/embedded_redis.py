@@ -13,13 +13,11 @@ from enum import Enum, auto
 from hashlib import sha256
 from pathlib import Path
 
-from redis import Redis
-from redis.backoff import NoBackoff
 from redis.exceptions import BusyLoadingError, ConnectionError, ResponseError, TimeoutError
-from redis.retry import Retry
 
 from core import logs
 from core.children import start_child
+from core.redis_connections import connect
 from core.redis_release import note_writer, server_for
 
 log = logs.get(__name__)
@@ -175,7 +173,7 @@ class EmbeddedRedis:
 
     def _state(self) -> _State:
         try:
-            with Redis(unix_socket_path=str(self.socket), socket_timeout=1, retry=Retry(NoBackoff(), 0)) as redis:
+            with connect(self.url, timeout_s=1, retries=False) as redis:
                 redis.ping()
         except BusyLoadingError:
             return _State.LOADING

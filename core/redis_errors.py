@@ -15,6 +15,7 @@ from redis.exceptions import (
 
 _AWAY = (BusyLoadingError, ConnectionError, MasterDownError, ReadOnlyError, TimeoutError, WatchError)
 _AWAY_CODES = re.compile(r"\b(LOADING|MASTERDOWN|READONLY|NOREPLICAS)\b")
+_UNREPLICATED_CODES = re.compile(r"\bNOREPLICAS\b")
 _FULL_CODES = re.compile(r"\b(MISCONF|OOM)\b")
 """For errors without a type of their own, and for those of a command in a script: redis-py knows them by the text."""
 
@@ -22,6 +23,11 @@ _FULL_CODES = re.compile(r"\b(MISCONF|OOM)\b")
 def is_full(error: Exception) -> bool:
     """Whether Redis takes nothing more, because its memory or its disk is full. It still answers what only reads."""
     return isinstance(error, OutOfMemoryError) or _says(error, _FULL_CODES)
+
+
+def is_unreplicated(error: Exception) -> bool:
+    """Whether Redis has fewer replicas at hand than it, or Easel, is to write to."""
+    return _says(error, _UNREPLICATED_CODES)
 
 
 def is_passing(error: Exception) -> bool:

@@ -15,6 +15,7 @@ from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from core.pools import Pools
+from core.redis_address import SCHEMES, sentinel_of, with_tls
 
 Rate = Annotated[str, Field(pattern=r"^[1-9]\d{0,5}/(second|minute|hour|day)$")]
 """So many per time: `60/minute`."""
@@ -49,7 +50,13 @@ class Settings(BaseSettings):
         "localhost and names without a dot",
     )
     redis_url: str | None = Field(
-        default=None, pattern=r"^(rediss?|unix)://.", description="Redis to use; without it `easel up` starts its own"
+        default=None, pattern=SCHEMES, description="Redis to use; without it `easel up` starts its own"
+    )
+    redis_ca: Path | None = Field(default=None, description="authority of the certificate of a rediss:// Redis, PEM")
+    redis_cert: Path | None = Field(default=None, description="certificate that Easel shows to that Redis, PEM")
+    redis_key: Path | None = Field(default=None, description="that certificate's private key, PEM")
+    redis_replicas: int = Field(
+        default=0, ge=0, description="replicas of Redis that must have what the API acknowledges; with fewer 503"
     )
     data_dir: Path = Field(default=Path(".easel"), description="where the embedded Redis keeps its data")
     redis_memory_mb: int = Field(
@@ -177,6 +184,14 @@ class Settings(BaseSettings):
             raise ValueError("EASEL_STORE_ANSWERS=redirect needs an EASEL_STORE that has addresses: s3, gs or az")
         return self
 
+    @model_validator(mode="after")
+    def _require_known_redis(self) -> Settings:
+        if self.redis_url is not None:
+            sentinel_of(self.redis)
+        elif self.redis_ca or self.redis_cert or self.redis_key:
+            raise ValueError("EASEL_REDIS_CA, EASEL_REDIS_CERT and EASEL_REDIS_KEY need EASEL_REDIS_URL")
+        return self
+
     @property
     def on_loopback(self) -> bool:
         """Whether only this machine can reach the API."""
@@ -205,7 +220,7 @@ class Settings(BaseSettings):
         """The Redis that API and worker talk to. Raises `RuntimeError` when none was named."""
         if self.redis_url is None:
             raise RuntimeError("EASEL_REDIS_URL is not set; name a Redis, or run `easel up`, which starts one")
-        return self.redis_url
+        return with_tls(self.redis_url, self.redis_ca, self.redis_cert, self.redis_key)
 
 
 @lru_cache(maxsize=1)

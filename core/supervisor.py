@@ -107,7 +107,7 @@ class Supervisor:
             self.redis.start(lambda: self._stopping)
             environment["EASEL_REDIS_URL"] = self.redis.url
         try:
-            check(environment.get("EASEL_REDIS_URL") or self.settings.redis)
+            check(self.redis.url if self.redis is not None else self.settings.redis)
             announced = False
             while not self._stopping:
                 self._tend(environment)

@@ -10,6 +10,7 @@ from redis.exceptions import RedisError
 from rq import Worker
 from rq.utils import now
 
+from core.redis_connections import connect
 from core.settings import get_settings
 
 FRESH = timedelta(seconds=30)
@@ -27,7 +28,7 @@ def healthy(connection: Redis, hostname: str) -> bool:
 
 def main() -> None:
     hostname = socket.gethostname()
-    connection = Redis.from_url(get_settings().redis, socket_timeout=5, socket_connect_timeout=5)
+    connection = connect(get_settings().redis, timeout_s=5)
     try:
         alive = healthy(connection, hostname)
     except RedisError as error:

@@ -75,4 +75,5 @@ class Claim:
 
     @property
     def _request_key(self) -> str:
-        return keys.idempotency_key(self.request) if self.request else ""
+        """Of a request without a name the prediction's own: a script may have no key that is none."""
+        return keys.idempotency_key(self.request) if self.request else keys.job_key(self.prediction)

@@ -1,4 +1,4 @@
-"""A certificate that signs pictures, and the authority that vouches for it."""
+"""A certificate that signs pictures or speaks TLS, and the authority that vouches for it."""
 
 from __future__ import annotations
 
@@ -34,6 +34,30 @@ class Identity:
         cert.write_bytes(self.chain)
         key.write_bytes(self.key)
         return {"c2pa_cert": cert, "c2pa_key": key}
+
+
+def write_tls(folder: Path, *names: str) -> dict[str, dict[str, Path]]:
+    """Certificates for TLS of these names, of one authority, as files: `ca`, `cert` and `key` of each name."""
+    authority, written = KINDS["P-256"](), {}
+    root = (
+        _certificate("An authority", authority, "An authority", authority, 30)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(_usage(key_cert_sign=True), critical=True)
+    ).sign(authority, SHA256())
+    for name in names:
+        own = KINDS["P-256"]()
+        leaf = _certificate(name, own, "An authority", authority, 30).add_extension(
+            x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False
+        )
+        pem = {
+            "ca": root.public_bytes(Encoding.PEM),
+            "cert": leaf.sign(authority, SHA256()).public_bytes(Encoding.PEM),
+            "key": own.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
+        }
+        written[name] = {kind: folder / f"{name}-{kind}.pem" for kind in pem}
+        for kind, data in pem.items():
+            written[name][kind].write_bytes(data)
+    return written
 
 
 def identity(

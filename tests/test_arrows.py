@@ -53,6 +53,17 @@ def test_keys_of_redis_stand_in_the_contract_alone():
     assert found == []
 
 
+def test_connections_to_redis_are_made_in_one_place():
+    made = [
+        f"{path}:{node.lineno}"
+        for path, tree in modules("app", "cli", "core", "workers", "deploy", "benchmarks")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and re.search(r"\b(Redis|Sentinel)(\.from_url)?$", ast.unparse(node.func))
+        if not ast.unparse(node.func).startswith("Embedded")
+    ]
+    assert {place.partition(":")[0] for place in made} == {"core/redis_connections.py"}
+
+
 def test_a_public_class_name_means_one_thing():
     """Networks of the models are theirs: a discriminator is one in each file of `models/nn`."""
     places = defaultdict(set)

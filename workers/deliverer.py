@@ -38,6 +38,7 @@ from rq.worker.base import WorkerStatus
 from standardwebhooks import Webhook as Signer
 
 from core import guard, logs
+from core.redis_connections import connect
 from core.settings import Settings, get_settings
 from jobs.keys import WEBHOOK_OUTCOMES, WEBHOOK_SECRET, attempts_key
 from jobs.outbox import FORMER_FUNCTIONS, FUNCTION, QUEUE, SNAPSHOT, Outcome
@@ -358,7 +359,7 @@ class Deliverer(SimpleWorker):
 def run(settings: Settings) -> None:
     """Delivers until it is told to stop."""
     logs.configure(settings)
-    connection = Redis.from_url(settings.redis, health_check_interval=30)
+    connection = connect(settings.redis)
     secret(connection, settings)
     log.info("deliverer_ready")
     Deliverer(connection).work()

@@ -16,10 +16,8 @@ from types import FrameType, TracebackType
 from typing import Any
 
 from redis import Redis
-from redis.backoff import NoBackoff
 from redis.client import PubSub, PubSubWorkerThread
 from redis.exceptions import RedisError
-from redis.retry import Retry
 from rq.exceptions import StopRequested
 from rq.job import Job
 from rq.queue import Queue
@@ -28,7 +26,7 @@ from rq.utils import now
 from rq.worker import SimpleWorker
 from rq.worker.base import WorkerStatus
 
-from core import garbage_collection, logs
+from core import garbage_collection, logs, redis_connections
 from core.object_store import ObjectStore
 from core.pools import Pools
 from core.settings import Settings
@@ -359,8 +357,7 @@ def _keep_reason(job: Job, kind: type[BaseException], error: BaseException, trac
 
 def connect(settings: Settings) -> Redis:
     """A connection without redis-py's own retries, which could write a batch's ends twice."""
-    once = Retry(NoBackoff(), 0)
-    return Redis.from_url(settings.redis, socket_timeout=IDLE_S + 10, health_check_interval=30, retry=once)
+    return redis_connections.connect(settings.redis, timeout_s=IDLE_S + 10, retries=False)
 
 
 def run(settings: Settings) -> None:

@@ -13,6 +13,8 @@ from hashlib import sha256
 from pydantic import BaseModel, ConfigDict, Field
 from redis.asyncio import Redis
 
+from core import replication
+from core.redis_connections import connect_async
 from core.settings import Rate
 from jobs import keys
 
@@ -51,15 +53,19 @@ class Key(BaseModel):
 class Keys:
     """The keys of one Redis."""
 
-    def __init__(self, redis: Redis):
-        self.redis = redis
+    def __init__(self, redis: Redis, replicas: int = 0):
+        """
+        Args:
+            replicas: as many have a key, or know of its end, before it is acknowledged.
+        """
+        self.redis, self.replicas = redis, replicas
 
     @classmethod
     @asynccontextmanager
-    async def at(cls, url: str) -> AsyncIterator[Keys]:
+    async def at(cls, url: str, replicas: int = 0) -> AsyncIterator[Keys]:
         """The keys of the Redis at `url`, on a connection of their own."""
-        async with Redis.from_url(url, socket_timeout=10, socket_connect_timeout=2) as redis:
-            yield cls(redis)
+        async with connect_async(url) as redis:
+            yield cls(redis, replicas)
 
     async def create(
         self,
@@ -86,7 +92,9 @@ class Keys:
             created_at=datetime.now(UTC),
             digest=_digest(token),
         )
-        await self.redis.hset(keys.API_KEYS, id, key.model_dump_json())
+        async with self.redis.pipeline(transaction=False) as pipeline:
+            pipeline.hset(keys.API_KEYS, id, key.model_dump_json())
+            await replication.execute(pipeline, self.replicas)
         return key, token
 
     async def find(self, token: str) -> Key | None:
@@ -122,7 +130,10 @@ class Keys:
 
     async def revoke(self, id: str) -> bool:
         """Forgets a key, from the next request on; False if there is none of that id."""
-        return bool(await self.redis.hdel(keys.API_KEYS, id))
+        async with self.redis.pipeline(transaction=False) as pipeline:
+            pipeline.hdel(keys.API_KEYS, id)
+            (revoked,) = await replication.execute(pipeline, self.replicas)
+        return bool(revoked)
 
 
 def _digest(token: str) -> str:

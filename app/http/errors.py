@@ -17,7 +17,7 @@ from starlette.responses import Response
 from app.schemas.images import ErrorBody, ErrorEnvelope, ErrorType
 from core import logs
 from core.object_store import StoreError
-from core.redis_errors import is_full
+from core.redis_errors import is_full, is_unreplicated
 from jobs.prediction import STORE_UNREACHABLE
 
 log = logs.get(__name__)
@@ -288,6 +288,8 @@ def install(app: FastAPI) -> None:
         log.warning("redis_unreachable", error=str(error))
         if is_full(error):
             problem = Unavailable("the queue's memory or disk is full", code="storage_full", retry_after_s=10)
+        elif is_unreplicated(error):
+            problem = Unavailable("too few replicas of the queue can be reached", code="not_replicated")
         else:
             problem = Unavailable("the queue cannot be reached at the moment", code="queue_unreachable")
         return render(request, problem)

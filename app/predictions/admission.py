@@ -6,10 +6,12 @@ from dataclasses import dataclass, replace
 
 from redis.asyncio import Redis
 
+from core import replication
 from core.pools import Pools
 from core.replies import as_bytes
 from jobs import commands, keys, scripts
 from jobs.admission import Claim
+from jobs.commands import ScriptCall
 from jobs.prediction import Order, Snapshot, Status, Webhook
 
 
@@ -45,11 +47,13 @@ class ExistingPrediction:
 class Admission:
     """Claims, and what comes of them. What is judged and counted, and where, is told in `jobs/lua/admission.lua`."""
 
-    def __init__(self, redis: Redis, pools: Pools, ttl_s: int, api: str):
+    def __init__(self, redis: Redis, pools: Pools, ttl_s: int, api: str, replicas: int = 0):
         """
         Args:
             api: names this process to whoever ends a prediction that it waits for.
+            replicas: as many have a prediction before it is acknowledged.
         """
+        self.redis, self.replicas = redis, replicas
         self.pools, self.ttl_s, self.api = pools, ttl_s, api
         self._claim = redis.register_script(scripts.CLAIM)
         self._release = redis.register_script(scripts.RELEASE)
@@ -75,6 +79,7 @@ class Admission:
 
         Raises:
             NotAdmitted: it is not granted. Nothing is kept.
+            NotReplicated: it is in the queue, and a fail-over would lose it. Asked for again by its name it is found.
         """
         order, needed = job.order, job.expected_bytes + sum(map(len, pictures.values()))
         claim = replace(job.claim, images=order.count, needed=needed)
@@ -89,11 +94,20 @@ class Admission:
             pictures=pictures,
             expected_bytes=job.expected_bytes,
         )
-        told = _answer(claim, await self._enqueue(call.keys, call.args))
+        told = _answer(claim, await self._run(call))
         if isinstance(told, ExistingPrediction):
             return told
         name = keys.queue_name(order.model, claim.priority)
         return Snapshot(claim.prediction, name, order, Status.QUEUED, None, None, created_at, None, None, job.webhook)
+
+    async def _run(self, call: ScriptCall) -> list:
+        """What `scripts.ENQUEUE` answers."""
+        if not self.replicas:
+            return await self._enqueue(call.keys, call.args)
+        async with self.redis.pipeline(transaction=False) as pipeline:
+            # By its text: after a fail-over the new primary may not know the script.
+            pipeline.eval(scripts.ENQUEUE, len(call.keys), *call.keys, *call.args)
+            return (await replication.execute(pipeline, self.replicas))[0]
 
 
 def _answer(claim: Claim, reply: list) -> ExistingPrediction | str:

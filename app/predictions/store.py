@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
 from uuid import uuid4
 
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from rq.registry import ScheduledJobRegistry, StartedJobRegistry
 
@@ -20,9 +19,10 @@ from app.predictions.admission import Admission
 from app.predictions.result_files import ResultFiles
 from app.predictions.signing import Signing
 from app.schemas.uploads import Upload
-from core import logs
+from core import logs, replication
 from core.object_store import ObjectStore
 from core.pools import Pools
+from core.redis_connections import connect_async
 from core.replies import all_bytes, as_bytes, bytes_fields, bytes_or_none, pairs
 from jobs import commands, completions, keys, outbox, records, scripts
 from jobs.completions import Completion
@@ -57,21 +57,23 @@ class Store:
         refresh: Callable[[], None] = lambda: None,
         objects: ObjectStore | None = None,
         redirects: bool = False,
+        replicas: int = 0,
     ):
         """
         Args:
             objects: where pictures may lie instead of in Redis; with `redirects` callers are sent there for them.
+            replicas: as many have a prediction or an upload before it is acknowledged.
             refresh: called when the folders of models are to be looked at.
         """
-        self.ttl_s, self.pools, self.refresh = ttl_s, pools, refresh
-        self.redis = Redis.from_url(url, socket_timeout=10, socket_connect_timeout=2, health_check_interval=30)
+        self.ttl_s, self.pools, self.refresh, self.replicas = ttl_s, pools, refresh, replicas
+        self.redis = connect_async(url)
         self.files = ResultFiles(self.redis, ttl_s, objects, redirects)
         self.signing = Signing(self.files, signer)
         self._cancel = self.redis.register_script(scripts.CANCEL)
         self._purge = self.redis.register_script(scripts.PURGE)
         self._position = self.redis.register_script(scripts.POSITION)
         self._id = uuid4().hex
-        self.admission = Admission(self.redis, pools, ttl_s, self._id)
+        self.admission = Admission(self.redis, pools, ttl_s, self._id, replicas)
         self._waiting: dict[str, set[Waiter]] = defaultdict(set)
         self._tasks: list[asyncio.Task[None]] = []
         self._counted: tuple[float, asyncio.Future[int]] | None = None
@@ -235,7 +237,9 @@ class Store:
         await self.redis.set(key, b"", ex=self.ttl_s)
         async for chunk in chunks:
             await self.redis.append(key, chunk)
-        await self.redis.set(keys.upload_key(owner, upload.id), upload.model_dump_json(), ex=self.ttl_s)
+        async with self.redis.pipeline(transaction=False) as pipeline:
+            pipeline.set(keys.upload_key(owner, upload.id), upload.model_dump_json(), ex=self.ttl_s)
+            await replication.execute(pipeline, self.replicas)
 
     async def upload(self, owner: str, upload: str) -> Upload | None:
         """The record of an owner's uploaded file, or None if there is none of that id (any more)."""

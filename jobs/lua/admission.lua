@@ -40,7 +40,7 @@ end
 local function refusal(claim, job, queue, idempotency)
     local owner = claim.owner
     if owner ~= '' and redis.call('HEXISTS', API_KEYS, owner) == 0 then return {'revoked'} end
-    if idempotency ~= '' then
+    if idempotency ~= job then
         local earlier = redis.call('HMGET', idempotency, 'id', 'digest', 'claim')
         if earlier[1] then return {'exists', earlier[1], earlier[2]} end
         if earlier[3] and earlier[3] ~= claim.token then return {'claimed', earlier[2]} end

@@ -1,4 +1,4 @@
--- KEYS: job, queue, idempotency or ''. ARGV: a claim.
+-- KEYS: job, queue, idempotency or the job again. ARGV: a claim.
 -- Claims a prediction before its pictures are read: the name of the request for this try alone, a place, images.
 -- Answers {'granted', since when the day is that it counts to}, or why not: {'full'}, {'revoked'} for a key that is none
 -- any more, {'exists', id, digest} for a job of this id or a request of this name, {'claimed', digest} while another try
@@ -11,7 +11,7 @@ local job, queue, idempotency = unpack(KEYS)
 local claim = read_claim(ARGV)
 local refused = refusal(claim, job, queue, idempotency)
 if refused then return refused end
-if idempotency ~= '' then
+if idempotency ~= job then
     redis.call('HSET', idempotency, 'claim', claim.token, 'digest', claim.digest)
     redis.call('EXPIRE', idempotency, CLAIM_S)
 end

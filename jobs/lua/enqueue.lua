@@ -1,4 +1,4 @@
--- KEYS: job, queue, idempotency or '', rq's set of queues, doorbell, shares, then the histories that it is part of.
+-- KEYS: job, queue, idempotency or the job again, rq's set of queues, doorbell, shares, then the histories that it is part of.
 -- ARGV: a claim (12 arguments), ttl, now in ms, bytes that the results are expected to have, now as rq writes it, how many
 -- fields and values of the job hash follow, those, then id and pixels of each picture.
 -- Histories keep twice the ttl, since a prediction is kept for its ttl after it ended, and may have waited before.
@@ -33,7 +33,7 @@ for place = 7, #KEYS do
     redis.call('ZADD', KEYS[place], now, claim.id)
     redis.call('EXPIRE', KEYS[place], 2 * ttl)
 end
-if idempotency ~= '' then
+if idempotency ~= job then
     redis.call('HSET', idempotency, 'id', claim.id, 'digest', claim.digest)
     redis.call('EXPIRE', idempotency, ttl)
 end

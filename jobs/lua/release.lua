@@ -1,4 +1,4 @@
--- KEYS: job, idempotency or ''. ARGV: id, owner, token, images, since when the day is that they were counted to, '1' if
+-- KEYS: job, idempotency or the job again. ARGV: id, owner, token, images, since when the day is that they were counted to, '1' if
 -- the job of this id may be this claim's own.
 -- Takes a claim back, unless its prediction was made after all.
 --! kept
@@ -6,7 +6,7 @@
 local job, idempotency = unpack(KEYS)
 local id, owner, token, images, since, own = unpack(ARGV)
 if own == '1' and redis.call('EXISTS', job) == 1 then return 0 end
-if idempotency ~= '' and redis.call('HGET', idempotency, 'claim') == token then redis.call('DEL', idempotency) end
+if idempotency ~= job and redis.call('HGET', idempotency, 'claim') == token then redis.call('DEL', idempotency) end
 if owner ~= '' then
     local had = redis.call('ZREM', OUTSTANDING .. owner, id)
     if redis.call('HGET', USED .. owner, 'since') == since then
