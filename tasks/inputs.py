@@ -508,6 +508,8 @@ STARTS: dict[Task, tuple[str, ...]] = {
     Task.TRAVERSE: ("seed", "image", "latent"),
 }
 """Inputs of which a request gives one. A `seed` that is not given is drawn."""
+ONE_OF = "x-one-of"
+"""Of a task's JSON Schema: lists of inputs that exclude one another. One of each is needed, unless it has a `seed`."""
 ALONG = ("dimension", "attribute")
 """Inputs of which a request gives one, where both are offered."""
 
@@ -555,10 +557,14 @@ def input_model(card: Card, task: Task) -> type[Inputs]:
     chosen |= {"label"} if task is Task.DREAM else set()
     validators: dict[str, Any] = {name: model_validator(mode="after")(check) for name, check in checks.items()}
     definitions: dict[str, Any] = {name: _definition(card, name, optional=name in chosen) for name in names}
+    exclusive: list[JsonValue] = [list(names) for names in (starts, along) if len(names) > 1]
     return create_model(
         f"{card.name}-{task.value}-input",
         __base__=Inputs,
-        __cls_kwargs__={"title": f"Input of {card.name} for {task.value}"},
+        __cls_kwargs__={
+            "title": f"Input of {card.name} for {task.value}",
+            "json_schema_extra": {ONE_OF: exclusive} if exclusive else None,
+        },
         __validators__=validators,
         **definitions,
     )
@@ -569,7 +575,9 @@ def _definition(card: Card, name: str, optional: bool) -> FieldDefinition:
         return _attribute(card, name)
     kind, field = INPUTS[name].definition(card)
     if optional and field.is_required():
-        return _optional(kind), Field(None, description=field.description)
+        said = field.json_schema_extra or {}
+        extra: JsonDict = {"anyOf": [*said["anyOf"], {"type": "null"}]} if "anyOf" in said else {}
+        return _optional(kind), Field(None, description=field.description, json_schema_extra=extra)
     return kind, field
 
 

@@ -212,7 +212,12 @@ ANSWERS: dict[tuple[str, str], Any] = {
     ("get", "/v1/usage"): {"object": "list", "data": [_USAGE]},
     ("get", "/livez"): {"status": "ok"},
     ("get", "/readyz"): {"status": "ok"},
-    ("get", "/version"): {"name": "easel", "version": "0.1.0"},
+    ("get", "/version"): {
+        "name": "easel",
+        "version": "0.1.0",
+        "upload_bytes": 10_485_760,
+        "picture_pixels": 16_000_000,
+    },
     ("get", "/metrics"): "easel_workers 1.0\n",
 }
 """What a route answers when all is well, where it is no picture and no prediction that was asked for."""

@@ -28,7 +28,7 @@ MAX_FIELDS = 32
 MAX_KEYS = 64
 OUTPUT_FIELDS = tuple(Output.model_fields)
 LISTS = ("seeds", "latent", "targets", "blend")
-"""Inputs that the short forms take repeatedly, or as several values separated by commas."""
+"""Inputs that forms take repeatedly, as `x` or `x[]`; the short forms also take values separated by commas."""
 _IN_MEMORY = 2**20
 """Bytes of a file before it is moved to disk."""
 _LARGEST_FIELD = 2**26
@@ -170,8 +170,8 @@ async def _read_form(request: Request) -> Body:
         for name, value in form.multi_items():
             if isinstance(value, UploadFile):
                 body.files.setdefault(name, []).append(await value.read())
-            elif name in LISTS:
-                body.fields.setdefault(name, []).append(value)
+            elif (listed := name.removesuffix("[]")) in LISTS:
+                body.fields.setdefault(listed, []).append(value)
             else:
                 body.fields[name] = value
     return body

@@ -84,10 +84,10 @@ def prediction_of(card: Card, task: Task, asked: ImagesRequest) -> PredictionReq
         given["n"] = asked.n or 1
     elif asked.n not in (None, 1):
         raise _unsupported("n", f"{card.name} makes one picture of each picture; n can only be 1")
-    if task is Task.TEXT:
-        given.setdefault("text", text_in(asked.prompt, card))
-    if task is Task.CONDITIONAL:
-        given.setdefault("label", label_in(asked.prompt, card))
+    if task is Task.TEXT and "text" not in given:
+        given["text"] = text_in(asked.prompt, card)
+    if task is Task.CONDITIONAL and "label" not in given:
+        given["label"] = label_in(asked.prompt, card)
     if task is Task.INPAINT and "image" in given:
         given.setdefault("mask", given["image"])
     if task is Task.TRANSLATE:
@@ -117,6 +117,8 @@ def _aim_in(prompt: str, card: Card, given: dict[str, Any]) -> dict[str, Any]:
     if "target" in inputs:
         return {} if "target" in given else {"target": label_in(prompt, card)}
     if "targets" in inputs:
+        if "targets" in given:
+            return {}
         named = _named({name.casefold() for name in card.classes}, prompt)
         return {"targets": [name for name in card.classes if name.casefold() in named]}
     direction = direction_in(prompt, card)

@@ -71,7 +71,7 @@ async def _answer(request: Request, *tasks: Task) -> Response:
 
 
 async def _read(request: Request) -> tuple[ImagesRequest, dict[str, list[bytes]]]:
-    """The request, and its picture. SDKs name one picture `image`, and each of several `image[]`."""
+    """The request, and its pictures. In forms SDKs name one value `x`, and each of several `x[]`."""
     body = await read_body(request)
     if listed := body.files.pop("image[]", []):
         body.files.setdefault("image", []).extend(listed)

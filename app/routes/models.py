@@ -13,7 +13,7 @@ from app.http.errors import NotFound, Unavailable
 from app.http.openapi import problems
 from app.predictions import rendering
 from app.predictions.store import Store
-from app.routes.dependencies import EntryDep, RegistryDep, StoreDep, may_manage
+from app.routes.dependencies import EntryDep, RegistryDep, SettingsDep, StoreDep, may_manage
 from app.schemas.models import ModelDetail, ModelList, Refreshed, WorkersNotified, detail, summary
 from app.schemas.versions import broken_of
 from models.registry import Entry
@@ -43,9 +43,13 @@ async def refresh(registry: RegistryDep, store: StoreDep) -> Refreshed:
 
 
 @router.get("/{model}", responses=problems(404), summary="One model")
-async def read_model(entry: EntryDep) -> ModelDetail:
-    """The card (data, training, measured metrics, licence) and, for each task, the JSON Schema of its input."""
-    return detail(entry)
+async def read_model(entry: EntryDep, settings: SettingsDep) -> ModelDetail:
+    """The card (data, training, measured metrics, licence) and, for each task, the JSON Schema of its input.
+
+    Such a schema's `x-one-of` has lists of inputs that exclude one another; one of each is needed, unless it has a
+    `seed`.
+    """
+    return detail(entry, settings.max_pixels)
 
 
 @router.post(

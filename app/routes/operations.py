@@ -6,12 +6,12 @@ from importlib.metadata import version
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from app.http.errors import Unavailable
 from app.http.openapi import problems
-from app.routes.dependencies import MetricsDep, RegistryDep, StoreDep, may_read
+from app.routes.dependencies import MetricsDep, RegistryDep, SettingsDep, StoreDep, may_read
 from app.schemas.queue import QueueReport
 from models.registry import Registry
 
@@ -25,10 +25,12 @@ class Health(BaseModel):
 
 
 class Version(BaseModel):
-    """Name and version of the software."""
+    """Name and version of the software, and the largest pictures that it takes."""
 
     name: str = "easel"
     version: str
+    upload_bytes: int = Field(description="largest body of a request, in bytes")
+    picture_pixels: int = Field(description="largest picture, in pixels; a task may take less, as its model tells")
 
 
 @router.get("/livez", summary="Is the API alive?")
@@ -53,9 +55,13 @@ async def readyz(
 
 
 @router.get("/version", summary="Which Easel is this?")
-async def read_version() -> Version:
-    """Name and version."""
-    return Version(version=version("easel"))
+async def read_version(settings: SettingsDep) -> Version:
+    """Name and version, and the largest pictures that are taken, so that a client can make them smaller first."""
+    return Version(
+        version=version("easel"),
+        upload_bytes=int(settings.max_upload_mb * 2**20),
+        picture_pixels=settings.max_pixels,
+    )
 
 
 @router.get(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field
@@ -9,7 +10,8 @@ from pydantic import BaseModel, Field
 from models.card import Card, Metric, Task
 from models.registry import Entry
 from pictures.formats import ImageFormat
-from tasks.inputs import input_model
+from pictures.holes import MAX_PIXELS
+from tasks.inputs import NATIVE, input_model
 
 
 class ModelSummary(BaseModel):
@@ -52,6 +54,7 @@ class ModelDetail(ModelSummary):
     card: Card
     inputs: dict[Task, dict[str, Any]] = Field(description="JSON Schema of `input`, by task")
     examples: list[Example]
+    most_pixels: dict[Task, int] = Field(description="most pixels of an `image`, by task, of those that take one")
 
 
 class BrokenFolder(BaseModel):
@@ -100,11 +103,21 @@ def summary(entry: Entry) -> ModelSummary:
     return ModelSummary(**_summary(entry))
 
 
-def detail(entry: Entry) -> ModelDetail:
-    """The card in full."""
+def detail(entry: Entry, max_pixels: int) -> ModelDetail:
+    """The card in full. `max_pixels` is the most that a picture may have here for any task."""
     card = entry.card
     examples = [
         Example(url=f"/v1/models/{card.name}/examples/{name}", kind=name.split("-")[0]) for name in entry.examples
     ]
     inputs = {task: input_model(card, task).model_json_schema() for task in card.tasks}
-    return ModelDetail(**_summary(entry), card=card, inputs=inputs, examples=examples)
+    most = {task: min(max_pixels, _limit(card, task)) for task, names in card.tasks.items() if "image" in names}
+    return ModelDetail(**_summary(entry), card=card, inputs=inputs, examples=examples, most_pixels=most)
+
+
+def _limit(card: Card, task: Task) -> int:
+    """Most pixels of a picture that goes through the model at its own size, if nothing else is said."""
+    if task is Task.INPAINT:
+        return MAX_PIXELS
+    if card.native is not None and card.native.default and task in NATIVE:
+        return card.native.limit
+    return sys.maxsize

@@ -240,3 +240,22 @@ def test_every_reference_in_openapi_leads_somewhere_and_every_422_is_a_problem(c
             kinds = set(route["responses"].get("422", {}).get("content", {"application/problem+json": {}}))
             expected = "application/json" if path.startswith("/v1/images/") else "application/problem+json"
             assert expected in kinds, path
+
+
+def test_the_largest_pictures_that_are_taken_are_told(client):
+    told = client.get("/version").json()
+    assert (told["upload_bytes"], told["picture_pixels"]) == (2 * 2**20, 1_000_000)
+    most = {
+        name: client.get(f"/v1/models/{name}").json()["most_pixels"] for name in ("toy-vae", "toy-edsr", "toy-dcgan")
+    }
+    assert most["toy-vae"]["reconstruct"] == 1_000_000
+    assert most["toy-edsr"] == {"upscale": 250_000}
+    assert most["toy-dcgan"] == {}
+
+
+def test_a_schema_tells_which_inputs_exclude_one_another_and_which_labels_there_are(client):
+    found = client.get("/v1/models/toy-vae").json()["inputs"]
+    assert found["interpolate"]["x-one-of"] == [["seeds", "images", "latents"]]
+    assert "x-one-of" not in found["reconstruct"]
+    label = client.get("/v1/models/toy-adain").json()["inputs"]["stylize"]["properties"]["label"]
+    assert [one.get("enum") for one in label["anyOf"]] == [["0", "1", "2"], None, None]

@@ -220,3 +220,20 @@ def test_of_two_domains_the_one_to_make_is_meant(toy_zoo):
         assert direction_in(prompt, animals) == direction
     with pytest.raises(Exception, match="say `to` before the one to make"):
         direction_in("horse zebra", animals)
+
+
+def test_several_targets_and_a_class_by_its_number_go_as_further_inputs(sdk, client):
+    image = png(32)
+    listed = sdk.images.edit(
+        model="toy-faces", prompt="anything", image=("a.png", image), extra_body={"targets": ["0", "3"]},
+        response_format="b64_json",
+    )  # fmt: skip
+    one = sdk.images.edit(
+        model="toy-faces", prompt="anything", image=("a.png", image), extra_body={"targets": ["3"]},
+        response_format="b64_json",
+    )  # fmt: skip
+    for answer, targets in ((listed, "0,3"), (one, "3")):
+        wanted = client.post("/v1/translate/toy-faces", files={"image": image}, data={"targets": targets})
+        assert np.array_equal(pixels(answer.data[0]), pixels_of(wanted.content))
+    drawn = sdk.images.generate(model="toy-cgan", prompt="anything", extra_body={"label": 7, "seed": 1}).data[0]
+    assert np.array_equal(pixels(drawn), sampled(client, "toy-cgan", label=7, seed=1))

@@ -134,6 +134,7 @@ def test_wrong_input_is_told_beside_its_field(visit):
 
 def test_a_missing_picture_is_told_beside_its_field(visit):
     page = visit("#/make/toy-vae/reconstruct", expected=(422,))
+    page.get_by_role("button", name=re.compile("^Remove")).click()
     page.get_by_role("button", name="Reconstruct", exact=True).click()
     expect(page.locator("[data-field=image] .error")).to_have_text("Field required")
 
@@ -163,7 +164,67 @@ def test_a_translation_keeps_the_pictures_size_if_asked_to(visit, tmp_path):
     assert page.locator("compare-slider").evaluate("e => e.style.getPropertyValue('--ratio')") == "50 / 20"
     page.get_by_label("default", exact=True).check()
     expect(after).to_have_js_property("naturalWidth", 32)
-    assert "fit" not in page.url
+    assert "fit=none" in page.url
+    page.reload()
+    expect(page.get_by_label("default", exact=True)).to_be_checked()
+
+
+def test_a_model_without_the_sections_task_is_told_with_what_it_does(visit):
+    page = visit("#/translate/toy-vae")
+    told = page.get_by_role("alert")
+    expect(told).to_contain_text("toy-vae translates no pictures")
+    expect(told.get_by_role("link", name="toy-pix2pix")).to_be_visible()
+    told.get_by_role("link", name="Reconstruct").click()
+    expect(page).to_have_url(re.compile("#/make/toy-vae/reconstruct$"))
+    page.goto(f"{page.url.split('#')[0]}#/explore/toy-pix2pix")
+    expect(page.get_by_role("alert")).to_contain_text("toy-pix2pix makes no pictures from a latent")
+
+
+def test_the_first_press_of_a_task_that_takes_a_picture_works(visit):
+    for task, verb in (("reconstruct", "Reconstruct"), ("interpolate", "Interpolate"), ("traverse", "Traverse")):
+        page = visit(f"#/make/toy-vae/{task}")
+        expect(
+            page.get_by_role("button", name=re.compile("^Remove")).or_(page.get_by_label(re.compile("^Seed")))
+        ).not_to_have_count(0)
+        page.get_by_role("button", name=verb, exact=True).click()
+        expect(page.locator(".tile img").first).to_have_js_property("naturalWidth", 28)
+
+
+def test_what_is_given_takes_the_place_of_what_it_excludes(visit, tmp_path):
+    page = visit("#/make/toy-vae/interpolate")
+    seeds = page.get_by_label("Seeds", exact=True)
+    expect(seeds).to_have_value(re.compile(r"^\d+, \d+$"))
+    for name in ("one.png", "two.png"):
+        (tmp_path / name).write_bytes(png(28, seed=len(name)))
+    page.get_by_label("Images", exact=True).set_input_files([tmp_path / "one.png", tmp_path / "two.png"])
+    expect(seeds).to_have_value("")
+    page.get_by_role("button", name="Interpolate", exact=True).click()
+    expect(page.locator(".tile img")).to_have_count(8)
+    page.get_by_role("button", name="Draw seeds").click()
+    expect(page.get_by_role("button", name=re.compile("^Remove"))).to_have_count(0)
+
+
+def test_a_wide_photograph_comes_back_whole(visit, tmp_path):
+    wide = tmp_path / "wide.png"
+    Image.new("RGB", (90, 30), "teal").save(wide)
+    page = visit("#/translate/toy-munit?n=1")
+    page.get_by_label("Picture").set_input_files(wide)
+    after = page.get_by_alt_text("After: right")
+    expect(after).to_have_js_property("naturalWidth", 90)
+    expect(after).to_have_js_property("naturalHeight", 30)
+
+
+@pytest.mark.parametrize(("size", "ending"), [((1600, 1200), "jpg"), ((1200, 1500), "png")])
+def test_a_photograph_too_large_for_the_server_is_made_smaller(visit, tmp_path, size, ending):
+    mine = tmp_path / f"mine.{ending}"
+    noise = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), np.uint8)
+    Image.fromarray(noise).save(mine)
+    page = visit("#/make/toy-vae/reconstruct")
+    page.get_by_label("Image", exact=True).set_input_files(mine)
+    note = page.get_by_text(f"Made smaller to fit this server: {size[0]} × {size[1]} to ")
+    expect(note.and_(page.locator(".hint"))).to_be_visible()
+    page.get_by_role("button", name="Reconstruct", exact=True).click()
+    expect(page.locator(".tile img")).to_have_js_property("naturalWidth", 28)
 
 
 def test_a_picture_that_is_chosen_before_the_example_has_come_stays(visit, tmp_path):
@@ -306,7 +367,7 @@ def test_a_photograph_is_painted_on_at_its_own_size_and_saved(visit, tmp_path):
     before = np.random.default_rng(0).integers(0, 256, (100, 300, 3), np.uint8)
     Image.fromarray(before).save(mine)
     page = visit("#/make/toy-gated-conv/inpaint")
-    page.get_by_label("Image").set_input_files(mine)
+    page.get_by_label("Image", exact=True).set_input_files(mine)
     canvas = page.get_by_label("Mask: paint where to fill in")
     expect(canvas).to_have_js_property("width", 300)
     expect(canvas).to_have_js_property("height", 100)
@@ -326,6 +387,37 @@ def test_a_photograph_is_painted_on_at_its_own_size_and_saved(visit, tmp_path):
     rows, columns = np.nonzero((after != before).any(axis=2))
     assert 135 <= columns.min() < 150 and 180 <= columns.max() < 195
     assert rows.min() >= 35 and rows.max() < 65
+
+
+def test_a_mask_is_painted_by_keyboard_erased_undone_inverted_and_saved(visit):
+    page = visit("#/make/toy-gated-conv/inpaint")
+    canvas = page.get_by_label("Mask: paint where to fill in")
+    expect(canvas).to_have_js_property("width", 32)
+    area = "e => e.pen.getImageData(0, 0, 32, 32).data.filter((v, i) => i % 4 === 3 && v > 127).length"
+    mask = page.locator("mask-input")
+    assert mask.evaluate(area) == 256
+    page.get_by_role("button", name="Clear").click()
+    assert mask.evaluate(area) == 0
+    canvas.focus()
+    for key in (" ", "ArrowRight", "ArrowRight", "ArrowRight", " "):
+        page.keyboard.press(key)
+    painted = mask.evaluate(area)
+    assert 4 < painted < 40
+    page.get_by_role("button", name="Invert").click()
+    assert mask.evaluate(area) == pytest.approx(1024 - painted, abs=16)
+    page.get_by_role("button", name="Undo").click()
+    assert mask.evaluate(area) == painted
+    canvas.focus()
+    for key in ("e", "+", "+", " ", "ArrowLeft", "ArrowLeft", "ArrowLeft", " "):
+        page.keyboard.press(key)
+    assert mask.evaluate(area) < painted / 2
+    page.keyboard.press("z")
+    assert mask.evaluate(area) == painted
+    page.get_by_role("button", name="Fill in", exact=True).click()
+    page.get_by_role("button", name="Copy as code").click()
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Save mask.png").click()
+    assert (pixels_of(saved.value.path().read_bytes())[..., 0] > 127).sum() == painted
 
 
 def test_a_task_that_answers_with_numbers_shows_them(visit):

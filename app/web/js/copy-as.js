@@ -2,8 +2,9 @@
 
 import { heldKey } from "./api.js";
 import { showDialog } from "./dialog.js";
-import { h } from "./dom.js";
-import { snippets } from "./snippets.js";
+import { h, icon } from "./dom.js";
+import { saveBlob } from "./pictures.js";
+import { filesOf, snippets } from "./snippets.js";
 
 /**
  * @param {import("./predictions.js").Order} order
@@ -12,6 +13,7 @@ import { snippets } from "./snippets.js";
 export function copyAs(order, pictures) {
   const found = snippets(location.origin, order, pictures, heldKey() !== null);
   const names = Object.keys(found);
+  const read = filesOf(pictures).filter((one) => !one.url);
   const code = h("pre", { class: "code", id: "code", role: "tabpanel", tabindex: "0" });
   const copy = h("button", { class: "button primary", type: "button" }, "Copy");
   const tabs = names.map((name, index) =>
@@ -49,9 +51,15 @@ export function copyAs(order, pictures) {
       "div",
       { class: "wrap" },
       copy,
-      Object.values(pictures)
-        .flat()
-        .some((one) => !one.url) && h("p", { class: "hint" }, "Your picture is read from the folder that this runs in."),
+      read.map((one) =>
+        h(
+          "button",
+          { class: "button", type: "button", onclick: () => saveBlob(one.blob, one.name) },
+          icon("download"),
+          `Save ${one.name}`,
+        ),
+      ),
+      read.length > 0 && h("p", { class: "hint" }, "Pictures of yours are read from the folder that this runs in."),
       heldKey() !== null && h("p", { class: "hint" }, "The key is read from EASEL_KEY."),
     ),
   );

@@ -21,7 +21,7 @@ const SEEDS_FROM = 2 ** 31;
 /**
  * @param {string} name
  * @param {any} schema of one property
- * @param {{required: boolean, examples: any[]}} context
+ * @param {{required: boolean, pictures: any[], bounds?: {bytes: number, pixels: number}}} context
  * @returns {Field}
  */
 export function field(name, schema, context) {
@@ -103,7 +103,10 @@ function choiceField(schema, id, name) {
     { class: "choices" },
     inputs.map((input) => h("label", { class: "choice" }, input, h("span", {}, input.value || "default"))),
   );
-  const set = (value) => inputs.forEach((input) => (input.checked = input.value === String(value ?? "")));
+  const set = (value) => {
+    const known = inputs.some((input) => input.value === String(value ?? "")) ? String(value ?? "") : "";
+    inputs.forEach((input) => (input.checked = input.value === known));
+  };
   set(schema.initial ?? (schema.required ? (schema.examples?.[0] ?? options[0]) : undefined));
   const speaks = schema.anyOf !== undefined;
   const get = () => inputs.find((input) => input.checked)?.value || undefined;
@@ -284,6 +287,7 @@ function maskField(schema, id) {
 function picturesField(schema, id, many) {
   const input = h("picture-input", { id: `${id}-pictures`, "input-id": id, many });
   input.offer(schema.pictures ?? []);
+  input.bounds = schema.bounds ?? null;
   return {
     body: input,
     control: input.control,

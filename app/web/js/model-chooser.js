@@ -1,6 +1,7 @@
 // The field that says which model a section works with.
 
 import { h } from "./dom.js";
+import { verb } from "./models.js";
 import { address } from "./router.js";
 
 /**
@@ -25,6 +26,34 @@ export function modelChooser(section, models, found) {
     ),
     select,
     h("p", { class: "hint" }, `${found.summary}.`),
+  );
+}
+
+/**
+ * Says that a section has nothing for a model, what there is for it, and which models the section is for.
+ * @param {any} found
+ * @param {string} what that it does not do, such as `translates no pictures`
+ * @param {string} section
+ * @param {any[]} models
+ */
+export function lacking(found, what, section, models) {
+  const link = (path, words) => h("a", { class: "button", href: address(path) }, words);
+  return h(
+    "div",
+    { class: "notice", role: "alert" },
+    h("strong", {}, `${found.id} ${what}`),
+    h("p", {}, "What it does:"),
+    h(
+      "p",
+      { class: "wrap" },
+      found.tasks.map((task) => link(task === "translate" ? [task, found.id] : ["make", found.id, task], verb(task))),
+    ),
+    h("p", {}, "Models of this section:"),
+    h(
+      "p",
+      { class: "wrap" },
+      models.map((one) => link([section, one.id], one.id)),
+    ),
   );
 }
 

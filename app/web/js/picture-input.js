@@ -1,6 +1,7 @@
 // <picture-input>: a picture that is chosen, dropped, pasted, or taken from the model's examples.
 
-import { h, icon } from "./dom.js";
+import { within } from "./bounds.js";
+import { announce, h, icon } from "./dom.js";
 import { fetched, picture, shownPicture } from "./pictures.js";
 
 const READABLE = "image/png,image/jpeg,image/webp,image/gif,image/bmp,image/tiff";
@@ -35,6 +36,9 @@ class PictureInput extends HTMLElement {
     this.#pictures = this.hasAttribute("many") ? given : given.slice(-1);
     this.#render();
   }
+
+  /** What its pictures are made smaller to; null while it is not known. @type {{bytes: number, pixels: number} | null} */
+  bounds = null;
 
   /** Shows examples to take. @param {{url: string}[]} examples */
   offer(examples) {
@@ -87,15 +91,16 @@ class PictureInput extends HTMLElement {
       this.drop.classList.remove("over");
       this.#take(event.dataTransfer.files);
     });
+    this.note = h("p", { class: "hint", hidden: true });
     this.classList.add("field");
-    this.append(this.drop, this.examples);
+    this.append(this.drop, this.note, this.examples);
     this.#render();
   }
 
-  #take(files) {
+  async #take(files) {
     const taken = Array.from(files, (file) => ({ blob: file, name: file.name, url: null }));
     this.file.value = "";
-    if (taken.length) this.#add(taken);
+    if (taken.length) this.#add(await Promise.all(taken.map((one) => (this.bounds ? within(one, this.bounds) : one))));
   }
 
   #add(taken) {
@@ -106,6 +111,12 @@ class PictureInput extends HTMLElement {
   #render() {
     this.chosen.hidden = this.#pictures.length === 0;
     this.symbol.toggleAttribute("hidden", this.#pictures.length > 0);
+    const smaller = this.#pictures.filter((one) => one.from);
+    this.note.hidden = smaller.length === 0;
+    this.note.textContent = smaller
+      .map(({ from, to }) => `Made smaller to fit this server: ${from.join(" × ")} to ${to.join(" × ")}.`)
+      .join(" ");
+    if (smaller.length) announce(this.note.textContent);
     this.chosen.replaceChildren(
       ...this.#pictures.map((one) =>
         h(

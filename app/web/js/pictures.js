@@ -60,7 +60,11 @@ export async function fetched(path, signal) {
  * @param {string} name
  */
 export async function download(path, name) {
-  const { blob } = await fetched(path);
+  saveBlob((await fetched(path)).blob, name);
+}
+
+/** @param {Blob} blob @param {string} name of the file that it is saved as */
+export function saveBlob(blob, name) {
   const link = h("a", { href: URL.createObjectURL(blob), download: name });
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 1000);

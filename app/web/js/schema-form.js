@@ -5,18 +5,24 @@ import { field } from "./fields.js";
 
 class SchemaForm extends HTMLElement {
   #fields = new Map();
+  #exclusive = [];
 
   /**
    * @param {any} schema of an object
    * @param {Record<string, any>} values to begin with, by name; text is taken for what it means
-   * @param {{pictures?: any[], without?: string[]}} [options] examples to offer; inputs that are shown elsewhere
+   * @param {{pictures?: any[], without?: string[], bounds?: {bytes: number, pixels: number}}} [options] examples to
+   *   offer; inputs that are shown elsewhere; what pictures are made smaller to
    */
-  load(schema, values, { pictures = [], without = [] } = {}) {
+  load(schema, values, { pictures = [], without = [], bounds } = {}) {
     const required = new Set(schema.required ?? []);
     const names = Object.keys(schema.properties).filter((name) => !without.includes(name));
     this.#fields = new Map(
-      names.map((name) => [name, field(name, schema.properties[name], { required: required.has(name), pictures })]),
+      names.map((name) => [
+        name,
+        field(name, schema.properties[name], { required: required.has(name), pictures, bounds }),
+      ]),
     );
+    this.#exclusive = schema["x-one-of"] ?? [];
     for (const [name, value] of Object.entries(values)) {
       const known = this.#fields.get(name);
       if (known && !known.pictures) known.set(value);
@@ -32,7 +38,23 @@ class SchemaForm extends HTMLElement {
 
   constructor() {
     super();
-    this.addEventListener("input", () => this.#underlay());
+    this.addEventListener("input", (event) => {
+      this.#exclude(event.target.closest("[data-field]")?.dataset.field);
+      this.#underlay();
+    });
+  }
+
+  /** What was just given takes the place of the inputs that exclude it. */
+  #exclude(given) {
+    const value = this.#fields.get(given)?.get();
+    if (value === undefined || value.length === 0) return;
+    const others = this.#exclusive.filter((names) => names.includes(given)).flat();
+    for (const name of others) if (name !== given) this.#empty(name);
+  }
+
+  #empty(name) {
+    const known = this.#fields.get(name);
+    known?.set(known.pictures ? [] : "");
   }
 
   /** A mask is painted over the picture that it belongs to. */
@@ -51,12 +73,31 @@ class SchemaForm extends HTMLElement {
     return Object.fromEntries(Object.entries(this.#given(true)).filter(([, given]) => given.length));
   }
 
+  /**
+   * Fills the fields of pictures that are empty. A mask begins with the middle of the picture.
+   * @param {Record<string, import("./pictures.js").Picture[]>} given by the input's name
+   */
+  open(given) {
+    for (const [name, some] of Object.entries(given)) {
+      const known = this.#fields.get(name);
+      if (known && known.get().length === 0) known.set(some);
+    }
+    this.#underlay();
+    const mask = this.querySelector("mask-input");
+    if (mask && this.pictures.image) mask.begin();
+  }
+
   /** Puts a picture into the first field that takes one. @param {import("./pictures.js").Picture} given */
   put(given) {
-    Array.from(this.#fields.values())
-      .find((one) => one.pictures)
-      ?.set([given]);
+    const [name, first] = Array.from(this.#fields).find(([, one]) => one.pictures) ?? [];
+    first?.set([given]);
+    if (first) this.#exclude(name);
     this.#underlay();
+  }
+
+  /** @returns {Promise<void>} when the mask has the size of its picture */
+  async settled() {
+    await this.querySelector("mask-input")?.sized;
   }
 
   /** @param {string} name @param {any} value */

@@ -3,6 +3,9 @@
 /** Tasks that answer with numbers, not with a picture. */
 const NUMBERS = new Set(["encode", "score", "classify"]);
 
+/** A translation is asked for alone: the way back and its heat map, which the page shows besides, are left out. */
+const BESIDES = ["cycle", "heat_map"];
+
 /**
  * @param {string} origin of the server
  * @param {import("./predictions.js").Order} order
@@ -11,10 +14,11 @@ const NUMBERS = new Set(["encode", "score", "classify"]);
  * @returns {Record<string, string>} code by the language's name
  */
 export function snippets(origin, order, pictures, guarded) {
-  const files = Object.entries(pictures).flatMap(([field, given]) => given.map((one) => ({ field, ...one })));
+  const files = filesOf(pictures);
   const numbers = NUMBERS.has(order.task);
   const asked = numbers ? { Accept: "application/json", Prefer: "wait=60" } : { Accept: "image/png" };
-  const request = { origin, order, files, guarded, asked, out: `${order.model}.${numbers ? "json" : "png"}` };
+  const out = `${order.model}.${numbers ? "json" : "png"}`;
+  const request = { origin, order: asSent(order), files, guarded, asked, out };
   const openai = openaiSdk(request);
   return {
     curl: curl(request),
@@ -22,6 +26,31 @@ export function snippets(origin, order, pictures, guarded) {
     JavaScript: javascript(request),
     ...(openai && { "OpenAI SDK": openai }),
   };
+}
+
+/**
+ * The pictures as files that the code reads, each under a name that no other one has.
+ * @param {import("./predictions.js").Pictures} pictures
+ * @returns {(import("./pictures.js").Picture & {field: string})[]}
+ */
+export function filesOf(pictures) {
+  const named = new Map();
+  return Object.entries(pictures).flatMap(([field, given]) =>
+    given.map((one) => {
+      let { name } = one;
+      while (named.has(name) && named.get(name) !== one.blob) name = `${field}-${name}`;
+      named.set(name, one.blob);
+      return { ...one, field, name };
+    }),
+  );
+}
+
+/** An order without what JSON leaves out, what only the page reads, and inputs that are not given. */
+function asSent({ model, task, input }) {
+  const given = Object.entries(input).filter(
+    ([name, value]) => value !== undefined && value !== null && !BESIDES.includes(name),
+  );
+  return { model, task, input: Object.fromEntries(given) };
 }
 
 function curl({ origin, order, files, guarded, asked, out }) {
@@ -32,7 +61,7 @@ function curl({ origin, order, files, guarded, asked, out }) {
   const sent = files.length
     ? [
         `-F ${shell(`request=${JSON.stringify(order)}`)}`,
-        ...files.map((one) => `-F ${shell(`${one.field}=@${one.name}`)}`),
+        ...files.map((one) => `-F ${shell(`${one.field}=@${part(one.name)}`)}`),
       ]
     : ["-H 'Content-Type: application/json'", `-d ${shell(JSON.stringify(order))}`];
   const heads = Object.entries(asked).map(([name, value]) => `-H '${name}: ${value}'`);
@@ -44,18 +73,17 @@ function shell(text) {
   return /^[\w./:=@-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
+/** A file's name as curl's `-F` reads it, where commas and semicolons end one that is not quoted. */
+function part(name) {
+  return /[",;\\]/.test(name) ? `"${name.replace(/["\\]/g, "\\$&")}"` : name;
+}
+
 function python({ origin, order, files, guarded, asked, out }) {
   const imports = ["json", ...(files.length ? ["base64"] : []), ...(guarded ? ["os"] : []), "urllib.request"].sort();
   const key = guarded ? ', "Authorization": "Bearer " + os.environ["EASEL_KEY"]' : "";
-  const headers = guarded ? `, headers={${key.slice(2)}}` : "";
-  const read = (one) =>
-    one.url
-      ? `urllib.request.urlopen(urllib.request.Request(${literal(origin + one.url)}${headers})).read()`
-      : `open(${literal(one.name)}, "rb").read()`;
   const heads = Object.entries(asked).map(([name, value]) => `"${name}": "${value}"`);
-  const uri = (one) => `"data:${one.blob.type || "image/png"};base64," + base64.b64encode(${read(one)}).decode()`;
   const fields = Array.from(new Set(files.map((one) => one.field)), (field) => {
-    const given = files.filter((one) => one.field === field).map(uri);
+    const given = files.filter((one) => one.field === field).map((one) => dataUri(one, origin, guarded));
     return `order["input"]["${field}"] = ${isList(field) ? `[${given.join(", ")}]` : given[0]}\n`;
   });
   return `${imports.map((name) => `import ${name}\n`).join("")}
@@ -67,6 +95,20 @@ ${fields.join("")}request = urllib.request.Request(
 )
 with urllib.request.urlopen(request) as answer, open(${literal(out)}, "wb") as file:
     file.write(answer.read())`;
+}
+
+/** The bytes of a picture, as an expression of Python. */
+function bytes({ name, url }, origin, guarded) {
+  const headers = guarded ? ', headers={"Authorization": "Bearer " + os.environ["EASEL_KEY"]}' : "";
+  return url
+    ? `urllib.request.urlopen(urllib.request.Request(${literal(origin + url)}${headers})).read()`
+    : `open(${literal(name)}, "rb").read()`;
+}
+
+/** The same as a data: URI. */
+function dataUri(one, origin, guarded) {
+  const kind = one.blob.type || "image/png";
+  return `"data:${kind};base64," + base64.b64encode(${bytes(one, origin, guarded)}).decode()`;
 }
 
 /** JSON as Python writes it. */
@@ -107,30 +149,46 @@ const blob = await answer.blob();
 await writeFile(${JSON.stringify(out)}, Buffer.from(await blob.arrayBuffer()));`;
 }
 
-/** OpenAI's API knows prompts: a class by its name, a translation by its direction. */
-function openaiSdk({ origin, order, files, guarded, out }) {
-  const { n = 1, label, direction, ...rest } = order.input;
-  const method = { sample: "generate", conditional: "generate", translate: "edit", vary: "create_variation" }[
-    order.task
+/** OpenAI's method for a task, if it has one. */
+const OPENAI = {
+  sample: "generate",
+  conditional: "generate",
+  text: "generate",
+  translate: "edit",
+  inpaint: "edit",
+  vary: "create_variation",
+};
+
+/**
+ * OpenAI's API knows prompts: a text as it is, a class by its name, a translation by its direction or its targets.
+ * Further inputs go as they are.
+ */
+function openaiSdk({ origin, order, files, guarded }) {
+  const method = OPENAI[order.task];
+  const first = (field) => files.find((one) => one.field === field);
+  const [image, mask] = [first("image"), first("mask")];
+  if (!method || (method !== "generate" && !image)) return null;
+  const { n, text, direction, ...inputs } = order.input;
+  const { label, target, targets } = inputs;
+  if (typeof label === "string") delete inputs.label;
+  const prompt = String(text ?? label ?? direction ?? target ?? targets?.join(", ") ?? "anything");
+  const file = (field, one) => one && `${field}=(${literal(one.name)}, ${bytes(one, origin, guarded)})`;
+  const others = files.filter((one) => one !== image && one !== mask);
+  const extra = [
+    ...Object.entries(inputs).map(([name, value]) => `${literal(name)}: ${literal(value)}`),
+    ...others.map((one) => `${literal(one.field)}: ${dataUri(one, origin, guarded)}`),
   ];
-  if (!method) return null;
-  const [image] = files;
-  if (method !== "generate" && !image) return null;
-  const key = guarded ? 'os.environ["EASEL_KEY"]' : '"none"';
-  const headers = guarded ? `, headers={"Authorization": "Bearer " + ${key}}` : "";
-  const bytes = image?.url
-    ? `urllib.request.urlopen(urllib.request.Request(${literal(origin + image.url)}${headers})).read()`
-    : image && `open(${literal(image.name)}, "rb").read()`;
-  const prompt = method === "generate" ? String(label ?? "anything") : (direction ?? String(rest.target ?? rest.targets ?? ""));
   const given = [
     `model=${literal(order.model)}`,
     method !== "create_variation" && `prompt=${literal(prompt)}`,
-    image && `image=(${literal(image.name)}, ${bytes})`,
-    "n" in order.input && `n=${n}`,
+    file("image", image),
+    file("mask", mask),
+    n !== undefined && `n=${n}`,
     'response_format="b64_json"',
-    Object.keys(rest).length > 0 && `extra_body=${literal(rest)}`,
+    extra.length > 0 && `extra_body={${extra.join(", ")}}`,
   ].filter(Boolean);
-  const imports = ["base64", guarded && "os", image?.url && "urllib.request"].filter(Boolean);
+  const imports = ["base64", guarded && "os", files.some((one) => one.url) && "urllib.request"].filter(Boolean);
+  const key = guarded ? 'os.environ["EASEL_KEY"]' : '"none"';
   return `${imports.map((name) => `import ${name}\n`).join("")}
 from openai import OpenAI
 
@@ -138,7 +196,7 @@ client = OpenAI(base_url="${origin}/v1", api_key=${key})
 answer = client.images.${method}(
 ${given.map((one) => `    ${one},\n`).join("")})
 for index, image in enumerate(answer.data):
-    with open(f"${out.replace(".png", "")}-{index}.png", "wb") as file:
+    with open(f"${order.model}-{index}.png", "wb") as file:
         file.write(base64.b64decode(image.b64_json))`;
 }
 

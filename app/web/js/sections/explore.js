@@ -4,7 +4,7 @@ import { h, icon, randomSeed } from "../dom.js";
 import { copyAs } from "../copy-as.js";
 import { around, inPlane, withDimension } from "../latents.js";
 import { latest } from "../latest.js";
-import { modelChooser, pageHead } from "../model-chooser.js";
+import { lacking, modelChooser, pageHead } from "../model-chooser.js";
 import { allModels, model as readModel, pixelClass } from "../models.js";
 import { predict } from "../predictions.js";
 import { problemView } from "../problem-view.js";
@@ -31,6 +31,7 @@ export async function show(page, route, signal) {
   if (!models.length) return page.append(h("p", { class: "lede" }, "No model of this server takes a latent."));
   const found = await readModel(route.parts[0] ?? models[0].id);
   const task = taskOf(found);
+  if (!task) return page.append(lacking(found, "makes no pictures from a latent", "explore", models));
   const pixels = pixelClass(found.image);
 
   let seed = Number(route.query.seed ?? randomSeed());

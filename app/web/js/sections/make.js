@@ -1,8 +1,10 @@
 // Make: any task of any model, by a form that its JSON Schema makes.
 
+import { boundsOf } from "../bounds.js";
 import { announce, counted, h, randomSeed } from "../dom.js";
 import { modelChooser, pageHead } from "../model-chooser.js";
 import { allModels, model as readModel, pixelClass, verb } from "../models.js";
+import { openingPictures, openingValues, remembered } from "../opening.js";
 import { carry, fetched, picture, takeCarried } from "../pictures.js";
 import { predict } from "../predictions.js";
 import { problemView } from "../problem-view.js";
@@ -27,7 +29,12 @@ export async function show(page, route, signal) {
     : (found.tasks.find((one) => one !== "translate") ?? found.tasks[0]);
 
   const form = h("schema-form");
-  form.load(found.inputs[task], { ...FIRST, ...route.query }, { pictures: found.examples });
+  const opening = openingValues(found, task);
+  form.load(
+    found.inputs[task],
+    { ...FIRST, ...opening, ...route.query },
+    { pictures: found.examples, bounds: await boundsOf(found, task) },
+  );
   const carried = takeCarried();
   if (carried) form.put(carried);
 
@@ -58,11 +65,14 @@ export async function show(page, route, signal) {
     event.preventDefault();
     run();
   });
+  form.open(await openingPictures(found, task, signal));
   if ("seed" in route.query || "seeds" in route.query) run();
 
   async function run() {
     running?.abort();
     const mine = (running = new AbortController());
+    await form.settled();
+    if (mine.signal.aborted) return;
     const { values, pictures } = form;
     const rival = rivals.find((one) => one.id === beside.value);
     const asked = [found, rival].filter(Boolean).map((one) => ({
@@ -81,7 +91,7 @@ export async function show(page, route, signal) {
     try {
       let input = values;
       for (const one of asked) input = await answer(one, input, pictures, mine.signal);
-      remember(["make", found.id, task], { ...input, beside: rival?.id });
+      remember(["make", found.id, task], { ...remembered(opening, input), beside: rival?.id });
       announce(`${verb(task)}: ${counted(answers.querySelectorAll(".tile, .stats, .latent").length, "result")}`);
     } catch (error) {
       if (mine.signal.aborted || form.showErrors(error.errors ?? [])) answers.remove();

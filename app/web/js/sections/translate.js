@@ -1,9 +1,11 @@
 // Translate: a picture of one domain into the other, before and after in one place, and back again.
 
+import { boundsOf } from "../bounds.js";
 import { announce, h, icon } from "../dom.js";
 import { copyAs } from "../copy-as.js";
-import { modelChooser, pageHead } from "../model-chooser.js";
+import { lacking, modelChooser, pageHead } from "../model-chooser.js";
 import { allModels, model as readModel, pixelClass } from "../models.js";
+import { openingValues, remembered } from "../opening.js";
 import { download, fetched, picture, shownPicture, takeCarried } from "../pictures.js";
 import { predict } from "../predictions.js";
 import { problemView } from "../problem-view.js";
@@ -23,14 +25,21 @@ export async function show(page, route, signal) {
   if (!models.length) return page.append(h("p", { class: "lede" }, "No model of this server translates pictures."));
   const found = await readModel(route.parts[0] ?? models[0].id);
   const schema = found.inputs.translate;
+  if (!schema) return page.append(lacking(found, "translates no pictures", "translate", models));
   const { directions, domains } = found.card;
   const size = found.image;
   const cycles = "cycle" in schema.properties;
 
   let direction = directions.includes(route.query.direction) ? route.query.direction : directions[0];
   const source = h("picture-input", { "input-id": "source" });
+  const bounds = (source.bounds = await boundsOf(found, "translate"));
+  const opening = openingValues(found, "translate");
   const form = h("schema-form");
-  form.load(schema, route.query, { without: ["image", "direction", "cycle", "heat_map"] });
+  form.load(
+    schema,
+    { ...opening, ...route.query },
+    { without: ["image", "direction", "cycle", "heat_map"], bounds },
+  );
   const problems = h("div", { class: "error", role: "alert" });
   const stage = h("div", { class: "stage" });
   page.append(
@@ -130,13 +139,20 @@ export async function show(page, route, signal) {
           h("p", {}, `Choose a picture of a ${named(direction)[0]}, or take an example.`),
         ),
       );
-    remember(["translate", found.id], { ...form.values, direction: directions.length > 1 ? direction : null });
+    remember(["translate", found.id], {
+      ...remembered(opening, form.values),
+      direction: directions.length > 1 ? direction : null,
+    });
     const slider = h("compare-slider");
     slider.style.setProperty("--ratio", `${size.width} / ${size.height}`);
     const order = {
       model: found.id,
       task: "translate",
-      input: { ...form.values, direction, ...(cycles && { cycle: true, heat_map: true }) },
+      input: {
+        ...form.values,
+        ...(direction && { direction }),
+        ...(cycles && { cycle: true, heat_map: true }),
+      },
     };
     const told = h("p", { class: "hint" }, "…");
     const tools = h("div", { class: "wrap" });
@@ -153,7 +169,8 @@ export async function show(page, route, signal) {
         told.textContent =
           name === "queued" ? waiting(data) : name === "progress" ? `Step ${data.step} of ${data.total}` : "At work";
       };
-      const { metrics, output } = await predict(order, { pictures, signal: mine.signal, onEvent });
+      const { input, metrics, output } = await predict(order, { pictures, signal: mine.signal, onEvent });
+      const made = { ...order, input: { ...order.input, ...(input.seed !== undefined && { seed: input.seed }) } };
       const reveal = (one) => {
         slider.style.setProperty("--ratio", `${one.width} / ${one.height}`);
         slider.compare(
@@ -163,14 +180,14 @@ export async function show(page, route, signal) {
         );
       };
       reveal(output[0]);
-      const made = cycles ? output.filter((_, index) => index % OF_CYCLE === 0) : output;
-      if (made.length > 1) slider.after(variants(made, reveal));
+      const translations = cycles ? output.filter((_, index) => index % OF_CYCLE === 0) : output;
+      if (translations.length > 1) slider.after(variants(translations, reveal));
       if (cycles) stage.append(cycle(given, output, metrics));
       told.textContent = took(metrics);
       tools.append(
         tool("download", "Download", () => download(output[0].url, `${found.id}.png`)),
         tool("input", "Use as input", () => useAsInput(output[0])),
-        tool("code", "Copy as code", () => copyAs(order, pictures)),
+        tool("code", "Copy as code", () => copyAs(made, pictures)),
       );
       announce(`Translated to ${named(direction)[1]}`);
     } catch (error) {
