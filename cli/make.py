@@ -161,6 +161,9 @@ def evaluate(
     featured: Annotated[
         bool | None, typer.Option(help="whether the model is shown before the others, for the card")
     ] = None,
+    baseline: Annotated[
+        bool | None, typer.Option(help="whether the model is there for others to be compared with, for the card")
+    ] = None,
     only: Annotated[list[str] | None, typer.Option(help="measure only this kind of figures, keep the others")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -189,7 +192,7 @@ def evaluate(
     if not as_json:
         Console().print(table)
     if write:
-        said = {"limits": limits, "featured": featured}
+        said = {"limits": limits, "featured": featured, "baseline": baseline}
         card = card.model_copy(update={name: value for name, value in said.items() if value is not None})
         card.write(registry[model].folder)
 

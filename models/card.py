@@ -200,6 +200,9 @@ class Card(_Record):
     featured: bool = Field(
         default=False, description="whether it is shown before the others, as one that is good to look at"
     )
+    baseline: bool = Field(
+        default=False, description="whether it is there for others to be compared with, and is shown behind them"
+    )
     limits: str = Field(default="", description="what this model does badly")
 
     def __hash__(self) -> int:

@@ -17,10 +17,19 @@ from pydantic import ValidationError
 
 from models import aliases
 from models.aliases import ALIASES_FILE, BadAliases
-from models.card import CARD_FILE, EXAMPLES, SHEET_FILE, WEIGHTS_FILE, Card
+from models.card import CARD_FILE, EXAMPLES, SHEET_FILE, WEIGHTS_FILE, Card, Task
 
 SHIPPED = Path(__file__).parent / "zoo"
 """The models that come with Easel."""
+
+_ACTS = (
+    (Task.SAMPLE, Task.CONDITIONAL, Task.TEXT),
+    (Task.TRANSLATE,),
+    (Task.STYLIZE, Task.DREAM),
+    (Task.UPSCALE,),
+    (Task.INPAINT,),
+)
+"""What one can do, in the order in which models of it are shown."""
 
 _VERSION = re.compile(r"(?P<name>[^@]+)@(?P<sha256>[0-9a-f]{8,64})")
 
@@ -81,8 +90,17 @@ class _Finding:
     broken: dict[Path, str] = field(default_factory=dict)
 
 
+def _turn(entry: Entry) -> tuple[int, int, str]:
+    card = entry.card
+    explores = Task.INTERPOLATE in card.tasks or Task.TRAVERSE in card.tasks
+    acts = [] if explores else [place for place, tasks in enumerate(_ACTS) if set(tasks) & set(card.tasks)]
+    standing = 0 if card.featured else 2 if card.baseline else 1
+    return standing, min(acts, default=len(_ACTS)), card.name
+
+
 class Registry:
-    """The models of some folders. In turn, featured ones come first.
+    """The models of some folders. In turn, featured ones come first and baselines last; among them, by what one can do:
+    make pictures, translate, restyle, enlarge and repair them, explore a latent.
 
     A folder of models holds a folder for each version, of any name, and may hold `aliases.json` (`models.aliases`).
     What that says goes first; without a word of it, a model's name stands for the version in its plain folder, which is
@@ -167,7 +185,7 @@ class Registry:
 
     def __iter__(self) -> Iterator[Entry]:
         named = (entry for name, entry in self.current.items() if name == entry.card.name)
-        return iter(sorted(named, key=lambda entry: (not entry.card.featured, entry.card.name)))
+        return iter(sorted(named, key=_turn))
 
     def __len__(self) -> int:
         return sum(1 for _ in self)

@@ -72,7 +72,10 @@ _MODEL = {
     "licence": "none stated for MNIST",
     "limits": "Of 10,000 digits 64 read as another one.",
     "metrics": [],
+    "featured": False,
+    "baseline": False,
     "sheet": "/v1/models/mnist-cgan/sheet.webp",
+    "cover": "/v1/models/mnist-cgan/cover.webp",
     "version": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
 }
 _VERSION = {

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -17,8 +19,20 @@ from app.routes.dependencies import EntryDep, RegistryDep, SettingsDep, StoreDep
 from app.schemas.models import ModelDetail, ModelList, Refreshed, WorkersNotified, detail, summary
 from app.schemas.versions import broken_of
 from models.registry import Entry
+from pictures.cover import cover_of
 
 router = APIRouter(prefix="/v1/models", tags=["models"])
+_COVERS = 256
+"""Covers that are kept in memory, each of few kilobytes."""
+
+
+def _covered(sheet: Path) -> bytes:
+    return _cover_as_of(sheet, sheet.stat().st_mtime_ns)
+
+
+@lru_cache(_COVERS)
+def _cover_as_of(sheet: Path, _changed_ns: int) -> bytes:
+    return cover_of(sheet.read_bytes())
 
 
 @router.get("", response_model=ModelList, summary="All models")
@@ -84,6 +98,19 @@ async def sheet(entry: EntryDep, request: Request, store: StoreDep) -> Response:
 
 
 @router.get(
+    "/{model}/cover.webp",
+    response_class=Response,
+    responses={200: {"content": {"image/webp": {}}}, 304: {}, **problems(404)},
+    summary="What a card of the model shows",
+)
+async def cover(entry: EntryDep, request: Request, store: StoreDep) -> Response:
+    """The upper left of the sheet, at most 352 pixels wide."""
+    if entry.sheet is None:
+        raise NotFound("this model has no sample sheet; `easel report` makes one", code="sheet_not_found")
+    return await _picture(request, entry, entry.sheet, "image/webp", store, "cover", _covered)
+
+
+@router.get(
     "/{model}/examples/{name}",
     response_class=Response,
     responses={200: {"content": {"image/png": {}}}, 304: {}, **problems(404)},
@@ -96,14 +123,22 @@ async def example(name: str, entry: EntryDep, request: Request, store: StoreDep)
     return await _picture(request, entry, entry.examples[name], "image/png", store)
 
 
-async def _picture(request: Request, entry: Entry, path: Path, media_type: str, store: Store) -> Response:
-    """A file of the model's folder; it changes with the model's weights."""
+async def _picture(
+    request: Request,
+    entry: Entry,
+    path: Path,
+    media_type: str,
+    store: Store,
+    name: str = "",
+    read: Callable[[Path], bytes] = Path.read_bytes,
+) -> Response:
+    """A file of the model's folder, or what `read` makes of it under a `name`; it changes with the model's weights."""
 
     async def make() -> bytes:
         try:
-            return await asyncio.to_thread(path.read_bytes)
+            return await asyncio.to_thread(read, path)
         except FileNotFoundError:
             raise NotFound("this picture was removed with its model", code="model_not_found") from None
 
-    tag = f"{entry.card.weights.sha256}-{path.name}"
+    tag = f"{entry.card.weights.sha256}-{name or path.name}"
     return await rendering.unchanging(request, tag, store.ttl_s, media_type, make)

@@ -30,7 +30,10 @@ class ModelSummary(BaseModel):
     licence: str
     limits: str = Field(description="what it does badly")
     metrics: tuple[Metric, ...]
+    featured: bool = Field(description="whether it is one of those to begin with, which come first in the list")
+    baseline: bool = Field(description="whether it is there for others to be compared with; these come last")
     sheet: str | None = Field(description="where a sheet of what it makes lies")
+    cover: str | None = Field(description="where a small picture of that sheet lies, as wide as a card")
     version: str = Field(description="sha256 of the weights that its name stands for; `id@version` asks for them")
 
 
@@ -94,7 +97,10 @@ def _summary(entry: Entry) -> dict[str, Any]:
         "limits": card.limits,
         "metrics": card.metrics,
         "version": card.weights.sha256,
+        "featured": card.featured,
+        "baseline": card.baseline,
         "sheet": f"/v1/models/{card.name}/{entry.sheet.name}" if entry.sheet else None,
+        "cover": f"/v1/models/{card.name}/cover.webp" if entry.sheet else None,
     }
 
 

@@ -13,9 +13,11 @@ from redis import Redis
 from rq.utils import utcformat
 
 from core.embedded_redis import EmbeddedRedis
+from models.registry import SHIPPED, Registry
+from pictures.cover import cover_of
 from tests.app.test_bad_input import assert_problem
 from tests.app.test_life import stopped_worker, wait_for
-from tests.conftest import free_port
+from tests.conftest import free_port, pixels_of
 from tests.workers.jobs import wait_until
 from tests.zoo import MODELS
 from workers import heartbeat
@@ -259,3 +261,20 @@ def test_a_schema_tells_which_inputs_exclude_one_another_and_which_labels_there_
     assert "x-one-of" not in found["reconstruct"]
     label = client.get("/v1/models/toy-adain").json()["inputs"]["stylize"]["properties"]["label"]
     assert [one.get("enum") for one in label["anyOf"]] == [["0", "1", "2"], None, None]
+
+
+def test_a_cover_is_a_small_picture_of_the_sheet_in_a_cards_shape(client):
+    (found,) = [one for one in client.get("/v1/models").json()["data"] if one["id"] == "paintings-fast-style"]
+    answer = client.get(found["cover"])
+    assert answer.headers["content-type"] == "image/webp"
+    height, width, _ = pixels_of(answer.content).shape
+    assert (width, height) == (352, 220)
+    assert len(answer.content) < 40_000
+    again = client.get(found["cover"], headers={"If-None-Match": answer.headers["etag"]})
+    assert again.status_code == 304
+    assert client.get(found["sheet"]).headers["etag"] != answer.headers["etag"]
+
+
+def test_the_covers_of_the_shipped_models_weigh_less_than_600_kb():
+    sheets = [entry.sheet for entry in Registry([SHIPPED]).served() if entry.sheet]
+    assert sum(len(cover_of(sheet.read_bytes())) for sheet in sheets) < 600_000

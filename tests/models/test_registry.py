@@ -160,3 +160,25 @@ def test_a_look_at_what_has_not_changed_is_cheap(toy_zoo):
     for _ in range(10):
         registry.refresh()
     assert (time.monotonic() - began) / 10 < 0.05
+
+
+def test_models_come_by_what_one_can_do_featured_ones_first_and_baselines_last(root):
+    standing = {"toy-edsr": {"featured": True}, "toy-vae": {"featured": True}, "toy-dcgan": {"baseline": True}}
+    for name in (
+        "toy-dcgan",
+        "toy-vae",
+        "toy-edsr",
+        "toy-gated-conv",
+        "toy-pix2pix",
+        "toy-glow",
+        "toy-cgan",
+        "toy-adain",
+    ):
+        made = zoo.make(root, name)
+        card = Card.read(made)
+        card.model_copy(update=standing.get(name, {})).write(made)
+    assert [entry.card.name for entry in Registry([root])] == [
+        "toy-edsr", "toy-vae",
+        "toy-cgan", "toy-pix2pix", "toy-adain", "toy-gated-conv", "toy-glow",
+        "toy-dcgan",
+    ]  # fmt: skip

@@ -60,6 +60,9 @@ export async function show(page, route, signal) {
   update();
 }
 
+/** Tasks that a card names, so that all cards are of one height. */
+const TAGS = 3;
+
 function text(one) {
   return [one.id, one.family, one.summary, one.data, one.licence, ...one.tasks].join(" ").toLowerCase();
 }
@@ -69,7 +72,7 @@ function card(one) {
   return h(
     "article",
     { class: "card" },
-    one.sheet ? picture(one.sheet, "", cover) : h("div", { class: "cover" }),
+    one.cover ? picture(one.cover, "", cover) : h("div", { class: "cover" }),
     h(
       "div",
       { class: "card-body" },
@@ -78,7 +81,9 @@ function card(one) {
       h(
         "p",
         { class: "wrap" },
-        one.tasks.map((task) => h("span", { class: "tag" }, verb(task))),
+        one.baseline && h("span", { class: "tag baseline" }, "Baseline"),
+        one.tasks.slice(0, TAGS).map((task) => h("span", { class: "tag" }, verb(task))),
+        one.tasks.length > TAGS && h("span", { class: "tag" }, `${one.tasks.length - TAGS} more`),
       ),
       h(
         "p",
