@@ -2,6 +2,7 @@ VENV ?= .venv
 PYTHON ?= python3.11
 BIN = $(VENV)/bin
 CONFORM_PORT ?= 8765
+LIGHTHOUSE_PORT ?= 8766
 # Without a GPU, PyTorch's own index, whose build for CPUs has a tenth of the size; with one, PyPI, whose build has CUDA.
 TORCH_INDEX ?= $(if $(shell command -v nvidia-smi),,https://download.pytorch.org/whl/cpu)
 MINUTES ?= 3
@@ -40,10 +41,24 @@ lock: ## requirements/ anew from pyproject.toml; UPGRADE=--upgrade takes the new
 serve: install ## Redis, API, worker and page on http://127.0.0.1:8000
 	$(BIN)/easel up
 
-browser: ## Debian's chromium, which the tests of the page run in
-	@command -v chromium > /dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null \
-		&& apt-get update -qq && apt-get install -y -qq chromium; } \
-		|| echo "chromium is not installed and cannot be: the tests of the page will be skipped"
+browser: ## Debian's chromium and Firefox, which the tests of the page run in; what drives Firefox comes from npm
+	@for each in chromium firefox-esr; do command -v $$each > /dev/null || { [ "$$(id -u)" = 0 ] \
+		&& command -v apt-get > /dev/null && apt-get update -qq && apt-get install -y -qq $$each; } \
+		|| echo "$$each is not installed and cannot be: the tests of the page that need it will be skipped"; done
+	@[ -d .easel/browser/node_modules/puppeteer-core ] || { command -v npm > /dev/null \
+		&& npm install --silent --no-fund --prefix .easel/browser puppeteer-core@24.43.1; } \
+		|| echo "puppeteer-core cannot be installed: the tests in Firefox will be skipped"
+
+lighthouse: install browser ## performance and accessibility of the first view (Lighthouse, from npm), into .easel/lighthouse
+	npm install --silent --no-fund --prefix .easel/lighthouse lighthouse@12.8.2
+	EASEL_PORT=$(LIGHTHOUSE_PORT) EASEL_DATA_DIR=.easel/lighthouse-data $(BIN)/easel up & \
+	trap 'kill -TERM %1; wait' EXIT; \
+	until curl -sf localhost:$(LIGHTHOUSE_PORT)/readyz > /dev/null; do sleep 0.5; done; \
+	CHROME_PATH=$$(command -v chromium) .easel/lighthouse/node_modules/.bin/lighthouse http://127.0.0.1:$(LIGHTHOUSE_PORT)/ \
+		--quiet --only-categories=performance,accessibility --output=json --output=html \
+		--output-path=.easel/lighthouse/first-view --chrome-flags="--headless=new --no-sandbox" && \
+	$(PYTHON) -c "import json; found = json.load(open('.easel/lighthouse/first-view.report.json'))['categories']; \
+		print({name: each['score'] for name, each in found.items()})"
 
 lint: install ## style
 	$(BIN)/ruff check .
@@ -109,4 +124,4 @@ train: install ## train a model: make train RECIPE=mnist-dcgan
 clean: ## forget the environment and the embedded Redis's data
 	rm -rf $(VENV) .easel
 
-.PHONY: help install lock serve browser lint types test conform bench cold soak autoscale onnx-web generate store fuzz memory train clean
+.PHONY: help install lock serve browser lighthouse lint types test conform bench cold soak autoscale onnx-web generate store fuzz memory train clean

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from fastapi import FastAPI, Request
+from isal import igzip
 from starlette.responses import Response
 
 from app.http.errors import NotFound
@@ -14,6 +15,8 @@ _TYPES = {
     ".css": "text/css", ".html": "text/html", ".js": "text/javascript", ".svg": "image/svg+xml", ".txt": "text/plain",
     ".woff2": "font/woff2",
 }  # fmt: skip
+
+_TEXTS = {".css", ".html", ".js", ".svg", ".txt"}
 
 _STRICT = (
     b"default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; connect-src 'self'; "
@@ -58,7 +61,12 @@ def _file(request: Request, name: str) -> Response:
     if path.suffix not in _TYPES or not path.is_relative_to(_FOLDER) or not path.is_file():
         raise NotFound("the page has no such part")
     about = path.stat()
-    headers = {"Cache-Control": "no-cache", "ETag": f'"{about.st_mtime_ns:x}-{about.st_size:x}"'}
-    if headers["ETag"] in request.headers.get("if-none-match", ""):
+    small = path.suffix in _TEXTS and "gzip" in request.headers.get("accept-encoding", "")
+    tag = f'"{about.st_mtime_ns:x}-{about.st_size:x}{"-gzip" if small else ""}"'
+    headers = {"Cache-Control": "no-cache", "ETag": tag, "Vary": "Accept-Encoding"}
+    if tag in request.headers.get("if-none-match", ""):
         return Response(None, 304, headers)
-    return Response(path.read_bytes(), 200, headers, _TYPES[path.suffix])
+    body = path.read_bytes()
+    if small:
+        body, headers["Content-Encoding"] = igzip.compress(body), "gzip"
+    return Response(body, 200, headers, _TYPES[path.suffix])

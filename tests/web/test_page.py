@@ -95,6 +95,10 @@ def test_the_page_is_asked_for_again_and_not_sent_again(client):
     assert first.headers["cache-control"] == "no-cache"
     again = client.get("/web/css/base.css", headers={"If-None-Match": first.headers["etag"]})
     assert again.status_code == 304
+    plain = client.get("/web/css/base.css", headers={"Accept-Encoding": "identity"})
+    assert "content-encoding" not in plain.headers
+    assert (plain.text, first.headers["content-encoding"]) == (first.text, "gzip")
+    assert plain.headers["etag"] != first.headers["etag"]
 
 
 def test_light_and_dark_follow_the_system_until_somebody_chooses(visit):

@@ -60,6 +60,8 @@ export async function show(page, route, signal) {
   update();
 }
 
+/** Covers that are in view at once. */
+const AT_ONCE = 3;
 /** Tasks that a card names, so that all cards are of one height. */
 const TAGS = 3;
 
@@ -67,8 +69,9 @@ function text(one) {
   return [one.id, one.family, one.summary, one.data, one.licence, ...one.tasks].join(" ").toLowerCase();
 }
 
-function card(one) {
-  const cover = { class: `cover ${pixelClass(one.image)}`, loading: "lazy", width: 320, height: 200 };
+function card(one, place) {
+  const loading = place < AT_ONCE ? "eager" : "lazy";
+  const cover = { class: `cover ${pixelClass(one.image)}`, loading, width: 320, height: 200 };
   return h(
     "article",
     { class: "card" },
