@@ -101,7 +101,7 @@ function comparison({ task, output }, pictures) {
   const slider = h("compare-slider");
   slider.style.setProperty("--ratio", `${made.width} / ${made.height}`);
   slider.compare(
-    shownPicture(given, { alt: `Before: ${given.name}` }),
+    shownPicture(given, { alt: `Before: ${given.name}`, class: pixelClass(made) }),
     picture(made.url, "After", { class: pixelClass(made) }),
     ["before", "after"],
   );

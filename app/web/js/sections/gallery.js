@@ -9,7 +9,7 @@ import { address, remember } from "../router.js";
 export async function show(page, route, signal) {
   if (route.parts.length) return (await import("./model.js")).show(page, route, signal);
   const tasks = h("div", { class: "choices", role: "group", "aria-label": "Only models that" });
-  const gallery = h("div", { class: "gallery" }, skeletons(6));
+  const gallery = h("div", { class: "gallery" });
   const count = h("p", { class: "visually-hidden", role: "status" });
   const search = h("input", {
     class: "input",
@@ -29,17 +29,19 @@ export async function show(page, route, signal) {
         "What this server can make. Choose a model, try it, then copy the request that made your picture.",
       ),
     ),
-    h("div", { class: "filters" }, h("div", { class: "search" }, icon("search"), search), tasks),
-    count,
-    gallery,
   );
-
+  // The rest comes at once, when all of it is known, so that nothing moves that is seen already.
   const models = await allModels();
   let task = route.query.task ?? null;
   const chips = [...new Set(models.flatMap((one) => one.tasks))].map((name) =>
     h("button", { class: "chip", type: "button", "data-task": name, onclick: () => choose(name) }, verb(name)),
   );
   tasks.append(...chips);
+  page.append(
+    h("div", { class: "filters" }, h("div", { class: "search" }, icon("search"), search), tasks),
+    count,
+    gallery,
+  );
 
   function choose(name) {
     task = task === name ? null : name;
@@ -102,17 +104,6 @@ function card(one, place) {
           .slice(0, 2)
           .map((metric) => h("div", {}, h("dt", {}, figure(metric).label), h("dd", {}, figure(metric).value))),
       ),
-    ),
-  );
-}
-
-function skeletons(count) {
-  return Array.from({ length: count }, () =>
-    h(
-      "div",
-      { class: "card", "aria-hidden": "true" },
-      h("div", { class: "cover skeleton" }),
-      h("div", { class: "card-body" }),
     ),
   );
 }
