@@ -14,6 +14,9 @@ import httpx
 import numpy as np
 import pytest
 
+from models.card import Task
+from models.registry import SHIPPED, Registry
+from tasks.inputs import input_model
 from tests.conftest import pixels_of
 
 COLLECT = """async (chosen) => {
@@ -45,7 +48,8 @@ COLLECT = """async (chosen) => {
             for (const order of orders) {
                 const files = await Promise.all(filesOf(pictures).map(async ({ field, name, url, blob }) => {
                     const bytes = new Uint8Array(await blob.arrayBuffer());
-                    return { field, name, url, data: btoa(String.fromCharCode(...bytes)) };
+                    const text = Array.from(bytes, (one) => String.fromCharCode(one)).join("");
+                    return { field, name, url, data: btoa(text) };
                 }));
                 asked.push({ order, files, code: snippets(location.origin, order, pictures, false) });
             }
@@ -157,3 +161,20 @@ def test_it_runs_as_pasted(asked, client, language, tmp_path: Path):
 def test_openais_sdk_is_offered_wherever_its_api_has_such_a_request(asked):
     offered = {one.order["task"] for one in asked if "OpenAI SDK" in one.code}
     assert offered == {"sample", "conditional", "text", "translate", "inpaint", "vary"}
+
+
+def test_forms_of_the_shipped_models_open_with_what_their_cards_take(browser, easel):
+    shipped = {entry.card.name: entry.card for entry in Registry([SHIPPED]).served()}
+    page = browser.new_page()
+    page.goto(f"{easel.url}/#/queue")
+    found = [Asked(**one) for one in page.evaluate(COLLECT, list(shipped))]
+    page.close()
+    for one in found:
+        pictures: dict = {}
+        for file in one.files:
+            pictures.setdefault(file["field"], []).append("picture:0")
+        given = {name: some if name == "images" else some[0] for name, some in pictures.items()}
+        input_model(shipped[one.order["model"]], Task(one.order["task"])).model_validate({**one.alone, **given})
+        assert not [language for language, code in one.code.items() if "undefined" in code], one.order
+    pairs = {(one.order["model"], one.order["task"]) for one in found}
+    assert pairs == {(name, task.value) for name, card in shipped.items() for task in card.tasks}
