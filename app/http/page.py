@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import quote
 
 from fastapi import FastAPI, Request
 from isal import igzip
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from app.http.errors import NotFound
 
@@ -38,11 +39,15 @@ def policy(path: str) -> bytes:
 
 
 def install(app: FastAPI) -> None:
-    """Serves the page at `/` and its parts under `/web`."""
+    """Serves the page at `/`, its parts under `/web`, and at `/p/<id>` the way to the page of a prediction."""
 
     @app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
     async def index(request: Request) -> Response:
         return _file(request, "index.html")
+
+    @app.get("/p/{prediction_id}", include_in_schema=False)
+    async def prediction(prediction_id: str) -> Response:
+        return RedirectResponse(f"../#/p/{quote(prediction_id, safe='')}")
 
     @app.get("/web/{name:path}", include_in_schema=False)
     async def part(request: Request, name: str) -> Response:

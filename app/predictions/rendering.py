@@ -169,14 +169,23 @@ async def as_animation(found: Snapshot, store: Store, format: Animated, fps: flo
     if found.status not in ENDED:
         return await as_json(found, store)
     require_success(found)
+    data = await animation_of(found, store, format, fps, back)
+    return Response(await store.signing.once(data), 200, timing_headers(found), ANIMATED[format])
+
+
+async def animation_of(found: Snapshot, store: Store, format: Animated, fps: float, back: bool = False) -> bytes:
+    """All images of a succeeded prediction as frames. Whether they fit is judged before any is fetched.
+
+    Raises:
+        Problem: it would be too large, or the images have expired.
+    """
     first = found.images[0]
     require_one_file(len(found.images), (first.width, first.height), format, moving=True)
     async with _MAKING:
         blobs = await blobs_of(found, store)
         if back:
             blobs = [*blobs, *blobs[-2:0:-1]]
-        data = await asyncio.to_thread(_animation, blobs, format, fps, found.order.output.quality)
-    return Response(await store.signing.once(data), 200, timing_headers(found), ANIMATED[format])
+        return await asyncio.to_thread(_animation, blobs, format, fps, found.order.output.quality)
 
 
 async def blobs_of(found: Snapshot, store: Store) -> Sequence[bytes]:

@@ -87,7 +87,7 @@ def test_two_models_draw_from_one_seed_side_by_side(visit, client):
     for side, model in ((left, "toy-dcgan"), (right, "toy-gmm")):
         expect(side.get_by_role("heading", name=model)).to_be_visible()
         expect(side.locator(".tile img")).to_have_count(2)
-    seed = re.search(r"seed=(\d+)&beside=toy-gmm$", page.url)[1]
+    seed = re.search(r"seed=(\d+)&beside=toy-gmm&", page.url)[1]
     for side, model in ((left, "toy-dcgan"), (right, "toy-gmm")):
         alone = client.post(f"/v1/sample/{model}", data={"seed": seed})
         shown = httpx.get(side.locator(".tile img").first.evaluate("e => e.src"))
@@ -112,7 +112,8 @@ def test_a_made_picture_becomes_the_input_of_another_model(visit):
     page = visit("#/make/toy-cgan/conditional?label=2&n=1&seed=5")
     page.get_by_role("button", name="Enlarge seed 5").click()
     page.get_by_role("dialog").get_by_role("button", name="Use as input").click()
-    page.get_by_role("button", name="Reconstruct: toy-vae").click()
+    page.get_by_label("Model to reconstruct with").select_option("toy-vae")
+    page.locator(".uses").get_by_role("button", name="Reconstruct").click()
     expect(page.get_by_role("button", name=re.compile("^Remove"))).to_be_visible()
     page.get_by_role("button", name="Reconstruct", exact=True).click()
     expect(page.locator(".tile img")).to_have_count(1)
@@ -151,7 +152,7 @@ def test_translate_compares_and_comes_back(visit):
     expect(page.get_by_text(re.compile(r"^difference, \d+\.\d % on average$"))).to_be_visible()
     page.get_by_label("right → left").check()
     expect(page.get_by_alt_text("After: left")).to_have_js_property("naturalWidth", 32)
-    assert page.url.endswith("direction=BtoA")
+    assert "direction=BtoA" in page.url
 
 
 def test_a_translation_keeps_the_pictures_size_if_asked_to(visit, tmp_path):

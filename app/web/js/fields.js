@@ -21,7 +21,8 @@ const SEEDS_FROM = 2 ** 31;
 /**
  * @param {string} name
  * @param {any} schema of one property
- * @param {{required: boolean, pictures: any[], bounds?: {bytes: number, pixels: number}}} context
+ * @param {{required: boolean, pictures: any[], several?: boolean,
+ *          bounds?: {bytes: number, pixels: number}}} context
  * @returns {Field}
  */
 export function field(name, schema, context) {
@@ -79,7 +80,7 @@ const most = (schema) => schema.maximum ?? schema.exclusiveMaximum;
 /** Which field a schema gets: the first that fits. */
 const KINDS = [
   [(schema, name) => isPicture(schema) && name === "mask", maskField],
-  [isPicture, (schema, id) => picturesField(schema, id, false)],
+  [isPicture, (schema, id) => picturesField(schema, id, schema.several)],
   [(schema) => schema.type === "array" && isPicture(schema.items), (schema, id) => picturesField(schema, id, true)],
   [(schema) => choicesOf(schema)?.length > MANY_CHOICES, selectField],
   [choicesOf, choiceField],

@@ -4,13 +4,16 @@ import { json } from "./api.js";
 import { h } from "./dom.js";
 import { problemView } from "./problem-view.js";
 import { parse } from "./router.js";
+import { arrive, leave } from "./scroll.js";
 
 const SECTIONS = {
   models: () => import("./sections/gallery.js"),
   make: () => import("./sections/make.js"),
   translate: () => import("./sections/translate.js"),
   explore: () => import("./sections/explore.js"),
+  kept: () => import("./sections/kept.js"),
   queue: () => import("./sections/queue.js"),
+  p: () => import("./sections/prediction.js"),
 };
 
 const main = document.getElementById("main");
@@ -23,6 +26,7 @@ async function go() {
   if (route === null) return;
   leaving.abort();
   leaving = new AbortController();
+  leave();
   const { signal } = leaving;
   const section = SECTIONS[route.section] ?? SECTIONS.models;
   markCurrent(route.section);
@@ -39,10 +43,8 @@ async function go() {
   if (signal.aborted) return;
   const title = main.querySelector("h1")?.textContent;
   document.title = title ? `${title} · Easel` : "Easel";
-  if (shown !== null && shown !== location.hash.split("?")[0]) {
-    scrollTo(0, 0);
-    main.focus();
-  }
+  const known = arrive();
+  if (!known && shown !== null && shown !== location.hash.split("?")[0]) main.focus({ preventScroll: true });
   shown = location.hash.split("?")[0];
 }
 
@@ -56,7 +58,7 @@ function markCurrent(section) {
 
 addEventListener("hashchange", ({ newURL }) => {
   // The section that is left may have remembered its own address over the one that it was left for.
-  if (location.href !== newURL) history.replaceState(null, "", newURL);
+  if (location.href !== newURL) history.replaceState(history.state, "", newURL);
   go();
 });
 await go();

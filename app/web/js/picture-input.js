@@ -2,7 +2,7 @@
 
 import { within } from "./bounds.js";
 import { announce, h, icon } from "./dom.js";
-import { fetched, picture, shownPicture } from "./pictures.js";
+import { DRAGGED, fetched, picture, shownPicture } from "./pictures.js";
 
 const READABLE = "image/png,image/jpeg,image/webp,image/gif,image/bmp,image/tiff";
 
@@ -89,7 +89,9 @@ class PictureInput extends HTMLElement {
     this.drop.addEventListener("drop", (event) => {
       event.preventDefault();
       this.drop.classList.remove("over");
-      this.#take(event.dataTransfer.files);
+      const ours = event.dataTransfer.getData(DRAGGED);
+      if (ours) fetched(ours).then((given) => this.#add([given]));
+      else this.#take(event.dataTransfer.files);
     });
     this.note = h("p", { class: "hint", hidden: true });
     this.classList.add("field");

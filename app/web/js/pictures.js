@@ -3,6 +3,9 @@
 import { heldKey, request } from "./api.js";
 import { h } from "./dom.js";
 
+/** What a dragged image of this server is called among what is dragged: its address. */
+export const DRAGGED = "application/x-easel-image";
+
 /**
  * A picture that a request takes: its bytes, and the address that they came from, if they have one.
  * @typedef {{blob: Blob, name: string, url: string | null}} Picture

@@ -1,6 +1,6 @@
 // A prediction from the request to its end: made under an id of our own, watched, and canceled when nobody wants it.
 
-import { Problem, events, json } from "./api.js";
+import { Problem, events, json, request } from "./api.js";
 import { randomId } from "./dom.js";
 
 /**
@@ -19,13 +19,14 @@ export function ended(prediction) {
 /**
  * Asks for a prediction and waits for its end. Aborting the signal cancels it on the server too.
  * @param {Order} order
- * @param {{pictures?: Pictures, signal?: AbortSignal, onEvent?: (name: string, data: any) => void}} [options]
+ * @param {{id?: string, pictures?: Pictures, signal?: AbortSignal,
+ *          onEvent?: (name: string, data: any) => void}} [options]
  * @returns {Promise<any>} a prediction that succeeded
  * @throws {Problem} it was refused, or failed
  */
-export async function predict(order, { pictures = {}, signal, onEvent = () => {} } = {}) {
+export async function predict(order, { id = randomId(), pictures = {}, signal, onEvent = () => {} } = {}) {
   signal?.throwIfAborted();
-  const path = `/v1/predictions/${randomId()}`;
+  const path = pathOf(id);
   const { body, headers } = content(order, pictures);
   const accepted = json(path, { method: "PUT", body, headers: { ...headers, Prefer: `wait=${PATIENCE_S}` } });
   // A cancel must not overtake the request, so it waits for the first answer, which comes within PATIENCE_S.
@@ -43,6 +44,34 @@ export async function predict(order, { pictures = {}, signal, onEvent = () => {}
   } finally {
     signal?.removeEventListener("abort", abandon);
   }
+}
+
+/**
+ * A prediction that was asked for before: waits for its end, and leaves it alone when aborted.
+ * @param {string} id
+ * @param {{signal?: AbortSignal, onEvent?: (name: string, data: any) => void}} [options]
+ * @returns {Promise<any>} a prediction that succeeded
+ * @throws {Problem} it is not known (any more), or failed
+ */
+export async function resume(id, { signal, onEvent = () => {} } = {}) {
+  const prediction = await json(pathOf(id), { signal });
+  if (ended(prediction)) return succeeded(prediction);
+  await follow(prediction, onEvent, signal);
+  return succeeded(await json(pathOf(id), { signal }));
+}
+
+/**
+ * Has the server forget a prediction whose images are in its answer.
+ * @param {any} prediction @returns the same
+ */
+export function forgotten(prediction) {
+  request(pathOf(prediction.id), { method: "DELETE", keepalive: true }).catch(() => null);
+  return prediction;
+}
+
+/** @param {string} id of a prediction */
+export function pathOf(id) {
+  return `/v1/predictions/${encodeURIComponent(id)}`;
 }
 
 /** The promise, or the signal's reason as soon as it is aborted. */

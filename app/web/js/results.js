@@ -4,13 +4,16 @@ import "./compare-slider.js";
 import { showDialog } from "./dialog.js";
 import { counted, duration, h, icon, iconButton, words } from "./dom.js";
 import { pixelClass } from "./models.js";
-import { download, picture, shownPicture } from "./pictures.js";
+import { DRAGGED, download, picture, shownPicture } from "./pictures.js";
+import { pathOf } from "./predictions.js";
+import { address } from "./router.js";
 import { copyAs } from "./copy-as.js";
 
 /**
  * @typedef {object} Actions
- * @property {(image: any) => void} [useAsInput]
- * @property {(image: any) => void} [moreLikeThis]
+ * @property {(image: any, model: string) => void} [useAsInput]
+ * @property {((image: any) => void) | null} [moreLikeThis]
+ * @property {boolean} [here] whether this is the page of the prediction itself
  */
 
 /**
@@ -79,15 +82,44 @@ export function result(prediction, order, pictures, image, actions) {
       { class: "result-head" },
       h("div", {}, h("h2", {}, asked(prediction)), h("p", {}, measured(output, metrics))),
       h(
-        "button",
-        { class: "button small", type: "button", onclick: () => copyAs(order, pictures) },
-        icon("code"),
-        "Copy as code",
+        "div",
+        { class: "wrap" },
+        h(
+          "button",
+          { class: "button small", type: "button", onclick: () => copyAs(order, pictures) },
+          icon("code"),
+          "Copy as code",
+        ),
+        bundles(prediction),
+        !actions.here && linkTo(prediction.id),
       ),
     ),
     comparison(prediction, pictures),
     output.every((one) => one.url) ? grid(prediction, image, actions) : output.map(numbers),
   );
+}
+
+/** The address of a prediction's own page. @param {string} id */
+export function linkTo(id) {
+  return h("a", { class: "button small", href: address(["p", id]) }, icon("link"), "Its page");
+}
+
+/** Several images as one file. */
+function bundles({ id, output }) {
+  if (output.length < 2 || !output[0].url) return null;
+  const one = ([words, path, file]) =>
+    h(
+      "button",
+      { class: "button small", type: "button", onclick: () => download(`${pathOf(id)}/${path}`, `${id}.${file}`) },
+      icon("download"),
+      words,
+    );
+  return [
+    ["Sheet", "grid.png", "png"],
+    ["ZIP", "archive.zip", "zip"],
+    ["GIF", "animation.gif", "gif"],
+    ["WebP", "animation.webp", "webp"],
+  ].map(one);
 }
 
 /** Tasks whose answer shows what the given picture shows. */
@@ -175,17 +207,25 @@ function tile(prediction, one, index, actions) {
         "aria-label": `Enlarge ${name}`,
         onclick: () => enlarge(prediction, one, file, actions),
       },
-      picture(one.url, `${prediction.model}, ${name}`, size),
+      picture(one.url, `${prediction.model}, ${name}`, { ...size, ...draggable(one.url) }),
     ),
     h(
       "div",
       { class: "tools" },
       iconButton("download", `Download ${name}`, () => download(one.url, file)),
-      actions.useAsInput && iconButton("input", `Use ${name} as input`, () => actions.useAsInput(one)),
+      actions.useAsInput && iconButton("input", `Use ${name} as input`, () => actions.useAsInput(one, prediction.model)),
       actions.moreLikeThis && iconButton("more", `More like ${name}`, () => actions.moreLikeThis(one)),
     ),
     h("figcaption", {}, one.seed ?? ""),
   );
+}
+
+/** What lets an image of this server be dragged into a form. @param {string} url */
+function draggable(url) {
+  return {
+    draggable: "true",
+    ondragstart: (event) => event.dataTransfer.setData(DRAGGED, url),
+  };
 }
 
 /** One picture, large, with all that is known of it. */
@@ -203,7 +243,7 @@ function enlarge(prediction, one, file, actions) {
   const facts = Object.entries(rows).filter(([, value]) => value !== null);
   const act = (action) => () => {
     dialog.close();
-    action(one);
+    action(one, prediction.model);
   };
   const dialog = showDialog(
     prediction.model,

@@ -35,5 +35,5 @@ export function address(path, query = {}) {
  * @param {Record<string, any>} [query]
  */
 export function remember(path, query) {
-  history.replaceState(null, "", address(path, query));
+  history.replaceState(history.state, "", address(path, query));
 }

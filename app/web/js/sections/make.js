@@ -1,12 +1,13 @@
 // Make: any task of any model, by a form that its JSON Schema makes.
 
+import { ask, askedBefore } from "../asking.js";
+import { batch } from "../batch.js";
 import { boundsOf } from "../bounds.js";
-import { announce, counted, h, randomSeed } from "../dom.js";
+import { announce, counted, h, randomId, randomSeed } from "../dom.js";
 import { modelChooser, pageHead } from "../model-chooser.js";
 import { allModels, model as readModel, pixelClass, verb } from "../models.js";
 import { openingPictures, openingValues, remembered } from "../opening.js";
 import { carry, fetched, picture, takeCarried } from "../pictures.js";
-import { predict } from "../predictions.js";
 import { problemView } from "../problem-view.js";
 import { placeholder, result } from "../results.js";
 import { address, remember } from "../router.js";
@@ -33,7 +34,11 @@ export async function show(page, route, signal) {
   form.load(
     found.inputs[task],
     { ...FIRST, ...opening, ...route.query },
-    { pictures: found.examples, bounds: await boundsOf(found, task) },
+    {
+      pictures: found.examples,
+      bounds: await boundsOf(found, task),
+      several: "mask" in found.inputs[task].properties ? null : "image",
+    },
   );
   const carried = takeCarried();
   if (carried) form.put(carried);
@@ -66,7 +71,8 @@ export async function show(page, route, signal) {
     run();
   });
   form.open(await openingPictures(found, task, signal));
-  if ("seed" in route.query || "seeds" in route.query) run();
+  if (route.query.p) again(route.query.p.split(","));
+  else if ("seed" in route.query || "seeds" in route.query) run();
 
   async function run() {
     running?.abort();
@@ -74,25 +80,23 @@ export async function show(page, route, signal) {
     await form.settled();
     if (mine.signal.aborted) return;
     const { values, pictures } = form;
+    if (pictures.image?.length > 1 && "image" in found.inputs[task].properties) return many(values, pictures, mine);
     const rival = rivals.find((one) => one.id === beside.value);
     const asked = [found, rival].filter(Boolean).map((one) => ({
       ...one,
+      name: randomId(),
       waiting: placeholder(values.n ?? values.frames ?? 1, one.image),
     }));
-    const answers = h(
-      "div",
-      { class: "answers" },
-      asked.map(({ waiting }) => waiting.element),
-    );
+    const p = asked.map(({ name }) => name).join(",");
+    const answers = waitingFor(asked);
     form.clearErrors();
     stop.hidden = false;
-    clear();
-    stage.prepend(answers);
+    remember(["make", found.id, task], { ...remembered(opening, values), beside: rival?.id, p });
     try {
       let input = values;
       for (const one of asked) input = await answer(one, input, pictures, mine.signal);
-      remember(["make", found.id, task], { ...remembered(opening, input), beside: rival?.id });
-      announce(`${verb(task)}: ${counted(answers.querySelectorAll(".tile, .stats, .latent").length, "result")}`);
+      remember(["make", found.id, task], { ...remembered(opening, input), beside: rival?.id, p });
+      announceResults(answers);
     } catch (error) {
       if (mine.signal.aborted || form.showErrors(error.errors ?? [])) answers.remove();
       else answers.replaceWith(problemView(error, run));
@@ -102,25 +106,82 @@ export async function show(page, route, signal) {
     }
   }
 
+  /** The same of each of several pictures. */
+  async function many(input, { image, ...others }, mine) {
+    form.clearErrors();
+    const order = { model: found.id, task, input: taken(input, found.takes[task]) };
+    clear();
+    const { element, done } = batch(order, "image", image, others, mine.signal);
+    stage.prepend(element);
+    stop.hidden = false;
+    try {
+      await done;
+      announce(`${verb(task)}: ${counted(image.length, "picture")}`);
+    } catch (error) {
+      element.remove();
+      if (!mine.signal.aborted) stage.prepend(problemView(error, run));
+    } finally {
+      if (running === mine) stop.hidden = true;
+    }
+  }
+
+  /** Shows predictions that the address names: those that are underway go on. */
+  async function again(names) {
+    const asked = names.map((name) => ({ name, waiting: placeholder(Number(route.query.n ?? 1), found.image) }));
+    const answers = waitingFor(asked);
+    try {
+      for (const { name, waiting } of asked) {
+        const { prediction, order, pictures } = await askedBefore(name, { signal, onEvent: waiting.onEvent });
+        if (pictures.image?.[0]?.blob.size) form.put(pictures.image[0]);
+        reveal(waiting, prediction, order, pictures, (await readModel(order.model)).image);
+      }
+      announceResults(answers);
+    } catch (error) {
+      if (signal.aborted) return;
+      answers.remove();
+      if (error.status === 404 && "seed" in route.query) run();
+      else stage.prepend(problemView(error, run));
+    }
+  }
+
+  function waitingFor(asked) {
+    const answers = h(
+      "div",
+      { class: "answers" },
+      asked.map(({ waiting }) => waiting.element),
+    );
+    clear();
+    stage.prepend(answers);
+    return answers;
+  }
+
+  function announceResults(answers) {
+    announce(`${verb(task)}: ${counted(answers.querySelectorAll(".tile, .stats, .latent").length, "result")}`);
+  }
+
+  function reveal(waiting, prediction, order, pictures, image) {
+    waiting.element.replaceWith(result(prediction, order, pictures, image, { useAsInput, moreLikeThis }));
+  }
+
   /**
    * Asks one model, and puts what it made in the place that waits for it.
    * @returns the input with the seed that was drawn, so that the next model draws from the same
    */
-  async function answer({ id, takes, image, waiting }, input, given, aborted) {
+  async function answer({ id, name, takes, image, waiting }, input, given, aborted) {
     const order = { model: id, task, input: taken(input, takes[task]) };
     const pictures = taken(given, takes[task]);
-    const prediction = await predict(order, { pictures, signal: aborted, onEvent: waiting.onEvent });
+    const prediction = await ask(order, { id: name, pictures, signal: aborted, onEvent: waiting.onEvent });
     const { seed } = prediction.input;
     const drawn = seed === undefined ? {} : { seed };
     const made = { ...order, input: { ...order.input, ...drawn } };
-    waiting.element.replaceWith(result(prediction, made, pictures, image, { useAsInput, moreLikeThis }));
+    reveal(waiting, prediction, made, pictures, image);
     return { ...input, ...drawn };
   }
 
   /** Makes room for the next result: what is no result goes, and so do the oldest. */
   function clear() {
     for (const child of Array.from(stage.children)) {
-      if (!child.matches(".answers") || child.querySelector("[aria-busy]")) child.remove();
+      if (!child.matches(".answers, .result") || child.querySelector("[aria-busy]")) child.remove();
     }
     while (stage.children.length >= KEPT) stage.lastChild.remove();
   }

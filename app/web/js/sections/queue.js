@@ -150,13 +150,12 @@ function content(prediction, row, look, forget) {
   const plain = Object.fromEntries(
     Object.entries(input).filter(([, value]) => value !== null && !String(value).includes("picture:")),
   );
-  const section = task === "translate" ? ["translate", model] : ["make", model, task];
   return [
     row.still,
     h(
       "div",
       {},
-      h("h2", {}, h("a", { href: address(section, plain) }, model), h("span", { class: "hint" }, ` ${task}`)),
+      h("h2", {}, h("a", { href: address(["p", id]) }, model), h("span", { class: "hint" }, ` ${task}`)),
       h(
         "p",
         { class: "hint" },

@@ -1,16 +1,17 @@
 // Translate: a picture of one domain into the other, before and after in one place, and back again.
 
+import { ask, askedBefore } from "../asking.js";
 import { boundsOf } from "../bounds.js";
-import { announce, h, icon } from "../dom.js";
+import { announce, h, icon, randomId } from "../dom.js";
 import { copyAs } from "../copy-as.js";
+import { requestOf } from "../kept.js";
 import { lacking, modelChooser, pageHead } from "../model-chooser.js";
 import { allModels, model as readModel, pixelClass } from "../models.js";
 import { openingValues, remembered } from "../opening.js";
 import { download, fetched, picture, shownPicture, takeCarried } from "../pictures.js";
-import { predict } from "../predictions.js";
 import { problemView } from "../problem-view.js";
-import { took, waiting } from "../results.js";
-import { remember } from "../router.js";
+import { linkTo, took, waiting } from "../results.js";
+import { address, remember } from "../router.js";
 import { useAsInput } from "../use-as-input.js";
 import "../compare-slider.js";
 import "../schema-form.js";
@@ -66,9 +67,10 @@ export async function show(page, route, signal) {
 
   let running = new AbortController();
   signal.addEventListener("abort", () => running.abort());
-  source.addEventListener("input", run);
-  form.addEventListener("change", run);
+  source.addEventListener("input", () => run());
+  form.addEventListener("change", () => run());
   offer();
+  if (route.query.p) return again(route.query.p);
   const first = takeCarried() ?? (await firstExample());
   if (!source.pictures.length) {
     source.pictures = [first].filter(Boolean);
@@ -122,10 +124,20 @@ export async function show(page, route, signal) {
     return examples().length ? fetched(examples()[0].url, signal) : null;
   }
 
-  async function run() {
+  /** Shows a prediction that the address names, if what went in is kept here; else the prediction's own page does. */
+  async function again(name) {
+    const kept = await requestOf(name);
+    if (!kept?.pictures.image) return location.replace(address(["p", name]));
+    source.pictures = kept.pictures.image;
+    await run(name);
+  }
+
+  /** Translates, or waits for the end of the prediction `known`. */
+  async function run(known = null) {
     running.abort();
     running = new AbortController();
     const mine = running;
+    const name = known ?? randomId();
     const [given] = source.pictures;
     const pictures = { ...form.pictures, image: [given] };
     problems.textContent = "";
@@ -142,6 +154,7 @@ export async function show(page, route, signal) {
     remember(["translate", found.id], {
       ...remembered(opening, form.values),
       direction: directions.length > 1 ? direction : null,
+      p: name,
     });
     const slider = h("compare-slider");
     slider.style.setProperty("--ratio", `${size.width} / ${size.height}`);
@@ -169,7 +182,9 @@ export async function show(page, route, signal) {
         told.textContent =
           name === "queued" ? waiting(data) : name === "progress" ? `Step ${data.step} of ${data.total}` : "At work";
       };
-      const { input, metrics, output } = await predict(order, { pictures, signal: mine.signal, onEvent });
+      const options = { id: name, pictures, signal: mine.signal, onEvent };
+      const prediction = known ? (await askedBefore(known, options)).prediction : await ask(order, options);
+      const { input, metrics, output } = prediction;
       const made = { ...order, input: { ...order.input, ...(input.seed !== undefined && { seed: input.seed }) } };
       const reveal = (one) => {
         slider.style.setProperty("--ratio", `${one.width} / ${one.height}`);
@@ -186,15 +201,16 @@ export async function show(page, route, signal) {
       told.textContent = took(metrics);
       tools.append(
         tool("download", "Download", () => download(output[0].url, `${found.id}.png`)),
-        tool("input", "Use as input", () => useAsInput(output[0])),
+        tool("input", "Use as input", () => useAsInput(output[0], found.id)),
         tool("code", "Copy as code", () => copyAs(made, pictures)),
+        linkTo(name),
       );
       announce(`Translated to ${named(direction)[1]}`);
     } catch (error) {
       if (mine.signal.aborted) return;
       told.textContent = "";
       slider.querySelector(".skeleton")?.remove();
-      if (!atPicture(error) && !form.showErrors(error.errors ?? [])) stage.prepend(problemView(error, run));
+      if (!atPicture(error) && !form.showErrors(error.errors ?? [])) stage.prepend(problemView(error, () => run()));
     }
   }
 
