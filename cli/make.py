@@ -39,6 +39,10 @@ def import_(
         Literal["stored", "picture"] | None,
         typer.Option(help="of norms: those in the file, or each picture's own; what is usual if absent"),
     ] = None,
+    dropout: Annotated[
+        Literal["drawn", "off"] | None,
+        typer.Option(help="of a pix2pix U-Net: drawn from each request's seed, or none; what is usual if absent"),
+    ] = None,
     values: Annotated[
         graphs.Values | None,
         typer.Option(help="of the pictures that it was trained on, where nothing tells; what is usual if absent"),
@@ -96,6 +100,7 @@ def import_(
     settings = ImportSettings(
         padding=padding,
         statistics=statistics,
+        dropout=dropout,
         size=size,
         domains=named,
         classes=_names(classes),
@@ -139,7 +144,8 @@ def _check_import(
     except (NotImportable, OSError) as error:
         quit_with(f"it could not be compared: {error}")
     if checked.difference.passes:
-        print(f"checked: {checked.difference}; that is the same picture")
+        without = ", without dropout" if card.latent else ""
+        print(f"checked{without}: {checked.difference}; that is the same picture")
         return
     tries = [f"with {options} they would be {difference}" for options, difference in checked.better.items()]
     advice = "; ".join(tries) or "no other --padding or --statistics comes nearer: the network pads or ends otherwise"

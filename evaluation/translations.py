@@ -38,7 +38,7 @@ def translation(about: EvaluatedModel) -> Iterator[Metric]:
             if about.held_out.spec.edges:
                 kept = psnr(edges(made).expand_as(source), source).mean().item()
                 yield about.metric(f"edges_psnr.{direction}", kept, len(made))
-        if len(about.model.directions) == 2:
+        if len(about.model.directions) == 2 and (isinstance(about.model, Translator) or about.model.reads_styles):
             cycled = _translated(about, made, BACK[direction], own=source)
             yield about.metric(f"cycle_psnr.{direction}", psnr(cycled, source).mean().item(), len(made))
             yield about.metric(f"unchanged_psnr.{direction}", psnr(made, source).mean().item(), len(made))

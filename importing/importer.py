@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,14 +20,15 @@ from importing.states import Candidate, State, candidates
 from models import checkpoint
 from models.capabilities import directions_of, layers_of, scales_of
 from models.card import Card, Direction, ImportedFile, ImportRecord, Serving
-from models.families.imported import Imported
+from models.families.imported import ImportedTranslator, UNet
 from models.families.published import Published
 from models.model import Model, build, freeze
 from pictures.formats import ImageFormat, channels_of
 from tasks.operations import tasks_of
 
 IMPORTED = "imported-pix2pix"
-"""The family of translators, unless they can be trained on."""
+"""The family of translators, unless they can be trained on or drop out."""
+_DROPPING = "imported-pix2pix-dropout"
 _FIELDS: dict[Direction, str] = {"AtoB": "a_to_b", "BtoA": "b_to_a"}
 
 
@@ -54,13 +56,13 @@ def import_files(
     folder = zoo / name
     if folder.exists():
         raise NotImportable(f"{folder} exists already; choose another name, or remove it")
-    findings: dict[Direction, Finding] = {direction: read(path, settings, beside) for direction, path in paths.items()}
+    findings = _read(family, paths, settings, beside)
     model, config, state = _assembled(family, findings)
     way = next(iter(paths))
     _load(model, state)
     made = list(findings.values())
     side, assumed = _side(made, settings)
-    given: dict[str, Path] = {**paths} if isinstance(model, Imported) else {"weights": paths[way]}
+    given: dict[str, Path] = {**paths} if isinstance(model, ImportedTranslator) else {"weights": paths[way]}
     if beside is not None:
         given["with"] = beside
     record = ImportRecord(
@@ -78,7 +80,7 @@ def import_files(
         config=config[1],
         tasks=tasks_of(model),
         image=ImageFormat(height=side, width=side, channels=channels_of(_served(model).channels)),
-        fit="stretch" if isinstance(model, Imported) else "cover",
+        fit="stretch" if isinstance(model, ImportedTranslator) else "cover",
         native=model.native,
         scales=scales_of(model),
         latent=model.latent_shape,
@@ -99,7 +101,7 @@ def import_files(
 
 def assembled(family: str | None, paths: Mapping[Direction, Path], settings: ImportSettings) -> Model:
     """The model that `import_files` would write, in memory. Raises `NotImportable` as that does."""
-    model, _, state = _assembled(family, {direction: read(path, settings) for direction, path in paths.items()})
+    model, _, state = _assembled(family, _read(family, paths, settings))
     _load(model, state)
     return freeze(model.float())
 
@@ -121,6 +123,23 @@ def read(path: Path, settings: ImportSettings, beside: Path | None = None) -> Fi
         raise NotImportable(f"{path}: {error}") from None
 
 
+def _read(
+    family: str | None, paths: Mapping[Direction, Path], settings: ImportSettings, beside: Path | None = None
+) -> dict[Direction, Finding]:
+    if family is None:
+        told = replace(settings, trained_as="cyclegan" if len(paths) > 1 else None)
+    else:
+        told = replace(settings, trained_as="cyclegan" if family == "cyclegan" else "pix2pix")
+    findings: dict[Direction, Finding] = {direction: read(path, told, beside) for direction, path in paths.items()}
+    if settings.dropout == "drawn" and not any(map(_drops, findings.values())):
+        raise NotImportable("only dropout of the reference code's U-Net can be drawn (--dropout)")
+    return findings
+
+
+def _drops(finding: Finding) -> bool:
+    return isinstance(finding.network, UNet) and finding.network.dropout > 0
+
+
 def together(first: Candidate, second: Candidate) -> Candidate:
     """The weights of both files, whose names begin with `FILE` and `BESIDE`."""
     state = {
@@ -140,6 +159,7 @@ def _assembled(
         if wrong := next((each for each in others if each.family != IMPORTED), None):
             raise NotImportable(f"the way back is no translator: {wrong.inferred[0]}")
         kind = f"imported-{family}" if family else "imported-cyclegan" if others else IMPORTED
+        kind = _DROPPING if any(map(_drops, findings.values())) else kind
         config: dict[str, Any] = {
             _FIELDS[way]: finding.network.model_dump(mode="json") for way, finding in findings.items()
         }
@@ -156,8 +176,8 @@ def _assembled(
         return build(kind, config).eval(), (kind, config), state
 
 
-def _served(model: Model) -> Imported | Published:
-    if not isinstance(model, Imported | Published):
+def _served(model: Model) -> ImportedTranslator | Published:
+    if not isinstance(model, ImportedTranslator | Published):
         raise NotImportable(f"{type(model).__name__} is no family that files are taken into")
     return model
 

@@ -32,7 +32,7 @@ def truncated(seeds: Sequence[int], shape: Sequence[int], threshold: float) -> T
 
 
 class Stream:
-    """More standard normal noise for each row of a latent, without end, drawn from what the row itself holds.
+    """More noise for each row of a latent, without end, drawn from what the row itself holds.
 
     So whatever is made from a latent depends on it alone, and on no batch neighbour, however many draws it takes.
     """
@@ -47,6 +47,15 @@ class Stream:
         self._device = latent.device
 
     def normal(self, shape: Sequence[int]) -> Tensor:
-        """The next [N, *shape] float32."""
+        """The next [N, *shape] float32, standard normal."""
         rows = [torch.from_numpy(row.standard_normal(tuple(shape), np.float32)) for row in self._generators]
         return torch.stack(rows).to(self._device)
+
+    def dropout(self, shape: Sequence[int], rate: float) -> Tensor:
+        """The next factors of dropout, [N, *shape] float32: 0 with probability `rate`, else 1 / (1 - `rate`).
+
+        Args:
+            rate: in [0, 1).
+        """
+        rows = [torch.from_numpy(row.random(tuple(shape), np.float32)) for row in self._generators]
+        return (torch.stack(rows).to(self._device) >= rate) / (1 - rate)

@@ -73,7 +73,7 @@ def export(model: Model, operation: Operation, rows: Rows, threads: int, checked
         CannotCompile: no graph does what it does.
     """
     if not model.exportable:
-        raise CannotCompile("no network of torch is in it")
+        raise CannotCompile("it is more than a network of torch's operators")
     call = _Call(model, operation, rows).eval()
     names = list(rows.tensors)
     native = model.native if "images" in rows.tensors else None

@@ -22,6 +22,9 @@ FILE, BESIDE = "file", "with"
 Statistics = Literal["stored", "picture"]
 """What batch norm normalises by: the statistics in the file, or those of each picture (see `docs/importing.md`)."""
 
+Dropout = Literal["drawn", "off"]
+"""Whether a network drops out as it serves, by the request's seed, or does not."""
+
 
 class Buildable(Protocol):
     """Settings that make a network."""
@@ -42,6 +45,10 @@ class ImportSettings:
     padding: Padding = "reflect"
     statistics: Statistics | None = None
     """What is usual for the network if absent."""
+    dropout: Dropout | None = None
+    """What is usual for the network if absent."""
+    trained_as: Literal["pix2pix", "cyclegan"] | None = None
+    """Of a translator, if it is known."""
     size: int | None = None
     """Side of the pictures; what is usual for the network if absent."""
     domains: tuple[str, ...] = ("A", "B")

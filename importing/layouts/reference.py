@@ -7,6 +7,7 @@ The layouts are those of its `ResnetGenerator` (`model.<place>`, `conv_block` in
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from importing.errors import NotImportable
 from importing.layers import Layers, channels, is_kernel, kernel, without_statistics
@@ -18,6 +19,8 @@ from models.nn.published import cut, pytorch_gan
 
 _USUAL_SIZE = {6: 128, 9: 256}
 """Pixels that a ResNet of so many blocks is usual for (arXiv 1703.10593, section 7.1)."""
+_RATE = 0.5
+"""The share that its dropout drops."""
 _DEEPEST = 10
 """Halvings of the largest U-Net that is taken: 1024 pixels."""
 _RESNET_TRUNK = 10
@@ -43,8 +46,39 @@ def _unet(layers: Layers, settings: ImportSettings) -> Finding:
     first, last = kernel(layers, "model.model.0"), kernel(layers, "model.model.3")
     norm, norm_inferred = norm_of(layers, "model.model.1.model.1", "model.model.1.model.2", settings)
     network = UNet(size=2**depth, width=len(first), norm=norm, takes=channels(first, 1), makes=channels(last, 1))
+    batch_norm = {"weight", "running_mean"} <= layers.get("model.model.1.model.2", {}).keys()
+    drawn, why = _dropout_of(network, batch_norm, settings)
+    network = network.model_copy(update={"dropout": _RATE if drawn else 0})
     inferred = (f"a U-Net of {depth} halvings (unet_{2**depth}), width {len(first)}", norm_inferred, io(network))
-    return finding(network, layers, places, inferred, side=network.size, multiple=network.size)
+    found = finding(network, layers, places, inferred, side=network.size, multiple=network.size)
+    return replace(found, assumed=(why,))
+
+
+def _dropout_of(network: UNet, batch_norm: bool, settings: ImportSettings) -> tuple[bool, str]:
+    """Whether dropout is drawn as it serves, and in words why: no name tells whether it was trained with any.
+
+    Raises:
+        NotImportable: it is asked for, and cannot be.
+    """
+    cyclegan = settings.trained_as == "cyclegan"
+    if settings.dropout == "drawn":
+        if cyclegan:
+            raise NotImportable("dropout is drawn of a pix2pix alone (--family pix2pix)")
+        if not network.dropped:
+            raise NotImportable(f"a U-Net for {network.size} pixels has no dropout; those for 64 and more have")
+        return True, "dropout drawn from the seed, as --dropout says"
+    if settings.dropout == "off":
+        return False, "no dropout, as --dropout says"
+    drawn = "(--dropout drawn: from the seed)"
+    if not network.dropped:
+        return False, f"no dropout, which a U-Net for {network.size} pixels has not"
+    if settings.statistics == "stored":
+        return False, f"no dropout, as with --eval, since --statistics is stored {drawn}"
+    if cyclegan:
+        return False, "no dropout, as is usual for a CycleGAN"
+    if settings.trained_as is None and not batch_norm:
+        return False, f"no dropout: a pix2pix, which has it, usually has batch norm, and --family names none {drawn}"
+    return True, "dropout drawn from the seed, as in test.py without --eval, on for a pix2pix (--dropout off: none)"
 
 
 def _resnet(layers: Layers, settings: ImportSettings) -> Finding:

@@ -9,19 +9,24 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from models import model
-from models.capabilities import Translator
+from models.capabilities import StyledTranslator, Translator
 from models.card import Direction
 from models.families.cycle import Config as Game
 from models.families.cycle import CycleGame
-from models.model import register
+from models.model import Model, register
 from models.nn.colour import pillow_grey
 from models.nn.native import strictest
 from models.nn.norm import Norm
 from models.nn.published import cut, pytorch_gan
 from models.nn.resnet import Doubling, Padding, ResNetTranslator
 from models.nn.unet import UNetTranslator
+from models.noise import Stream
 
 Channels = Literal[1, 3]
+_UNDROPPED = 5
+"""Levels of the reference code's U-Net that have no dropout: the innermost and the four outer ones."""
+_DRAWN = 8
+"""Numbers of the latent that dropout is drawn from; any few tell seeds apart."""
 
 
 class UNet(model.Config):
@@ -33,10 +38,25 @@ class UNet(model.Config):
     norm: Norm
     takes: Channels = 3
     makes: Channels = 3
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0
+    """The share that is dropped when it serves, in as many levels as the reference code drops."""
+
+    @property
+    def dropped(self) -> int:
+        """How many of its levels the reference code gives dropout, where it gives any."""
+        return max(self.size.bit_length() - 1 - _UNDROPPED, 0)
 
     def build(self) -> UNetTranslator:
-        """The network. Its dropout is off when it serves."""
-        return UNetTranslator(self.takes, self.size, self.width, dropout=0, norm=self.norm, out_channels=self.makes)
+        """The network."""
+        return UNetTranslator(
+            self.takes,
+            self.size,
+            self.width,
+            dropout=self.dropout,
+            norm=self.norm,
+            out_channels=self.makes,
+            dropped=self.dropped,
+        )
 
 
 class ResNet(model.Config):
@@ -68,8 +88,7 @@ AnyNetwork = UNet | ResNet | cut.Config | pytorch_gan.UNetConfig
 Network = Annotated[AnyNetwork, Field(discriminator="network")]
 
 
-@register("imported-pix2pix")
-class Imported(Translator):
+class ImportedTranslator(Model):
     """One generator or two, each for its direction. Discriminators are not imported."""
 
     class Config(model.Config):
@@ -77,7 +96,7 @@ class Imported(Translator):
         b_to_a: Network | None = None
 
         @model_validator(mode="after")
-        def _not_empty(self) -> Imported.Config:
+        def _not_empty(self) -> ImportedTranslator.Config:
             if self.a_to_b is None and self.b_to_a is None:
                 raise ValueError("no generator in either direction")
             return self
@@ -94,11 +113,41 @@ class Imported(Translator):
         self.generators = nn.ModuleDict(built)
         self.native = strictest(*(generator.native for generator in built.values()))
 
-    def translate(self, images: Tensor, direction: Direction) -> Tensor:
+    def _translated(self, images: Tensor, direction: Direction, **noise: Stream) -> Tensor:
         """Colour goes in as its luminance where a generator takes grey, and grey comes out in as many channels."""
         if self.networks[direction].takes < self.channels:
             images = pillow_grey(images)
-        return self.generators[direction](images).expand(-1, self.channels, -1, -1)
+        return self.generators[direction](images, **noise).expand(-1, self.channels, -1, -1)
+
+
+@register("imported-pix2pix")
+class Imported(Translator, ImportedTranslator):
+    """Makes one picture of each."""
+
+    def translate(self, images: Tensor, direction: Direction) -> Tensor:
+        return self._translated(images, direction)
+
+
+@register("imported-pix2pix-dropout")
+class ImportedWithDropout(StyledTranslator, ImportedTranslator):
+    """Draws dropout as it serves, so that it makes many pictures of each: a row's from its latent alone."""
+
+    latent_shape = (_DRAWN,)
+    reads_styles = False
+    exportable = False
+
+    def translate(self, images: Tensor, direction: Direction, latent: Tensor) -> Tensor:
+        network = self.networks[direction]
+        if isinstance(network, UNet) and network.dropout:
+            return self._translated(images, direction, drops=Stream(latent))
+        return self._translated(images, direction)
+
+    def style(self, images: Tensor, direction: Direction) -> Tensor:
+        """
+        Raises:
+            ValueError: always.
+        """
+        raise ValueError("what a network drops cannot be read off a picture")
 
 
 @register("imported-cyclegan")

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from models.nn.init import normal_
 from models.nn.native import native
 from models.nn.norm import Norm, norm_layer
+from models.noise import Stream
 
 
 class _Level(nn.Module):
@@ -15,6 +16,7 @@ class _Level(nn.Module):
 
     def __init__(self, outer: int, features: int, inner: _Level | None, dropout: float, norm: Norm, latent: int):
         super().__init__()
+        self.dropout = dropout
         joined = features if inner is None else features * 2
         self.down = nn.Sequential(
             nn.LeakyReLU(0.2),
@@ -30,11 +32,14 @@ class _Level(nn.Module):
             nn.Dropout(dropout),
         )
 
-    def forward(self, x: Tensor, latent: Tensor | None) -> Tensor:
+    def forward(self, x: Tensor, latent: Tensor | None, drops: Stream | None) -> Tensor:
         code = self.down(_joined(x, latent))
         if self.inner is not None:
-            code = self.inner(code, latent)
-        return torch.cat([x, self.up(code)], dim=1)
+            code = self.inner(code, latent, drops)
+        made = self.up(code)
+        if drops is not None and self.dropout:
+            made = made * drops.dropout(made.shape[1:], self.dropout).to(made.dtype)
+        return torch.cat([x, made], dim=1)
 
 
 class UNetTranslator(nn.Module):
@@ -43,9 +48,10 @@ class UNetTranslator(nn.Module):
     Args:
         size: a power of two; the encoder halves it down to one pixel.
         width: channels of the outermost feature map (the paper's 64), doubled at each halving up to `width * cap`.
-        dropout: in the three levels around the innermost (the paper's 0.5), its only source of noise.
+        dropout: in the levels around the innermost (the paper's 0.5), its only source of noise.
         out_channels: as many as go in, if absent.
         latent: numbers that each layer of the encoder sees besides (BicycleGAN, arXiv 1711.11586, figure 3).
+        dropped: how many levels have dropout (the paper's three).
     """
 
     def __init__(
@@ -58,6 +64,7 @@ class UNetTranslator(nn.Module):
         norm: Norm = "affine-instance",
         out_channels: int | None = None,
         latent: int = 0,
+        dropped: int = 3,
     ):
         super().__init__()
         depth = size.bit_length() - 1
@@ -66,8 +73,8 @@ class UNetTranslator(nn.Module):
         widths = [width * min(2**level, cap) for level in range(depth)]
         level = _Level(widths[-2], widths[-1], None, 0.0, norm, latent)
         for index in range(depth - 2, 0, -1):
-            dropped = dropout if index >= depth - 4 else 0.0
-            level = _Level(widths[index - 1], widths[index], level, dropped, norm, latent)
+            rate = dropout if index >= depth - 1 - dropped else 0.0
+            level = _Level(widths[index - 1], widths[index], level, rate, norm, latent)
         self.first = nn.Conv2d(channels + latent, width, 4, stride=2, padding=1)
         self.levels = level
         last = nn.ConvTranspose2d(width * 2, out_channels or channels, 4, stride=2, padding=1)
@@ -75,8 +82,13 @@ class UNetTranslator(nn.Module):
         normal_(self)
         self.native = native(8 * width + 60, multiple=size, least=size)
 
-    def forward(self, images: Tensor, latent: Tensor | None = None) -> Tensor:
-        return self.last(self.levels(self.first(_joined(images, latent)), latent))
+    def forward(self, images: Tensor, latent: Tensor | None = None, drops: Stream | None = None) -> Tensor:
+        """
+        Args:
+            latent: [N, D] numbers for the encoder, if it sees any.
+            drops: what dropout is drawn from when it serves, the innermost level's first; if absent there is none.
+        """
+        return self.last(self.levels(self.first(_joined(images, latent)), latent, drops))
 
 
 def _joined(x: Tensor, latent: Tensor | None) -> Tensor:

@@ -1,6 +1,7 @@
 """Checkpoints of the reference code become models that answer what the original networks do."""
 
 import contextlib
+import copy
 import pickle
 from collections import OrderedDict
 
@@ -18,13 +19,18 @@ from importing.errors import NotImportable
 from importing.importer import import_files
 from importing.layouts.layout import ImportSettings
 from importing.states import candidates
-from models import checkpoint
+from jobs.prediction import Order
+from models import checkpoint, noise
 from models.card import Card, Task
+from models.noise import Stream
+from models.registry import Registry
 from tasks import compilation
 from tasks.operation import Rows, to_tensor
 from tasks.operations import OPERATIONS
 from tests import reference
 from tests.reference import trained
+from workers.engine import Engine
+from workers.work import Work
 
 EXACT = 1e-5
 """Per value in [-1, 1]; what is asked for is 1e-4."""
@@ -72,7 +78,7 @@ def test_a_unet_answers_as_it_did(tmp_path, norm, dropout):
 def test_the_size_of_a_unet_is_inferred_and_told_as_an_assumption(tmp_path, halvings, size):
     _, card = imported(tmp_path, reference.UNet(halvings, width=1), settings=ImportSettings())
     assert (card.image.width, card.image.height) == (size, size)
-    assert card.imported.assumed == (f"pictures of {size} x {size} pixels, as is usual for such a network",)
+    assert card.imported.assumed[1:] == (f"pictures of {size} x {size} pixels, as is usual for such a network",)
 
 
 @pytest.mark.parametrize(("blocks", "size"), [(6, 128), (9, 256)])
@@ -104,6 +110,133 @@ def test_batch_norm_goes_by_each_picture_as_the_reference_tests_do(tmp_path, net
     with torch.inference_mode():
         alone = torch.cat([original.train()(picture[None]) for picture in pictures])
         assert (model.translate(pictures, "AtoB") - alone).abs().max() < EXACT
+
+
+class Fed(nn.Module):
+    """Dropout by masks that are drawn elsewhere."""
+
+    def __init__(self, stream):
+        super().__init__()
+        self.stream = stream
+
+    def forward(self, x):
+        return x * self.stream.dropout(x.shape[1:], 0.5)
+
+
+def with_masks(network, stream):
+    """The original as test.py runs it, with the masks of a stream in place of torch's, and how many layers drop."""
+    fed, count = copy.deepcopy(network).train(), 0
+    for parent in list(fed.modules()):
+        for name, child in list(parent.named_children()):
+            if isinstance(child, nn.Dropout):
+                setattr(parent, name, Fed(stream))
+                count += 1
+    return fed, count
+
+
+@pytest.mark.parametrize(("halvings", "layers"), [(6, 1), (7, 2), (8, 3), (9, 4)])
+@pytest.mark.parametrize("norm", ["batch", "instance"])
+def test_a_pix2pix_drops_out_as_the_reference_tests_do(tmp_path, halvings, layers, norm):
+    original = trained(reference.UNet(halvings, width=2, norm=norm))
+    model, card = imported(tmp_path, original, settings=ImportSettings())
+    assert card.family == "imported-pix2pix-dropout"
+    side, latents = 2**halvings, noise.normal([1, 2], card.latent)
+    pictures = torch.rand(2, 3, side, side, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    with torch.inference_mode():
+        answers = model.translate(pictures, "AtoB", latents)
+        for row in range(2):
+            fed, count = with_masks(original, Stream(latents[row : row + 1]))
+            assert count == layers
+            assert (answers[row] - fed(pictures[row : row + 1])[0]).abs().max() < EXACT
+
+
+def test_dropout_belongs_to_the_seed_alone(tmp_path):
+    """As a worker answers: what it makes of one request does not depend on the others in its batch."""
+    imported(tmp_path, trained(reference.UNet(7)), settings=ImportSettings())
+    engine = Engine(Registry([tmp_path / "zoo"]), "cpu", 1)
+    shown = np.random.default_rng(1).integers(0, 256, (128, 128, 3), np.uint8)
+
+    def answers(*asked):
+        works = [
+            engine.prepare(
+                Work(
+                    Order(model="mine", task="translate", input={"image": "upload:x", "direction": "AtoB", **each}),
+                    [shown],
+                )
+            )
+            for each in asked
+        ]
+        return [computed.output.images for computed in engine.run(works)]
+
+    (alone,), (other,) = answers({"seed": 5}), answers({"seed": 6})
+    assert np.abs(alone.astype(int) - other).mean() > 1
+    assert np.array_equal(answers({"seed": 5})[0], alone)
+    first, second = answers({"seed": 6}, {"seed": 4, "n": 3})
+    assert np.abs(first.astype(int) - other).max() <= 1
+    for made, wanted in ((second[1], alone[0]), (second[2], other[0])):
+        assert np.abs(made.astype(int) - wanted).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("network", "options", "drawn", "why"),
+    [
+        ({}, [], True, "dropout drawn from the seed, as in test.py without --eval"),
+        ({}, ["--family", "pix2pix"], True, "on for a pix2pix (--dropout off: none)"),
+        ({}, ["--dropout", "off"], False, "no dropout, as --dropout says"),
+        ({}, ["--statistics", "stored"], False, "no dropout, as with --eval, since --statistics is stored"),
+        ({}, ["--statistics", "stored", "--dropout", "drawn"], True, "dropout drawn from the seed, as --dropout says"),
+        ({}, ["--family", "cyclegan"], False, "no dropout, as is usual for a CycleGAN"),
+        ({"norm": "instance"}, [], False, "usually has batch norm, and --family names none"),
+        ({"norm": "instance"}, ["--family", "pix2pix"], True, "dropout drawn from the seed, as in test.py"),
+        ({"halvings": 5}, [], False, "no dropout, which a U-Net for 32 pixels has not"),
+    ],
+)
+def test_the_command_says_whether_dropout_is_drawn_and_why(tmp_path, network, options, drawn, why):
+    told = import_by_command(tmp_path, reference.UNet(**{"halvings": 6, "width": 1, **network}), *options)
+    assert told.exit_code == 0, told.output
+    assert why in next(line for line in told.output.splitlines() if line.startswith("assumed: ") and "dropout" in line)
+    card = Card.read(tmp_path / "zoo" / "mine")
+    taken = OPERATIONS[Task.TRANSLATE].inputs(checkpoint.read(tmp_path / "zoo" / "mine"))
+    assert {"seed", "n"} <= set(taken) if drawn else not {"seed", "n"} & set(taken)
+    assert card.latent == ((8,) if drawn else ())
+
+
+@pytest.mark.parametrize(
+    ("network", "options", "reason"),
+    [
+        (reference.UNet(6, width=1), ["--family", "cyclegan"], "dropout is drawn of a pix2pix alone"),
+        (reference.UNet(5, width=1), [], "a U-Net for 32 pixels has no dropout"),
+        (reference.ResNet(dropout=True), [], "only dropout of the reference code's U-Net can be drawn"),
+    ],
+)
+def test_dropout_that_cannot_be_drawn_is_refused(tmp_path, network, options, reason):
+    told = import_by_command(tmp_path, network, "--dropout", "drawn", *options)
+    assert told.exit_code == 1
+    assert reason in told.output
+    assert not (tmp_path / "zoo" / "mine").exists()
+
+
+def import_by_command(folder, network, *options):
+    """What the command says of a network that is saved and imported as `mine`."""
+    torch.save(network.state_dict(), folder / "latest_net_G.pth")
+    command = ["import", str(folder / "latest_net_G.pth"), "--name", "mine", "--zoo", str(folder / "zoo"), *options]
+    return CliRunner().invoke(app, command)
+
+
+def test_dropout_goes_both_ways_and_has_no_way_back(tmp_path):
+    """Styles cannot be read off pictures, so that there is no cycle."""
+    torch.save(trained(reference.ResNet()).state_dict(), tmp_path / "back.pth")
+    unet = reference.UNet(6, width=1)
+    told = import_by_command(tmp_path, unet, "--family", "pix2pix", "--back", str(tmp_path / "back.pth"))
+    assert told.exit_code == 0, told.output
+    model = checkpoint.read(tmp_path / "zoo" / "mine")
+    assert "cycle" not in OPERATIONS[Task.TRANSLATE].inputs(model)
+    pictures, latents = torch.rand(2, 3, 64, 64) * 2 - 1, noise.normal([1, 2], model.latent_shape)
+    with torch.inference_mode():
+        assert torch.equal(model.translate(pictures, "BtoA", latents), model.translate(pictures, "BtoA", -latents))
+        assert not torch.equal(model.translate(pictures, "AtoB", latents), model.translate(pictures, "AtoB", -latents))
+    with pytest.raises(ValueError, match="cannot be read off"):
+        model.style(pictures, "AtoB")
 
 
 @pytest.mark.parametrize("normed", [spectral_norm, parametrizations.spectral_norm])
@@ -189,6 +322,18 @@ def test_a_picture_that_the_original_made_tells_what_names_do_not(tmp_path, sett
     )
     assert words in " ".join(told.output.split()), told.output
     assert told.exit_code == (0 if "same" in words else 1)
+
+
+def test_a_model_that_drops_out_is_checked_without(tmp_path):
+    original = trained(reference.UNet(6))
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8))
+    picture.save(tmp_path / "real.png")
+    undropped = reference.UNet(6, dropout=False)
+    undropped.load_state_dict(original.state_dict())
+    as_test_py_makes_it(undropped, picture, 64).save(tmp_path / "fake.png")
+    told = import_by_command(tmp_path, original, "--check", str(tmp_path / "real.png"), str(tmp_path / "fake.png"))
+    assert told.exit_code == 0, told.output
+    assert "checked, without dropout: at most" in told.output
 
 
 def test_two_files_make_a_cyclegan_that_is_served_as_it_was(tmp_path):

@@ -89,6 +89,17 @@ def test_a_stream_belongs_to_its_row_and_goes_on():
     assert abs(torch.corrcoef(torch.stack([Stream(latent).normal((4000,))[0], first.repeat(1, 800)[0]]))[0, 1]) < 0.1
 
 
+def test_a_stream_s_dropout_belongs_to_its_row_and_keeps_the_mean():
+    latent = normal([3, 1, 2], (4,))
+    together, alone = Stream(latent), Stream(latent[1:2])
+    for rate, values in ((0.5, [0, 2]), (0.2, [0, 1.25]), (0.0, [1])):
+        factors = together.dropout((100, 100), rate)
+        assert torch.equal(factors[1:2], alone.dropout((100, 100), rate))
+        assert torch.allclose(factors.unique(), torch.tensor(values, dtype=torch.float32))
+        assert factors.mean((1, 2)).sub(1).abs().max() < 0.05
+    assert not torch.equal(factors := Stream(latent).dropout((50,), 0.5), factors.flip(0))
+
+
 def test_the_denoiser_hands_back_an_image_without_noise():
     images = torch.rand(2, 1, 8, 8) * 2 - 1
     clean = toy().denoise(images, torch.full((2,), 1e-4), torch.tensor([0, 1]))
