@@ -149,6 +149,8 @@ def _check_import(
         return
     tries = [f"with {options} they would be {difference}" for options, difference in checked.better.items()]
     advice = "; ".join(tries) or "no other --padding or --statistics comes nearer: the network pads or ends otherwise"
+    if card.latent:
+        advice += "; they are compared without dropout, and yours has to be made so (test.py --no_dropout)"
     quit_with(f"the pictures are {checked.difference}, and equal networks are {check.LEVELS} level at most: {advice}")
 
 

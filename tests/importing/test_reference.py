@@ -3,6 +3,7 @@
 import contextlib
 import copy
 import pickle
+import shutil
 from collections import OrderedDict
 
 import numpy as np
@@ -334,6 +335,11 @@ def test_a_model_that_drops_out_is_checked_without(tmp_path):
     told = import_by_command(tmp_path, original, "--check", str(tmp_path / "real.png"), str(tmp_path / "fake.png"))
     assert told.exit_code == 0, told.output
     assert "checked, without dropout: at most" in told.output
+    shutil.rmtree(tmp_path / "zoo")
+    as_test_py_makes_it(original, picture, 64).save(tmp_path / "fake.png")
+    told = import_by_command(tmp_path, original, "--check", str(tmp_path / "real.png"), str(tmp_path / "fake.png"))
+    assert told.exit_code == 1
+    assert "yours has to be made so (test.py --no_dropout)" in " ".join(told.output.split())
 
 
 def test_two_files_make_a_cyclegan_that_is_served_as_it_was(tmp_path):
