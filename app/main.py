@@ -34,6 +34,7 @@ from app.routes import (
     history,
     images,
     interpolate,
+    keys,
     models,
     operations,
     predictions,
@@ -123,7 +124,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.add_middleware(CORSMiddleware, allow_origins=settings.cors_origins, **CORS)
     app.add_middleware(Observe, metrics=metrics)
     app.add_middleware(Head)
-    for module in (history, bundles, versions, models, uploads, deliveries, usage, files, batches):
+    for module in (history, bundles, versions, models, uploads, deliveries, usage, keys, files, batches):
         app.include_router(module.router, dependencies=[Depends(may_use)], responses=_REFUSALS)
     app.include_router(operations.router)
     page.install(app)

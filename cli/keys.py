@@ -10,7 +10,8 @@ import typer
 from cli.common import AsJson, print_json, quit_with, settings_or_quit
 
 if TYPE_CHECKING:
-    from app.access.keys import Keys, Scope
+    from app.access.keys import Keys
+    from app.schemas.keys import Scope
     from core.settings import Settings
 
 Found = TypeVar("Found")
@@ -93,7 +94,7 @@ def revoke_key(id: Annotated[str, typer.Argument(help="as `easel keys list` show
 
 def _scope(name: str) -> Scope:
     """The scope of a name; without one, the end of the command."""
-    from app.access.keys import Scope
+    from app.schemas.keys import Scope
 
     try:
         return Scope(name)

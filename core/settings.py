@@ -145,6 +145,9 @@ class Settings(BaseSettings):
         gt=24 * 3600,
         description="how long files of requests and answers are kept, and batches after they have ended",
     )
+    grafana_url: str | None = Field(
+        default=None, pattern=r"^https?://[^/\s]", description="address of Grafana, which `/version` and the page tell"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="least level that is logged"
     )

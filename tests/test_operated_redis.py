@@ -18,7 +18,8 @@ import httpx
 import pytest
 from redis.exceptions import ConnectionError, RedisError
 
-from app.access.keys import Keys, Scope
+from app.access.keys import Keys
+from app.schemas.keys import Scope
 from core.redis_connections import connect
 from core.replication import NotReplicated
 from jobs import keys

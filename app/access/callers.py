@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 import structlog
 from redis.asyncio import Redis
 
-from app.access.keys import Key, Keys, Scope
+from app.access.keys import Key, Keys
 from app.access.limits import CountedFile, Limits
 from app.access.links import Link, signed
 from app.http.errors import Forbidden, Unauthorized
+from app.schemas.keys import Scope
 from app.schemas.usage import Usage
 from core.settings import Settings
 from jobs.admission import Bounds
@@ -96,7 +97,7 @@ class Access:
 
     def __init__(self, redis: Redis, settings: Settings):
         self.open = settings.open_access
-        self.keys = Keys(redis)
+        self.keys = Keys(redis, settings.redis_replicas)
         self.limits = Limits(redis, settings)
 
     async def usage(self, caller: Caller) -> list[Usage]:

@@ -7,28 +7,18 @@ import secrets
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from enum import StrEnum
 from hashlib import sha256
 
 from pydantic import BaseModel, ConfigDict, Field
 from redis.asyncio import Redis
 
+from app.schemas.keys import Scope
 from core import replication
 from core.redis_connections import connect_async
 from core.settings import Rate
 from jobs import keys
 
 _PREFIX = "ek_"
-
-
-class Scope(StrEnum):
-    """What a key may do."""
-
-    READ = "read"
-    PREDICT = "predict"
-    PRIORITY = "priority"
-    """Besides `predict`: to ask with `priority: high`."""
-    ADMIN = "admin"
 
 
 class Key(BaseModel):

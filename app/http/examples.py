@@ -102,6 +102,16 @@ _USAGE = {
     "uploads": {"used": 81_920, "limit": 209_715_200, "count": 1},
     "kept": {"used": 1_441_792, "limit": 1_073_741_824},
 }
+_KEY = {
+    "object": "key",
+    "id": "0b7ad439d156",
+    "name": "gallery",
+    "scopes": ["predict"],
+    "rate": "60/minute",
+    "outstanding": None,
+    "daily": 1_000,
+    "created_at": _AT,
+}
 _ATTEMPT = {"id": f"msg_{_ID}_succeeded", "type": "prediction.succeeded", "at": _AT, "status": 200, "error": None}
 _IMAGES = {
     "created": 1_769_860_800,
@@ -163,6 +173,7 @@ REQUESTS: dict[str, dict[str, Any]] = {
     "/v1/images/generations": {"model": "mnist-cgan", "prompt": "a handwritten 7", "response_format": "url"},
     "/v1/models/{model}": {"summary": "Horses to zebras", "limits": "Riders get stripes, too."},
     "/v1/aliases/{name}": {"model": f"zebra@{_SHA256}"},
+    "/v1/keys": {"name": "gallery", "scopes": ["predict"], "rate": "60/minute", "daily": 1_000},
 }
 """JSON bodies that have no example of their own in `openapi`."""
 
@@ -213,6 +224,9 @@ ANSWERS: dict[tuple[str, str], Any] = {
     ("post", "/v1/models/{name}/rollback"): _VERSION,
     ("put", "/v1/aliases/{name}"): _VERSION,
     ("get", "/v1/usage"): {"object": "list", "data": [_USAGE]},
+    ("get", "/v1/keys"): {"object": "list", "data": [_KEY]},
+    ("post", "/v1/keys"): _KEY | {"token": "ek_0b7ad439d156_7TrYbVhC2Jx0fKq1mWnPzLs8dGuE4aRi5oB6cHvXtNk"},
+    ("delete", "/v1/keys/{id}"): {"object": "key", "id": "0b7ad439d156", "deleted": True, "canceled": 0},
     ("get", "/livez"): {"status": "ok"},
     ("get", "/readyz"): {"status": "ok"},
     ("get", "/version"): {
@@ -220,6 +234,7 @@ ANSWERS: dict[tuple[str, str], Any] = {
         "version": "0.1.0",
         "upload_bytes": 10_485_760,
         "picture_pixels": 16_000_000,
+        "grafana": None,
     },
     ("get", "/metrics"): "easel_workers 1.0\n",
 }

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from app.http.errors import PROBLEM_JSON, ProblemBody
 from app.schemas.images import ErrorEnvelope, ImagesRequest
+from app.schemas.keys import NewKey
 from app.schemas.predictions import PredictionRequest
 from app.schemas.versions import AliasTarget, ModelWords
 from jobs.prediction import PICTURE_INPUTS, Output
@@ -160,11 +161,15 @@ MODEL_BODY = {
 
 
 def _json_body(schema: type[BaseModel]) -> dict[str, Any]:
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema.model_json_schema()}}}}
+    """Of a schema whose definitions are among the document's components."""
+    shown = schema.model_json_schema(ref_template=_REF)
+    shown.pop("$defs", None)
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": shown}}}}
 
 
 WORDS_BODY = _json_body(ModelWords)
 ALIAS_BODY = _json_body(AliasTarget)
+KEY_BODY = _json_body(NewKey)
 
 
 def _short_body(properties: dict[str, Any], **more: Any) -> dict[str, Any]:

@@ -18,7 +18,6 @@ from redis.exceptions import RedisError
 
 from app.access import limits
 from app.access.callers import ANYBODY, UNKNOWN_KEY, Caller
-from app.access.keys import Scope
 from app.http.errors import (
     ClientGone,
     Conflict,
@@ -38,6 +37,7 @@ from app.predictions.input_validation import Files, validated_input
 from app.predictions.picture_sources import Source, Sources
 from app.predictions.store import HistoryPosition, Store, Waiter
 from app.predictions.uploads import require_texture, to_framed, to_holed, to_pixels
+from app.schemas.keys import Scope
 from app.schemas.predictions import PredictionRequest
 from core import guard, logs
 from core.settings import Settings

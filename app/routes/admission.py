@@ -6,10 +6,10 @@ from fastapi.security import HTTPAuthorizationCredentials
 from starlette.requests import Request
 
 from app.access.callers import Access, Caller
-from app.access.keys import Scope
 from app.access.links import Link
 from app.http.bearer import BEARER
 from app.predictions.service import Predictions
+from app.schemas.keys import Scope
 
 
 async def identify(request: Request, credentials: HTTPAuthorizationCredentials | None) -> Caller:

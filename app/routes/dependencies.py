@@ -11,13 +11,13 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials
 
 from app.access.callers import Caller
-from app.access.keys import Scope
 from app.batches.records import BatchRecords
 from app.http.bearer import BEARER
 from app.monitoring.metrics import ApiMetrics
 from app.predictions.service import Predictions
 from app.predictions.store import Store
 from app.routes.admission import identify, require_use
+from app.schemas.keys import Scope
 from core.settings import Settings
 from models.registry import Entry, Registry
 

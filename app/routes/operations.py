@@ -31,6 +31,7 @@ class Version(BaseModel):
     version: str
     upload_bytes: int = Field(description="largest body of a request, in bytes")
     picture_pixels: int = Field(description="largest picture, in pixels; a task may take less, as its model tells")
+    grafana: str | None = Field(description="address of the dashboards, if the server was told one")
 
 
 @router.get("/livez", summary="Is the API alive?")
@@ -61,6 +62,7 @@ async def read_version(settings: SettingsDep) -> Version:
         version=version("easel"),
         upload_bytes=int(settings.max_upload_mb * 2**20),
         picture_pixels=settings.max_pixels,
+        grafana=settings.grafana_url,
     )
 
 

@@ -13,10 +13,11 @@ import openai
 import pytest
 from openai import OpenAI
 
-from app.access.keys import Keys, Scope
+from app.access.keys import Keys
 from app.batches import runner
 from app.batches.lines import MAX_LINES, checked
 from app.schemas.batches import Endpoint
+from app.schemas.keys import Scope
 from core.settings import Settings
 from jobs import keys
 from tests.conftest import pixels_of
