@@ -33,13 +33,38 @@ export function heldKey() {
  * @returns {Promise<Response>} one that is ok
  * @throws {Problem}
  */
-export async function request(path, init = {}) {
+export function request(path, init = {}) {
+  return admitted(() => send(path, init));
+}
+
+/**
+ * Sends files, and tells how far it is: `fetch` cannot. A refused key is asked for and tried again.
+ * @param {string} path
+ * @param {{body: Blob | FormData, type?: string, signal?: AbortSignal,
+ *          onProgress?: (sent: number, total: number) => void}} given `type` is the body's, where that does not say it
+ * @returns {Promise<any>} the JSON that it answers with
+ * @throws {Problem}
+ */
+export async function upload(path, given) {
+  return (await admitted(() => sendFiles(path, given))).json();
+}
+
+/** Asks for another key than the one held. @returns {Promise<boolean>} whether one was given */
+export async function changeKey() {
+  const key = await askForKey("change");
+  if (key === null) return false;
+  sessionStorage.setItem(KEY, key);
+  return true;
+}
+
+/** The answer, if need be after a key was asked for. @param {() => Promise<Response>} ask */
+async function admitted(ask) {
   for (;;) {
-    const answer = await send(path, init);
+    const answer = await ask();
     if (answer.ok) return answer;
     const problem = await problemOf(answer);
     if (problem.status !== 401) throw problem;
-    const key = await askForKey(heldKey() === null);
+    const key = await askForKey(heldKey() === null ? "first" : "refused");
     if (key === null) throw problem;
     sessionStorage.setItem(KEY, key);
   }
@@ -58,8 +83,32 @@ async function send(path, init) {
     return await fetch(path, { ...init, headers });
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new Problem({ status: 0, code: "unreachable", detail: "Easel cannot be reached. Is it running?" }, 5);
+    throw unreachable();
   }
+}
+
+/** @returns {Promise<Response>} */
+function sendFiles(path, { body, type, signal, onProgress = () => {} }) {
+  return new Promise((resolve, reject) => {
+    const sending = new XMLHttpRequest();
+    sending.open("POST", path);
+    if (type) sending.setRequestHeader("Content-Type", type);
+    if (heldKey() !== null) sending.setRequestHeader("Authorization", `Bearer ${heldKey()}`);
+    sending.upload.addEventListener("progress", ({ loaded, total }) => onProgress(loaded, total));
+    sending.addEventListener("load", () => {
+      const told = sending.getResponseHeader("Retry-After");
+      const headers = told === null ? {} : { "Retry-After": told };
+      resolve(new Response(sending.responseText, { status: sending.status, headers }));
+    });
+    sending.addEventListener("error", () => reject(unreachable()));
+    sending.addEventListener("abort", () => reject(signal?.reason));
+    signal?.addEventListener("abort", () => sending.abort(), { once: true });
+    sending.send(body);
+  });
+}
+
+function unreachable() {
+  return new Problem({ status: 0, code: "unreachable", detail: "Easel cannot be reached. Is it running?" }, 5);
 }
 
 async function problemOf(answer) {

@@ -4,16 +4,23 @@ import { h } from "./dom.js";
 
 let asking = null;
 
+const WHY = {
+  first: ["This Easel asks for an API key", "Whoever runs it makes one with "],
+  refused: ["This Easel asks for an API key", "That key is unknown or was revoked. Another is made with "],
+  change: ["Use another API key", "It takes the place of the one that this tab uses now. A key is made with "],
+};
+
 /**
- * @param {boolean} first whether no key was tried yet
+ * @param {"first" | "refused" | "change"} why no key was tried yet, one was refused, or the visitor wants another
  * @returns {Promise<string | null>} the key, or null if the visitor has none
  */
-export function askForKey(first) {
-  asking ??= ask(first).finally(() => (asking = null));
+export function askForKey(why) {
+  asking ??= ask(why).finally(() => (asking = null));
   return asking;
 }
 
-function ask(first) {
+function ask(why) {
+  const [title, maker] = WHY[why];
   const input = h("input", {
     class: "input",
     name: "key",
@@ -29,11 +36,11 @@ function ask(first) {
     h(
       "form",
       { class: "dialog-body", method: "dialog" },
-      h("h2", { id: "key-title" }, "This Easel asks for an API key"),
+      h("h2", { id: "key-title" }, title),
       h(
         "p",
         { class: "hint" },
-        first ? "Whoever runs it makes one with " : "That key is unknown or was revoked. Another is made with ",
+        maker,
         h("code", {}, "easel keys create"),
         ". It is kept in this tab only, until you close it.",
       ),

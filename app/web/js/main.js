@@ -13,6 +13,7 @@ const SECTIONS = {
   explore: () => import("./sections/explore.js"),
   kept: () => import("./sections/kept.js"),
   queue: () => import("./sections/queue.js"),
+  team: () => import("./sections/team.js"),
   p: () => import("./sections/prediction.js"),
 };
 

@@ -12,6 +12,12 @@ export function allModels() {
   return list;
 }
 
+/** What was said is asked for anew: models came or went. */
+export function forgetModels() {
+  list = null;
+  details.clear();
+}
+
 /** @param {string} id @returns {Promise<any>} `GET /v1/models/{id}` */
 export function model(id) {
   if (!details.has(id)) {

@@ -2,6 +2,7 @@
 
 import { json } from "./api.js";
 import { counted, duration, h } from "./dom.js";
+import { table } from "./table.js";
 
 /**
  * @param {AbortSignal} signal
@@ -13,7 +14,7 @@ export function operations(signal) {
   const corner = h(
     "section",
     { class: "operations", "aria-labelledby": "operations", hidden: true },
-    h("h2", { id: "operations" }, "Operations"),
+    h("h2", { id: "operations" }, "Queue and workers"),
     figures,
     tables,
   );
@@ -78,39 +79,5 @@ function stages({ stages, window_s }) {
   return (
     cells.length &&
     table(`Stages, the last ${counted(Math.round(window_s), "second")}`, ["Stage", "Times", "Takes"], cells)
-  );
-}
-
-function table(caption, columns, rows) {
-  const cell = (value) =>
-    h(
-      "td",
-      { class: typeof value === "number" ? "number" : null },
-      typeof value === "number" ? value.toLocaleString("en") : value,
-    );
-  return h(
-    "div",
-    { class: "scroll-x", tabindex: "0", role: "region", "aria-label": caption },
-    h(
-      "table",
-      {},
-      h("caption", {}, caption),
-      h(
-        "thead",
-        {},
-        h(
-          "tr",
-          {},
-          columns.map((name, index) =>
-            h("th", { scope: "col", class: typeof rows[0][index] === "number" ? "number" : null }, name),
-          ),
-        ),
-      ),
-      h(
-        "tbody",
-        {},
-        rows.map((row) => h("tr", {}, row.map(cell))),
-      ),
-    ),
   );
 }

@@ -1,9 +1,8 @@
-// Queue: the predictions of this key, those underway as they go, and what the server is doing.
+// Queue: the predictions of this key, and those underway as they go.
 
 import { json, request } from "../api.js";
 import { counted, duration, h } from "../dom.js";
 import { allModels } from "../models.js";
-import { operations } from "../operations.js";
 import { picture } from "../pictures.js";
 import { cancel, ended, follow } from "../predictions.js";
 import { problemView } from "../problem-view.js";
@@ -27,7 +26,6 @@ export async function show(page, route, signal) {
     route.query.model,
     look,
   );
-  const [corner, readCorner] = operations(signal);
   page.append(
     h(
       "header",
@@ -43,7 +41,6 @@ export async function show(page, route, signal) {
     trouble,
     list,
     h("p", {}, more),
-    corner,
   );
 
   let cursor = null;
@@ -68,7 +65,6 @@ export async function show(page, route, signal) {
           ? []
           : [h("p", { class: "hint" }, "Nothing here. What you make in this playground shows up at once.")]),
       );
-      await readCorner();
     } catch (error) {
       if (!signal.aborted) trouble.replaceChildren(problemView(error, look));
     }
