@@ -52,8 +52,10 @@ async function go() {
 function markCurrent(section) {
   for (const link of document.querySelectorAll(".bar nav a")) {
     const current = link.getAttribute("href") === `#/${section}`;
-    if (current) link.setAttribute("aria-current", "page");
-    else link.removeAttribute("aria-current");
+    if (current) {
+      link.setAttribute("aria-current", "page");
+      link.parentElement.scrollLeft = link.offsetLeft; // where the page is narrow, the last ones are out of sight
+    } else link.removeAttribute("aria-current");
   }
 }
 

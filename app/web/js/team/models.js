@@ -140,7 +140,7 @@ function short({ version }) {
 }
 
 function size({ bytes }) {
-  return `${(bytes / 1e6).toLocaleString("en", { maximumFractionDigits: 1 })} MB`;
+  return `${(bytes / 1e6).toLocaleString("en", { maximumSignificantDigits: 3 })} MB`;
 }
 
 function date(seconds) {
