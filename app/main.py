@@ -17,10 +17,11 @@ from app.batches.files import Files
 from app.batches.records import BatchRecords
 from app.batches.runner import BatchAnswerer
 from app.http import errors, page
-from app.http.connection_limits import READ_TIMEOUT, WRITE_TIMEOUT
+from app.http.connection_limits import OPEN_CONNECTIONS, READ_TIMEOUT, WRITE_TIMEOUT
 from app.http.examples import illustrate
 from app.http.foreign_pages import RefuseForeignPages
 from app.http.middleware import CORS, Head, LimitBody, Observe
+from app.http.open_connections import OpenConnections
 from app.http.openapi import components, problems
 from app.monitoring.metrics import ApiMetrics
 from app.predictions.service import Predictions
@@ -46,6 +47,7 @@ from app.routes import (
 from app.routes.dependencies import may_use
 from core import garbage_collection, logs
 from core.object_store import ObjectStore
+from core.open_files import connections_that_fit
 from core.pools import Pools
 from core.settings import Settings, get_settings
 from models.registry import Registry
@@ -74,7 +76,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         log.error("model_unreadable", folder=str(folder), reason=reason)
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, float]]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         watch = RegistryWatch(registry, settings.models_refresh_s, _changed(registry))
         store = Store(
             settings.redis,
@@ -95,7 +97,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         watch.start()
         garbage_collection.settle()
         log.info("api_ready", models=[entry.card.name for entry in registry.served()])
-        yield {READ_TIMEOUT: settings.read_timeout_s, WRITE_TIMEOUT: settings.write_timeout_s}
+        connections = connections_that_fit(settings.max_connections)
+        if connections < settings.max_connections:
+            log.warning("open_files_bound_connections", connections=connections, wanted=settings.max_connections)
+        yield {
+            READ_TIMEOUT: settings.read_timeout_s,
+            WRITE_TIMEOUT: settings.write_timeout_s,
+            OPEN_CONNECTIONS: OpenConnections(connections),
+        }
         watch.stop()
         await runner.stop()
         await store.close()

@@ -108,6 +108,11 @@ class Settings(BaseSettings):
     write_timeout_s: float = Field(
         default=30, gt=0, description="a client must take 64 KiB of what waits for it within so long, or is hung up on"
     )
+    max_connections: int = Field(
+        default=2000,
+        gt=0,
+        description="connections served at once by one API process; for more, idle ones are closed, else 503",
+    )
     max_pixels: int = Field(default=16_000_000, gt=0, description="largest uploaded picture, in pixels")
     max_queue: int = Field(default=1000, gt=0, description="predictions that may wait in one queue; beyond it 503")
     max_wait_s: float = Field(

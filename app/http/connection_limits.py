@@ -13,7 +13,8 @@ from uuid import uuid4
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from app.http.errors import PROBLEM_JSON, HeadTooLarge, Malformed, Problem, TooSlow, body_of
+from app.http.errors import PROBLEM_JSON, HeadTooLarge, Malformed, Problem, TooSlow, Unavailable, body_of
+from app.http.open_connections import OpenConnections
 from core import logs
 
 log = logs.get(__name__)
@@ -30,12 +31,20 @@ WRITE_TIMEOUT = "write_timeout_s"
 
 TAKEN_BYTES = 64 * 2**10
 
+OPEN_CONNECTIONS = "open_connections"
+"""Of the application's lifespan state: the `OpenConnections` of this process."""
+
+_FAREWELL_S = 1.0
+"""How long a connection beyond the bound has to send its request, and then to read why it is refused."""
+
 
 class BoundedProtocol(HttpToolsProtocol):
     """Refuses heads that come too slowly or grow too large, and hangs up on bodies that nobody reads (slow loris) and
-    on clients that do not take what they asked for, so that their answers are let go.
+    on clients that do not take what they asked for, so that their answers are let go. Of more connections than are
+    served at once those that wait for a request are closed, oldest first; if there are none, the new one gets 503.
 
-    uvicorn by itself waits for ever for the rest of a request and for a client to read, and keeps a head of any size.
+    uvicorn by itself waits for ever for the rest of a request and for a client to read, keeps a head of any size, and
+    accepts connections until the system refuses.
     Bodies that a handler reads are bounded by `middleware.LimitBody`, which can still answer in the form of the route.
     """
 
@@ -43,24 +52,33 @@ class BoundedProtocol(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self._read_timeout_s: float = self.app_state[READ_TIMEOUT]
         self._write_timeout_s: float = self.app_state[WRITE_TIMEOUT]
+        self._open: OpenConnections = self.app_state[OPEN_CONNECTIONS]
         self._overdue: TimerHandle | None = None
         self._untaken: TimerHandle | None = None
         self._in_head = True
         self._head_bytes = 0
+        self._turned_away = False
 
     def connection_made(self, transport: Transport) -> None:
-        """A new connection is expected to send something soon."""
+        """A new connection is expected to send something soon, if there is room for it."""
         super().connection_made(transport)
-        self._expect()
+        if self._open.admits(self, self.loop.time()):
+            self._expect()
+        else:
+            self._turn_away()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing is expected any more."""
+        self._open.left(self)
         self._received()
         self._taken()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Starts the clock of a request with its first byte."""
+        if self._turned_away:
+            self._say_farewell()
+            return
         if self._overdue is None:
             self._expect()
         if self._in_head:
@@ -72,6 +90,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """The head is in."""
         self._in_head, self._head_bytes = False, 0
+        self._open.is_busy(self)
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
@@ -79,6 +98,47 @@ class BoundedProtocol(HttpToolsProtocol):
         self._in_head = True
         self._received()
         super().on_message_complete()
+        self._wait_if_idle()
+
+    def on_response_complete(self) -> None:
+        """The answer is given; unless more requests are in, the connection waits for one."""
+        super().on_response_complete()
+        self._wait_if_idle()
+
+    def may_close(self) -> bool:
+        """Whether all that was sent has left this process."""
+        return not self.transport.get_write_buffer_size()
+
+    def close_for_another(self) -> None:
+        """Makes room: a head that has begun is answered with 503."""
+        if self._head_bytes:
+            self._refuse(_full())
+        else:
+            self.transport.close()
+
+    def _wait_if_idle(self) -> None:
+        answered = self.cycle is None or self.cycle.response_complete
+        if answered and self._in_head and not self.pipeline and not self.transport.is_closing():
+            self._open.waits(self, self.loop.time())
+
+    def _turn_away(self) -> None:
+        """Has a connection that there is no room for answered with 503 once it sends something."""
+        self._turned_away = True
+        if self._open.holds(self):
+            self._overdue = self.loop.call_later(_FAREWELL_S, self._refuse, _full())
+        else:
+            self._refuse(_full())
+
+    def _say_farewell(self) -> None:
+        """Answers once, and drops what still comes: closing at once would take the answer away from a client that
+        sends.
+        """
+        if self._in_head:
+            self._in_head = False
+            self._received()
+            self._overdue = self.loop.call_later(_FAREWELL_S, self.transport.abort)
+            self._answer(_full())
+            self.transport.write_eof()
 
     def pause_writing(self) -> None:
         """More waits for the client than the transport wants to hold: it is watched whether it takes any."""
@@ -137,12 +197,16 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _refuse(self, problem: Problem) -> None:
         """Answers a request that no handler will see, and hangs up."""
-        if self.transport.is_closing():
-            return
+        if not self.transport.is_closing():
+            self._answer(problem)
+            self.transport.close()
+
+    def _answer(self, problem: Problem) -> None:
         request_id = uuid4().hex
         log.info("request_refused", request=request_id, status=problem.status, code=problem.code)
         body = body_of(problem, request_id).model_dump_json().encode()
         head = {
+            **problem.headers,
             "Content-Type": PROBLEM_JSON,
             "Content-Length": str(len(body)),
             "X-Request-Id": request_id,
@@ -150,4 +214,7 @@ class BoundedProtocol(HttpToolsProtocol):
         }
         lines = "".join(f"{name}: {value}\r\n" for name, value in head.items())
         self.transport.write(STATUS_LINE[problem.status] + lines.encode() + b"\r\n" + body)
-        self.transport.close()
+
+
+def _full() -> Unavailable:
+    return Unavailable("all connections of this process are busy", code="too_many_connections", retry_after_s=1)

@@ -13,8 +13,9 @@ from types import SimpleNamespace
 import pytest
 import uvicorn
 
-from app.http.connection_limits import READ_TIMEOUT, WRITE_TIMEOUT, BoundedProtocol
+from app.http.connection_limits import OPEN_CONNECTIONS, READ_TIMEOUT, WRITE_TIMEOUT, BoundedProtocol
 from app.http.errors import Gone, Invalid
+from app.http.open_connections import OpenConnections
 from app.predictions import archives, rendering
 from jobs.prediction import Answer, Image, Order, Snapshot, Status, Timing
 from models.card import Task
@@ -125,7 +126,7 @@ def endless():
 
     async def app(scope, receive, send):
         if scope["type"] == "lifespan":
-            scope["state"] |= {READ_TIMEOUT: 30.0, WRITE_TIMEOUT: 1.0}
+            scope["state"] |= {READ_TIMEOUT: 30.0, WRITE_TIMEOUT: 1.0, OPEN_CONNECTIONS: OpenConnections(100)}
             while (message := await receive())["type"] != "lifespan.shutdown":
                 await send({"type": message["type"] + ".complete"})
             await send({"type": "lifespan.shutdown.complete"})
