@@ -1,15 +1,17 @@
 """Nothing lost: a whole Easel under random load while its parts are killed, and then every prediction is accounted for.
 
-`python -m benchmarks.soak --minutes 3`. Two APIs, two workers and a Redis with an append-only file, as `easel up` runs
-them, on 127.0.0.1. Every few seconds a worker, an API or Redis is killed, a worker is stopped for longer than it may be
-silent or told to leave, memory or disk are full for a while, or a second `easel up` starts on the same data; all along
-come broken files. Ends with status 1 if anything is not as it should be.
+`python -m benchmarks.soak --minutes 3`. APIs, two workers, a deliverer and a Redis with an append-only file, as
+`easel up` runs them, on 127.0.0.1. First a modest key's latency is measured alone and beside a greedy one. Then every
+few seconds a worker, an API, the deliverer or Redis is killed, a worker is stopped for longer than it may be silent or
+told to leave, a model is removed for a while, memory or disk are full, or a second `easel up` starts on the same data;
+all along come broken files and files that take much to read. Ends with status 1 if anything is not as it should be.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import os
 import random
 import resource
@@ -29,6 +31,7 @@ from redis.exceptions import RedisError
 from rq.intermediate_queue import IntermediateQueue
 from rq.registry import CanceledJobRegistry, FailedJobRegistry, FinishedJobRegistry, StartedJobRegistry
 
+from app.access.keys import Keys, Scope
 from benchmarks import fuzz, models
 from core.embedded_redis import EmbeddedRedis
 from core.pools import DEFAULT
@@ -37,6 +40,8 @@ from jobs import keys, prediction, records
 from jobs.prediction import Priority, Snapshot, Status
 from tests import zoo
 from tests.conftest import free_port, png
+from tests.pictures.hostile import jpeg_of_scans, png_of_one_column, tiff_of_one_tile
+from tests.receiver import Receiver, listening
 
 TTL_S = 3 * 3600
 FAULT_EVERY_S = 12
@@ -55,8 +60,23 @@ FULL_S = 5
 """How long memory or disk stays full."""
 HOSTILE_SHARE = 0.05
 """Broken files, to each prediction that is asked for."""
+COSTLY_SHARE = 0.05
+"""Of those: files that are small and take much to read."""
+REMOVED = "toy-vae"
+"""A model that goes and returns."""
+GONE_S = 30
+"""How long it is gone: what waits for it has failed by then."""
+WEBHOOK_SHARE = 0.1
+FAIR_S = 15
+"""How long a modest key's latency is measured, alone and then beside a greedy one."""
+HEAD_START_S = 1
+"""How long the greedy one asks before the modest one does."""
+GREEDY_AT_ONCE = 20
 PERMANENT = {
     keys.STORED_FORMAT,
+    keys.API_KEYS,
+    keys.WEBHOOK_OUTCOMES,
+    keys.WEBHOOK_SECRET,
     keys.QUEUES,
     keys.WORKERS,
     keys.END_COUNTS,
@@ -74,7 +94,7 @@ SETS = (
 
 FAULTS = (
     "worker killed", "worker killed", "worker told to leave", "worker stopped", "api killed", "redis killed",
-    "memory full", "disk full", "second easel up",
+    "memory full", "disk full", "second easel up", "deliverer killed", "deliverer killed", "model removed",
 )  # fmt: skip
 
 
@@ -113,15 +133,24 @@ class Stack:
         models.make(self.folder / "zoo")
         base = {**os.environ, "EASEL_REDIS_URL": self.redis.url, "EASEL_MODELS": str(self.folder / "zoo")}
         base |= {"EASEL_THREADS": "1", "EASEL_RESULT_TTL_S": str(TTL_S), "SOAK_LOG": str(self.folder / "log")}
+        base |= {"EASEL_WEBHOOK_ALLOW_PRIVATE": "true"}
         self.ports = [free_port(), free_port()]
+        self.keyed_port = free_port()
+        self.keyed = Child(["api"], {**base, "EASEL_PORT": str(self.keyed_port), "EASEL_AUTH": "required"})
+        self.deliverer = Child(["deliver"], base)
         self.apis = [Child(["api"], {**base, "EASEL_PORT": str(port)}) for port in self.ports]
         self.workers = [Child(["worker"], base) for _ in range(2)]
+
+    @property
+    def children(self) -> tuple[Child, ...]:
+        """All processes but Redis."""
+        return (*self.apis, self.keyed, *self.workers, self.deliverer)
 
     def tend(self) -> None:
         """Starts what has ended. Redis stays away for a moment. For the main thread, with which the children end."""
         if not self.redis.alive and time.monotonic() > self.away_until:
             self.redis.start()
-        for child in (*self.apis, *self.workers):
+        for child in self.children:
             child.tend()
 
     async def fault(self) -> None:
@@ -139,6 +168,10 @@ class Stack:
             worker.send_signal(signal.SIGCONT)
         elif kind == "api killed":
             random.choice(self.apis).process.kill()
+        elif kind == "deliverer killed":
+            self.deliverer.process.kill()
+        elif kind == "model removed":
+            await self._without_a_model()
         elif kind == "memory full":
             await self._with_full_memory()
         elif kind == "disk full":
@@ -149,6 +182,11 @@ class Stack:
             self.away_until = time.monotonic() + random.uniform(0, 4)
             self.redis.process.kill()
             self.redis.process.wait()
+
+    async def _without_a_model(self) -> None:
+        aside = (self.folder / "zoo" / REMOVED).rename(self.folder / REMOVED)
+        await asyncio.sleep(GONE_S)
+        aside.rename(self.folder / "zoo" / REMOVED)
 
     async def _with_full_memory(self) -> None:
         with suppress(RedisError), connect(self.redis.url) as redis:
@@ -177,11 +215,11 @@ class Stack:
             self.wrong.append(f"a second easel up ended with {second.returncode}: {said[-300:]}")
 
     def stop(self) -> None:
-        for child in (*self.apis, *self.workers):
+        for child in self.children:
             if child.process is not None:
                 child.process.send_signal(signal.SIGCONT)
                 child.process.terminate()
-        for child in (*self.apis, *self.workers):
+        for child in self.children:
             if child.process is not None:
                 child.process.wait(60)
         self.redis.stop()
@@ -193,21 +231,25 @@ class Asked:
 
     id: str
     images: int
+    model: str
     accepted: bool = False
     canceled: bool = False
+    webhook: bool = False
 
 
 class Load:
     """Random requests at a bounded rate."""
 
-    def __init__(self, ports: list[int], rate: float, most: int, seconds: float):
+    def __init__(self, ports: list[int], webhook: str, rate: float, most: int, seconds: float):
         """
         Args:
+            webhook: where the ends of some predictions are sent.
             most: predictions that are asked for, unless `seconds` have passed before.
         """
-        self.ports, self.rate, self.most = ports, rate, most
+        self.ports, self.webhook, self.rate, self.most = ports, webhook, rate, most
         self.heavy = min(HEAVY_SHARE, MOST_HEAVY / min(most, rate * seconds))
         self.files = fuzz.seeds()
+        self.costly = [jpeg_of_scans(90), png_of_one_column(16_000_000), tiff_of_one_tile(26_000)]
         self.asked: list[Asked] = []
         self.statuses: Counter[int | str] = Counter()
         self.picture = png()
@@ -222,9 +264,9 @@ class Load:
 
     async def _one(self, client: httpx.AsyncClient) -> None:
         server = f"http://127.0.0.1:{random.choice(self.ports)}"
-        asked = Asked(f"soak-{len(self.asked)}", images=random.choice((1, 1, 1, 2, 5, 20)))
-        self.asked.append(asked)
         model = HEAVY if random.random() < self.heavy else random.choice(LIGHT)
+        asked = Asked(f"soak-{len(self.asked)}", images=random.choice((1, 1, 1, 2, 5, 20)), model=model)
+        self.asked.append(asked)
         if model == HEAVY:
             asked.images = random.choice((16, 32, 64))
         body = {"model": model, "priority": random.choice(list(Priority)).value, "input": {"n": asked.images}}
@@ -233,6 +275,8 @@ class Load:
         if model in ("toy-pix2pix", "toy-cyclegan"):
             asked.images = 1
             body["input"] = {"image": "upload:" + await self._upload(client, server)}
+        if random.random() < WEBHOOK_SHARE:
+            asked.webhook, body["webhook"] = True, self.webhook
         headers = {"Prefer": "wait=5"} if random.random() < 0.3 else {}
         for _ in range(2 if random.random() < 0.1 else 1):  # some are sent twice: one prediction all the same
             try:
@@ -255,8 +299,11 @@ class Load:
         return [f"{count} answers were {status}" for status, count in self.statuses.items() if str(status)[:3] == "500"]
 
     async def _hostile(self, client: httpx.AsyncClient) -> None:
-        """Sends a broken picture, which is read or refused."""
-        data = fuzz.mutated(random.choice(list(self.files.values())), random)
+        """Sends a picture that is broken or takes much to read; it is read or refused."""
+        if random.random() < COSTLY_SHARE:
+            data = random.choice(self.costly)
+        else:
+            data = fuzz.mutated(random.choice(list(self.files.values())), random)
         server = f"http://127.0.0.1:{random.choice(self.ports)}"
         try:
             answer = await client.post(f"{server}/v1/uploads", content=data, headers={"Content-Type": "image/png"})
@@ -284,12 +331,19 @@ def snapshots(redis: Redis, asked: list[Asked]) -> dict[str, Snapshot | None]:
     return found
 
 
-def drain(stack: Stack, redis: Redis, asked: list[Asked]) -> float:
-    """Waits until all have ended; how long that took."""
+def undelivered(redis: Redis, asked: list[Asked], receiver: Receiver) -> list[str]:
+    """Ended predictions whose webhook has not come."""
+    came = {json.loads(each.body)["data"]["id"] for each in list(receiver.received)}
+    return [each.id for each in asked if each.webhook and each.id not in came and redis.exists(keys.job_key(each.id))]
+
+
+def drain(stack: Stack, redis: Redis, asked: list[Asked], receiver: Receiver) -> float:
+    """Waits until all have ended and are told; how long that took."""
     began = time.monotonic()
     while time.monotonic() < began + DRAIN_S:
         stack.tend()
-        if all(found is None or found.status in prediction.ENDED for found in snapshots(redis, asked).values()):
+        ended = all(found is None or found.status in prediction.ENDED for found in snapshots(redis, asked).values())
+        if ended and not undelivered(redis, asked, receiver):
             break
         time.sleep(1)
     return time.monotonic() - began
@@ -314,7 +368,8 @@ def judge(redis: Redis, asked: list[Asked]) -> list[str]:
             wrong.append(f"{each.id} succeeded with {entries} results and {images} of {each.images} images")
         if snapshot.status is Status.CANCELED and (entries or images or not each.canceled):
             wrong.append(f"{each.id} is canceled, with {entries} results and {images} images")
-        if snapshot.status is Status.FAILED and (entries != 1 or snapshot.failure.code != "worker_lost"):
+        allowed = ("worker_lost", "model_not_found") if each.model == REMOVED else ("worker_lost",)
+        if snapshot.status is Status.FAILED and (entries != 1 or snapshot.failure.code not in allowed):
             wrong.append(f"{each.id} failed: {snapshot.failure}, {entries} results")
         if snapshot.status in prediction.ENDED and not snapshot.ended_at:
             wrong.append(f"{each.id} has no end")
@@ -370,13 +425,50 @@ async def disturb(stack: Stack, until: float) -> None:
     tending.cancel()
 
 
+async def fairness(stack: Stack) -> tuple[float, float, list[Asked]]:
+    """A modest key's 95th percentile alone and beside a greedy one, in s, and what both asked for."""
+    async with Keys.at(stack.redis.url) as kept:
+        tokens = [(await kept.create(name, [Scope.PREDICT], "900000/minute", 1000, 10**6))[1] for name in ("a", "b")]
+    asked: list[Asked] = []
+
+    async def ask(client: httpx.AsyncClient, token: str, images: int) -> float:
+        began = time.monotonic()
+        headers = {"Authorization": f"Bearer {token}", "Prefer": "wait=60"}
+        body = {"model": HEAVY, "input": {"n": images}}
+        answer = await client.post("/v1/predictions", json=body, headers=headers)
+        if answer.status_code not in (201, 202):
+            stack.wrong.append(f"a key was answered {answer.status_code}: {answer.text[:200]}")
+        else:
+            asked.append(Asked(answer.json()["id"], images, HEAVY, accepted=True))
+        return time.monotonic() - began
+
+    async def modest(client: httpx.AsyncClient) -> float:
+        took, until = [], time.monotonic() + FAIR_S
+        while time.monotonic() < until:
+            took.append(await ask(client, tokens[0], 1))
+        return sorted(took)[int(len(took) * 0.95)]
+
+    async def greedy(client: httpx.AsyncClient, until: float) -> None:
+        while time.monotonic() < until:
+            await ask(client, tokens[1], 16)
+
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{stack.keyed_port}", timeout=90) as client:
+        alone = await modest(client)
+        async with asyncio.TaskGroup() as group:
+            for _ in range(GREEDY_AT_ONCE):
+                group.create_task(greedy(client, time.monotonic() + HEAD_START_S + FAIR_S))
+            await asyncio.sleep(HEAD_START_S)
+            beside = await modest(client)
+    return alone, beside, asked
+
+
 async def soak(stack: Stack, load: Load, seconds: float) -> None:
     until = time.monotonic() + seconds
     await asyncio.gather(load.run(until), disturb(stack, until))
 
 
 def ready(stack: Stack) -> None:
-    for port in stack.ports:
+    for port in (*stack.ports, stack.keyed_port):
         for _ in range(600):
             stack.tend()
             with suppress(httpx.HTTPError):
@@ -393,15 +485,22 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     random.seed(given.seed)
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory() as name, listening() as receiver:
         stack = Stack(Path(name))
-        load = Load(stack.ports, given.rate, given.predictions, given.minutes * 60)
+        load = Load(stack.ports, receiver.url, given.rate, given.predictions, given.minutes * 60)
         try:
             ready(stack)
+            alone, beside, asked = asyncio.run(fairness(stack))
+            print(f"a modest key's p95: {alone:.3f} s alone, {beside:.3f} s beside a greedy one: ", end="")
+            print(f"{beside / alone:.1f} times as long")
             asyncio.run(soak(stack, load, min(given.minutes * 60, given.predictions / given.rate)))
             with connect(stack.redis.url) as redis:
-                drained_s = drain(stack, redis, load.asked)
+                load.asked += asked
+                drained_s = drain(stack, redis, load.asked, receiver)
                 wrong = stack.wrong + judge(redis, load.asked) + load.faults()
+                wrong += [f"the webhook of {each} never came" for each in undelivered(redis, load.asked, receiver)]
+                told = sum(each.webhook and each.accepted for each in load.asked)
+                print(f"webhooks: {told} asked for and accepted, {len(receiver.received)} came, repeats included")
                 report(stack, load, redis, drained_s)
         finally:
             stack.stop()
@@ -412,12 +511,16 @@ def main() -> None:
 
 def report(stack: Stack, load: Load, redis: Redis, drained_s: float) -> None:
     found = [each for each in snapshots(redis, load.asked).values() if each]
+    codes = Counter(each.failure.code for each in found if each.failure)
     taken = sorted((each.ended_at - each.created_at).total_seconds() for each in found if each.ended_at)
     again = sum(redis.hget(keys.job_key(each.id), "retries_left") == b"0" for each in found)
     print(f"faults: {dict(stack.faults)}")
     print(f"answers: {dict(load.statuses)}")
     print(f"asked {len(load.asked)}, accepted {sum(each.accepted for each in load.asked)}, there are {len(found)}")
-    print(f"ended: {dict(Counter(each.status.value for each in found))}; run again after a worker died: {again}")
+    print(
+        f"ended: {dict(Counter(each.status.value for each in found))}; run again after a worker died: {again}; "
+        f"failures: {dict(codes)}"
+    )
     print(f"from request to end: median {taken[len(taken) // 2]:.2f} s, longest {taken[-1]:.1f} s; ", end="")
     print(f"the last {drained_s:.0f} s after the load")
 
