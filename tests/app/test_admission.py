@@ -5,6 +5,7 @@ import io
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
@@ -206,7 +207,7 @@ def test_beyond_the_bytes_that_are_kept_of_a_key_it_is_told_how_many_they_are_an
 
 
 def test_of_uploads_at_the_same_time_as_many_are_kept_as_may_be(redis, redis_url):
-    picture = Upload.model_construct(bytes=1000)
+    picture = Upload.model_construct(bytes=1000, expires_at=datetime.now(UTC) + timedelta(minutes=1))
 
     async def run():
         async with Keys.at(redis_url) as known:
