@@ -19,7 +19,7 @@ def test_imports_follow_the_arrows():
     assert done.returncode == 0, done.stdout
 
 
-def test_the_api_starts_without_torch_in_under_100_mb():
+def test_the_api_starts_without_torch_in_under_110_mb():
     code = """
 import re, sys
 from app.main import create_app
@@ -28,7 +28,7 @@ assert "torch" not in sys.modules
 print(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1])
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert int(done.stdout) < 100 * 1024
+    assert int(done.stdout) < 110 * 1024
 
 
 def modules(*packages):
