@@ -7,6 +7,9 @@ import structlog
 
 from core.settings import Settings
 
+# Until `configure` is called, as in commands that serve nothing: what a command answers on stdout is for programs.
+structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+
 
 def configure(settings: Settings) -> None:
     """Sends structlog and the standard library's loggers (uvicorn, rq, redis) through one formatter to stderr."""

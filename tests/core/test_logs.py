@@ -2,6 +2,8 @@
 
 import json
 import logging
+import subprocess
+import sys
 
 import pytest
 
@@ -44,3 +46,10 @@ def test_json_lines_are_lines(lines):
     for line in lines("json").splitlines():
         assert json.loads(line)
         assert line.isprintable()
+
+
+def test_what_is_logged_before_logs_are_configured_goes_to_stderr():
+    code = "from core import logs; logs.get('x').info('something_happened')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == ""
+    assert "something_happened" in done.stderr
