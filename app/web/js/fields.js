@@ -80,7 +80,7 @@ const most = (schema) => schema.maximum ?? schema.exclusiveMaximum;
 /** Which field a schema gets: the first that fits. */
 const KINDS = [
   [(schema, name) => isPicture(schema) && name === "mask", maskField],
-  [isPicture, (schema, id) => picturesField(schema, id, schema.several)],
+  [isPicture, (schema, id) => picturesField(schema, id, schema.several, schema.several)],
   [(schema) => schema.type === "array" && isPicture(schema.items), (schema, id) => picturesField(schema, id, true)],
   [(schema) => choicesOf(schema)?.length > MANY_CHOICES, selectField],
   [choicesOf, choiceField],
@@ -285,8 +285,8 @@ function maskField(schema, id) {
   };
 }
 
-function picturesField(schema, id, many) {
-  const input = h("picture-input", { id: `${id}-pictures`, "input-id": id, many });
+function picturesField(schema, id, many, several = false) {
+  const input = h("picture-input", { id: `${id}-pictures`, "input-id": id, many, several });
   input.offer(schema.pictures ?? []);
   input.bounds = schema.bounds ?? null;
   return {

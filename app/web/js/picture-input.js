@@ -6,7 +6,10 @@ import { DRAGGED, fetched, picture, shownPicture } from "./pictures.js";
 
 const READABLE = "image/png,image/jpeg,image/webp,image/gif,image/bmp,image/tiff";
 
-/** Fires `input` when the pictures change. With the attribute `many` it holds several. */
+/**
+ * Fires `input` when the pictures change. With the attribute `many` it holds several, to which further ones are added; with
+ * `several` besides, those that are chosen at once take the place of those before.
+ */
 class PictureInput extends HTMLElement {
   #pictures = [];
   #built = false;
@@ -106,7 +109,7 @@ class PictureInput extends HTMLElement {
   }
 
   #add(taken) {
-    this.pictures = [...this.#pictures, ...taken];
+    this.pictures = this.hasAttribute("several") ? taken : [...this.#pictures, ...taken];
     this.dispatchEvent(new Event("input", { bubbles: true }));
   }
 
