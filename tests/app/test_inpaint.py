@@ -105,7 +105,7 @@ def test_a_photograph_that_is_too_large_is_told_the_bound(client, toy_zoo):
     assert_problem(inpaint(client, *files), 413, "too_large")
     card = Card.read(toy_zoo / "toy-gated-conv")
     with pytest.raises(TooLarge, match=f"{MAX_PIXELS:,}"):
-        asyncio.run(to_holed(*files, card, max_pixels=16_000_000))
+        asyncio.run(to_holed(*files, card, max_pixels=16_000_000, owner=""))
 
 
 def test_a_mask_is_asked_for(client):
