@@ -22,7 +22,7 @@ from app.http.examples import illustrate
 from app.http.foreign_pages import RefuseForeignPages
 from app.http.middleware import CORS, Head, LimitBody, Observe
 from app.http.open_connections import OpenConnections
-from app.http.openapi import components, problems
+from app.http.openapi import components, envelopes, problems
 from app.monitoring.metrics import ApiMetrics
 from app.predictions.service import Predictions
 from app.predictions.signing import signer_of
@@ -133,8 +133,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.add_middleware(CORSMiddleware, allow_origins=settings.cors_origins, **CORS)
     app.add_middleware(Observe, metrics=metrics)
     app.add_middleware(Head)
-    for module in (history, bundles, versions, models, uploads, deliveries, usage, keys, files, batches):
+    for module in (history, bundles, versions, models, uploads, deliveries, usage, keys):
         app.include_router(module.router, dependencies=[Depends(may_use)], responses=_REFUSALS)
+    for module in (files, batches):
+        app.include_router(module.router, dependencies=[Depends(may_use)], responses=envelopes(401, 403, 422, 503))
     app.include_router(operations.router)
     page.install(app)
     app.openapi = lambda: _documented(app)

@@ -12,6 +12,7 @@ from jsonschema import Draft202012Validator
 from redis import Redis
 from rq.utils import utcformat
 
+from app.http.errors import OPENAI_ROUTES
 from core.embedded_redis import EmbeddedRedis
 from models.registry import SHIPPED, Registry
 from pictures.cover import cover_of
@@ -233,10 +234,6 @@ def test_without_a_worker_requests_get_503_and_never_hang(own_easel, own, folder
     wait_until(is_ready)
 
 
-OPENAI = ("/v1/images/", "/v1/files", "/v1/batches")
-"""Routes that answer errors as OpenAI does."""
-
-
 def test_every_reference_in_openapi_leads_somewhere_and_every_422_is_a_problem(client):
     document = client.get("/openapi.json").json()
     references = set(re.findall(r'"\$ref": "#/components/schemas/(\w+)"', json.dumps(document)))
@@ -244,7 +241,7 @@ def test_every_reference_in_openapi_leads_somewhere_and_every_422_is_a_problem(c
     for path, routes in document["paths"].items():
         for route in routes.values():
             kinds = set(route["responses"].get("422", {}).get("content", {"application/problem+json": {}}))
-            expected = "application/json" if path.startswith(OPENAI) else "application/problem+json"
+            expected = "application/json" if path.startswith(OPENAI_ROUTES) else "application/problem+json"
             assert expected in kinds, path
 
 
