@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -368,6 +369,7 @@ def test_a_photograph_is_painted_on_at_its_own_size_and_saved(visit, tmp_path):
     before = np.random.default_rng(0).integers(0, 256, (100, 300, 3), np.uint8)
     Image.fromarray(before).save(mine)
     page = visit("#/make/toy-gated-conv/inpaint")
+    expect(page.get_by_role("button", name=re.compile("^Remove"))).to_be_visible()
     page.get_by_label("Image", exact=True).set_input_files(mine)
     canvas = page.get_by_label("Mask: paint where to fill in")
     expect(canvas).to_have_js_property("width", 300)
@@ -441,3 +443,16 @@ def test_translate_offers_targets_to_tick(visit):
     expect(page.get_by_alt_text("After: 3")).to_be_visible()
     boxes.first.check(force=True)
     expect(page.get_by_alt_text("After: 0, 3")).to_be_visible()
+
+
+def test_the_queue_shows_predictions_of_numbers_without_a_picture(visit, client):
+    body = {
+        "model": "toy-glow",
+        "task": "score",
+        "input": {"image": f"data:image/png;base64,{b64encode(png(28)).decode()}"},
+    }
+    made = client.post("/v1/predictions", json=body, headers={"Prefer": "wait=30"}).json()
+    assert made["output"][0]["values"]
+    page = visit("#/queue?model=toy-glow")
+    expect(page.get_by_role("button", name=f"Forget prediction {made['id']}")).to_be_visible()
+    assert page.locator(".prediction img[src$=undefined]").count() == 0

@@ -140,7 +140,7 @@ function filter(name, options, chosen, onchange) {
 
 function content(prediction, row, look, forget) {
   const { id, model, task, input, output, status, error, metrics } = prediction;
-  row.still = output?.length
+  row.still = output?.[0]?.url
     ? picture(output[0].url, "", { class: "still pixels" })
     : h("div", { class: `still${ended(prediction) ? "" : " skeleton"}` });
   const plain = Object.fromEntries(
