@@ -24,20 +24,41 @@ MODELS: dict[str, dict[str, Any]] = {
 def make(folder: Path) -> None:
     """Writes both models into `folder`, ready to be served by `EASEL_MODELS=folder`."""
     for name, config in MODELS.items():
-        torch.manual_seed(0)
-        model = build("dcgan", config).eval()
-        weights = checkpoint.write(model, folder / name)
-        Card(
-            name=name,
-            family="dcgan",
-            summary="Random weights, for measuring speed",
-            config=config,
-            tasks=operations.tasks_of(model),
-            image=ImageFormat(height=config["size"], width=config["size"], channels=config["channels"]),
-            weights=weights,
-            serving=Serving(max_batch=32),
-            licence="none",
-        ).write(folder / name)
+        write(folder, name, "dcgan", config, (config["size"], config["channels"]), Serving(max_batch=32))
+
+
+def write(
+    folder: Path,
+    name: str,
+    family: str,
+    config: dict[str, Any],
+    image: tuple[int, int],
+    serving: Serving,
+    precision: torch.dtype = torch.float16,
+    **card: Any,
+) -> None:
+    """Writes a model with random weights.
+
+    Args:
+        image: the side of its images, and their channels.
+        card: what else its card says.
+    """
+    torch.manual_seed(0)
+    model = build(family, config).eval()
+    size, channels = image
+    Card(
+        name=name,
+        family=family,
+        summary="Random weights, for measuring speed",
+        config=config,
+        tasks=operations.tasks_of(model),
+        image=ImageFormat(height=size, width=size, channels=channels),
+        native=model.native,
+        weights=checkpoint.write(model, folder / name, precision),
+        serving=serving,
+        licence="none",
+        **card,
+    ).write(folder / name)
 
 
 if __name__ == "__main__":

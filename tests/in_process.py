@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
-from rq.timeouts import TimerDeathPenalty
 from starlette.testclient import TestClient
 
 from app.main import create_app
@@ -24,8 +23,6 @@ from workers.worker import BatchWorker, connect
 
 class ThreadedWorker(BatchWorker):
     """A worker that leaves signals to the tests."""
-
-    death_penalty_class = TimerDeathPenalty
 
     def _install_signal_handlers(self) -> None:
         pass

@@ -113,10 +113,7 @@ async def read_file(request: Request) -> AsyncIterator[BinaryIO]:
     kind = content_type(request)
     if kind == "multipart/form-data":
         async with _form(request) as form:
-            files = [value for _, value in form.multi_items() if isinstance(value, UploadFile)]
-            if len(files) != 1:
-                raise Malformed(f"an upload is one file; the form holds {len(files)}")
-            yield files[0].file
+            yield _only_file(form, "an upload is one file").file
     elif kind.startswith("image/"):
         with SpooledTemporaryFile(_IN_MEMORY) as file:
             async for chunk in request.stream():
@@ -140,11 +137,17 @@ async def read_named_file(request: Request) -> AsyncIterator[tuple[str, BinaryIO
     if kind != "multipart/form-data":
         raise UnsupportedMedia(f"cannot read {kind or 'a body without a content type'}; send multipart/form-data")
     async with _form(request) as form:
-        files = [value for _, value in form.multi_items() if isinstance(value, UploadFile)]
+        file = _only_file(form, "one file is kept at a time")
         fields = {name: value for name, value in form.multi_items() if not isinstance(value, UploadFile)}
-        if len(files) != 1:
-            raise Malformed(f"one file is kept at a time; the form holds {len(files)}")
-        yield files[0].filename or "requests.jsonl", files[0].file, fields
+        yield file.filename or "requests.jsonl", file.file, fields
+
+
+def _only_file(form: FormData, rule: str) -> UploadFile:
+    """Raises `Malformed`, which begins with the rule, if the form does not hold one file."""
+    files = [value for _, value in form.multi_items() if isinstance(value, UploadFile)]
+    if len(files) != 1:
+        raise Malformed(f"{rule}; the form holds {len(files)}")
+    return files[0]
 
 
 async def read_fitting(request: Request, schema: type[Schema]) -> Schema:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.http.errors import Invalid, field_errors
 from app.http.openapi import INTERPOLATE_BODY, INTERPOLATE_RESPONSES
-from app.http.parsing import read_fields, short
+from app.http.parsing import fitting, read_fields, short
 from app.http.plain_routes import PlainRoutes
 from app.predictions import rendering
 from app.predictions.service import AnswerForm
@@ -35,10 +34,7 @@ class Playback(BaseModel):
     def taken(cls, fields: dict[str, Any]) -> Playback:
         """Takes its own out of the fields of a request. Raises `Invalid`."""
         given = {name: fields.pop(name) for name in cls.model_fields if name in fields}
-        try:
-            return cls.model_validate(given)
-        except ValidationError as error:
-            raise Invalid("the request does not fit the schema", errors=field_errors(error.errors())) from None
+        return fitting(cls, given)
 
 
 @routes.add(

@@ -26,19 +26,29 @@ export async function ask(order, options) {
  */
 export async function askedBefore(id, options) {
   const [prediction, kept] = await Promise.all([resume(id, options), requestOf(id)]);
-  const order = withSeed(kept?.order ?? orderOf(prediction), prediction);
+  const asked = kept?.order ?? orderOf(prediction);
+  const order = { ...asked, input: withSeed(asked.input, prediction) };
   if (kept) keep(prediction, order);
   return { prediction, order, pictures: kept?.pictures ?? standIns(prediction) };
 }
 
-/** The order with the seed that the server drew, so that it makes the same again. */
-function withSeed(order, { input }) {
-  return input.seed === undefined ? order : { ...order, input: { ...order.input, seed: input.seed } };
+/**
+ * An input with the seed that the server drew, so that it makes the same again.
+ * @param {Record<string, any>} input @param {any} prediction that came of it
+ */
+export function withSeed(input, prediction) {
+  const { seed } = prediction.input;
+  return seed === undefined ? input : { ...input, seed };
 }
 
 /** What was asked for, without the pictures, which the server names only. @param {any} prediction */
 function orderOf({ model, task, input }) {
-  return { model, task, input: Object.fromEntries(Object.entries(input).filter(([, value]) => !isPicture(value))) };
+  return { model, task, input: withoutPictures(input) };
+}
+
+/** @param {Record<string, any>} input of a prediction, or as a picture file tells it */
+export function withoutPictures(input) {
+  return Object.fromEntries(Object.entries(input).filter(([, value]) => !isPicture(value)));
 }
 
 /** For code to be complete where the pictures are elsewhere: files of these names. */

@@ -5,11 +5,12 @@ import { counted, duration, h, icon, randomId } from "./dom.js";
 import { fetched, picture, saveBlob } from "./pictures.js";
 import { problemView } from "./problem-view.js";
 import { pixelClass } from "./models.js";
+import { numbers } from "./results.js";
 import { address } from "./router.js";
 import { zip } from "./zip.js";
 
-const AT_ONCE = 4;
 /** Predictions underway: enough for a worker to fill a batch, few enough for others to get between. */
+const AT_ONCE = 4;
 
 /**
  * Asks for the same of each picture. What fails is told in its place; the others go on.
@@ -72,7 +73,7 @@ export function batch(order, field, given, others, signal) {
       const [image] = made[index].output;
       const shown = image.url
         ? picture(image.url, `${order.model} of ${given[index].name}`, { class: pixelClass(image) })
-        : h("pre", { class: "code", tabindex: "0" }, JSON.stringify(image.values ?? image.latent));
+        : numbers(image);
       places[index].style.setProperty("--ratio", `${image.width ?? 1} / ${image.height ?? 1}`);
       places[index].firstChild.replaceWith(h("a", { class: "open", href: address(["p", id]) }, shown));
     } catch (error) {

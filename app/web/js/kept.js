@@ -8,8 +8,8 @@
  *            seed: number | null, width: number, height: number, at: number, star: boolean}} Kept an image
  */
 
+/** Requests, and images without a star, that are kept. */
 const MOST = 600;
-/** Requests and images that are kept besides the starred ones. */
 
 let opened = null;
 
@@ -55,7 +55,10 @@ async function transact(mode, work, otherwise = undefined) {
  * @param {string} id @param {import("./predictions.js").Order} order @param {import("./predictions.js").Pictures} pictures
  */
 export function keepRequest(id, order, pictures) {
-  return transact("readwrite", (asked) => asked.put({ id, order, pictures, at: Date.now() }));
+  return transact("readwrite", (asked) => {
+    asked.put({ id, order, pictures, at: Date.now() });
+    forgetOldest(asked);
+  });
 }
 
 /** @param {string} id of a prediction @returns {Promise<Asked | undefined>} */
@@ -69,18 +72,18 @@ export function requestOf(id) {
  * @param {import("./predictions.js").Order} order
  * @param {Blob[]} blobs of its images
  */
-export async function keepImages(prediction, order, blobs) {
+export function keepImages(prediction, order, blobs) {
   const at = Date.now();
-  await transact("readwrite", (_, images) =>
+  return transact("readwrite", (_, images) => {
     blobs.forEach((blob, index) => {
       const { seed, width, height } = prediction.output[index];
       const key = `${prediction.id}/${index}`;
       images.add({ key, id: prediction.id, index, order, blob, seed, width, height, at, star: false }).onerror = (
         event,
       ) => event.preventDefault(); // it is kept already
-    }),
-  );
-  await prune();
+    });
+    forgetOldest(images, (one) => one.star);
+  });
 }
 
 /** @returns {Promise<Kept[]>} newest first */
@@ -99,17 +102,16 @@ export function forget(gone) {
   return transact("readwrite", (_, images) => gone.forEach(({ key }) => images.delete(key)));
 }
 
-/** Forgets the oldest beyond `MOST`, but nothing that has a star. */
-async function prune() {
-  const images = await keptImages();
-  await forget(images.filter((one) => !one.star).slice(MOST));
-  await transact("readwrite", (asked) => {
-    let left = MOST;
-    asked.index("at").openKeyCursor(null, "prev").onsuccess = ({ target }) => {
-      const cursor = target.result;
-      if (!cursor) return;
-      if (left-- <= 0) asked.delete(cursor.primaryKey);
-      cursor.continue();
-    };
-  });
+/**
+ * Forgets the oldest beyond `MOST`.
+ * @param {IDBObjectStore} store @param {(row: any) => boolean} [spared] rows that stay, and do not count
+ */
+function forgetOldest(store, spared = () => false) {
+  let left = MOST;
+  store.index("at").openCursor(null, "prev").onsuccess = ({ target }) => {
+    const cursor = target.result;
+    if (!cursor) return;
+    if (!spared(cursor.value) && left-- <= 0) cursor.delete();
+    cursor.continue();
+  };
 }

@@ -2,7 +2,7 @@
 
 import { h } from "./dom.js";
 import { verb } from "./models.js";
-import { address } from "./router.js";
+import { address, formOf } from "./router.js";
 
 /**
  * @param {string} section whose address a choice leads to
@@ -46,7 +46,7 @@ export function lacking(found, what, section, models) {
     h(
       "p",
       { class: "wrap" },
-      found.tasks.map((task) => link(task === "translate" ? [task, found.id] : ["make", found.id, task], verb(task))),
+      found.tasks.map((task) => link(formOf(found.id, task), verb(task))),
     ),
     h("p", {}, "Models of this section:"),
     h(

@@ -152,7 +152,7 @@ function grid(prediction, image, actions) {
 }
 
 /** What a task answers that makes no pictures: named values, or a latent. */
-function numbers({ values, latent }) {
+export function numbers({ values, latent }) {
   if (latent) return h("pre", { class: "code latent", tabindex: "0", "aria-label": "Latent" }, JSON.stringify(latent));
   return h(
     "dl",

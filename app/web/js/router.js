@@ -30,6 +30,14 @@ export function address(path, query = {}) {
 }
 
 /**
+ * Where the form of a model's task is.
+ * @param {string} model @param {string} task @returns {string[]} a path
+ */
+export function formOf(model, task) {
+  return task === "translate" ? ["translate", model] : ["make", model, task];
+}
+
+/**
  * Puts what is shown into the address bar, so that it can be shared, without a new entry in the history.
  * @param {string[]} path
  * @param {Record<string, any>} [query]

@@ -4,11 +4,11 @@ import { showDialog } from "./dialog.js";
 import { h } from "./dom.js";
 import { allModels, verb } from "./models.js";
 import { carry, fetched } from "./pictures.js";
-import { address } from "./router.js";
+import { address, formOf } from "./router.js";
 
 const TAKES_PICTURES = ["image", "images"];
-const ANY_PICTURE = ["stylize", "dream", "upscale"];
 /** Tasks whose models take whatever a picture shows. */
+const ANY_PICTURE = ["stylize", "dream", "upscale"];
 
 /**
  * Asks what shall be done with an image of a prediction, and goes there.
@@ -51,7 +51,7 @@ export async function useBlobAsInput(given, maker) {
     const go = () => {
       carry(given);
       dialog.close();
-      location.hash = address(task === "translate" ? ["translate", select.value] : ["make", select.value, task]);
+      location.hash = address(formOf(select.value, task));
     };
     return [h("button", { class: "button", type: "button", onclick: go }, verb(task)), select];
   }

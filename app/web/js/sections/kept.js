@@ -2,13 +2,14 @@
 
 import "../compare-slider.js";
 import { showDialog } from "../dialog.js";
+import { withoutPictures } from "../asking.js";
 import { announce, counted, h, icon, iconButton, randomId } from "../dom.js";
 import { forget, keptImages, update } from "../kept.js";
 import { pageHead } from "../model-chooser.js";
 import { pixelClass, verb } from "../models.js";
 import { saveBlob, shownPicture } from "../pictures.js";
 import { madeBy } from "../provenance.js";
-import { address, remember } from "../router.js";
+import { address, formOf, remember } from "../router.js";
 import { useBlobAsInput } from "../use-as-input.js";
 import { zip } from "../zip.js";
 
@@ -205,10 +206,9 @@ function enlarge(one) {
 
 /** The form that made it, filled in. */
 function recipeAddress({ model, task, input }, seed) {
-  const path = task === "translate" ? ["translate", model] : ["make", model, task];
-  const plain = Object.fromEntries(Object.entries(input).filter(([, value]) => !/^(picture|upload|sha256):/.test(value)));
+  const plain = withoutPictures(input);
   const one = seed === null || seed === undefined ? {} : { seed, n: 1 };
-  return address(path, { ...plain, ...one });
+  return address(formOf(model, task), { ...plain, ...one });
 }
 
 /** Where a picture file is dropped that Easel made, anywhere: what made it is written in it. */

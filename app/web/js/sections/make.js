@@ -1,6 +1,6 @@
 // Make: any task of any model, by a form that its JSON Schema makes.
 
-import { ask, askedBefore } from "../asking.js";
+import { ask, askedBefore, withSeed } from "../asking.js";
 import { batch } from "../batch.js";
 import { boundsOf } from "../bounds.js";
 import { announce, counted, h, randomId, randomSeed } from "../dom.js";
@@ -171,11 +171,8 @@ export async function show(page, route, signal) {
     const order = { model: id, task, input: taken(input, takes[task]) };
     const pictures = taken(given, takes[task]);
     const prediction = await ask(order, { id: name, pictures, signal: aborted, onEvent: waiting.onEvent });
-    const { seed } = prediction.input;
-    const drawn = seed === undefined ? {} : { seed };
-    const made = { ...order, input: { ...order.input, ...drawn } };
-    reveal(waiting, prediction, made, pictures, image);
-    return { ...input, ...drawn };
+    reveal(waiting, prediction, { ...order, input: withSeed(order.input, prediction) }, pictures, image);
+    return withSeed(input, prediction);
   }
 
   /** Makes room for the next result: what is no result goes, and so do the oldest. */

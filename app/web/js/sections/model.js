@@ -3,7 +3,7 @@
 import { counted, h } from "../dom.js";
 import { figure, model, pixelClass, verb } from "../models.js";
 import { picture } from "../pictures.js";
-import { address } from "../router.js";
+import { address, formOf } from "../router.js";
 
 /** @param {HTMLElement} page @param {import("../router.js").Route} route */
 export async function show(page, route) {
@@ -46,8 +46,7 @@ export async function show(page, route) {
 }
 
 function way(found, task, first) {
-  const section = task === "translate" ? ["translate", found.id] : ["make", found.id, task];
-  return h("a", { class: `button${first ? " primary" : ""}`, href: address(section) }, verb(task));
+  return h("a", { class: `button${first ? " primary" : ""}`, href: address(formOf(found.id, task)) }, verb(task));
 }
 
 function sheetNote(found) {

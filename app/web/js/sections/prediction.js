@@ -7,7 +7,7 @@ import { model as readModel, verb } from "../models.js";
 import { carry, fetched } from "../pictures.js";
 import { cancel, pathOf } from "../predictions.js";
 import { placeholder, result } from "../results.js";
-import { address } from "../router.js";
+import { address, formOf } from "../router.js";
 import { useAsInput } from "../use-as-input.js";
 
 /** @param {HTMLElement} page @param {import("../router.js").Route} route @param {AbortSignal} signal */
@@ -41,7 +41,6 @@ export async function show(page, route, signal) {
 }
 
 function recipe({ model }, order, found) {
-  const section = order.task === "translate" ? ["translate", model] : ["make", model, order.task];
   const plain = Object.entries(order.input).filter(([, value]) => value !== null);
   return h(
     "section",
@@ -57,7 +56,7 @@ function recipe({ model }, order, found) {
       plain.flatMap(([name, value]) => [h("dt", {}, words(name)), h("dd", {}, shown(value))]),
     ),
     found &&
-      h("a", { class: "button", href: address(section, Object.fromEntries(plain.filter(small))) }, "Change and make it again"),
+      h("a", { class: "button", href: address(formOf(model, order.task), Object.fromEntries(plain.filter(small))) }, "Change and make it again"),
   );
 }
 

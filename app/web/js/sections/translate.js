@@ -1,6 +1,6 @@
 // Translate: a picture of one domain into the other, before and after in one place, and back again.
 
-import { ask, askedBefore } from "../asking.js";
+import { ask, askedBefore, withSeed } from "../asking.js";
 import { boundsOf } from "../bounds.js";
 import { announce, h, icon, randomId } from "../dom.js";
 import { copyAs } from "../copy-as.js";
@@ -184,8 +184,8 @@ export async function show(page, route, signal) {
       };
       const options = { id: name, pictures, signal: mine.signal, onEvent };
       const prediction = known ? (await askedBefore(known, options)).prediction : await ask(order, options);
-      const { input, metrics, output } = prediction;
-      const made = { ...order, input: { ...order.input, ...(input.seed !== undefined && { seed: input.seed }) } };
+      const { metrics, output } = prediction;
+      const made = { ...order, input: withSeed(order.input, prediction) };
       const reveal = (one) => {
         slider.style.setProperty("--ratio", `${one.width} / ${one.height}`);
         slider.compare(
