@@ -35,7 +35,7 @@ lock: ## requirements/ anew from pyproject.toml; UPGRADE=--upgrade takes the new
 	$(PYTHON) -m venv .easel/lock && .easel/lock/bin/pip install --quiet --disable-pip-version-check uv==0.13.9
 	$(LOCK) -o requirements/runtime.txt pyproject.toml
 	$(LOCK) -o requirements/dev.txt -c requirements/runtime.txt --extra dev pyproject.toml
-	$(LOCK) -o requirements/image.txt -c requirements/dev.txt --extra store pyproject.toml
+	$(LOCK) -o requirements/image.txt -c requirements/dev.txt --extra store --extra traces pyproject.toml
 	$(LOCK) -o requirements/bench.txt -c requirements/dev.txt --extra bench pyproject.toml
 
 serve: install ## Redis, API, worker and page on http://127.0.0.1:8000

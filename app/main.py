@@ -45,7 +45,7 @@ from app.routes import (
     versions,
 )
 from app.routes.dependencies import may_use
-from core import garbage_collection, logs
+from core import garbage_collection, logs, tracing
 from core.object_store import ObjectStore
 from core.open_files import connections_that_fit
 from core.pools import Pools
@@ -66,6 +66,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """The API for some settings; without them, for this process's own (uvicorn's factory)."""
     settings = settings or get_settings()
     logs.configure(settings)
+    tracing.configure("easel-api")
     signer = signer_of(settings)
     objects = ObjectStore(settings.store) if settings.store else None
     registry, metrics = Registry.with_shipped(settings.models), ApiMetrics()
@@ -131,6 +132,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     if settings.cors_origins:
         app.add_middleware(CORSMiddleware, allow_origins=settings.cors_origins, **CORS)
+    if tracer := tracing.tracer():
+        from app.http.tracing import Trace
+
+        app.add_middleware(Trace, tracer=tracer)
     app.add_middleware(Observe, metrics=metrics)
     app.add_middleware(Head)
     for module in (history, bundles, versions, models, uploads, deliveries, usage, keys):

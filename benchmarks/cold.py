@@ -51,7 +51,7 @@ def first_answer(registry: Registry, entry: Entry, measured: Path) -> Callable[[
 
     def answer() -> None:
         loaded = engine.load_version(entry)
-        work = Work(order).prepared(one_row(loaded.model, entry.card), entry, 0)
+        work = Work(order).prepared(one_row(loaded.model, entry.card), entry, 0, time.monotonic())
         engine.compile(work)
         engine.run([work])
 

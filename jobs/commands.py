@@ -32,6 +32,7 @@ def enqueue(
     pool: str,
     webhook: Webhook | None = None,
     waiter: str = "",
+    trace: Mapping[str, str] | None = None,
     pictures: Mapping[str, bytes] | None = None,
     expected_bytes: int = 0,
 ) -> tuple[ScriptCall, datetime]:
@@ -41,10 +42,11 @@ def enqueue(
         claim: granted already, or to be judged with this.
         pool: of the workers that serve the model.
         waiter: the API process that waits for the end.
+        trace: what names the trace that it belongs to, if it belongs to one.
         pictures: the pixels of the order's, by id.
         expected_bytes: of the results, as long as they are not there.
     """
-    fields = records.new_job(claim.prediction, order, claim.priority, timeout_s, ttl_s, webhook, waiter)
+    fields = records.new_job(claim.prediction, order, claim.priority, timeout_s, ttl_s, webhook, waiter, trace)
     created_at = datetime.fromisoformat(fields["created_at"])
     claim = replace(claim, images=order.count, needed=expected_bytes + sum(map(len, (pictures or {}).values())))
     names = [

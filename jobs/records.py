@@ -48,10 +48,12 @@ def new_job(
     ttl_s: int,
     webhook: Webhook | None = None,
     waiter: str = "",
+    trace: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """The fields of the rq job hash for an order, ready for HSET.
 
-    Three are ours: `images` and `owner`, for `scripts.BEGIN`, and `waiter`, the API process that waits for the end.
+    These are ours: `images` and `owner`, for `scripts.BEGIN`, `waiter`, the API process that waits for the end, and
+    what names the trace that the prediction belongs to (`core.tracing.FIELDS`).
     """
     now = utcformat(datetime.now(UTC))
     fields = {
@@ -70,6 +72,8 @@ def new_job(
         fields["owner"] = order.owner
     if waiter:
         fields["waiter"] = waiter
+    if trace:
+        fields.update(trace)
     if webhook:
         fields["meta"] = orjson.dumps({"webhook": webhook.model_dump(mode="json")})
     return fields

@@ -14,8 +14,8 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 EXTRAS = PROJECT["project"]["optional-dependencies"]
 LOCKS = {
     "runtime": (),
-    "image": ("store",),
-    "dev": ("dev", "c2pa", "client", "mcp", "metrics", "store"),
+    "image": ("store", "traces"),
+    "dev": ("dev", "c2pa", "client", "mcp", "metrics", "store", "traces"),
     "bench": ("bench",),
 }
 """The files in requirements/, and the extras that each has beside what Easel always needs."""

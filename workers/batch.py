@@ -16,7 +16,7 @@ from rq.registry import StartedJobRegistry
 from rq.serializers import JSONSerializer
 from rq.timeouts import JobTimeoutException
 
-from core import logs
+from core import logs, tracing
 from jobs import records
 from jobs.outbox import AnnouncedJob
 from jobs.prediction import Answer, Failure, Order, Status
@@ -77,6 +77,11 @@ class BatchJob:
         """The API process that waits for its end; empty if none does."""
         return self.fields.get(b"waiter", b"").decode()
 
+    @property
+    def trace(self) -> dict[str, str]:
+        """What names the trace that it belongs to (`core.tracing`), if it belongs to one."""
+        return {name: self.fields[name.encode()].decode() for name in tracing.FIELDS if name.encode() in self.fields}
+
     def failed(self, error: Exception) -> FailedJob:
         """The job's end, by what was raised."""
         failure = self._failure(error)
@@ -118,10 +123,17 @@ class SucceededJob:
     """A job that has an answer."""
 
     job: BatchJob
-    order: Order
+    work: ComputedWork
     answer: Answer
     result: ResultBytes
+    encode_began: float
+    """By `time.monotonic`."""
     status = Status.SUCCEEDED
+
+    @property
+    def order(self) -> Order:
+        """What was asked."""
+        return self.work.order
 
 
 @dataclass(frozen=True)

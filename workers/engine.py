@@ -120,7 +120,7 @@ class Engine:
         else:
             tiles = order.frame.cut(work.pictures[0])
             rows = over_tiles(operation.prepare(loaded.model, inputs, [tiles[0], *work.pictures[1:]]), tiles)
-        return work.prepared(rows, loaded.entry, load_ms)
+        return work.prepared(rows, loaded.entry, load_ms, started)
 
     @torch.inference_mode()
     def compile(self, work: PreparedWork) -> None:
@@ -256,7 +256,8 @@ class Engine:
             # As bytes at once: large pictures come in many parts.
             parts.append(to_pixels(part) if task.pictured else part.flatten(1).numpy())
         made = np.concatenate(parts) if len(parts) > 1 else parts[0]
-        inference_ms = (time.monotonic() - started) * 1000
+        computed_at = time.monotonic()
+        inference_ms = (computed_at - started) * 1000
         columns = () if task.pictured else OPERATIONS[task].columns(loaded.model, loaded.card)
         self.metrics.ran(loaded.card.name, total, inference_ms / 1000)
         return [
@@ -264,6 +265,7 @@ class Engine:
                 ImageOutput(made[first:last]) if task.pictured else NumberOutput(made[first:last], columns),
                 total,
                 inference_ms,
+                computed_at,
             )
             for work, (first, last) in zip(group, progress.spans, strict=True)
         ]

@@ -17,7 +17,7 @@ from rq.serializers import JSONSerializer
 from rq.utils import now, utcformat
 from rq.worker.base import BaseWorker
 
-from core import logs
+from core import logs, tracing
 from jobs import completions, records, scripts
 from jobs.completions import Completion
 from jobs.keys import END_COUNTS, FINISHED, PACE, cancel_key, completions_channel, end_field
@@ -94,11 +94,16 @@ class Finisher:
         if self.objects is not None:
             encoded = self.objects.keep(encoded)
         committed = self.outages.retry(lambda: self._commit(batch, encoded))
-        self.metrics.stage(Stage.STORE, time.monotonic() - began)
+        stored = time.monotonic()
+        self.metrics.stage(Stage.STORE, stored - began)
         self.held.remove(batch.jobs)
         for each in committed:
             reason = {"failure": each.failure.model_dump()} if isinstance(each, FailedJob) else {}
             log.info(f"prediction_{each.status.value}", prediction=each.job.id, queue=batch.queue.name, **reason)
+        if tracer := tracing.tracer():
+            from workers.batch_trace import BatchTrace
+
+            BatchTrace(tracer, batch, (began, stored)).record(committed)
 
     def _commit(self, batch: Batch, encoded: Sequence[EndedJob]) -> list[EndedJob]:
         """Writes what became of the jobs, and answers what it wrote.
@@ -186,13 +191,13 @@ def encode(ran: RunJob) -> EndedJob:
     """Encodes what was computed, in what is left of its job's time; that of its neighbours in the batch is theirs."""
     if not isinstance(ran, ComputedJob):
         return ran
-    job, work = ran.job, ran.work
+    job, work, began = ran.job, ran.work, time.monotonic()
     try:
         moments = records.enqueued_at(job.fields), job.execution.created_at
         answer, result = results.encode(work, *moments, Clock(ran.left_s).check)
     except Exception as error:
         return job.failed(error)
-    return SucceededJob(job, work.order, answer, result)
+    return SucceededJob(job, work, answer, result, began)
 
 
 def succeed(

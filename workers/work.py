@@ -50,9 +50,11 @@ class Work:
     canceled: Event = field(default_factory=Event)
     """May be set at any time, from any thread: the work is left where it is."""
 
-    def prepared(self, rows: Rows, entry: Entry, load_ms: float) -> PreparedWork:
+    def prepared(self, rows: Rows, entry: Entry, load_ms: float, began: float) -> PreparedWork:
         """The next stage."""
-        return PreparedWork(self.order, self.pictures, self.canceled, rows=rows, entry=entry, load_ms=load_ms)
+        return PreparedWork(
+            self.order, self.pictures, self.canceled, rows=rows, entry=entry, load_ms=load_ms, began=began
+        )
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -63,8 +65,12 @@ class PreparedWork(Work):
     entry: Entry
     """The version that it runs on."""
     load_ms: float
+    began: float
+    """When the model began to be loaded, by `time.monotonic`."""
 
-    def computed(self, output: ImageOutput | NumberOutput, batch_size: int, inference_ms: float) -> ComputedWork:
+    def computed(
+        self, output: ImageOutput | NumberOutput, batch_size: int, inference_ms: float, computed_at: float
+    ) -> ComputedWork:
         """The next stage."""
         return ComputedWork(
             self.order,
@@ -73,9 +79,11 @@ class PreparedWork(Work):
             rows=self.rows,
             entry=self.entry,
             load_ms=self.load_ms,
+            began=self.began,
             output=output,
             batch_size=batch_size,
             inference_ms=inference_ms,
+            computed_at=computed_at,
         )
 
 
@@ -87,3 +95,5 @@ class ComputedWork(PreparedWork):
     batch_size: int
     """Rows of all works that shared the passes."""
     inference_ms: float
+    computed_at: float
+    """When the passes ended, by `time.monotonic`."""

@@ -26,7 +26,7 @@ from rq.utils import now
 from rq.worker import SimpleWorker
 from rq.worker.base import WorkerStatus
 
-from core import garbage_collection, logs, redis_connections
+from core import garbage_collection, logs, redis_connections, tracing
 from core.object_store import ObjectStore
 from core.pools import Pools
 from core.settings import Settings
@@ -363,6 +363,7 @@ def connect(settings: Settings) -> Redis:
 def run(settings: Settings) -> None:
     """Runs a worker until it is told to stop. Models to preload are loaded before it takes its first job."""
     logs.configure(settings)
+    tracing.configure("easel-worker")
     connection = connect(settings)
     engine = entrypoint.engine_for(settings)
     for folder, reason in engine.registry.broken.items():

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from redis.asyncio import Redis
 
-from core import replication
+from core import replication, tracing
 from core.pools import Pools
 from core.replies import as_bytes
 from jobs import commands, keys, scripts
@@ -81,6 +81,17 @@ class Admission:
             NotAdmitted: it is not granted. Nothing is kept.
             NotReplicated: it is in the queue, and a fail-over would lose it. Asked for again by its name it is found.
         """
+        tracer = tracing.tracer()
+        if tracer is None:
+            return await self._put(job, pictures, {})
+        about = {"easel.prediction": job.claim.prediction, "easel.model": job.order.model}
+        with tracing.handing_on(tracer, "enqueue", **about) as trace:
+            return await self._put(job, pictures, trace)
+
+    async def _put(
+        self, job: NewJob, pictures: dict[str, bytes], trace: dict[str, str]
+    ) -> Snapshot | ExistingPrediction:
+        """`enqueue`, for a job that carries the name of its trace."""
         order, needed = job.order, job.expected_bytes + sum(map(len, pictures.values()))
         claim = replace(job.claim, images=order.count, needed=needed)
         call, created_at = commands.enqueue(
@@ -91,6 +102,7 @@ class Admission:
             pool=self.pools.of(order.model),
             webhook=job.webhook,
             waiter=self.api if job.waited else "",
+            trace=trace,
             pictures=pictures,
             expected_bytes=job.expected_bytes,
         )

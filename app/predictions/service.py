@@ -39,7 +39,7 @@ from app.predictions.store import HistoryPosition, Store, Waiter
 from app.predictions.uploads import require_texture, to_framed, to_holed, to_pixels
 from app.schemas.keys import Scope
 from app.schemas.predictions import PredictionRequest
-from core import guard, logs
+from core import guard, logs, tracing
 from core.settings import Settings
 from jobs.admission import Claim
 from jobs.prediction import ENDED, PICTURE_PREFIX, Order, Priority, Snapshot, Status, Webhook, owned_id
@@ -262,7 +262,8 @@ class Predictions:
         if isinstance(claim, ExistingPrediction):
             return claim
         try:
-            pixels, frame, holes = await self._pixels(card, job.order.task, job.order.input, pictures)
+            with tracing.span("read pictures"):
+                pixels, frame, holes = await self._pixels(card, job.order.task, job.order.input, pictures)
             order = job.order.model_copy(update={"frame": frame, "holes": holes})
             found = await self._enqueued(_for_one_file(replace(job, claim=claim, order=order), card, form), pixels)
         except BaseException:
