@@ -24,6 +24,7 @@ from app.http.middleware import CORS, Head, LimitBody, Observe
 from app.http.open_connections import OpenConnections
 from app.http.openapi import components, envelopes, problems
 from app.monitoring.metrics import ApiMetrics
+from app.monitoring.usage_files import UsageFiles
 from app.predictions.service import Predictions
 from app.predictions.signing import signer_of
 from app.predictions.store import Store
@@ -95,6 +96,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         runner = BatchAnswerer(app.state.predictions, app.state.access, app.state.batches)
         await store.open()
         runner.start()
+        usage_files = UsageFiles(store.redis, settings.usage_folder)
+        usage_files.start()
         watch.start()
         garbage_collection.settle()
         log.info("api_ready", models=[entry.card.name for entry in registry.served()])
@@ -108,6 +111,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         }
         watch.stop()
         await runner.stop()
+        await usage_files.stop()
         await store.close()
 
     app = FastAPIOffline(

@@ -86,10 +86,11 @@ PERMANENT = {
 }
 """Keys that are meant to stay, besides `SETS`."""
 SETS = (
+    keys.usage_key(""),
     keys.workers_key(""),
     *(kind.key_template.format("") for kind in (FinishedJobRegistry, FailedJobRegistry, CanceledJobRegistry)),
 )
-"""Beginnings of the keys of rq's registries and sets of workers, one per queue."""
+"""Beginnings of the keys of usage, one a day, and of rq's registries and sets of workers, one per queue."""
 
 
 FAULTS = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
@@ -20,7 +21,8 @@ _NO_KEY = "there is no key {}; `easel keys list` shows those there are"
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Make, list and revoke API keys, in the Redis that EASEL_REDIS_URL names or else in that of `easel up`.",
+    help="Make, list and revoke API keys, and tell what they have had, "
+    "in the Redis that EASEL_REDIS_URL names or else in that of `easel up`.",
 )
 
 
@@ -90,6 +92,29 @@ def revoke_key(id: Annotated[str, typer.Argument(help="as `easel keys list` show
     if canceled is None:
         quit_with(_NO_KEY.format(id))
     print(f"{id} is revoked; {canceled} of its predictions are canceled")
+
+
+@app.command("usage")
+def tell_usage(
+    since: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="the first day (UTC)")] = None,
+    until: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="the last day (UTC)")] = None,
+    key: Annotated[str | None, typer.Option(help="of this key alone, by its id")] = None,
+) -> None:
+    """What keys have had on each day, as JSON lines, as far as Redis has it: easel keys usage --since 2026-11-01
+
+    The files in EASEL_USAGE_DIR have the same, and older days.
+    """
+    from app.monitoring.usage_files import read
+    from jobs.usage import kept_days
+
+    days = [
+        day
+        for day in kept_days(datetime.now(UTC).date())
+        if (since is None or day >= since.date()) and (until is None or day <= until.date())
+    ]
+    for row in _with_keys(lambda kept: read(kept.redis, days)):
+        if key in (None, row.key):
+            print(row.model_dump_json())
 
 
 def _scope(name: str) -> Scope:

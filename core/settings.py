@@ -150,6 +150,9 @@ class Settings(BaseSettings):
         gt=24 * 3600,
         description="how long files of requests and answers are kept, and batches after they have ended",
     )
+    usage_dir: Path | None = Field(
+        default=None, description="folder of the files of usage, one a day; without it EASEL_DATA_DIR/usage"
+    )
     grafana_url: str | None = Field(
         default=None, pattern=r"^https?://[^/\s]", description="address of Grafana, which `/version` and the page tell"
     )
@@ -222,6 +225,11 @@ class Settings(BaseSettings):
     def redis_folder(self) -> Path:
         """Where the embedded Redis keeps its data."""
         return self.data_dir / "redis"
+
+    @property
+    def usage_folder(self) -> Path:
+        """Where files of usage are written."""
+        return self.usage_dir or self.data_dir / "usage"
 
     @property
     def redis(self) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from rq.registry import CanceledJobRegistry, FailedJobRegistry, FinishedJobRegistry
 from rq.utils import utcformat
 
-from jobs import keys, outbox, records
+from jobs import keys, outbox, records, usage
 from jobs.admission import Claim
 from jobs.prediction import Order, Snapshot, Status, Webhook
 
@@ -73,9 +73,11 @@ def cancel(found: Snapshot, ttl_s: int) -> ScriptCall:
         keys.cancel_key(found.id),
         keys.END_COUNTS,
         outbox.QUEUE_KEY,
+        usage.day_key(now),
     ]
     counted = keys.end_field(found.order.model, found.order.task, Status.CANCELED)
-    args = [found.id, ttl_s, int(now.timestamp()), utcformat(now), counted]
+    used = usage.counts_of(found.order, Status.CANCELED)
+    args = [found.id, ttl_s, int(now.timestamp()), utcformat(now), counted, usage.KEPT_S, len(used), *_flat(used)]
     args += [delivery.id, *_flat(delivery.fields)] if delivery else [""]
     return ScriptCall(names, args)
 

@@ -148,6 +148,11 @@ def end_field(model: str, task: Task, status: Status) -> str:
     return f"{model} {task.value} {status.value}"
 
 
+def usage_key(day: str) -> str:
+    """Hash of what was counted on a day, such as `2026-11-28`, by what `jobs.usage` makes fields of."""
+    return f"easel:usage:{day}"
+
+
 def image_key(prediction: str, index: int) -> str:
     """Where the encoded bytes of an image lie."""
     return f"{LUA_PREFIXES['IMAGE']}{prediction}:{index}"

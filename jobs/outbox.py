@@ -18,7 +18,7 @@ from rq.job import Job, JobStatus, Retry
 from rq.serializers import JSONSerializer
 from rq.utils import now
 
-from jobs import keys, records
+from jobs import keys, records, usage
 from jobs.own_job import OwnJob
 from jobs.prediction import ENDED, EVENTS, Snapshot, Status
 
@@ -77,6 +77,7 @@ class AnnouncedJob(OwnJob):
         with suppress(ValueError):  # somebody else's job
             order = records.order_of(self)
             pipeline.hincrby(keys.END_COUNTS, keys.end_field(order.model, order.task, Status.FAILED), 1)
+            usage.count(pipeline, self.ended_at, [usage.counts_of(order, Status.FAILED)])
         self.announce(pipeline)
 
     def announce(self, pipeline: Any, answer: Any = None) -> None:

@@ -18,7 +18,7 @@ from rq.utils import now, utcformat
 from rq.worker.base import BaseWorker
 
 from core import logs, tracing
-from jobs import completions, records, scripts
+from jobs import completions, records, scripts, usage
 from jobs.completions import Completion
 from jobs.keys import END_COUNTS, FINISHED, PACE, cancel_key, completions_channel, end_field
 from jobs.worker_state import Stage
@@ -130,6 +130,7 @@ class Finisher:
             )
             for name, count in counts.items():
                 pipeline.hincrby(END_COUNTS, name, count)
+            usage.count(pipeline, moment, (_usage(each) for each in (*succeeded, *canceled)))
             _send_completions(succeeded, moment, pipeline)
             if succeeded or canceled:
                 names = (each.job.id for each in ended if not isinstance(each, FailedJob))
@@ -234,6 +235,15 @@ def _send_completions(succeeded: Sequence[SucceededJob], moment: datetime, pipel
             by_waiter[each.job.waiter].append(completion)
     for waiter, completed in by_waiter.items():
         pipeline.publish(completions_channel(waiter), completions.pack(completed))
+
+
+def _usage(ended: SucceededJob | CanceledJob) -> dict[str, int]:
+    """What the end adds to its key's usage: of forward passes that it shared, the share of its rows."""
+    if isinstance(ended, CanceledJob):
+        return usage.counts_of(ended.order, ended.status)
+    work, timing = ended.work, ended.answer.timing
+    compute_ms = timing.inference_ms * len(work.rows) / work.batch_size + timing.encode_ms
+    return usage.counts_of(ended.order, ended.status, ended.answer.images, compute_ms)
 
 
 def _unless_canceled(ended: EndedJob) -> EndedJob:
