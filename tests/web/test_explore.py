@@ -7,6 +7,7 @@ import re
 import numpy as np
 from playwright.sync_api import expect
 
+from tests.redis_servers import wait_for
 from tests.web.test_sections import halted
 
 
@@ -68,12 +69,31 @@ def test_a_superseded_request_is_canceled_on_the_server(visit, easel, client):
         knob.focus()
         with page.expect_request(lambda request: request.method == "PUT") as first:
             page.keyboard.press("ArrowLeft")
-        with page.expect_request(lambda request: request.url.endswith("/cancel")) as cancel:
+        with page.expect_response(lambda answer: answer.url.endswith("/cancel")) as cancel:
             page.keyboard.press("ArrowLeft")
-        prediction = first.value.url.rpartition("/")[2]
-        assert prediction in cancel.value.url
-        page.wait_for_timeout(200)
-        answer = client.get(f"/v1/predictions/{prediction}").json()
-        assert answer["status"] in ("canceled", "canceling")
+        assert first.value.url.rpartition("/")[2] in cancel.value.url
+        assert cancel.value.json()["status"] in ("canceled", "canceling")
         middle = shown(page)
     page.wait_for_function("src => document.querySelector('.shown img').src !== src", arg=middle)
+
+
+def test_what_is_dragged_through_leaves_no_history(visit, easel, client):
+    """Neither what was seen nor what was superseded on the way."""
+    page = visit("#/explore/toy-dcgan?seed=4")
+    asked = []
+    page.on("request", lambda request: asked.append(request) if request.method == "PUT" else None)
+    page.reload()
+    expect(page.get_by_alt_text("-3", exact=True)).to_be_visible()
+    knob = page.get_by_role("slider", name=re.compile("Place in the plane"))
+    with halted(easel):
+        knob.focus()
+        page.keyboard.press("ArrowLeft")
+        with page.expect_response(lambda answer: answer.url.endswith("/cancel")):
+            page.keyboard.press("ArrowLeft")
+    passing = {one.url.rpartition("/")[2] for one in asked if one.post_data_json["input"].get("latent")}
+    assert len(passing) >= 9  # the knob's first place, seven of the strip, and the superseded one
+
+    def remembered() -> set[str]:
+        return {one for one in passing if client.get(f"/v1/predictions/{one}").status_code != 404}
+
+    wait_for(lambda: not remembered())

@@ -155,12 +155,3 @@ def test_several_pictures_are_one_request_each_and_one_sheet(visit, easel):
         assert archive.namelist() == ["0001-p0.png", "0002-p1.png", "0003-p2.png"]
         side = pixels_of(archive.read("0001-p0.png")).shape[0]
     assert sheet.shape[:2] == (2 * side, 2 * side)
-
-
-def test_what_is_dragged_through_in_explore_leaves_no_history(visit, easel):
-    page = visit("#/explore/toy-dcgan")
-    expect(page.get_by_alt_text("The picture at the knob")).to_be_visible()
-    expect(page.locator(".strip figure")).to_have_count(7)
-    page.wait_for_timeout(500)
-    rows = httpx.get(f"{easel.url}/v1/predictions", params={"model": "toy-dcgan"}).json()["data"]
-    assert [row["input"] for row in rows if row["input"].get("latent")] == []

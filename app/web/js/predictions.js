@@ -18,23 +18,23 @@ export function ended(prediction) {
 
 /**
  * Asks for a prediction and waits for its end. Aborting the signal cancels it on the server too.
- * @param {Order} order
- * @param {{id?: string, pictures?: Pictures, signal?: AbortSignal,
- *          onEvent?: (name: string, data: any) => void}} [options]
+ * @param {Order} order with `b64_json`, where it is not to be kept
+ * @param {{id?: string, pictures?: Pictures, signal?: AbortSignal, kept?: boolean,
+ *          onEvent?: (name: string, data: any) => void}} [options] unless `kept`, the server forgets the prediction
+ *   however it ends, so that it is not in the history
  * @returns {Promise<any>} a prediction that succeeded
  * @throws {Problem} it was refused, or failed
  */
-export async function predict(order, { id = randomId(), pictures = {}, signal, onEvent = () => {} } = {}) {
+export async function predict(
+  order,
+  { id = randomId(), pictures = {}, signal, kept = true, onEvent = () => {} } = {},
+) {
   signal?.throwIfAborted();
   const path = pathOf(id);
   const { body, headers } = content(order, pictures);
   const accepted = json(path, { method: "PUT", body, headers: { ...headers, Prefer: `wait=${PATIENCE_S}` } });
   // A cancel must not overtake the request, so it waits for the first answer, which comes within PATIENCE_S.
-  const abandon = () =>
-    accepted.then(
-      (prediction) => ended(prediction) || cancel(path),
-      () => {},
-    );
+  const abandon = () => accepted.then((prediction) => ended(prediction) || cancel(path)).catch(() => null);
   signal?.addEventListener("abort", abandon, { once: true });
   try {
     const prediction = await unlessAborted(accepted, signal);
@@ -43,6 +43,7 @@ export async function predict(order, { id = randomId(), pictures = {}, signal, o
     return succeeded(await json(path, { signal }));
   } finally {
     signal?.removeEventListener("abort", abandon);
+    if (!kept) accepted.then(forget).catch(() => null);
   }
 }
 
@@ -60,13 +61,10 @@ export async function resume(id, { signal, onEvent = () => {} } = {}) {
   return succeeded(await json(pathOf(id), { signal }));
 }
 
-/**
- * Has the server forget a prediction whose images are in its answer.
- * @param {any} prediction @returns the same
- */
-export function forgotten(prediction) {
-  request(pathOf(prediction.id), { method: "DELETE", keepalive: true }).catch(() => null);
-  return prediction;
+/** Has the server forget a prediction as soon as it has ended. @param {any} prediction as it was accepted */
+async function forget(prediction) {
+  if (!ended(prediction)) await follow(prediction, () => {});
+  await request(pathOf(prediction.id), { method: "DELETE", keepalive: true });
 }
 
 /** @param {string} id of a prediction */

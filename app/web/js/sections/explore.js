@@ -6,7 +6,7 @@ import { around, inPlane, withDimension } from "../latents.js";
 import { latest } from "../latest.js";
 import { lacking, modelChooser, pageHead } from "../model-chooser.js";
 import { allModels, model as readModel, pixelClass } from "../models.js";
-import { forgotten, predict } from "../predictions.js";
+import { predict } from "../predictions.js";
 import { problemView } from "../problem-view.js";
 import { took } from "../results.js";
 import { remember } from "../router.js";
@@ -96,8 +96,8 @@ export async function show(page, route, signal) {
 
   const order = (input, output) => ({ model: found.id, task, input: { ...form.values, ...input }, output });
   /** What passes under the hand is nothing to keep: it leaves no row in the history. */
-  const drawLatent = async (latent, options) =>
-    forgotten(await predict(order({ latent }, { b64_json: true, metadata: false }), { signal, ...options }));
+  const drawLatent = (latent, options) =>
+    predict(order({ latent }, { b64_json: true, metadata: false }), { signal, kept: false, ...options });
 
   const drag = latest(
     async (at, aborted) => {
