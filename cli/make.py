@@ -41,7 +41,7 @@ def import_(
     ] = None,
     dropout: Annotated[
         Literal["drawn", "off"] | None,
-        typer.Option(help="of a pix2pix U-Net: drawn from each request's seed, or none; what is usual if absent"),
+        typer.Option(help="of a network that has it: drawn from each request's seed, or none; what is usual if absent"),
     ] = None,
     values: Annotated[
         graphs.Values | None,
@@ -150,7 +150,10 @@ def _check_import(
     tries = [f"with {options} they would be {difference}" for options, difference in checked.better.items()]
     advice = "; ".join(tries) or "no other --padding or --statistics comes nearer: the network pads or ends otherwise"
     if card.latent:
-        advice += "; they are compared without dropout, and yours has to be made so (test.py --no_dropout)"
+        advice += (
+            "; they are compared without dropout, and yours has to be made so: by test.py --no_dropout of a U-Net, by "
+            "--eval of a ResNet (with batch norm, that is --statistics stored)"
+        )
     quit_with(f"the pictures are {checked.difference}, and equal networks are {check.LEVELS} level at most: {advice}")
 
 

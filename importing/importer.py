@@ -20,7 +20,7 @@ from importing.states import Candidate, State, candidates
 from models import checkpoint
 from models.capabilities import directions_of, layers_of, scales_of
 from models.card import Card, Direction, ImportedFile, ImportRecord, Serving
-from models.families.imported import ImportedTranslator, UNet
+from models.families.imported import Dropping, ImportedTranslator
 from models.families.published import Published
 from models.model import Model, build, freeze
 from pictures.formats import ImageFormat, channels_of
@@ -132,12 +132,12 @@ def _read(
         told = replace(settings, trained_as="cyclegan" if family == "cyclegan" else "pix2pix")
     findings: dict[Direction, Finding] = {direction: read(path, told, beside) for direction, path in paths.items()}
     if settings.dropout == "drawn" and not any(map(_drops, findings.values())):
-        raise NotImportable("only dropout of the reference code's U-Net can be drawn (--dropout)")
+        raise NotImportable("it has no dropout that can be drawn (--dropout)")
     return findings
 
 
 def _drops(finding: Finding) -> bool:
-    return isinstance(finding.network, UNet) and finding.network.dropout > 0
+    return isinstance(finding.network, Dropping) and finding.network.dropout > 0
 
 
 def together(first: Candidate, second: Candidate) -> Candidate:

@@ -25,6 +25,7 @@ _DEEPEST = 10
 """Halvings of the largest U-Net that is taken: 1024 pixels."""
 _RESNET_TRUNK = 10
 """Place of the first residual block."""
+_OR_DRAWN = "(--dropout drawn: from the seed)"
 _PARTS = "{weight,bias,running_mean,running_var,num_batches_tracked}"
 
 
@@ -47,38 +48,57 @@ def _unet(layers: Layers, settings: ImportSettings) -> Finding:
     norm, norm_inferred = norm_of(layers, "model.model.1.model.1", "model.model.1.model.2", settings)
     network = UNet(size=2**depth, width=len(first), norm=norm, takes=channels(first, 1), makes=channels(last, 1))
     batch_norm = {"weight", "running_mean"} <= layers.get("model.model.1.model.2", {}).keys()
-    drawn, why = _dropout_of(network, batch_norm, settings)
+    drawn, why = _dropout_of_unet(network, batch_norm, settings)
     network = network.model_copy(update={"dropout": _RATE if drawn else 0})
     inferred = (f"a U-Net of {depth} halvings (unet_{2**depth}), width {len(first)}", norm_inferred, io(network))
     found = finding(network, layers, places, inferred, side=network.size, multiple=network.size)
     return replace(found, assumed=(why,))
 
 
-def _dropout_of(network: UNet, batch_norm: bool, settings: ImportSettings) -> tuple[bool, str]:
+def _dropout_of_unet(network: UNet, batch_norm: bool, settings: ImportSettings) -> tuple[bool, str]:
     """Whether dropout is drawn as it serves, and in words why: no name tells whether it was trained with any.
 
     Raises:
         NotImportable: it is asked for, and cannot be.
     """
-    cyclegan = settings.trained_as == "cyclegan"
-    if settings.dropout == "drawn":
-        if cyclegan:
-            raise NotImportable("dropout is drawn of a pix2pix alone (--family pix2pix)")
-        if not network.dropped:
+    if not network.dropped:
+        if settings.dropout == "drawn":
             raise NotImportable(f"a U-Net for {network.size} pixels has no dropout; those for 64 and more have")
+        return False, f"no dropout, which a U-Net for {network.size} pixels has not"
+    if told := _dropout_by_option(settings):
+        return told
+    if settings.trained_as == "cyclegan":
+        return False, f"no dropout, as is usual for a CycleGAN {_OR_DRAWN}"
+    if settings.trained_as is None and not batch_norm:
+        return (
+            False,
+            f"no dropout: a pix2pix, which has it, usually has batch norm, and --family names none {_OR_DRAWN}",
+        )
+    return True, "dropout drawn from the seed, as in test.py without --eval, on for a pix2pix (--dropout off: none)"
+
+
+def _dropout_of_resnet(there: bool, settings: ImportSettings) -> tuple[bool, tuple[str, ...]]:
+    """Whether dropout is drawn as it serves, and in words why, where the file tells that its blocks have any."""
+    if not there:
+        return False, ()
+    drawn, why = _dropout_by_option(settings) or (
+        True,
+        "dropout drawn from the seed, as in test.py without --eval for a network that has it (--dropout off: none)",
+    )
+    if drawn and settings.trained_as == "cyclegan":
+        why += "; so it makes no cycle and cannot be trained on"
+    return drawn, (why,)
+
+
+def _dropout_by_option(settings: ImportSettings) -> tuple[bool, str] | None:
+    """What options say of a network that has dropout."""
+    if settings.dropout == "drawn":
         return True, "dropout drawn from the seed, as --dropout says"
     if settings.dropout == "off":
         return False, "no dropout, as --dropout says"
-    drawn = "(--dropout drawn: from the seed)"
-    if not network.dropped:
-        return False, f"no dropout, which a U-Net for {network.size} pixels has not"
     if settings.statistics == "stored":
-        return False, f"no dropout, as with --eval, since --statistics is stored {drawn}"
-    if cyclegan:
-        return False, "no dropout, as is usual for a CycleGAN"
-    if settings.trained_as is None and not batch_norm:
-        return False, f"no dropout: a pix2pix, which has it, usually has batch norm, and --family names none {drawn}"
-    return True, "dropout drawn from the seed, as in test.py without --eval, on for a pix2pix (--dropout off: none)"
+        return False, f"no dropout, as with --eval, since --statistics is stored {_OR_DRAWN}"
+    return None
 
 
 def _resnet(layers: Layers, settings: ImportSettings) -> Finding:
@@ -93,6 +113,7 @@ def _resnet(layers: Layers, settings: ImportSettings) -> Finding:
     first, last = kernel(layers, "model.1"), kernel(layers, f"model.{end + 7}")
     norm, norm_inferred = norm_of(layers, "model.1", "model.2", settings)
     padding = settings.padding if padded else "zero"
+    drawn, why = _dropout_of_resnet(dropout, settings)
     network = ResNet(
         width=len(first),
         blocks=blocks,
@@ -100,15 +121,17 @@ def _resnet(layers: Layers, settings: ImportSettings) -> Finding:
         padding=padding,
         takes=channels(first, 1),
         makes=channels(last, 0),
+        dropout=_RATE if drawn else 0,
     )
     inferred = (
         f"a ResNet of {blocks} blocks (resnet_{blocks}blocks), width {len(first)}",
         norm_inferred,
         "padded blocks" if padded else "blocks padded with zeros",
-        f"trained {'with' if dropout else 'without'} dropout, which is off when it serves",
+        f"trained {'with' if dropout else 'without'} dropout",
         io(network),
     )
-    return finding(network, layers, places, inferred, side=_USUAL_SIZE.get(blocks, 256), multiple=4)
+    found = finding(network, layers, places, inferred, side=_USUAL_SIZE.get(blocks, 256), multiple=4)
+    return replace(found, assumed=why)
 
 
 def finding(

@@ -70,6 +70,8 @@ class ResNet(model.Config):
     doubling: Doubling = "transposed"
     takes: Channels = 3
     makes: Channels = 3
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0
+    """The share that is dropped in each of its blocks when it serves."""
 
     def build(self) -> ResNetTranslator:
         """The network."""
@@ -81,10 +83,13 @@ class ResNet(model.Config):
             self.padding,
             doubling=self.doubling,
             out_channels=self.makes,
+            dropout=self.dropout,
         )
 
 
-AnyNetwork = UNet | ResNet | cut.Config | pytorch_gan.UNetConfig
+Dropping = UNet | ResNet
+"""Networks whose dropout can be drawn as they serve."""
+AnyNetwork = Dropping | cut.Config | pytorch_gan.UNetConfig
 Network = Annotated[AnyNetwork, Field(discriminator="network")]
 
 
@@ -138,7 +143,7 @@ class ImportedWithDropout(StyledTranslator, ImportedTranslator):
 
     def translate(self, images: Tensor, direction: Direction, latent: Tensor) -> Tensor:
         network = self.networks[direction]
-        if isinstance(network, UNet) and network.dropout:
+        if isinstance(network, Dropping) and network.dropout:
             return self._translated(images, direction, drops=Stream(latent))
         return self._translated(images, direction)
 

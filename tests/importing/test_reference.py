@@ -151,9 +151,30 @@ def test_a_pix2pix_drops_out_as_the_reference_tests_do(tmp_path, halvings, layer
             assert (answers[row] - fed(pictures[row : row + 1])[0]).abs().max() < EXACT
 
 
-def test_dropout_belongs_to_the_seed_alone(tmp_path):
+@pytest.mark.parametrize("padding", ["reflect", "replicate", "zero"])
+@pytest.mark.parametrize("norm", ["batch", "instance", "none"])
+@pytest.mark.parametrize("family", ["pix2pix", "cyclegan"])
+def test_the_blocks_of_a_resnet_drop_out_as_the_reference_tests_do(tmp_path, norm, padding, family):
+    original = trained(reference.ResNet(3, norm=norm, dropout=True, padding=padding))
+    settings = ImportSettings(size=32, padding="replicate" if padding == "replicate" else "reflect")
+    model, card = imported(tmp_path, original, settings=settings, family=family)
+    assert card.family == "imported-pix2pix-dropout"
+    latents = noise.normal([1, 2], card.latent)
+    pictures = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    with torch.inference_mode():
+        answers = model.translate(pictures, "AtoB", latents)
+        for row in range(2):
+            fed, count = with_masks(original, Stream(latents[row : row + 1]))
+            assert count == 3
+            assert (answers[row] - fed(pictures[row : row + 1])[0]).abs().max() < EXACT
+    assert (answers - model.translate(pictures, "AtoB", -latents)).abs().max() > 0.1
+    assert not model.native or model.native.reach is None, "tiles would drop alike"
+
+
+@pytest.mark.parametrize("network", [reference.UNet(7), reference.ResNet(dropout=True)])
+def test_dropout_belongs_to_the_seed_alone(tmp_path, network):
     """As a worker answers: what it makes of one request does not depend on the others in its batch."""
-    imported(tmp_path, trained(reference.UNet(7)), settings=ImportSettings())
+    imported(tmp_path, trained(network), settings=ImportSettings(size=128))
     engine = Engine(Registry([tmp_path / "zoo"]), "cpu", 1)
     shown = np.random.default_rng(1).integers(0, 256, (128, 128, 3), np.uint8)
 
@@ -187,6 +208,7 @@ def test_dropout_belongs_to_the_seed_alone(tmp_path):
         ({}, ["--statistics", "stored"], False, "no dropout, as with --eval, since --statistics is stored"),
         ({}, ["--statistics", "stored", "--dropout", "drawn"], True, "dropout drawn from the seed, as --dropout says"),
         ({}, ["--family", "cyclegan"], False, "no dropout, as is usual for a CycleGAN"),
+        ({}, ["--family", "cyclegan", "--dropout", "drawn"], True, "dropout drawn from the seed, as --dropout says"),
         ({"norm": "instance"}, [], False, "usually has batch norm, and --family names none"),
         ({"norm": "instance"}, ["--family", "pix2pix"], True, "dropout drawn from the seed, as in test.py"),
         ({"halvings": 5}, [], False, "no dropout, which a U-Net for 32 pixels has not"),
@@ -203,11 +225,33 @@ def test_the_command_says_whether_dropout_is_drawn_and_why(tmp_path, network, op
 
 
 @pytest.mark.parametrize(
+    ("options", "drawn", "why"),
+    [
+        ([], True, "dropout drawn from the seed, as in test.py without --eval for a network that has it"),
+        (["--family", "cyclegan"], True, "(--dropout off: none); so it makes no cycle and cannot be trained on"),
+        (["--dropout", "off"], False, "no dropout, as --dropout says"),
+        (["--statistics", "stored"], False, "no dropout, as with --eval, since --statistics is stored"),
+    ],
+)
+def test_the_file_of_a_resnet_tells_that_it_drops_out(tmp_path, options, drawn, why):
+    told = import_by_command(tmp_path, reference.ResNet(dropout=True), *options)
+    assert told.exit_code == 0, told.output
+    assert why in next(line for line in told.output.splitlines() if line.startswith("assumed: ") and "dropout" in line)
+    assert Card.read(tmp_path / "zoo" / "mine").latent == ((8,) if drawn else ())
+
+
+def test_nothing_is_said_of_dropout_that_a_resnet_has_not(tmp_path):
+    told = import_by_command(tmp_path, reference.ResNet())
+    assert told.exit_code == 0, told.output
+    assert "found: trained without dropout" in told.output
+    assert not [line for line in told.output.splitlines() if line.startswith("assumed: ") and "dropout" in line]
+
+
+@pytest.mark.parametrize(
     ("network", "options", "reason"),
     [
-        (reference.UNet(6, width=1), ["--family", "cyclegan"], "dropout is drawn of a pix2pix alone"),
         (reference.UNet(5, width=1), [], "a U-Net for 32 pixels has no dropout"),
-        (reference.ResNet(dropout=True), [], "only dropout of the reference code's U-Net can be drawn"),
+        (reference.ResNet(), [], "it has no dropout that can be drawn"),
     ],
 )
 def test_dropout_that_cannot_be_drawn_is_refused(tmp_path, network, options, reason):
@@ -339,7 +383,7 @@ def test_a_model_that_drops_out_is_checked_without(tmp_path):
     as_test_py_makes_it(original, picture, 64).save(tmp_path / "fake.png")
     told = import_by_command(tmp_path, original, "--check", str(tmp_path / "real.png"), str(tmp_path / "fake.png"))
     assert told.exit_code == 1
-    assert "yours has to be made so (test.py --no_dropout)" in " ".join(told.output.split())
+    assert "yours has to be made so: by test.py --no_dropout of a U-Net" in " ".join(told.output.split())
 
 
 def test_two_files_make_a_cyclegan_that_is_served_as_it_was(tmp_path):
