@@ -47,6 +47,7 @@ from app.routes import (
 )
 from app.routes.dependencies import may_use
 from core import garbage_collection, logs, tracing
+from core.audit import AuditLog
 from core.object_store import ObjectStore
 from core.open_files import connections_that_fit
 from core.pools import Pools
@@ -140,7 +141,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         from app.http.tracing import Trace
 
         app.add_middleware(Trace, tracer=tracer)
-    app.add_middleware(Observe, metrics=metrics)
+    app.add_middleware(Observe, metrics=metrics, audit_log=AuditLog(settings.audit_file))
     app.add_middleware(Head)
     for module in (history, bundles, versions, models, uploads, deliveries, usage, keys):
         app.include_router(module.router, dependencies=[Depends(may_use)], responses=_REFUSALS)

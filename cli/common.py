@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import getpass
 import json
+import os
 import sys
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, cast
 
 import typer
 
 if TYPE_CHECKING:
+    from core.audit import Act, Outcome
     from core.settings import Settings
     from models.registry import Registry
 
@@ -56,6 +60,34 @@ def models_that(*tasks: str) -> Callable[[str], list[str]]:
 def require_redis(settings: Settings) -> None:
     if settings.redis_url is None:
         quit_with("EASEL_REDIS_URL is not set; name a Redis, or run `easel up`, which starts one")
+
+
+@contextmanager
+def audited(action: str, object: str = "") -> Iterator[Act]:
+    """Has what is done meanwhile in the audit log, with how it ended. What the log does not take is said."""
+    from core.audit import Act, AuditLog
+
+    act, outcome = Act(action, object), cast("Outcome", "failed")
+    try:
+        yield act
+        outcome = "done"
+    except typer.Exit:
+        outcome = "refused"
+        raise
+    finally:
+        log = AuditLog(settings_or_quit().audit_file)
+        try:
+            log.write([act.line(outcome, by="cli", user=_user())])
+        except OSError as error:
+            complain(f"this is not in the audit log {log.file}: {error}")
+
+
+def _user() -> str:
+    """Who runs the command, by the name that the system has for them or else by its number."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
 
 
 def print_json(found: Any) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from cli.common import AsJson, print_json, quit_with, settings_or_quit
+from cli.common import AsJson, audited, print_json, quit_with, settings_or_quit
 
 if TYPE_CHECKING:
     from app.access.keys import Keys
@@ -44,10 +44,13 @@ def create_key(
     from pydantic import ValidationError
 
     scopes = [_scope(each) for each in scope or ["predict"]]
-    try:
-        key, token = _with_keys(lambda kept: kept.create(name, scopes, rate, outstanding, daily))
-    except ValidationError as error:
-        quit_with("\n".join(f"{item['loc'][0]}: {item['msg']}" for item in error.errors()))
+    with audited("key.create") as act:
+        act.details |= {"name": name, "scopes": sorted(scopes)}
+        try:
+            key, token = _with_keys(lambda kept: kept.create(name, scopes, rate, outstanding, daily))
+        except ValidationError as error:
+            quit_with("\n".join(f"{item['loc'][0]}: {item['msg']}" for item in error.errors()))
+        act.object = key.id
     typer.echo(f"{key.id} ({', '.join(sorted(key.scopes))}) for {key.name}. The token is shown only now:", err=True)
     print(token)
 
@@ -76,9 +79,11 @@ def grant_scope(
 ) -> None:
     """Give a key one more scope, from the next request on: easel keys grant 0b7ad439d156 priority"""
     granted = _scope(scope)
-    key = _with_keys(lambda kept: kept.grant(id, granted))
-    if key is None:
-        quit_with(_NO_KEY.format(id))
+    with audited("key.grant", id) as act:
+        act.details["scope"] = granted
+        key = _with_keys(lambda kept: kept.grant(id, granted))
+        if key is None:
+            quit_with(_NO_KEY.format(id))
     print(f"{id} has {', '.join(sorted(key.scopes))}")
 
 
@@ -88,9 +93,11 @@ def revoke_key(id: Annotated[str, typer.Argument(help="as `easel keys list` show
 
     What it made stays until it expires, for admins to see.
     """
-    canceled = _at_redis(lambda url: _revoke(settings_or_quit(), url, id))
-    if canceled is None:
-        quit_with(_NO_KEY.format(id))
+    with audited("key.revoke", id) as act:
+        canceled = _at_redis(lambda url: _revoke(settings_or_quit(), url, id))
+        if canceled is None:
+            quit_with(_NO_KEY.format(id))
+        act.details["canceled"] = canceled
     print(f"{id} is revoked; {canceled} of its predictions are canceled")
 
 

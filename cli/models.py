@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.common import AsJson, complain, known_models, print_json, quit_with
+from cli.common import AsJson, audited, complain, known_models, print_json, quit_with
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,9 +52,11 @@ def add(
     draft: Annotated[bool, typer.Option("--draft", help="only as a version; its name stands for what it did")] = False,
 ) -> None:
     """Copy a model into the first folder of EASEL_MODELS, as a new version that its name stands for."""
-    with _library() as library:
+    with audited("model.add", str(folder)) as act, _library() as library:
         _check(folder)
         entry = library.add(folder, publish=not draft)
+        act.object = entry.card.reference
+        act.details["published"] = not draft
         print(f"{entry.card.reference} is in {entry.folder}" + ("" if draft else f"; {entry.card.name} stands for it"))
 
 
@@ -63,9 +65,11 @@ def remove(
     model: Annotated[str, typer.Argument(help="a model, with all of its versions; or one version: name@sha256")],
 ) -> None:
     """Delete a model or a version. Predictions that wait for it fail as `model_not_found`."""
-    with _library() as library:
-        for entry in library.remove(model):
-            print(f"{entry.folder} is gone")
+    with audited("model.remove", model) as act, _library() as library:
+        removed = library.remove(model)
+        act.details["versions"] = [entry.card.reference for entry in removed]
+    for entry in removed:
+        print(f"{entry.folder} is gone")
 
 
 @app.command()
@@ -83,13 +87,18 @@ def alias(
         TypeAdapter(ModelName).validate_python(name)
     except ValidationError:
         quit_with(f"{name!r} is no name: small letters, digits and single hyphens between them")
-    with _library() as library:
-        if forget:
+    if forget:
+        with audited("alias.forget", name), _library() as library:
             library.forget(name)
-            print(f"{name} stands for nothing")
-        elif model:
-            print(f"{name} stands for {library.point(name, model).card.reference}")
-        elif name in library.registry.current:
+        print(f"{name} stands for nothing")
+        return
+    if model:
+        with audited("alias.set", name) as act, _library() as library:
+            act.details["version"] = version = library.point(name, model).card.reference
+        print(f"{name} stands for {version}")
+        return
+    with _library() as library:
+        if name in library.registry.current:
             print(f"{name} stands for {library.registry[name].card.reference}")
         else:
             quit_with(f"{name} stands for nothing")
@@ -98,8 +107,9 @@ def alias(
 @app.command()
 def rollback(name: Annotated[str, typer.Argument(help="a model's name, or an alias")]) -> None:
     """Have a name stand for what it stood for before."""
-    with _library() as library:
-        print(f"{name} stands for {library.back(name).card.reference}")
+    with audited("model.rollback", name) as act, _library() as library:
+        act.details["version"] = version = library.back(name).card.reference
+    print(f"{name} stands for {version}")
 
 
 @app.command()

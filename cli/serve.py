@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.common import quit_with, require_redis, settings_or_quit
+from cli.common import audited, quit_with, require_redis, settings_or_quit
 from cli.keys import require_key
 from core.parts import Part
 
@@ -33,6 +33,7 @@ def up(
     _require_store(settings)
     if not parts or Part.API in parts:
         _require_signer(settings)
+        _require_audit_log(settings)
 
     def longest_batch_s() -> float:
         served = Registry.with_shipped(settings.models).served()
@@ -61,6 +62,7 @@ def api() -> None:
     require_redis(settings)
     _require_signer(settings)
     _require_store(settings)
+    _require_audit_log(settings)
     from app.http.connection_limits import BoundedProtocol
     from core.ports import listen
 
@@ -95,6 +97,17 @@ def _require_signer(settings: Settings) -> None:
         signer_of(settings)
     except Unsigned as error:
         quit_with(str(error))
+
+
+def _require_audit_log(settings: Settings) -> None:
+    """Refuses an audit log that was asked for and cannot be written."""
+    from core.audit import AuditLog
+
+    try:
+        if settings.audit_log:
+            AuditLog(settings.audit_log).write([])
+    except OSError as error:
+        quit_with(f"EASEL_AUDIT_LOG cannot be written: {error}")
 
 
 def _require_store(settings: Settings) -> None:
@@ -155,7 +168,7 @@ def webhook_secret(
     settings = settings_or_quit()
     url = settings.redis if settings.redis_url else EmbeddedRedis(settings.redis_folder).url
     try:
-        with connect(url) as connection:
+        with audited("webhook_secret.read", key), connect(url) as connection:
             if key and not connection.hexists(API_KEYS, key):
                 quit_with(f"there is no key {key}; `easel keys list` shows those there are")
             print(secret(connection, settings, key))

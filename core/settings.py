@@ -150,6 +150,9 @@ class Settings(BaseSettings):
         gt=24 * 3600,
         description="how long files of requests and answers are kept, and batches after they have ended",
     )
+    audit_log: Path | None = Field(
+        default=None, description="file of what is done with keys and by admins; without it EASEL_DATA_DIR/audit.jsonl"
+    )
     usage_dir: Path | None = Field(
         default=None, description="folder of the files of usage, one a day; without it EASEL_DATA_DIR/usage"
     )
@@ -225,6 +228,11 @@ class Settings(BaseSettings):
     def redis_folder(self) -> Path:
         """Where the embedded Redis keeps its data."""
         return self.data_dir / "redis"
+
+    @property
+    def audit_file(self) -> Path:
+        """Where what is done with keys and by admins is written."""
+        return self.audit_log or self.data_dir / "audit.jsonl"
 
     @property
     def usage_folder(self) -> Path:

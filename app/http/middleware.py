@@ -18,7 +18,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.http.errors import TooLarge, TooSlow, Unavailable, render
 from app.http.page import policy
 from app.monitoring.metrics import ApiMetrics
-from core import logs
+from core import audit, logs
+from core.audit import Act, AuditLog
 
 log = logs.get("app.requests")
 
@@ -47,12 +48,15 @@ class Observe:
 
     The trace that a caller's `traceparent` names (W3C Trace Context) is in the logs too.
 
+    What a request does that belongs in the audit log (`core.audit`) is there before the answer is.
+
     The answer carries what is put into `request.state.headers`, unless it says otherwise itself.
     """
 
-    def __init__(self, app: ASGIApp, metrics: ApiMetrics):
+    def __init__(self, app: ASGIApp, metrics: ApiMetrics, audit_log: AuditLog):
         self.app = app
         self.metrics = metrics
+        self.audit_log = audit_log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -66,12 +70,14 @@ class Observe:
         structlog.contextvars.bind_contextvars(request=request_id)
         if trace := _TRACEPARENT.fullmatch(Headers(scope=scope).get("traceparent", "")):
             structlog.contextvars.bind_contextvars(trace=trace[1])
-        started, status = time.perf_counter(), 500
+        started, status, acts = time.perf_counter(), 500, audit.collect()
 
         async def observed(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                if acts:
+                    await self._record(acts, scope, status)
                 always = [(b"x-request-id", request_id.encode()), *_CAUTIOUS]
                 always.append((b"content-security-policy", policy(scope["path"])))
                 message["headers"] = [*message["headers"], *always]
@@ -96,6 +102,19 @@ class Observe:
                 status=status,
                 ms=round(seconds * 1000, 1),
             )
+
+    async def _record(self, acts: list[Act], scope: Scope, status: int) -> None:
+        """Writes what a request did into the audit log, and into the other one, which may be all that there is."""
+        caller = scope["state"].get("caller")
+        outcome = "done" if status < 400 else "refused" if status < 500 else "failed"
+        who = {"by": "http", "key": caller.key.id if caller and caller.key else None}
+        lines = [act.line(outcome, **who, request=scope["state"]["request_id"], status=status) for act in acts]
+        for line in lines:
+            log.info("audit", **{name: value for name, value in line.items() if name not in ("time", "request")})
+        try:
+            await asyncio.to_thread(self.audit_log.write, lines)
+        except OSError as error:
+            log.error("audit_not_written", file=str(self.audit_log.file), reason=str(error))
 
 
 class Head:

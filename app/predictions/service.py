@@ -39,7 +39,7 @@ from app.predictions.store import HistoryPosition, Store, Waiter
 from app.predictions.uploads import require_texture, to_framed, to_holed, to_pixels
 from app.schemas.keys import Scope
 from app.schemas.predictions import PredictionRequest
-from core import guard, logs, tracing
+from core import audit, guard, logs, tracing
 from core.settings import Settings
 from jobs.admission import Claim
 from jobs.prediction import ENDED, PICTURE_PREFIX, Order, Priority, Snapshot, Status, Webhook, owned_id
@@ -326,6 +326,16 @@ class Predictions:
 
     async def get(self, prediction: str) -> Snapshot:
         """Raises `NotFound` for an id that is unknown, has expired or is another caller's."""
+        return self._noted("prediction.read", await self._found(prediction))
+
+    def _noted(self, action: str, found: Snapshot) -> Snapshot:
+        """The prediction. That an admin does something with another's is noted for the audit log."""
+        if found.order.owner != self.caller.owner:
+            audit.note(action, found.id)
+        return found
+
+    async def _found(self, prediction: str) -> Snapshot:
+        """Raises `NotFound` as `get` does."""
         for id in dict.fromkeys((prediction, owned_id(prediction, self.caller.owner))):
             found = await self.store.snapshot(id) if STORED_ID.fullmatch(id) else None
             if found is not None and self.caller.sees(found.order.owner):
@@ -350,6 +360,8 @@ class Predictions:
 
         Looks at no more than `MAX_SCANNED` predictions, so a rare match may come pages later, after empty ones.
         """
+        if self.caller.key and self.caller.sees_all:
+            audit.note("prediction.list")
         owner, page = "" if self.caller.sees_all else self.caller.owner, []
         for _ in range(MAX_SCANNED // SCAN):
             places = await self.store.history(owner, after, SCAN)
@@ -373,12 +385,12 @@ class Predictions:
 
         One that has ended stays as it is.
         """
-        await self.store.cancel(await self.get(prediction))
-        return await self.get(prediction)
+        await self.store.cancel(self._noted("prediction.cancel", await self._found(prediction)))
+        return await self._found(prediction)
 
     async def purge(self, prediction: str) -> None:
         """Forgets an ended prediction and its bytes. Raises `Conflict` for one that has not ended."""
-        if not await self.store.purge(await self.get(prediction)):
+        if not await self.store.purge(self._noted("prediction.delete", await self._found(prediction))):
             raise Conflict("the prediction has not ended; cancel it first", code="not_ended")
 
     async def _pixels(

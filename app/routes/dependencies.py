@@ -18,14 +18,36 @@ from app.predictions.service import Predictions
 from app.predictions.store import Store
 from app.routes.admission import identify, require_use
 from app.schemas.keys import Scope
+from core import audit
 from core.settings import Settings
 from models.registry import Entry, Registry
+
+ADMINS_ACTIONS = {
+    ("GET", "/v1/keys"): "key.list",
+    ("POST", "/v1/keys"): "key.create",
+    ("DELETE", "/v1/keys/{id}"): "key.revoke",
+    ("GET", "/v1/versions"): "version.list",
+    ("POST", "/v1/models"): "model.upload",
+    ("POST", "/v1/models/refresh"): "model.refresh",
+    ("PATCH", "/v1/models/{model}"): "model.describe",
+    ("DELETE", "/v1/models/{model}"): "model.remove",
+    ("POST", "/v1/models/{model}/publish"): "model.publish",
+    ("POST", "/v1/models/{name}/rollback"): "model.rollback",
+    ("POST", "/v1/models/{model}/{verb}"): "model.{verb}",
+    ("PUT", "/v1/aliases/{name}"): "alias.set",
+    ("DELETE", "/v1/aliases/{name}"): "alias.forget",
+}
+"""What the audit log calls a use of each route that `may_manage` guards, or the try of somebody who may not."""
 
 
 async def _caller(
     request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER)]
 ) -> Caller:
-    return await identify(request, credentials)
+    caller = await identify(request, credentials)
+    if action := ADMINS_ACTIONS.get((request.method, request.scope["route"].path)):
+        named = request.path_params
+        audit.note(action.format(**named), named.get("model") or named.get("name") or named.get("id") or "")
+    return caller
 
 
 CallerDep = Annotated[Caller, Depends(_caller)]

@@ -12,6 +12,7 @@ from app.http.openapi import KEY_BODY, problems
 from app.http.parsing import read_fitting
 from app.routes.dependencies import StoreDep, may_manage
 from app.schemas.keys import ApiKey, ApiKeys, CreatedKey, NewKey, RevokedKey
+from core import audit
 
 router = APIRouter(prefix="/v1/keys", tags=["keys"], dependencies=[Depends(may_manage)])
 
@@ -46,6 +47,7 @@ async def create(request: Request, response: Response, kept: KeysDep) -> Created
     """Its token is in this answer and in no other. A limit that is left out is the settings' default."""
     asked = await read_fitting(request, NewKey)
     key, token = await kept.create(asked.name, asked.scopes, asked.rate, asked.outstanding, asked.daily)
+    audit.detail(key.id, name=key.name, scopes=sorted(key.scopes))
     response.headers["Cache-Control"] = "no-store"
     return CreatedKey(**_told(key).model_dump(), token=token)
 
@@ -58,7 +60,9 @@ async def revoke(
     until it expires, for admins to see."""
     if not await kept.revoke(id):
         raise NotFound("there is no key of this id")
-    return RevokedKey(id=id, canceled=await store.cancel_all_of(id))
+    canceled = await store.cancel_all_of(id)
+    audit.detail(id, canceled=canceled)
+    return RevokedKey(id=id, canceled=canceled)
 
 
 def _told(key: Key) -> ApiKey:

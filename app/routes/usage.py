@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request
 from app.http.openapi import problems
 from app.routes.dependencies import CallerDep
 from app.schemas.usage import UsageList
+from core import audit
 
 router = APIRouter(prefix="/v1/usage", tags=["usage"])
 
@@ -15,4 +16,6 @@ router = APIRouter(prefix="/v1/usage", tags=["usage"])
 async def read(request: Request, caller: CallerDep) -> UsageList:
     """Requests, predictions, images, uploads and bytes kept of the key that asks, with its limits; of every key for an
     admin's."""
+    if caller.key and caller.sees_all:
+        audit.note("usage.list")
     return UsageList(data=await request.app.state.access.usage(caller))

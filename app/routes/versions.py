@@ -27,6 +27,7 @@ from app.schemas.versions import (
     broken_of,
     version_of,
 )
+from core import audit
 from models.aliases import BadAliases
 from models.card import ModelName, ModelReference
 from models.library import Library, NoSuchModel, NotPossible
@@ -120,6 +121,7 @@ async def upload(request: Request, response: Response, shelf: ShelfDep, settings
         await receive(request, folder)
         await check(folder, int(settings.max_model_mb * 2**20))
         card = (await asyncio.to_thread(read_entry, folder, hashing=False)).card
+        audit.detail(card.reference)
         known = card.reference in shelf.registry.versions
         if known:
             entry = shelf.registry.versions[card.reference]
@@ -162,6 +164,7 @@ async def publish(model: Named, shelf: ShelfDep) -> ModelVersion:
 async def roll_back(name: ModelName, shelf: ShelfDep) -> ModelVersion:
     """Of a model, or an alias."""
     entry = await shelf.change(shelf.library.back, name)
+    audit.detail(name, version=entry.card.reference)
     return version_of(entry, shelf.registry)
 
 
@@ -170,6 +173,7 @@ async def remove(model: Named, shelf: ShelfDep) -> RemovedVersions:
     """Of a name: all versions, and all names that stand for them. Of `name@sha256`: that version, if no name stands for
     it. Predictions that wait for what is gone fail as `model_not_found`."""
     references = [entry.card.reference for entry in await shelf.change(shelf.library.remove, model)]
+    audit.detail(model, versions=references)
     return RemovedVersions(removed=references)
 
 
@@ -183,6 +187,7 @@ async def alias(name: ModelName, request: Request, shelf: ShelfDep) -> ModelVers
     """Such as `zebra-latest`. Requests name it as they name a model."""
     target = await read_fitting(request, AliasTarget)
     entry = await shelf.change(shelf.library.point, name, target.model)
+    audit.detail(name, version=entry.card.reference)
     return version_of(entry, shelf.registry)
 
 
