@@ -1,7 +1,11 @@
-"""How long a prediction may take: an alarm while it is computed, and a look at the clock between its images."""
+"""How long a prediction may take: an alarm while it is computed, and a look at the clock between its images.
+
+Code that never comes back to Python hears no alarm; then the process ends.
+"""
 
 from __future__ import annotations
 
+import faulthandler
 import signal
 import threading
 import time
@@ -15,6 +19,9 @@ Found = TypeVar("Found")
 
 AGAIN_S = 0.5
 """The alarm rings again after so long, until what it rang for has ended."""
+HUNG_S = 30
+"""A process that has not heard the alarm for so long ends: it would hold its jobs for ever."""
+_STDERR = 2
 
 
 class TimeIsUp(BaseException):
@@ -25,7 +32,8 @@ def within(seconds: float, act: Callable[[], Found]) -> tuple[Found, float]:
     """What `act` returns, and how many of the seconds are left.
 
     In the main thread it is stopped between two steps of Python. What swallows the alarm hears it again, and if it ends
-    by itself after that, it is too late. In another thread there is no alarm, and a late end alone is told.
+    by itself after that, it is too late. If it still runs `HUNG_S` later, the process writes where it hangs to its
+    standard error, and ends. In another thread there is no alarm, and a late end alone is told.
 
     Raises:
         JobTimeoutException: it took longer.
@@ -41,6 +49,7 @@ def within(seconds: float, act: Callable[[], Found]) -> tuple[Found, float]:
     try:
         try:
             if alarmed:
+                faulthandler.dump_traceback_later(seconds + HUNG_S, exit=True, file=_STDERR)
                 signal.setitimer(signal.ITIMER_REAL, seconds, AGAIN_S)
             found = act()
         finally:
@@ -58,6 +67,7 @@ def within(seconds: float, act: Callable[[], Found]) -> tuple[Found, float]:
     finally:
         if alarmed:
             signal.signal(signal.SIGALRM, former)
+            faulthandler.cancel_dump_traceback_later()
     left_s = began + seconds - time.monotonic()
     if left_s < 0:
         raise _too_late(seconds)

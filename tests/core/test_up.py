@@ -98,6 +98,23 @@ def test_a_redis_that_dies_is_started_again_and_what_was_queued_is_answered(own)
     assert (waited.status_code, waited.json()["status"]) == (201, "succeeded"), "who waits is told in the end"
 
 
+def test_predictions_go_on_when_the_api_is_killed(own):
+    with stopped_worker(own):
+        queued = httpx.post(f"{own.url}/v1/predictions", json={"model": "toy-dcgan"}, timeout=60)
+        subprocess.run(["pkill", "-KILL", "-P", str(own.process.pid), "-f", "cli api"], check=True)
+    found = {}
+    for _ in range(400):
+        try:
+            found = httpx.get(own.url + queued.headers["location"]).json()
+        except httpx.TransportError:  # until the next one listens
+            continue
+        finally:
+            time.sleep(0.1)
+        if found["status"] == "succeeded":
+            break
+    assert found["status"] == "succeeded", found
+
+
 def test_killed_it_takes_its_children_along_and_starts_again(start_easel, tmp_path):
     first = start_easel(data_dir=tmp_path)
     made = httpx.post(f"{first.url}/v1/predictions", json={"model": "toy-dcgan"}, headers={"Prefer": "wait=20"}).json()

@@ -3,10 +3,12 @@
 import os
 import resource
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 from redis import Redis
@@ -18,9 +20,10 @@ from rq.registry import StartedJobRegistry
 from core.embedded_redis import EmbeddedRedis
 from core.redis_errors import is_full, is_passing
 from jobs import keys
-from jobs.prediction import Priority
+from jobs.prediction import Priority, Status
 from jobs.worker_state import FIELD
-from tests.workers.jobs import enqueue, order, wait_until
+from tests.workers.jobs import enqueue, order, snapshot, wait_until
+from tests.workers.slow import BREAKS, HANGS
 
 NAMES = [f"p{index}" for index in range(4)]
 QUEUE = keys.queue_name("toy-dcgan", Priority.NORMAL)
@@ -45,6 +48,44 @@ def full_disk(server):
         yield
     finally:
         resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (most, most))
+
+
+class Wire:
+    """What lies between a worker and a Redis: a socket of its own, which can be silent for a while."""
+
+    def __init__(self, server, path):
+        self.path = server.url.removeprefix("unix://").partition("?")[0]
+        self.url = f"unix://{path}"
+        self.open = threading.Event()
+        self.open.set()
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(str(path))
+        self.listener.listen()
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        with suppress(OSError):
+            while True:
+                near, far = self.listener.accept()[0], socket.socket(socket.AF_UNIX)
+                far.connect(self.path)
+                for ends in ((near, far), (far, near)):
+                    threading.Thread(target=self._carry, args=ends, daemon=True).start()
+
+    def _carry(self, source, sink):
+        with source, suppress(OSError):
+            while data := source.recv(2**16):
+                self.open.wait()
+                sink.sendall(data)
+            sink.shutdown(socket.SHUT_WR)
+
+
+@pytest.fixture
+def wire(own, tmp_path):
+    between = Wire(own, tmp_path / "wire")
+    yield between
+    between.open.set()
+    between.listener.shutdown(socket.SHUT_RDWR)
+    between.listener.close()
 
 
 def statuses(redis):
@@ -105,6 +146,24 @@ def test_sigterm_during_an_outage_ends_the_worker_once_redis_is_back(own, spawn)
         worker.join(10)
         assert worker.exitcode == 0
         assert statuses(redis) == {b"finished"}
+        assert_done_once(redis)
+
+
+def test_a_worker_that_is_told_to_leave_in_a_long_outage_leaves_and_its_batch_runs_elsewhere(own, spawn):
+    with Redis.from_url(own.url) as redis:
+        for index, name in enumerate(NAMES):
+            enqueue(redis, name, order(seed=index))
+        worker = spawn(1.5, own.url)
+        wait_until(lambda: statuses(redis) == {b"started"})
+        time.sleep(1.1)  # the append-only file is written every second
+        own.process.kill()
+        own.process.wait()
+        worker.terminate()
+        worker.join(20)
+        assert worker.exitcode is not None, "it keeps its answers for so long and no longer"
+        own.start()
+        spawn(0, own.url)
+        wait_until(lambda: statuses(redis) == {b"finished"})
         assert_done_once(redis)
 
 
@@ -189,6 +248,53 @@ def test_a_worker_that_was_taken_for_dead_gives_up_its_batch(redis, spawn):
     assert [redis.xlen(keys.results_key(name)) for name in NAMES] == [1] * 4
     assert redis.hgetall(keys.END_COUNTS) == {b"toy-dcgan sample succeeded": b"5"}
     assert first.is_alive()
+
+
+def test_a_worker_whose_network_was_lost_gives_up_its_batch_and_goes_on(own, wire, spawn):
+    with Redis.from_url(own.url) as redis:
+        for index, name in enumerate(NAMES):
+            enqueue(redis, name, order(seed=index))
+        first = spawn(1, wire.url)
+        wait_until(lambda: statuses(redis) == {b"started"})
+        wire.open.clear()
+        second = spawn(0, own.url)
+        wait_until(lambda: statuses(redis) == {b"finished"})
+        wire.open.set()
+        second.terminate()
+        second.join()
+        enqueue(redis, "next", order())
+        wait_until(lambda: redis.hget(keys.job_key("next"), "status") == b"finished")
+        assert [redis.xlen(keys.results_key(name)) for name in NAMES] == [1] * 4
+        assert redis.hgetall(keys.END_COUNTS) == {b"toy-dcgan sample succeeded": b"5"}
+        assert first.is_alive()
+
+
+def test_a_worker_that_hangs_where_no_signal_is_heard_ends_and_its_batch_runs_elsewhere(redis, spawn):
+    enqueue(redis, "p", order(seed=HANGS), timeout_s=1)
+    for retries_left in (b"1", b"0"):
+        worker = spawn(0)
+        taken = [b"started", retries_left]
+        wait_until(lambda taken=taken: redis.hmget(keys.job_key("p"), "status", "retries_left") == taken)
+        worker.join(10)
+        assert worker.exitcode == 1
+    spawn(0)
+    enqueue(redis, "next", order())
+    wait_until(lambda: redis.hget(keys.job_key("next"), "status") == b"finished")
+    wait_until(lambda: redis.hget(keys.job_key("p"), "status") == b"failed")
+    assert snapshot(redis, "p").failure.code == "worker_lost"
+
+
+def test_a_request_that_breaks_a_batch_fails_alone_and_the_worker_goes_on(redis, spawn):
+    for index, name in enumerate(NAMES):
+        enqueue(redis, name, order(seed=BREAKS if index == 2 else index))
+    worker = spawn(0)
+    enqueue(redis, "next", order())
+    wait_until(lambda: redis.hget(keys.job_key("next"), "status") == b"finished")
+    found = [snapshot(redis, name) for name in NAMES]
+    assert [each.status for each in found].count(Status.SUCCEEDED) == 3
+    assert found[2].failure.code == "internal_error"
+    assert "boom" not in found[2].failure.detail
+    assert worker.is_alive()
 
 
 def test_a_worker_that_redis_has_forgotten_registers_again(redis, spawn):
