@@ -7,7 +7,6 @@ import math
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import cached_property
 from typing import BinaryIO, Literal, NamedTuple
 
 import numpy as np
@@ -210,6 +209,7 @@ class _Opened:
         head, whole = file.read(16), file
         file.seek(0)
         self._pixels = None
+        self._size: tuple[int, int] | None = None
         if head.startswith(png_chunks.SIGNATURE):
             self._pixels = png_chunks.PixelChunks(file)
             file = io.BufferedReader(self._pixels)
@@ -237,14 +237,21 @@ class _Opened:
         """Whether it is decoded at a fraction of its size where that is enough; a progressive JPEG is held whole."""
         return self.kind == "JPEG" and not self.picture.info.get("progressive")
 
-    @cached_property
+    @property
     def size(self) -> tuple[int, int]:
         """Width and height when it is turned as it is to be seen. Of a PNG all of it may be decoded to know that, since
         its EXIF may stand behind the pixels.
 
+        No `cached_property`: before Python 3.12 its lock is one for all pictures, which would wait for one another.
+
         Raises:
             BadPicture: it is broken.
         """
+        if self._size is None:
+            self._size = self._upright_size()
+        return self._size
+
+    def _upright_size(self) -> tuple[int, int]:
         width, height = self.picture.size
         if self.kind in ("TIFF", "AVIF", "HEIF"):  # their readers turn them, and tell the size that they then have
             return width, height

@@ -1,6 +1,6 @@
 """Where pictures are decoded: ordinary ones in threads, all others in processes that have a budget and can be ended.
 
-Of processes each key has one at a time, so that a key's costly pictures hold up its own alone.
+Keys take turns, and none has all threads or all processes, so that a key's pictures hold up its own alone.
 """
 
 from __future__ import annotations
@@ -8,13 +8,13 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from io import BytesIO
 from typing import Any, BinaryIO
 
 from app.http.errors import Unavailable
+from app.predictions.turns import Turns
 from core import logs
 from pictures import codec, decoder
 
@@ -26,8 +26,9 @@ WALL_S = 30
 BASE_BYTES = 768 * 2**20
 PIXEL_BYTES = 48
 """Address space of one process: a base, and more for each pixel that a picture may have."""
-THREADS = PROCESSES = 2
-"""Pictures that are decoded at once, in threads and in processes."""
+THREADS, THREADS_PER_KEY = 3, 2
+PROCESSES, PROCESSES_PER_KEY = 2, 1
+"""Pictures that are decoded at once, and how many of them may be of one key."""
 WAIT_S = 20
 """How long a costly picture waits for its turn."""
 
@@ -36,54 +37,41 @@ class Decoders:
     """Those of one API process."""
 
     def __init__(self) -> None:
-        self._threads = asyncio.Semaphore(THREADS)
-        self._processes = asyncio.Semaphore(PROCESSES)
-        self._turns: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._waiting: dict[str, int] = defaultdict(int)
+        self._threads = Turns(THREADS, THREADS_PER_KEY)
+        self._processes = Turns(PROCESSES, PROCESSES_PER_KEY)
 
     async def run(self, owner: str, function: Callable[..., Any], file: bytes | BinaryIO, *arguments: Any) -> Any:
         """What a function of `pictures.codec` makes of a file, and of `arguments`, of which `max_pixels` is an `int`.
 
         Raises:
             BadPicture, TooLargePicture: as the function does; also of a picture that takes too much time or memory.
-            Unavailable: the key has too many costly pictures under way.
+            Unavailable: too many costly pictures are under way.
         """
         stream = BytesIO(file) if isinstance(file, bytes) else file
         most = next(each for each in arguments if isinstance(each, int) and not isinstance(each, bool))
-        async with self._threads:
+        async with self._threads.of(owner):
             if await asyncio.to_thread(codec.is_ordinary, stream, most):
                 stream.seek(0)
                 return await asyncio.to_thread(function, file, *arguments)
         stream.seek(0)
         data = file if isinstance(file, bytes) else await asyncio.to_thread(file.read)
-        async with self._turn(owner):
+        async with self._processes_of(owner):
             return await self._in_process(decoder.packed(function.__name__, data, *arguments), most)
 
     @asynccontextmanager
-    async def _turn(self, owner: str) -> AsyncIterator[None]:
-        """Waits for the owner's turn, and then for a process.
+    async def _processes_of(self, owner: str) -> AsyncIterator[None]:
+        """Holds one of the processes.
 
         Raises:
-            Unavailable: it does not come soon.
+            Unavailable: none is free soon.
         """
-        lock = self._turns[owner]
-        self._waiting[owner] += 1
-        try:
+        async with AsyncExitStack() as stack:
             try:
-                async with asyncio.timeout(WAIT_S):
-                    await lock.acquire()
+                await stack.enter_async_context(self._processes.of(owner, WAIT_S))
             except TimeoutError:
-                detail = "other costly pictures of this key are being read; small PNGs and JPEGs do not wait for them"
+                detail = "other costly pictures are being read; small PNGs and JPEGs do not wait for them"
                 raise Unavailable(detail, code="decoders_busy", retry_after_s=WAIT_S) from None
-            try:
-                async with self._processes:
-                    yield
-            finally:
-                lock.release()
-        finally:
-            self._waiting[owner] -= 1
-            if not self._waiting[owner]:
-                del self._waiting[owner], self._turns[owner]
+            yield
 
     async def _in_process(self, request: bytes, max_pixels: int) -> Any:
         memory = BASE_BYTES + PIXEL_BYTES * max_pixels

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import threading
 
 import numpy as np
 import pytest
@@ -220,3 +221,29 @@ def test_a_picture_is_stretched_for_models_that_saw_them_so():
     stretched = np.asarray(picture.resize((32, 32), Image.Resampling.BICUBIC))
     assert np.array_equal(codec.decode(buffer.getvalue(), wanted, 10**6, stretched=True), stretched)
     assert not np.array_equal(codec.decode(buffer.getvalue(), wanted, 10**6), stretched)
+
+
+def test_a_picture_is_read_while_another_one_is():
+    begun, may_end, small = threading.Event(), threading.Event(), encoded(Image.new("RGB", (8, 8)))
+
+    class Slow(io.BytesIO):
+        """A file whose last pixels are slow to come."""
+
+        def read(self, size=-1):
+            if size > 8 and self.tell() > len(self.getbuffer()) // 2:  # more than a chunk's head
+                begun.set()
+                may_end.wait(10)
+            return super().read(size)
+
+    noise = np.random.default_rng(0).integers(0, 256, (400, 400, 3), np.uint8)
+    slow = threading.Thread(target=codec.inspect, args=(Slow(encoded(Image.fromarray(noise))), 1_000_000))
+    slow.start()
+    assert begun.wait(10)
+    other = threading.Thread(target=codec.inspect, args=(io.BytesIO(small), 1_000_000))
+    other.start()
+    other.join(5)
+    waits = other.is_alive()
+    may_end.set()
+    slow.join()
+    other.join()
+    assert not waits
