@@ -34,6 +34,8 @@ _FORMATS: dict[str, Format] = {media_type: format for format, media_type in MEDI
 _WEIGHT = re.compile(r"0(\.\d{0,3})?|1(\.0{0,3})?")
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 
+MOST_EMBEDDED_BYTES = 32 * 2**20
+"""Of all images that an answer of JSON may hold. It is built whole, and takes five times as much memory meanwhile."""
 _MAKING = asyncio.Semaphore(2)
 """Sheets, animations and other formats are made of decoded pictures, which are large: no more than two at a time."""
 
@@ -101,11 +103,12 @@ def format_named(media_type: str) -> Format | None:
 
 
 async def embedded(found: Snapshot, store: Store) -> Embedded:
-    """What the order asked to have in the answer itself, unless it has expired."""
+    """What the order asked to have in the answer itself, unless it has expired or is over `MOST_EMBEDDED_BYTES`."""
     answer = found.answer
     if answer is None:
         return Embedded()
-    blobs = await _images(found, store) if answer.images and found.order.output.b64_json else []
+    few = sum(image.bytes for image in answer.images) <= MOST_EMBEDDED_BYTES
+    blobs = await _images(found, store) if answer.images and found.order.output.b64_json and few else []
     files = [blob and await store.signing.image(found, index, blob) for index, blob in enumerate(blobs)]
     latents = await store.files.latents(found) if answer.latent else None
     return Embedded(

@@ -40,11 +40,15 @@ class Files:
     """Images in memory; keeps account of those that were asked for."""
 
     def __init__(self, blobs):
-        self.blobs, self.asked = blobs, []
+        self.blobs, self.asked, self.fetched = blobs, [], False
 
     async def image(self, found, index):
         self.asked.append(index)
         return self.blobs[index]
+
+    async def images(self, found):
+        self.fetched = True
+        return self.blobs
 
 
 def store_of(blobs):
@@ -52,6 +56,15 @@ def store_of(blobs):
         return blob
 
     return SimpleNamespace(files=Files(blobs), signing=SimpleNamespace(image=image))
+
+
+@pytest.mark.parametrize(("count", "embedded"), [(8, True), (9, False)])
+def test_more_than_an_answer_may_hold_is_left_out_of_it_before_an_image_is_fetched(count, embedded):
+    blobs = [bytes(2**22)] * count
+    found, store = succeeded(count, 2048, blobs), store_of(blobs)
+    order = found.order.model_copy(update={"output": found.order.output.model_copy(update={"b64_json": True})})
+    held = asyncio.run(rendering.embedded(replace(found, order=order), store))
+    assert (len(held.b64), bool(store.files.fetched)) == ((count, True) if embedded else (0, False))
 
 
 @pytest.mark.parametrize("animated", [False, True])
