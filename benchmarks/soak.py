@@ -3,8 +3,9 @@
 `python -m benchmarks.soak --minutes 3`. APIs, two workers, a deliverer and a Redis with an append-only file, as
 `easel up` runs them, on 127.0.0.1. First a modest key's latency is measured alone and beside a greedy one. Then every
 few seconds a worker, an API, the deliverer or Redis is killed, a worker is stopped for longer than it may be silent or
-told to leave, a model is removed for a while, memory or disk are full, or a second `easel up` starts on the same data;
-all along come broken files and files that take much to read. Ends with status 1 if anything is not as it should be.
+told to leave, a model is removed for a while, memory or disk are full, or a second `easel up` starts on the same data:
+all of these at least once, in random order, however short the run. All along come broken files and files that take much
+to read. Ends with status 1 if anything is not as it should be.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,7 +49,11 @@ TTL_S = 3 * 3600
 FAULT_EVERY_S = 12
 STOPPED_S = 20
 """Longer than `workers.heartbeat.HEARTBEAT_TTL_S`: others take over."""
-DRAIN_S = 120
+DRAIN_S = 300
+"""How long what was accepted may take to end after the load, webhooks that are tried again included."""
+MOST_WAITING = 100
+"""So many predictions wait in queues at most: then load waits, so that it is what this machine carries."""
+DEPTH_EVERY_S = 0.5
 HEAVY = "bench-dcgan"
 """Keeps workers busy, so that what is killed is at work."""
 HEAVY_SHARE, MOST_HEAVY = 0.25, 1500
@@ -95,8 +101,9 @@ SETS = (
 
 FAULTS = (
     "worker killed", "worker killed", "worker told to leave", "worker stopped", "api killed", "redis killed",
-    "memory full", "disk full", "second easel up", "deliverer killed", "deliverer killed", "model removed",
+    "memory full", "disk full", "second easel up", "deliverer killed", "model removed",
 )  # fmt: skip
+"""A round: all of them come in random order, then all again."""
 
 
 @dataclass
@@ -154,10 +161,9 @@ class Stack:
         for child in self.children:
             child.tend()
 
-    async def fault(self) -> None:
-        """Does one thing that happens in life."""
+    async def fault(self, kind: str) -> None:
+        """Does one thing of `FAULTS` that happens in life."""
         worker = random.choice(self.workers).process
-        kind = random.choice(FAULTS)
         self.faults[kind] += 1
         if kind == "worker killed":
             worker.kill()
@@ -179,10 +185,12 @@ class Stack:
             await self._with_full_disk()
         elif kind == "second easel up":
             await self._second_start()
-        else:
+        elif kind == "redis killed":
             self.away_until = time.monotonic() + random.uniform(0, 4)
             self.redis.process.kill()
             self.redis.process.wait()
+        else:
+            raise ValueError(f"there is no fault {kind!r}")
 
     async def _without_a_model(self) -> None:
         aside = (self.folder / "zoo" / REMOVED).rename(self.folder / REMOVED)
@@ -239,7 +247,7 @@ class Asked:
 
 
 class Load:
-    """Random requests at a bounded rate."""
+    """Random requests, as many as are answered, at a bounded rate."""
 
     def __init__(self, ports: list[int], webhook: str, rate: float, most: int, seconds: float):
         """
@@ -254,14 +262,36 @@ class Load:
         self.asked: list[Asked] = []
         self.statuses: Counter[int | str] = Counter()
         self.picture = png()
+        self.waiting = 0
 
-    async def run(self, until: float) -> None:
+    @property
+    def enough(self) -> bool:
+        """Whether all is asked for."""
+        return len(self.asked) >= self.most
+
+    async def run(self, stack: Stack, done: asyncio.Event) -> None:
+        """Sends until it is done or enough."""
         async with httpx.AsyncClient(timeout=30) as client, asyncio.TaskGroup() as group:
-            while time.monotonic() < until and len(self.asked) < self.most:
+            watching = group.create_task(self._watch(stack.redis.url))
+            while not done.is_set() and not self.enough:
+                if self.waiting > MOST_WAITING:
+                    await asyncio.sleep(DEPTH_EVERY_S)
+                    continue
                 if random.random() < HOSTILE_SHARE:
                     group.create_task(self._hostile(client))
                 group.create_task(self._one(client))
                 await asyncio.sleep(random.expovariate(self.rate))
+            watching.cancel()
+
+    async def _watch(self, url: str) -> None:
+        """Notes how many predictions wait, whenever Redis tells."""
+        names = [keys.queue_key_of(keys.queue_name(model, each)) for model in MODELS for each in Priority]
+        while True:
+            with suppress(RedisError), connect(url) as redis, redis.pipeline(transaction=False) as pipeline:
+                for name in names:
+                    pipeline.llen(name)
+                self.waiting = sum(pipeline.execute())
+            await asyncio.sleep(DEPTH_EVERY_S)
 
     async def _one(self, client: httpx.AsyncClient) -> None:
         server = f"http://127.0.0.1:{random.choice(self.ports)}"
@@ -340,11 +370,12 @@ def undelivered(redis: Redis, asked: list[Asked], receiver: Receiver) -> list[st
 
 def drain(stack: Stack, redis: Redis, asked: list[Asked], receiver: Receiver) -> float:
     """Waits until all have ended and are told; how long that took."""
-    began = time.monotonic()
+    began, left = time.monotonic(), asked
     while time.monotonic() < began + DRAIN_S:
         stack.tend()
-        ended = all(found is None or found.status in prediction.ENDED for found in snapshots(redis, asked).values())
-        if ended and not undelivered(redis, asked, receiver):
+        found = snapshots(redis, left)
+        left = [each for each in left if (now := found[each.id]) and now.status not in prediction.ENDED]
+        if not left and not undelivered(redis, asked, receiver):
             break
         time.sleep(1)
     return time.monotonic() - began
@@ -410,8 +441,8 @@ def leaks(redis: Redis) -> list[str]:
     return [f"{len(kept)} keys never expire, such as {kept[:3]}"] if kept else []
 
 
-async def disturb(stack: Stack, until: float) -> None:
-    """Faults at random times, until shortly before the end."""
+async def disturb(stack: Stack, load: Load, until: float) -> None:
+    """Faults in rounds, until the time is up or the load is enough; one whole round at least."""
 
     async def tend() -> None:
         while True:
@@ -419,11 +450,20 @@ async def disturb(stack: Stack, until: float) -> None:
             await asyncio.sleep(0.2)
 
     tending = asyncio.create_task(tend())
-    while time.monotonic() < until - FAULT_EVERY_S:
+    for kind in rounds():
+        first = sum(stack.faults.values()) < len(FAULTS)
+        if not first and (load.enough or time.monotonic() > until - FAULT_EVERY_S):
+            break
         await asyncio.sleep(random.uniform(0.5, 1.5) * FAULT_EVERY_S)
-        await stack.fault()
-    await asyncio.sleep(max(until - time.monotonic(), 0))
+        await stack.fault(kind)
+    await asyncio.sleep(FAULT_EVERY_S)
     tending.cancel()
+
+
+def rounds() -> Iterator[str]:
+    """All faults in random order, again and again."""
+    while True:
+        yield from random.sample(FAULTS, len(FAULTS))
 
 
 async def fairness(stack: Stack) -> tuple[float, float, list[Asked]]:
@@ -464,8 +504,11 @@ async def fairness(stack: Stack) -> tuple[float, float, list[Asked]]:
 
 
 async def soak(stack: Stack, load: Load, seconds: float) -> None:
-    until = time.monotonic() + seconds
-    await asyncio.gather(load.run(until), disturb(stack, until))
+    done = asyncio.Event()
+    loading = asyncio.create_task(load.run(stack, done))
+    await disturb(stack, load, time.monotonic() + seconds)
+    done.set()
+    await loading
 
 
 def ready(stack: Stack) -> None:
@@ -481,7 +524,9 @@ def ready(stack: Stack) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=3)
-    parser.add_argument("--predictions", type=int, default=10**9, help="to ask for; then it ends")
+    parser.add_argument(
+        "--predictions", type=int, default=10**9, help="to ask for; then it ends, if all faults have come"
+    )
     parser.add_argument("--rate", type=float, default=25, help="requests a second")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
@@ -494,7 +539,9 @@ def main() -> None:
             alone, beside, asked = asyncio.run(fairness(stack))
             print(f"a modest key's p95: {alone:.3f} s alone, {beside:.3f} s beside a greedy one: ", end="")
             print(f"{beside / alone:.1f} times as long")
-            asyncio.run(soak(stack, load, min(given.minutes * 60, given.predictions / given.rate)))
+            began = time.monotonic()
+            asyncio.run(soak(stack, load, given.minutes * 60))
+            print(f"load and faults for {(time.monotonic() - began) / 60:.1f} minutes on {os.cpu_count()} cores")
             with connect(stack.redis.url) as redis:
                 load.asked += asked
                 drained_s = drain(stack, redis, load.asked, receiver)
@@ -517,7 +564,9 @@ def report(stack: Stack, load: Load, redis: Redis, drained_s: float) -> None:
     again = sum(redis.hget(keys.job_key(each.id), "retries_left") == b"0" for each in found)
     print(f"faults: {dict(stack.faults)}")
     print(f"answers: {dict(load.statuses)}")
-    print(f"asked {len(load.asked)}, accepted {sum(each.accepted for each in load.asked)}, there are {len(found)}")
+    there = {each.id for each in found}
+    lost = sum(each.accepted and each.id not in there for each in load.asked)
+    print(f"asked {len(load.asked)}, accepted {sum(each.accepted for each in load.asked)}, lost: {lost}")
     print(
         f"ended: {dict(Counter(each.status.value for each in found))}; run again after a worker died: {again}; "
         f"failures: {dict(codes)}"
