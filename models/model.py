@@ -84,8 +84,8 @@ class Model(nn.Module, ABC):
     side: int = 0
     """Of the square pictures that it makes and takes, where they are not of its data's size."""
     latent_shape: tuple[int, ...] = ()
-    exportable: bool = True
-    """Whether it is worth a try to say its tasks in ONNX."""
+    beyond_onnx: str = ""
+    """Why it is not worth a try to say its tasks in ONNX, if it is not."""
     foreign_parameters: int = 0
     """Numbers that it holds in another form than torch's parameters."""
     own_batch: int = 1

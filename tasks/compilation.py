@@ -7,7 +7,8 @@ import math
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from enum import IntEnum
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -30,89 +31,155 @@ _LEAST = 32
 """Sides of the pictures with which networks are traced and checked that take any size, in pixels: their cost grows with
 the pixels, what is found out does not."""
 
-Compiled = Callable[[dict[str, Tensor]], Tensor]
-
 
 class CannotCompile(Exception):
     """The task of this model is beyond ONNX, or comes out otherwise there."""
 
 
-@dataclass(frozen=True)
-class Exported:
-    """A task as an ONNX graph, which was found to make what torch makes."""
+class Assurance(IntEnum):
+    """How far it is known that a graph makes what torch makes."""
 
-    graph: bytes
-    run: Compiled
-    """Does what the graph says."""
+    NOTHING = 0
+    FIRST = 1
+    """Of one row of the model's own size."""
+    WHOLLY = 2
+    """Of other batches and other sizes, too."""
 
 
-def compile(model: Model, operation: Operation, rows: Rows, threads: int, checked: bool = False) -> Compiled:
+Keep = Callable[[Assurance], object]
+
+
+def _forget(checked: Assurance) -> None:
+    """Keeps no word of what was checked."""
+
+
+class Compiled:
+    """Does what `operation.apply` does with a model and some options, by ONNX Runtime: `graph` has the tensors' names
+    as inputs, and `result` as output.
+
+    What it makes of one row of the model's own size is held against torch when it is made; what it makes of other
+    batches and sizes when they first come, since the first answer need not wait for that.
+    """
+
+    def __init__(
+        self, call: _Call, rows: Rows, native: Native | None, threads: int, checked: Assurance, keep: Keep = _forget
+    ):
+        """
+        Raises:
+            CannotCompile: run it eagerly.
+        """
+        own = rows.tensors["images"].shape[2:] if native is not None else None
+        if native is not None:
+            rows = _smaller(rows, native)
+        self._call, self._rows, self._native, self._keep = call, rows, native, keep
+        self._names, self._typical = list(rows.tensors), _first(rows, _TRACED)
+        self._own = own if own is not None and own == rows.tensors["images"].shape[2:] else None
+        """The size of pictures at first, where the first check is not of another size than that of the trace."""
+        self.checked = checked
+        wanted = None
+        if checked is Assurance.NOTHING:
+            one = self._one(larger=self._any_size_first)
+            wanted = call(*one)
+            if not isinstance(wanted, Tensor):
+                raise CannotCompile("it takes many steps")
+        try:
+            self.graph = _exported(call, self._typical, native is not None)
+            self._session = onnx_runtime.session(self.graph, threads, native is not None)
+        except Exception as error:  # the exporter raises whatever it meets
+            raise CannotCompile(f"ONNX cannot say it: {str(error).splitlines()[0]}") from error
+        self._taken = {given.name for given in self._session.get_inputs()}
+        if wanted is not None:
+            where = "at another size" if self._any_size_first else "in a batch of 1"
+            self._hold(self._one(larger=self._any_size_first), wanted, where)
+            self._reached(Assurance.FIRST)
+
+    @property
+    def _any_size_first(self) -> bool:
+        return self._native is not None and self._own is None
+
+    def __call__(self, tensors: dict[str, Tensor]) -> Tensor:
+        """What the operation makes of tensors [N, ...].
+
+        Raises:
+            CannotCompile: they are of a kind that had not come before, and come out otherwise: run it eagerly.
+        """
+        if not self._known(tensors):
+            self.check()
+        return self._run(tensors)
+
+    def check(self) -> None:
+        """Holds other batches and sizes against torch, if they were not before. Raises `CannotCompile`."""
+        if self.checked is Assurance.WHOLLY:
+            return
+        wanted = self._call(*self._one())
+        for indices in _CHECKED:
+            self._hold(_rows(self._typical, indices), wanted, f"in a batch of {len(indices)}")
+        if self._native is not None:
+            some = self._one(larger=True)
+            self._hold(some, self._call(*some), "at another size")
+        self._reached(Assurance.WHOLLY)
+
+    def _known(self, tensors: dict[str, Tensor]) -> bool:
+        """Whether the first check has told what comes of these."""
+        if len(next(iter(tensors.values()))) > 1:
+            return False
+        return self._own is None or tensors["images"].shape[2:] == self._own
+
+    def _reached(self, checked: Assurance) -> None:
+        self.checked = checked
+        self._keep(checked)
+
+    def _one(self, larger: bool = False) -> tuple[Tensor, ...]:
+        return _first(_larger(self._rows, self._native) if larger and self._native else self._rows, 1)
+
+    def _run(self, tensors: dict[str, Tensor]) -> Tensor:
+        given = {name: tensor.numpy() for name, tensor in tensors.items() if name in self._taken}
+        large = self._native is not None and tensors["images"][0].numel() > onnx_runtime.LARGE
+        options = onnx_runtime.give_back() if large else None
+        return torch.from_numpy(self._session.run(None, given, options)[0])
+
+    def _hold(self, some: tuple[Tensor, ...], wanted: Tensor, circumstance: str) -> None:
+        try:
+            made = self._run(dict(zip(self._names, some, strict=True)))
+        except Exception as error:  # a size that tracing has fixed
+            raise CannotCompile(f"it fails {circumstance}") from error
+        if len(made) != len(some[0]):
+            raise CannotCompile(f"it fails {circumstance}")
+        apart = (made[::2] - wanted).abs().max()
+        if not apart <= TOLERANCE:
+            raise CannotCompile(f"its images are off by up to {apart:.1e} {circumstance}")
+
+
+def compile(
+    model: Model,
+    operation: Operation,
+    rows: Rows,
+    threads: int,
+    checked: Assurance = Assurance.NOTHING,
+    keep: Keep = _forget,
+) -> Compiled:
     """A function that does what `operation.apply` does with this model and the options of `rows`.
 
     Args:
         rows: typical input, two rows at least.
         threads: that it may use.
-        checked: whether it is known from before that it does the same.
+        checked: how far it is known from before that it does the same.
+        keep: is told when more of that is known.
 
     Raises:
         CannotCompile: run it eagerly.
     """
-    return export(model, operation, rows, threads, checked).run
-
-
-def export(model: Model, operation: Operation, rows: Rows, threads: int, checked: bool = False) -> Exported:
-    """`operation.apply` with this model and the options of `rows` as a graph, whose inputs are called as the tensors of
-    `rows` are, and its output `result`.
-
-    Args:
-        rows: typical input, two rows at least.
-        threads: that the function may use.
-        checked: whether it is known from before that the graph makes what torch makes.
-
-    Raises:
-        CannotCompile: no graph does what it does.
-    """
-    if not model.exportable:
-        raise CannotCompile("it is more than a network of torch's operators")
-    call = _Call(model, operation, rows).eval()
-    names = list(rows.tensors)
+    if model.beyond_onnx:
+        raise CannotCompile(model.beyond_onnx)
     native = model.native if "images" in rows.tensors else None
-    if native is not None:
-        rows = _smaller(rows, native)
-    typical = _first(rows, _TRACED)
-    wanted = None if checked else call(*_first(rows, 1))
-    if not checked and not isinstance(wanted, Tensor):
-        raise CannotCompile("it takes many steps")
-    try:
-        graph = _exported(call, typical, native is not None)
-        session = onnx_runtime.session(graph, threads, native is not None)
-    except Exception as error:  # the exporter raises whatever it meets
-        raise CannotCompile(f"ONNX cannot say it: {str(error).splitlines()[0]}") from error
-    taken = {given.name for given in session.get_inputs()}
+    return Compiled(_Call(model, operation, rows).eval(), rows, native, threads, checked, keep)
 
-    def run(tensors: dict[str, Tensor]) -> Tensor:
-        given = {name: tensor.numpy() for name, tensor in tensors.items() if name in taken}
-        large = native is not None and tensors["images"][0].numel() > onnx_runtime.LARGE
-        options = onnx_runtime.give_back() if large else None
-        return torch.from_numpy(session.run(None, given, options)[0])
 
-    if not isinstance(wanted, Tensor):
-        return Exported(graph, run)
-    checks = [(f"in a batch of {len(each)}", _rows(typical, each), wanted) for each in _CHECKED]
-    if native is not None:
-        some = _first(_larger(rows, native), 1)
-        checks.append(("at another size", some, call(*some)))
-    for circumstance, some, expected in checks:
-        try:
-            made = run(dict(zip(names, some, strict=True)))
-        except Exception as error:  # a size that tracing has fixed
-            raise CannotCompile(f"it fails {circumstance}") from error
-        if len(made) != len(some[0]):
-            raise CannotCompile(f"it fails {circumstance}")
-        apart = (made[::2] - expected).abs().max()
-        if not apart <= TOLERANCE:
-            raise CannotCompile(f"its images are off by up to {apart:.1e} {circumstance}")
-    return Exported(graph, run)
+def export(model: Model, operation: Operation, rows: Rows, threads: int) -> Compiled:
+    """`compile`, of which everything is checked at once."""
+    compiled = compile(model, operation, rows, threads)
+    compiled.check()
+    return compiled
 
 
 def _smaller(rows: Rows, native: Native) -> Rows:

@@ -106,7 +106,7 @@ def exported(
         options["scale"] = _chosen("scale", scale, card.scales, max(card.scales))
     rows = replace(rows, options=options)
     done = export(model, operation, rows, torch.get_num_threads())
-    made = done.run({name: tensor[:1] for name, tensor in rows.tensors.items()})
+    made = done({name: tensor[:1] for name, tensor in rows.tensors.items()})
     description = _description(model, card, task, options, made) if task.pictured else None
     return _told(ModelProto.FromString(done.graph), card, task, description)
 

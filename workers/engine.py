@@ -21,7 +21,7 @@ from models import devices
 from models.card import Card, Task
 from models.model import Step, Steps, steps_of
 from models.registry import Entry, Registry
-from tasks.compilation import CannotCompile, Compiled, compile
+from tasks.compilation import Assurance, CannotCompile, Compiled, compile
 from tasks.inpainting import over_parts
 from tasks.inputs import input_model
 from tasks.operation import Rows, over_tiles, to_pixels
@@ -295,12 +295,16 @@ class Engine:
         self, loaded: LoadedModel, task: Task, tensors: dict[str, Tensor], options: dict[str, Any]
     ) -> Tensor | Steps:
         if run := self._runner(loaded, task, options):
-            return run(tensors)
+            try:
+                return run(tensors)
+            except CannotCompile as error:
+                _tell_uncompiled(loaded, task, error)
+                loaded.compiled[_pass_with(task, options)] = None
         return OPERATIONS[task].apply(loaded.model, tensors, **options)
 
     def _runner(self, loaded: LoadedModel, task: Task, options: dict[str, Any]) -> Compiled | None:
         """The task as compiled for these options; None where only eager torch will do."""
-        key = (_pass_of(task), *sorted(options.items()))
+        key = _pass_with(task, options)
         if key not in loaded.compiled:
             loaded.compiled[key] = None  # what takes all the time of a prediction is not tried again with the next
             loaded.compiled[key] = self._compiled(loaded, task, options)
@@ -310,24 +314,36 @@ class Engine:
         if self.device.type != "cpu" or self.eager:
             return None
         operation, weights = OPERATIONS[task], loaded.card.weights.sha256
-        kept = " ".join(("compiled", _words(task), *(f"{name}={value}" for name, value in sorted(options.items()))))
-        checked = self.measurements.read(weights, kept).get(1, False)
+        kept = " ".join(("checked", _words(task), *(f"{name}={value}" for name, value in sorted(options.items()))))
+        checked = Assurance(max(self.measurements.read(weights, kept), default=0))
         probe = operation.probe(loaded.model, loaded.card, 2)
         rows = Rows(probe.tensors, {**probe.options, **options})
         try:
-            run = compile(loaded.model, operation, rows, self.threads, checked)
+            return compile(
+                loaded.model,
+                operation,
+                rows,
+                self.threads,
+                checked,
+                lambda reached: self.measurements.write(weights, kept, {reached: True}),
+            )
         except CannotCompile as error:
-            log.info("runs_eagerly", model=loaded.card.name, task=task.value, reason=str(error))
+            _tell_uncompiled(loaded, task, error)
             return None
-        if not checked:
-            self.measurements.write(weights, kept, {1: True})
-        return run
 
 
 def _pass_of(task: Task) -> tuple[Callable, Callable]:
     """What a forward pass of the task is, the same for tasks that differ only in where their rows come from."""
     operation = type(OPERATIONS[task])
     return operation.apply, operation.probe
+
+
+def _pass_with(task: Task, options: dict[str, Any]) -> tuple:
+    return (_pass_of(task), *sorted(options.items()))
+
+
+def _tell_uncompiled(loaded: LoadedModel, task: Task, why: CannotCompile) -> None:
+    log.info("not_compiled", model=loaded.card.name, task=task.value, reason=str(why))
 
 
 def _words(task: Task) -> str:

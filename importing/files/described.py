@@ -14,6 +14,7 @@ import pickle
 import pickletools
 from collections import OrderedDict
 from collections.abc import Callable
+from textwrap import shorten
 from typing import Any, NamedTuple
 
 import torch
@@ -104,7 +105,7 @@ def scan(stream: io.BytesIO) -> None:
     except NotImportable:
         raise
     except Exception as error:  # whatever pickletools meets in bytes that are something else
-        raise NotImportable(f"it is no PyTorch checkpoint, or a damaged one ({error})") from None
+        raise NotImportable(f"it is no PyTorch checkpoint, or a damaged one ({shorten(str(error), 100)})") from None
 
 
 def load(stream: io.BytesIO) -> Tree:

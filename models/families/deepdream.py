@@ -38,7 +38,7 @@ Objective = Callable[[Tensor], Tensor]
 class DeepDream(Dreamer):
     """Dreams of a layer's activations, of one channel's, of a class, or of what is in a second picture."""
 
-    exportable = False
+    beyond_onnx = "it is more than a network of torch's operators"
     options = {Task.DREAM: ("octaves", "steps")}
 
     class Config(model.Config):

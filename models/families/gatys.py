@@ -31,7 +31,7 @@ _BEYOND = 0.05
 class Gatys(ArbitraryStylizer):
     """Knows paintings by how their features go together, and takes that of any other picture."""
 
-    exportable = False
+    beyond_onnx = "it is more than a network of torch's operators"
     options = {Task.STYLIZE: ("steps",)}
 
     class Config(model.Config):

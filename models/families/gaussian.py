@@ -40,7 +40,7 @@ class Gaussians(Sampler, SamplingCompleter, Scorer):
         """How many images' worth of weight the variances of all images have in each component's own."""
 
     temperature = "sample"
-    exportable = False
+    beyond_onnx = "it is more than a network of torch's operators"
 
     def __init__(self, config: Config):
         super().__init__()

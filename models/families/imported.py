@@ -139,7 +139,7 @@ class ImportedWithDropout(StyledTranslator, ImportedTranslator):
 
     latent_shape = (_DRAWN,)
     reads_styles = False
-    exportable = False
+    beyond_onnx = "it draws dropout as it serves"
 
     def translate(self, images: Tensor, direction: Direction, latent: Tensor) -> Tensor:
         network = self.networks[direction]

@@ -16,7 +16,7 @@ _FIELD = 4
 class Mosaic(Sampler, Stylizer):
     """A picture of tiles. Likeness is the distance between the mean colours of the quarters of cell and tile."""
 
-    exportable = False
+    beyond_onnx = "it is more than a network of torch's operators"
 
     class Config(model.Config):
         size: int = 512

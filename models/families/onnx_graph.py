@@ -95,7 +95,7 @@ class Label(model.Config):
 class Graph(model.Model):
     """What all of them have: the graph, and how its pictures are to be read."""
 
-    exportable = False
+    beyond_onnx = "it is an ONNX graph, which ONNX Runtime runs as it came"
 
     class Config(model.Config):
         made: Pictures

@@ -17,6 +17,7 @@ import torch
 
 from importing import files
 from importing.errors import NotImportable
+from importing.files.described import scan
 
 REFUSING = """
 import re, resource, sys
@@ -190,6 +191,12 @@ def test_a_pickle_of_code_is_not_run(tmp_path):
         with pytest.raises(NotImportable, match=r"more than weights \((posix|nt).mkdir\)"):
             files.read(path)
     assert not witness.exists()
+
+
+def test_a_damaged_pickle_is_refused_in_a_line_and_not_recited():
+    with pytest.raises(NotImportable, match="or a damaged one") as refusal:
+        scan(io.BytesIO(b"\x80\x02S" + b"x" * 10_000 + b"\n."))
+    assert len(str(refusal.value)) < 200
 
 
 def test_what_a_pickle_described_it_cannot_change_afterwards(tmp_path):

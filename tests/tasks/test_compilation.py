@@ -9,7 +9,7 @@ from models import checkpoint
 from models.card import Card, Task
 from models.model import Step, build
 from tasks import compilation
-from tasks.compilation import TOLERANCE, CannotCompile, _exported, compile
+from tasks.compilation import TOLERANCE, Assurance, CannotCompile, _exported, compile
 from tasks.operation import Rows
 from tasks.operations import OPERATIONS
 from tests import zoo
@@ -62,10 +62,10 @@ def test_what_was_checked_before_is_not_checked_again(toy_zoo, monkeypatch):
     rows = operation.probe(model, card, 2)
     with torch.inference_mode():
         wanted = operation.apply(model, rows.tensors, **rows.options)
-    run = compile(model, operation, rows, 1, checked=True)
+    run = compile(model, operation, rows, 1, Assurance.WHOLLY)
     assert (run(rows.tensors) - wanted).abs().max() <= TOLERANCE
     monkeypatch.setattr(compilation, "TOLERANCE", -1.0)
-    compile(model, operation, rows, 1, checked=True)
+    compile(model, operation, rows, 1, Assurance.WHOLLY)
     with pytest.raises(CannotCompile):
         compile(model, operation, rows, 1)
 
@@ -114,6 +114,34 @@ def test_a_model_whose_batch_tracing_fixes_is_left_to_torch(monkeypatch):
     monkeypatch.setattr(model, "sample", lambda latent: whole(latent) + torch.zeros(len(latent), 1, 1, 1))
     with pytest.raises(CannotCompile, match="in a batch of"):
         sampled(model)
+
+
+@pytest.mark.parametrize("wrong", ["another batch", "another size"])
+def test_what_the_first_answer_does_not_need_is_checked_when_it_comes(monkeypatch, wrong):
+    """Tracing fixes the branch; what it was traced with stays right, and the rest is found out before it is served."""
+    model = build("pix2pix", {"size": 32, "width": 2, "channels": 3}).eval()
+    whole = model.translate
+
+    def translate(images, direction):
+        made = whole(images, direction)
+        if wrong == "another batch":
+            return made.flatten(0, 1)[: len(images) * 3].reshape(-1, *made.shape[1:])
+        return made * (0.5 if images.shape[-1] > 32 else 1)
+
+    monkeypatch.setattr(model, "translate", translate)
+    rows = Rows({"images": torch.rand(3, 3, 32, 32) * 2 - 1}, {"direction": "AtoB"})
+    told = []
+    with torch.inference_mode():
+        run = compile(model, OPERATIONS[Task.TRANSLATE], rows, 1, keep=told.append)
+        one = {"images": rows.tensors["images"][:1]}
+        assert (run(one) - whole(one["images"], "AtoB")).abs().max() <= TOLERANCE
+        assert told == [Assurance.FIRST]
+        others = rows.tensors["images"] if wrong == "another batch" else torch.zeros(1, 3, 32, 64)
+        with pytest.raises(
+            CannotCompile, match=f"(fails|off by up to .*) (in|at) {wrong.replace('another batch', 'a batch of 3')}"
+        ):
+            run({"images": others})
+        assert told == [Assurance.FIRST]
 
 
 def test_compiling_leaves_the_model_in_evaluation_mode():
