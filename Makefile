@@ -68,7 +68,7 @@ types: install ## types, by basedpyright
 	$(BIN)/basedpyright --pythonpath $(BIN)/python
 
 test: lint types browser ## style, types and the whole suite, against a real redis-server and in a real browser
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 2 --dist loadfile
 
 conform: install ## at least 2,000 generated requests against the OpenAPI document (schemathesis)
 	$(PYTHON) -m venv .easel/conform && .easel/conform/bin/pip install --quiet schemathesis==4.32.5
