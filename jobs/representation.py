@@ -34,7 +34,10 @@ class OutputImage(BaseModel):
         None, exclude_if=is_none, description="the same address for whoever has it, without a key, until `expires_at`"
     )
     b64_json: str | None = Field(
-        None, exclude_if=is_none, description="the file's bytes, with `output.b64_json`; absent once they have expired"
+        None,
+        exclude_if=is_none,
+        description="the file's bytes, with `output.b64_json`; absent once they have expired, and where all files "
+        "together have over 32 MiB",
     )
     latent: list[float] | None = Field(
         None, exclude_if=is_none, description="what it was made from, with `output.latents`; absent once it has expired"

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from redis import Redis
+from structlog.testing import capture_logs
 
 from core import supervisor
 from core.embedded_redis import EmbeddedRedis
@@ -190,6 +191,7 @@ def test_the_format_is_noted_at_the_first_start(own):
 @pytest.mark.parametrize("longest_batch_s", [10, 0])
 def test_a_worker_may_finish_the_longest_batch_before_it_is_killed(redis_url, monkeypatch, tmp_path, longest_batch_s):
     monkeypatch.setattr(supervisor, "_GRACE_S", 0.5)
+    monkeypatch.setattr(supervisor, "_TELL_EVERY_S", 0.2)
     easel = tmp_path / "easel"
     easel.write_text(
         f"#!/bin/sh\ntrap '[ $1 = worker ] && sleep 1.5 && touch {tmp_path}/finished; exit' TERM\n"
@@ -201,11 +203,13 @@ def test_a_worker_may_finish_the_longest_batch_before_it_is_killed(redis_url, mo
     monkeypatch.setattr(started, "_ready", lambda: (tmp_path / "worker").exists())
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     try:
-        started.run(lambda url: None, lambda: os.kill(os.getpid(), signal.SIGTERM))
+        with capture_logs() as said:
+            started.run(lambda url: None, lambda: os.kill(os.getpid(), signal.SIGTERM))
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
     assert (tmp_path / "finished").exists() is bool(longest_batch_s)
+    assert ["worker-1"] in [line.get("waited_for") for line in said]
 
 
 def test_a_taken_port_and_a_data_folder_that_is_none_are_said_in_one_line(tmp_path, redis, redis_url):
