@@ -59,6 +59,12 @@ class Urls(TypedDict):
     archive: NotRequired[str]
 
 
+class Loading(TypedDict):
+    """What a prediction has while a worker loads its model: about how many seconds that takes, if it is known."""
+
+    estimate_s: float | None
+
+
 class Prediction(TypedDict):
     """A request and its life, as the API tells it (docs/api.md)."""
 
@@ -74,6 +80,7 @@ class Prediction(TypedDict):
     metrics: dict[str, Any] | None
     created_at: str
     started_at: str | None
+    loading: NotRequired[Loading]
     completed_at: str | None
     expires_at: str | None
     urls: Urls
@@ -81,7 +88,8 @@ class Prediction(TypedDict):
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened to a prediction: `queued`, `started`, `progress`, `preview` or `completed`."""
+    """Something that happened to a prediction: `queued`, `started`, `loading`, `loaded`, `progress`, `preview` or
+    `completed`."""
 
     name: str
     data: dict[str, Any]

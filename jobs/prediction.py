@@ -172,6 +172,14 @@ class Failure(_Value):
     detail: str
 
 
+class Loading(_Value):
+    """A model that a worker loads for a prediction, before it can compute it."""
+
+    estimate_s: float | None = Field(
+        description="seconds that it took lately on such a worker; null if it was not loaded there before"
+    )
+
+
 STORE_UNREACHABLE = "store_unreachable"
 """Code of a failure, and of an error: the store for pictures could not be reached."""
 
@@ -193,7 +201,7 @@ class Snapshot:
     """A prediction as it stands, from its rq job.
 
     It has an `answer` once it has succeeded, a `failure` once it has failed, `started_at` once a worker has begun it,
-    and `ended_at` once it has ended.
+    `loading` while that loads its model, and `ended_at` once it has ended.
     """
 
     id: str
@@ -206,6 +214,7 @@ class Snapshot:
     started_at: datetime | None
     ended_at: datetime | None
     webhook: Webhook | None = None
+    loading: Loading | None = None
     blobs: Annotated[tuple[bytes, ...], Field(exclude=True)] = ()
     """The images' bytes, where the message of its completion has brought them."""
 

@@ -18,13 +18,16 @@ from rq.serializers import JSONSerializer
 from rq.utils import utcformat
 
 from jobs.keys import queue_name
-from jobs.prediction import ENDED, WORKER_LOST, Answer, Failure, Order, Priority, Snapshot, Status, Webhook
+from jobs.prediction import ENDED, WORKER_LOST, Answer, Failure, Loading, Order, Priority, Snapshot, Status, Webhook
 
 FUNCTION = "workers.entrypoint.predict"
 """The one function that our queues may run."""
 
 FORMER_FUNCTIONS = ("workers.predict.predict",)
 """What jobs call it that were queued by an earlier version."""
+
+LOADING = "loading"
+"""Field of a job hash while a worker loads the job's model (`loading_field`)."""
 
 _STATUS = {
     JobStatus.CREATED: Status.QUEUED,
@@ -94,6 +97,7 @@ def snapshot(
     """
     status = _STATUS[JobStatus(fields[b"status"].decode())]
     answer = None
+    loading = _loading(fields) if status is Status.PROCESSING else None
     if status is Status.SUCCEEDED and results:
         answer = orjson.loads(b64decode(results[0][1][b"return_value"]))
     return _snapshot(
@@ -106,7 +110,18 @@ def snapshot(
         created_at=moment(fields[b"created_at"]),
         started_at=_moment(fields.get(b"started_at")),
         ended_at=_moment(fields.get(b"ended_at")),
+        loading=loading,
     )
+
+
+def loading_field(fields: Mapping[bytes, bytes], loading: Loading) -> bytes:
+    """What `LOADING` holds of a job that was begun: of this attempt, since a worker that dies leaves it behind."""
+    return fields[b"started_at"] + b" " + loading.model_dump_json().encode()
+
+
+def _loading(fields: Mapping[bytes, bytes]) -> Loading | None:
+    attempt, _, told = fields.get(LOADING.encode(), b"").partition(b" ")
+    return Loading.model_validate_json(told) if told and attempt == fields.get(b"started_at") else None
 
 
 def snapshot_of(job: Job, answer: Any) -> Snapshot:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from jobs.prediction import ENDED, Answer, Failure, Snapshot, Status, Timing
+from jobs.prediction import ENDED, Answer, Failure, Loading, Snapshot, Status, Timing
 from models.card import Task
 
 
@@ -91,6 +91,11 @@ class Prediction(BaseModel):
     metrics: Timing | None
     created_at: datetime
     started_at: datetime | None
+    loading: Loading | None = Field(
+        None,
+        exclude_if=is_none,
+        description="present while the worker that has begun it loads its model, which was not in memory",
+    )
     completed_at: datetime | None
     expires_at: datetime | None
     urls: Urls
@@ -120,6 +125,7 @@ class Prediction(BaseModel):
             metrics=answer and answer.timing,
             created_at=snapshot.created_at,
             started_at=snapshot.started_at,
+            loading=snapshot.loading,
             completed_at=snapshot.ended_at if ended else None,
             expires_at=expires_at,
             urls=Urls(

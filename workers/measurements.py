@@ -17,7 +17,7 @@ log = logs.get(__name__)
 
 class Measurements:
     """Which batch sizes agree, by weights and forward pass: of this machine and these libraries, which decide it. Of a
-    pass that is compiled (`tasks.compilation`), that it agrees with torch.
+    pass that is compiled (`tasks.compilation`), that it agrees with torch. And how long loads took.
 
     A folder that cannot be read or written costs a measurement, and no more.
     """
@@ -42,11 +42,27 @@ class Measurements:
             return
         known = self._all(weights)
         known[forward_pass] = {**known.get(forward_pass, {}), **{str(size): each for size, each in verdicts.items()}}
-        path = self._path(self.folder, weights)
+        self._keep(self._path(self.folder, weights), json.dumps(known))
+
+    def load_s(self, weights: str) -> float | None:
+        """Seconds that loading these weights took the last time; None if that is not known."""
+        if self.folder is None:
+            return None
+        try:
+            return float(self._load_path(self.folder, weights).read_text())
+        except (OSError, ValueError):
+            return None
+
+    def write_load(self, weights: str, seconds: float) -> None:
+        """Keeps how long loading these weights took."""
+        if self.folder is not None:
+            self._keep(self._load_path(self.folder, weights), f"{seconds:.3f}")
+
+    def _keep(self, path: Path, text: str) -> None:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             beside = path.with_suffix(f".{os.getpid()}")
-            beside.write_text(json.dumps(known))
+            beside.write_text(text)
             beside.replace(path)
         except OSError as error:
             log.warning("measurements_not_kept", reason=str(error))
@@ -63,6 +79,10 @@ class Measurements:
     @staticmethod
     def _path(folder: Path, weights: str) -> Path:
         return folder / f"{weights}.json"
+
+    @staticmethod
+    def _load_path(folder: Path, weights: str) -> Path:
+        return folder / f"{weights}.load"
 
 
 def _processor() -> str:

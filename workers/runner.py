@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import suppress
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import TypeGuard
 
 from redis import Redis
 from redis.exceptions import RedisError
 
 from core import logs
-from jobs.keys import PROGRESS, events_key
+from jobs import records
+from jobs.keys import PROGRESS, events_key, job_key
+from jobs.prediction import Loading
+from models.registry import Entry
 from workers import entrypoint, results
 from workers.batch import Batch, BatchJob, CanceledJob, ComputedJob, FailedJob, PreparedJob
 from workers.engine import Engine
@@ -39,7 +43,7 @@ class BatchRunner:
 
     def is_warm(self, batch: Batch) -> bool:
         """Whether all that the jobs run on is in memory."""
-        return all(map(self._is_warm, batch.jobs))
+        return not self._cold(batch)
 
     def prepare(self, batch: Batch, compiling: bool = False) -> list[RunnableJob]:
         """The jobs, ready to be computed, or what came of them; loads what they run on.
@@ -47,12 +51,43 @@ class BatchRunner:
         Args:
             compiling: make ready all that can be before the passes, rather than with the first of them.
         """
+        with self._telling_load(batch):
+            return self._prepare_all(batch, compiling)
+
+    def _prepare_all(self, batch: Batch, compiling: bool) -> list[RunnableJob]:
         prepared = [self._prepare(job) for job in batch.jobs]
         works = {(each.work.entry.card.reference, each.work.rows.key): each for each in prepared if _runnable(each)}
         for each in works.values() if compiling else ():
             with suppress(Exception):  # it will be raised again where it counts
                 self.engine.compile(each.work)
         return prepared
+
+    @contextmanager
+    def _telling_load(self, batch: Batch) -> Iterator[None]:
+        """Tells the batch's predictions that their model is loaded meanwhile, if it is not in memory."""
+        cold = self._cold(batch)
+        if not cold:
+            yield
+            return
+        began, measurements = time.monotonic(), self.engine.measurements
+        known = [measurements.load_s(weights) for weights in cold]
+        self._tell_load(batch, Loading(estimate_s=None if None in known else round(sum(filter(None, known)), 3)))
+        try:
+            yield
+        finally:
+            self._tell_load(batch, None)
+        if len(cold) == 1 and not self._cold(batch):
+            measurements.write_load(cold.pop(), time.monotonic() - began)
+
+    def _tell_load(self, batch: Batch, loading: Loading | None) -> None:
+        with suppress(RedisError), self.connection.pipeline(transaction=False) as pipeline:
+            for job in batch.jobs:
+                if loading is None:
+                    pipeline.hdel(job_key(job.id), records.LOADING)
+                else:
+                    pipeline.hset(job_key(job.id), records.LOADING, records.loading_field(job.fields, loading))
+                pipeline.publish(PROGRESS, job.id)
+            pipeline.execute()
 
     def run(self, jobs: Sequence[RunnableJob]) -> list[RunJob]:
         """What came of the jobs, in their order."""
@@ -62,11 +97,17 @@ class BatchRunner:
         ran |= {stage.job: stage for stage in together or map(self._run_alone, prepared)}
         return [ran[each.job] for each in jobs]
 
-    def _is_warm(self, job: BatchJob) -> bool:
+    def _cold(self, batch: Batch) -> set[str]:
+        """sha256 of the weights that the jobs run on and that are not in memory."""
+        entries = [entry for job in batch.jobs if (entry := self._entry(job))]
+        memory = self.engine.memory.loaded
+        return {each.card.weights.sha256 for each in entries if each.card.reference not in memory}
+
+    def _entry(self, job: BatchJob) -> Entry | None:
         try:
-            return self.engine.entry(job.order).card.reference in self.engine.memory.loaded
+            return self.engine.entry(job.order)
         except (ValueError, PredictionError):  # it will fail at once
-            return True
+            return None
 
     def _prepare(self, job: BatchJob) -> PreparedJob | FailedJob | CanceledJob:
         """Reads the job's order and fetches its pictures.

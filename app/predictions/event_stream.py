@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 from app.http.errors import NotFound, TooMany, Unavailable
 from core import logs
 from core.redis_errors import is_passing
-from jobs.prediction import ENDED, Snapshot, Status
+from jobs.prediction import ENDED, Loading, Snapshot, Status
 
 if TYPE_CHECKING:
     from app.predictions.service import Predictions
@@ -88,12 +88,14 @@ def canonical_event(id: str) -> str:
 async def stream(predictions: Predictions, prediction: str, after: str) -> AsyncIterator[StreamEvent]:
     """What happens to a prediction from now to its end, and the progress since the event `after`.
 
-    Yields `queued` (position, eta_s) whenever the position changes, `started` once, each `progress` (step, total),
-    a `preview` (image, a data URI) after it where the model has one, and `completed` with the prediction, the last.
+    Yields `queued` (position, eta_s) whenever the position changes, `started` once, `loading` (estimate_s) while
+    a worker loads the model and `loaded` after it, each `progress` (step, total), a `preview` (image, a data URI) after
+    it where the model has one, and `completed` with the prediction, the last.
     An outage of Redis is sat out; of a prediction that is deleted meanwhile nothing more is reported, nor to a caller
     whose key is revoked.
     """
     reported: object = None
+    loading: Loading | None = None
     with predictions.store.waiter(prediction) as waiter, predictions.watchers.one_more(predictions.caller.owner):
         while True:
             try:
@@ -119,6 +121,11 @@ async def stream(predictions: Predictions, prediction: str, after: str) -> Async
             elif reported is not Status.PROCESSING:
                 reported = Status.PROCESSING
                 yield StreamEvent("started", after, {"started_at": found.started_at and found.started_at.isoformat()})
+            if found.loading != loading and found.status is Status.PROCESSING:
+                loading = found.loading
+                yield (
+                    StreamEvent("loading", after, loading.model_dump()) if loading else StreamEvent("loaded", after, {})
+                )
             for progress in news:
                 after = progress.id
                 yield StreamEvent("progress", after, {"step": progress.step, "total": progress.total})

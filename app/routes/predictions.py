@@ -141,9 +141,9 @@ async def delete(request: Request) -> Response:
     summary="Watch",
 )
 async def events(request: Request) -> Response:
-    """Server-sent events: `queued` (position, eta_s), `started`, `progress` (step, total), `preview` (image, a
-    png as data URI), and `completed` (the prediction), after which the stream ends. `Last-Event-ID` replays the
-    progress since then."""
+    """Server-sent events: `queued` (position, eta_s), `started`, `loading` (estimate_s, null where it is not known) and
+    `loaded` where the model was not in memory, `progress` (step, total), `preview` (image, a png as data URI), and
+    `completed` (the prediction), after which the stream ends. `Last-Event-ID` replays the progress since then."""
     predictions = await admit(request)
     prediction_id, last_event_id = PREDICTION.of(request), LAST_EVENT_ID.of(request)
     ttl_s = predictions.store.ttl_s

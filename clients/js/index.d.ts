@@ -42,6 +42,8 @@ export interface Prediction {
   metrics: Record<string, unknown> | null;
   created_at: string;
   started_at: string | null;
+  /** While a worker loads the model: about how many seconds that takes, null if it is not known. */
+  loading?: { estimate_s: number | null };
   completed_at: string | null;
   expires_at: string | null;
   urls: Urls;
@@ -69,7 +71,7 @@ export interface Order {
 
 /** Something that happened: `data` of `completed` is the prediction. */
 export interface Event {
-  name: "queued" | "started" | "progress" | "preview" | "completed";
+  name: "queued" | "started" | "loading" | "loaded" | "progress" | "preview" | "completed";
   data: Record<string, unknown>;
   id: string;
 }

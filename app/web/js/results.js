@@ -45,12 +45,8 @@ export function placeholder(count, image) {
   );
   /** @param {string} name @param {any} data of an event of the prediction */
   function onEvent(name, data) {
-    if (name === "queued") told.textContent = waiting(data);
-    if (name === "started") told.textContent = "At work";
-    if (name === "progress") {
-      told.textContent = `Step ${data.step} of ${data.total}`;
-      Object.assign(progress, { hidden: false, max: data.total, value: data.step });
-    }
+    told.textContent = standing(name, data) ?? told.textContent;
+    if (name === "progress") Object.assign(progress, { hidden: false, max: data.total, value: data.step });
     if (name === "preview") {
       Object.assign(preview, { hidden: false, src: data.image });
       tiles.hidden = true;
@@ -59,8 +55,28 @@ export function placeholder(count, image) {
   return { element, onEvent };
 }
 
+/**
+ * Where a prediction is by what happened to it, in words; undefined for what says nothing of that.
+ * @param {string} name @param {any} data of an event
+ * @returns {string | undefined}
+ */
+export function standing(name, data) {
+  const said = {
+    queued: () => waiting(data),
+    started: () => "At work",
+    loading: () => loading(data),
+    loaded: () => "At work",
+    progress: () => `Step ${data.step} of ${data.total}`,
+  };
+  return said[name]?.();
+}
+
+function loading({ estimate_s }) {
+  return estimate_s === null ? "Loading the model" : `Loading the model (about ${duration(estimate_s * 1000)})`;
+}
+
 /** @param {{position: number, eta_s: number | null}} queued @returns {string} */
-export function waiting({ position, eta_s }) {
+function waiting({ position, eta_s }) {
   const before = position === 0 ? "Next in line" : `${counted(position, "request")} before this one`;
   return eta_s === null ? before : `${before}, about ${duration(eta_s * 1000)}`;
 }

@@ -6,7 +6,7 @@ import { allModels } from "../models.js";
 import { picture } from "../pictures.js";
 import { cancel, ended, follow } from "../predictions.js";
 import { problemView } from "../problem-view.js";
-import { waiting } from "../results.js";
+import { standing } from "../results.js";
 import { address, remember } from "../router.js";
 
 const LOOK_EVERY_MS = 2000;
@@ -99,12 +99,8 @@ export async function show(page, route, signal) {
   function watch(prediction, row) {
     row.watched = true;
     const onEvent = (name, data) => {
-      if (name === "queued") row.live.textContent = waiting(data);
-      if (name === "started") row.live.textContent = "At work";
-      if (name === "progress") {
-        row.live.textContent = `Step ${data.step} of ${data.total}`;
-        Object.assign(row.progress, { hidden: false, max: data.total, value: data.step });
-      }
+      row.live.textContent = standing(name, data) ?? row.live.textContent;
+      if (name === "progress") Object.assign(row.progress, { hidden: false, max: data.total, value: data.step });
       if (name === "preview")
         row.still?.replaceWith((row.still = h("img", { class: "still pixels", alt: "As it stands", src: data.image })));
     };

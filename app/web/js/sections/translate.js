@@ -10,7 +10,7 @@ import { allModels, model as readModel, pixelClass } from "../models.js";
 import { openingValues, remembered } from "../opening.js";
 import { download, fetched, picture, shownPicture, takeCarried } from "../pictures.js";
 import { problemView } from "../problem-view.js";
-import { linkTo, took, waiting } from "../results.js";
+import { linkTo, standing, took } from "../results.js";
 import { address, remember } from "../router.js";
 import { useAsInput } from "../use-as-input.js";
 import "../compare-slider.js";
@@ -179,8 +179,7 @@ export async function show(page, route, signal) {
     );
     try {
       const onEvent = (name, data) => {
-        told.textContent =
-          name === "queued" ? waiting(data) : name === "progress" ? `Step ${data.step} of ${data.total}` : "At work";
+        told.textContent = standing(name, data) ?? told.textContent;
       };
       const options = { id: name, pictures, signal: mine.signal, onEvent };
       const prediction = known ? (await askedBefore(known, options)).prediction : await ask(order, options);
