@@ -4,7 +4,7 @@ import { changeKey, heldKey, json } from "../api.js";
 import { h } from "../dom.js";
 import { pageHead } from "../model-chooser.js";
 import { operations } from "../operations.js";
-import { keys } from "../team/keys.js";
+import { keys, keysOfNobody } from "../team/keys.js";
 import { models } from "../team/models.js";
 import { usage } from "../team/usage.js";
 
@@ -24,7 +24,8 @@ export async function show(page, route, signal) {
   );
   if (versions) page.append(models(versions, signal));
   const used = usage(await json("/v1/usage", { signal }));
-  if (versions) page.append(await keys(used, signal));
+  const open = versions !== null && heldKey() === null; // without a key only where none is needed
+  if (versions) page.append(open ? keysOfNobody() : await keys(used, signal));
   else if (used) page.append(used);
   const [corner, look] = operations(signal);
   page.append(corner);

@@ -23,16 +23,13 @@ const SCOPES = {
 export async function keys(used, signal) {
   const list = h("div", {});
   const told = h("div", {});
-  const section = h("section", { class: "team-part", "aria-labelledby": "keys" }, h("h2", { id: "keys" }, "Keys"));
   try {
     await look();
   } catch (error) {
     if (error.code !== "access_open") throw error;
-    section.append(h("p", { class: "hint" }, "Access is open: requests need no key here, and none are made here."));
-    return section;
+    return keysOfNobody(); // the key that this tab holds is of another time
   }
-  section.append(list, told, form(create), used ?? "");
-  return section;
+  return part(list, told, form(create), used ?? "");
 
   async function look() {
     const { data } = await json(PATH, { signal });
@@ -79,6 +76,15 @@ export async function keys(used, signal) {
       told.replaceChildren(problemView(error));
     }
   }
+}
+
+/** What stands there where access is open. @returns {HTMLElement} */
+export function keysOfNobody() {
+  return part(h("p", { class: "hint" }, "Access is open: requests need no key here, and none are made here."));
+}
+
+function part(...content) {
+  return h("section", { class: "team-part", "aria-labelledby": "keys" }, h("h2", { id: "keys" }, "Keys"), ...content);
 }
 
 function limits({ rate, outstanding, daily }) {

@@ -1,9 +1,10 @@
-// Versions of models: uploaded as drafts, looked at, described, published, rolled back and dropped.
+// Versions of models: uploaded as drafts, looked at, described, published, named, rolled back and dropped.
 
 import { json } from "../api.js";
 import { announce, counted, h } from "../dom.js";
 import { forgetModels } from "../models.js";
 import { problemView } from "../problem-view.js";
+import { aliases } from "./aliases.js";
 import { confirmed } from "./confirm.js";
 import { describe } from "./describe.js";
 import { sample } from "./sample.js";
@@ -19,6 +20,7 @@ export function models(found, signal) {
   const shipped = h("ul", { class: "team-shipped" });
   const broken = h("div", {});
   const told = h("div", {});
+  const named = aliases(look);
   render(found);
   return h(
     "section",
@@ -28,6 +30,7 @@ export function models(found, signal) {
     told,
     list,
     broken,
+    named.element,
     h("details", { class: "more" }, h("summary", {}, "Models that come with Easel"), shipped),
   );
 
@@ -35,6 +38,7 @@ export function models(found, signal) {
     const own = data.filter((one) => !one.shipped);
     list.replaceChildren(...own.map(article));
     list.hidden = own.length === 0;
+    named.render([...own, ...data.filter((one) => one.shipped)]);
     shipped.replaceChildren(
       ...data.filter((one) => one.shipped).map((one) => h("li", {}, `${one.model} @ ${short(one)}, ${size(one)}`)),
     );
