@@ -206,7 +206,11 @@ def _enlarging(scale: int, width: int) -> list[nn.Module]:
 
 
 def _native(width: int, scale: int, reach: int, multiple: int = 1) -> Native:
-    """In tiles, if these are a good deal larger than what they have to see around them."""
+    """In tiles, if these are a good deal larger than what they have to see around them.
+
+    Its bytes are those of the last, largest maps and a few small ones: 14,336 for each pixel that an `RRDBNet` of 64
+    channels makes four times as large, of which a pass of 192 x 192 took 14,639 in torch and 13,474 in ONNX Runtime.
+    """
     bytes_per_pixel = 4 * width * (8 + 3 * scale**2)
     tiled = 6 * reach < (min(2**18, MEMORY // bytes_per_pixel)) ** 0.5
     return native(bytes_per_pixel, multiple=multiple, least=8, reach=reach if tiled else None, default=True)
