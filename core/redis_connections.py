@@ -21,6 +21,9 @@ from core.redis_address import SentinelAddress, sentinel_of
 _CONNECT_S = 2
 _HEALTH_CHECK_S = 30
 """A connection that was idle for longer is tried before it is used."""
+_MOST = 10_000
+"""Connections of one client, as many as Redis itself admits by default. redis-py's own bound of a hundred would refuse
+the hundred and first of those who wait at the same time; how many may is what `EASEL_MAX_CONNECTIONS` says."""
 _SENTINEL_TIMEOUT_S = 1
 _NO_NOTICES = MaintNotificationsConfig(enabled=False)
 """Of maintenance, which Redis Enterprise alone sends; to ask for them is a command that a user may not have."""
@@ -88,6 +91,7 @@ def _options(timeout_s: float, retries: bool) -> dict[str, Any]:
     options: dict[str, Any] = {
         "socket_timeout": timeout_s,
         "socket_connect_timeout": _CONNECT_S,
+        "max_connections": _MOST,
         "health_check_interval": _HEALTH_CHECK_S,
         "maint_notifications_config": _NO_NOTICES,
     }
