@@ -13,6 +13,7 @@ import os
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
@@ -84,10 +85,16 @@ def in_a_process(call: Callable[[], object]) -> float:
     read, write = os.pipe()
     child = os.fork()
     if child == 0:
-        started = time.process_time()
-        call()
-        os.write(write, json.dumps(time.process_time() - started).encode())
-        os._exit(0)
+        status = 1
+        try:
+            started = time.process_time()
+            call()
+            os.write(write, json.dumps(time.process_time() - started).encode())
+            status = 0
+        except Exception:
+            traceback.print_exc()
+        finally:
+            os._exit(status)
     os.close(write)
     with os.fdopen(read) as told:
         seconds = told.read()
