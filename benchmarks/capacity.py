@@ -2,8 +2,8 @@
 
 `python -m benchmarks.capacity`. Workers are those of `benchmarks.simulated_worker`. For several numbers of processes,
 the predictions a second that come back from HTTP to png, and how busy each process was: its CPU time by the clock. The
-rate divided by that share is what a process carries at most with a core of its own, on the same machine: here they and the
-load generator share the cores.
+rate divided by that share is what a process carries at most with a core of its own, on the same machine: here all of
+them and the load generator share the cores.
 """
 
 from __future__ import annotations
