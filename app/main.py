@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Any
+from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.openapi.utils import get_openapi
@@ -90,6 +91,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             objects,
             settings.store_answers == "redirect",
             settings.redis_replicas,
+            settings.home,
         )
         app.state.access = Access(store.redis, settings)
         app.state.predictions = Predictions(registry, store, settings, metrics)
@@ -116,6 +118,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         await store.close()
 
     app = FastAPIOffline(
+        docs_url=None,  # page.install makes its pages
+        redoc_url=None,
+        redirect_slashes=not settings.home,  # there whoever follows would leave the proxy's path
         title="Easel",
         version=version("easel"),
         summary="Pictures from generative models that you run yourself.",
@@ -127,7 +132,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     errors.install(app)
     names = (settings.host, *settings.server_names) if settings.open_access else None
-    app.add_middleware(RefuseForeignPages, names=names, origins=settings.cors_origins)
+    origins, public = settings.cors_origins, urlsplit(settings.home)
+    if public.hostname:
+        names = None if names is None else (*names, public.hostname)
+        origins = (*origins, f"{public.scheme}://{public.netloc}")
+    app.add_middleware(RefuseForeignPages, names=names, origins=origins)
     app.add_middleware(
         LimitBody,
         max_bytes=int(settings.max_upload_mb * 2**20),
@@ -149,7 +158,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.include_router(module.router, dependencies=[Depends(may_use)], responses=envelopes(401, 403, 422, 503))
     app.include_router(operations.router)
     page.install(app)
-    app.openapi = lambda: _documented(app)
+    app.openapi = lambda: _documented(app, settings.home)
     return app
 
 
@@ -163,7 +172,7 @@ def _changed(registry: Registry) -> Callable[[], None]:
     return tell
 
 
-def _documented(app: FastAPI) -> dict[str, Any]:
+def _documented(app: FastAPI, home: str) -> dict[str, Any]:
     """The OpenAPI document, with the plain routes, the schemas that FastAPI does not see, and examples."""
     if app.openapi_schema is None:
         plain = APIRouter()
@@ -175,6 +184,7 @@ def _documented(app: FastAPI) -> dict[str, Any]:
             summary=app.summary,
             description=app.description,
             routes=[*plain.routes, *app.routes],
+            servers=[{"url": home}] if home else None,
         )
         schemas = document["components"]["schemas"]
         schemas |= {name: schema for name, schema in components().items() if name not in schemas}

@@ -44,6 +44,7 @@ def up(
             print(f"\nEasel's {' and '.join(parts)} run. Ctrl-C stops them.\n", flush=True)
             return
         address = f"http://{settings.host}:{settings.port}"
+        address = settings.home or address
         print(f"\nEasel is ready: {address} (try {address}/docs). Ctrl-C stops it.\n", flush=True)
 
     try:

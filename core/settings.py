@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
@@ -19,6 +20,10 @@ from core.redis_address import SCHEMES, sentinel_of, with_tls
 
 Rate = Annotated[str, Field(pattern=r"^[1-9]\d{0,5}/(second|minute|hour|day)$")]
 """So many per time: `60/minute`."""
+
+_PUBLIC_URL = re.compile(
+    r"https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[1-9]\d{0,4})?(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)*/?"
+)
 
 
 class Settings(BaseSettings):
@@ -43,6 +48,11 @@ class Settings(BaseSettings):
     )
     cors_origins: Annotated[tuple[Annotated[str, Field(pattern=r"^https?://[^/*\s]+$")], ...], NoDecode] = Field(
         default=(), description="origins whose pages may call the API, separated by ','"
+    )
+    public_url: str | None = Field(
+        default=None,
+        description="address at which callers reach the API through a proxy, such as https://example.org/easel; "
+        "addresses in answers begin with it",
     )
     server_names: Annotated[tuple[Annotated[str, Field(pattern=r"^[^/:*\s]+$")], ...], NoDecode] = Field(
         default=(),
@@ -186,6 +196,16 @@ class Settings(BaseSettings):
             raise ValueError("pools are told as NAME=PATTERN,PATTERN;NAME=PATTERN")
         return [(name.strip(), tuple(map(str.strip, patterns.split(",")))) for name, _, patterns in parts]
 
+    @field_validator("public_url")
+    @classmethod
+    def _require_plain_address(cls, value: str | None) -> str | None:
+        """Without a slash at the end."""
+        if value is None:
+            return None
+        if not _PUBLIC_URL.fullmatch(value):
+            raise ValueError("it is told as https://name, https://name:port or https://name/path, and no more")
+        return value.rstrip("/")
+
     @model_validator(mode="after")
     def _require_known_pool(self) -> Settings:
         if self.pool is not None and self.pool not in Pools(self.pools).names:
@@ -233,6 +253,11 @@ class Settings(BaseSettings):
     def audit_file(self) -> Path:
         """Where what is done with keys and by admins is written."""
         return self.audit_log or self.data_dir / "audit.jsonl"
+
+    @property
+    def home(self) -> str:
+        """What addresses in answers begin with; empty if they are relative to the root of the server."""
+        return self.public_url or ""
 
     @property
     def usage_folder(self) -> Path:

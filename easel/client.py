@@ -50,7 +50,7 @@ class Image(TypedDict, total=False):
 
 
 class Urls(TypedDict):
-    """Where to go from a prediction, relative to the server."""
+    """Where to go from a prediction: relative to the server, or whole where it knows its public address."""
 
     get: str
     cancel: str

@@ -102,16 +102,28 @@ class Prediction(BaseModel):
 
     @classmethod
     def of(
-        cls, snapshot: Snapshot, ttl_s: int, embedded: Embedded | None = None, link: Link | None = None
+        cls,
+        snapshot: Snapshot,
+        ttl_s: int,
+        embedded: Embedded | None = None,
+        link: Link | None = None,
+        home: str = "",
     ) -> Prediction:
-        """The prediction as the API tells it; addresses are relative to the server's root. `link` signs them."""
-        here = f"/v1/predictions/{snapshot.id}"
+        """The prediction as the API tells it.
+
+        Args:
+            link: signs paths, for addresses that need no key.
+            home: what addresses begin with; without it they are relative to the server's root.
+        """
+        path = f"/v1/predictions/{snapshot.id}"
+        here = home + path
         order, answer, ended = snapshot.order, snapshot.answer, snapshot.status in ENDED
         images = answer and answer.images
         expires_at = snapshot.ended_at + timedelta(seconds=ttl_s) if ended and snapshot.ended_at else None
 
-        def linked(path: str) -> str | None:
-            return link(path, int(expires_at.timestamp()), order.owner) if link and expires_at else None
+        def linked(file: str) -> str | None:
+            signed = link(path + file, int(expires_at.timestamp()), order.owner) if link and expires_at else None
+            return signed and home + signed
 
         return cls(
             id=snapshot.name,
@@ -147,8 +159,8 @@ def _output(
         return [OutputNumbers(values=row, latent=latent) for row, latent in zip(values, latents, strict=True)]
     return [
         OutputImage(
-            url=(url := f"{here}/images/{index}.{image.format}"),
-            link=linked(url),
+            url=here + (file := f"/images/{index}.{image.format}"),
+            link=linked(file),
             seed=image.seed,
             width=image.width,
             height=image.height,

@@ -86,7 +86,7 @@ def deliver(at: str, ended: dict[str, Any]) -> None:
     snapshot = SNAPSHOT.validate_python(ended)
     if job is None or snapshot.webhook is None:
         raise ValueError("only an rq worker that runs a webhook's delivery can call this")
-    prediction = Prediction.of(snapshot, settings.result_ttl_s)
+    prediction = Prediction.of(snapshot, settings.result_ttl_s, home=settings.home)
     notice_type = NOTICE_TYPES[prediction.status]
     notice = Notice(type=notice_type, timestamp=datetime.fromisoformat(at), data=prediction)
     tried, status, error = datetime.now(UTC), None, None

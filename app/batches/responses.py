@@ -45,7 +45,7 @@ async def body_of(
     rendering.require_success(found)
     store = predictions.store
     embedded = await rendering.embedded(found, store)
-    return Prediction.of(found, store.ttl_s, embedded, predictions.caller.link).model_dump(mode="json")
+    return Prediction.of(found, store.ttl_s, embedded, predictions.caller.link, store.home).model_dump(mode="json")
 
 
 def answered(batch: str, number: int, custom_id: str, status: int, body: dict[str, Any]) -> AnsweredLine:

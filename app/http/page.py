@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from fastapi import FastAPI, Request
+from fastapi.openapi.docs import get_redoc_html, get_swagger_ui_html
 from isal import igzip
 from starlette.responses import RedirectResponse, Response
 
@@ -16,6 +17,9 @@ _TYPES = {
     ".css": "text/css", ".html": "text/html", ".js": "text/javascript", ".svg": "image/svg+xml", ".txt": "text/plain",
     ".woff2": "font/woff2",
 }  # fmt: skip
+
+_DOCS_FILES = "static-offline-docs"
+"""Where `fastapi_offline` serves what Swagger and Redoc consist of."""
 
 _TEXTS = {".css", ".html", ".js", ".svg", ".txt"}
 
@@ -35,15 +39,36 @@ def policy(path: str) -> bytes:
 
     Only the pages of Swagger and Redoc, which consist of inline scripts, get by with less.
     """
-    return _DOCS if path in ("/docs", "/redoc", "/docs/oauth2-redirect") else _STRICT
+    return _DOCS if path in ("/docs", "/redoc") else _STRICT
 
 
 def install(app: FastAPI) -> None:
-    """Serves the page at `/`, its parts under `/web`, and at `/p/<id>` the way to the page of a prediction."""
+    """Serves the page at `/`, its parts under `/web`, at `/p/<id>` the way to the page of a prediction, and the pages
+    of the API's document. All name each other by relative addresses, so that they work below any path of a proxy's."""
 
     @app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
     async def index(request: Request) -> Response:
         return _file(request, "index.html")
+
+    @app.get("/docs", include_in_schema=False)
+    async def swagger() -> Response:
+        return get_swagger_ui_html(
+            openapi_url="openapi.json",
+            title=f"{app.title} - Swagger UI",
+            swagger_js_url=f"{_DOCS_FILES}/swagger-ui-bundle.js",
+            swagger_css_url=f"{_DOCS_FILES}/swagger-ui.css",
+            swagger_favicon_url="web/icon.svg",
+        )
+
+    @app.get("/redoc", include_in_schema=False)
+    async def redoc() -> Response:
+        return get_redoc_html(
+            openapi_url="openapi.json",
+            title=f"{app.title} - ReDoc",
+            redoc_js_url=f"{_DOCS_FILES}/redoc.standalone.js",
+            redoc_favicon_url="web/icon.svg",
+            with_google_fonts=False,
+        )
 
     @app.get("/p/{prediction_id}", include_in_schema=False)
     async def prediction(prediction_id: str) -> Response:

@@ -47,7 +47,7 @@ async def response_of(
     """
     store = predictions.store
     blobs = await store.signing.images(found, await rendering.blobs_of(found, store))
-    told = Prediction.of(found, store.ttl_s, link=predictions.caller.link)
+    told = Prediction.of(found, store.ttl_s, link=predictions.caller.link, home=store.home)
     outputs = [image for image in told.output or () if isinstance(image, OutputImage)]
     items = [
         ImageItem(

@@ -119,7 +119,7 @@ async def embedded(found: Snapshot, store: Store) -> Embedded:
 
 async def as_json(found: Snapshot, store: Store, link: Link | None = None) -> JSONResponse:
     """201 for a prediction that has ended, 202 for one that has not; `Location` names it either way."""
-    prediction = Prediction.of(found, store.ttl_s, await embedded(found, store), link)
+    prediction = Prediction.of(found, store.ttl_s, await embedded(found, store), link, store.home)
     headers = {"Location": prediction.urls.get}
     return JSONResponse(prediction.model_dump(mode="json"), 201 if found.status in ENDED else 202, headers)
 
@@ -137,7 +137,9 @@ async def as_bytes(found: Snapshot, store: Store, media_type: str) -> Response:
     require_success(found)
     format, quality = format_named(media_type) or "png", found.order.output.quality
     if media_type == ZIP:
-        return StreamingResponse(await _begun(archives.stream(found, store)), 200, timing_headers(found), ZIP)
+        return StreamingResponse(
+            await _begun(archives.stream(found, store)), 200, timing_headers(found, store.home), ZIP
+        )
     many, first = len(found.images) > 1, found.images[0]
     if many:
         data = await store.signing.once(await sheet_of(found, store, format, quality))
@@ -146,7 +148,7 @@ async def as_bytes(found: Snapshot, store: Store, media_type: str) -> Response:
         data = await store.signing.once(await transcoded(blob, format, quality))
     else:
         (data,) = await store.signing.images(found, await blobs_of(found, store))
-    return Response(data, 200, timing_headers(found), media_type)
+    return Response(data, 200, timing_headers(found, store.home), media_type)
 
 
 async def sheet_of(found: Snapshot, store: Store, format: Format = "png", quality: int = 90) -> bytes:
@@ -173,7 +175,7 @@ async def as_animation(found: Snapshot, store: Store, format: Animated, fps: flo
         return await as_json(found, store)
     require_success(found)
     data = await animation_of(found, store, format, fps, back)
-    return Response(await store.signing.once(data), 200, timing_headers(found), ANIMATED[format])
+    return Response(await store.signing.once(data), 200, timing_headers(found, store.home), ANIMATED[format])
 
 
 async def animation_of(found: Snapshot, store: Store, format: Animated, fps: float, back: bool = False) -> bytes:
@@ -215,9 +217,9 @@ async def _images(found: Snapshot, store: Store) -> Sequence[bytes | None]:
     return found.blobs or await store.files.images(found)
 
 
-def timing_headers(found: Snapshot) -> dict[str, str]:
+def timing_headers(found: Snapshot, home: str) -> dict[str, str]:
     """The headers that say how an answer of bytes came about."""
-    seed, headers = found.images[0].seed, {"Content-Location": f"/v1/predictions/{found.id}"}
+    seed, headers = found.images[0].seed, {"Content-Location": f"{home}/v1/predictions/{found.id}"}
     if found.answer is not None:
         timing = found.answer.timing
         headers["Server-Timing"] = (

@@ -58,14 +58,17 @@ class Store:
         objects: ObjectStore | None = None,
         redirects: bool = False,
         replicas: int = 0,
+        home: str = "",
     ):
         """
         Args:
             objects: where pictures may lie instead of in Redis; with `redirects` callers are sent there for them.
             replicas: as many have a prediction or an upload before it is acknowledged.
+            home: what the addresses of predictions begin with in answers (`Settings.home`).
             refresh: called when the folders of models are to be looked at.
         """
         self.ttl_s, self.pools, self.refresh, self.replicas = ttl_s, pools, refresh, replicas
+        self.home = home
         self.redis = connect_async(url)
         self.files = ResultFiles(self.redis, ttl_s, objects, redirects)
         self.signing = Signing(self.files, signer)

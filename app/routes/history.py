@@ -34,5 +34,6 @@ async def read_all(
     page, last = await predictions.history(after, limit, Filter(status, model))
     following = last and f"{last.ms}-{last.id}"
     return PredictionList(
-        data=[Prediction.of(found, store.ttl_s, link=predictions.caller.link) for found in page], next_cursor=following
+        data=[Prediction.of(found, store.ttl_s, link=predictions.caller.link, home=store.home) for found in page],
+        next_cursor=following,
     )

@@ -66,8 +66,10 @@ async def _answer(request: Request, *tasks: Task) -> Response:
     if found.status not in ENDED:
         await predictions.cancel(found.id)  # its id is in no answer, so nobody could come for it
         raise Unavailable("the pictures were not made in time, and were canceled", code="timeout")
-    answer = await openai.response_of(found, asked, predictions, str(request.base_url).rstrip("/"))
-    return JSONResponse(answer.model_dump(mode="json"), headers=rendering.timing_headers(found))
+    home = predictions.store.home
+    root = "" if home else str(request.base_url).rstrip("/")
+    answer = await openai.response_of(found, asked, predictions, root)
+    return JSONResponse(answer.model_dump(mode="json"), headers=rendering.timing_headers(found, home))
 
 
 async def _read(request: Request) -> tuple[ImagesRequest, dict[str, list[bytes]]]:

@@ -36,9 +36,9 @@ def _cover_as_of(sheet: Path, _changed_ns: int) -> bytes:
 
 
 @router.get("", response_model=ModelList, summary="All models")
-async def list_models(request: Request, registry: RegistryDep) -> Response:
+async def list_models(request: Request, registry: RegistryDep, settings: SettingsDep) -> Response:
     """In OpenAI's list shape."""
-    found = ModelList(data=[summary(entry) for entry in registry.served()])
+    found = ModelList(data=[summary(entry, settings.home) for entry in registry.served()])
     return rendering.compressed(request, found.model_dump_json().encode(), rendering.JSON)
 
 
@@ -63,7 +63,7 @@ async def read_model(entry: EntryDep, settings: SettingsDep) -> ModelDetail:
     Such a schema's `x-one-of` has lists of inputs that exclude one another; one of each is needed, unless it has a
     `seed`.
     """
-    return detail(entry, settings.max_pixels)
+    return detail(entry, settings.max_pixels, settings.home)
 
 
 @router.post(

@@ -99,7 +99,8 @@ async def read(request: Request) -> Response:
     predictions = await admit(request)
     store = predictions.store
     found = await predictions.get(PREDICTION.of(request))
-    return _json(Prediction.of(found, store.ttl_s, await rendering.embedded(found, store), predictions.caller.link))
+    embedded = await rendering.embedded(found, store)
+    return _json(Prediction.of(found, store.ttl_s, embedded, predictions.caller.link, store.home))
 
 
 @routes.add(
@@ -113,7 +114,8 @@ async def read(request: Request) -> Response:
 async def cancel(request: Request) -> Response:
     """What waits never runs; what runs stops at its next step (`canceling` until then); what has ended stays."""
     predictions = await admit(request)
-    return _json(Prediction.of(await predictions.cancel(PREDICTION.of(request)), predictions.store.ttl_s))
+    store = predictions.store
+    return _json(Prediction.of(await predictions.cancel(PREDICTION.of(request)), store.ttl_s, home=store.home))
 
 
 @routes.add(
@@ -146,7 +148,7 @@ async def events(request: Request) -> Response:
     `completed` (the prediction), after which the stream ends. `Last-Event-ID` replays the progress since then."""
     predictions = await admit(request)
     prediction_id, last_event_id = PREDICTION.of(request), LAST_EVENT_ID.of(request)
-    ttl_s = predictions.store.ttl_s
+    store = predictions.store
     found = await predictions.get(prediction_id)  # a 404 is an answer, not an event
     predictions.watchers.require_room(predictions.caller.owner)
 
@@ -154,7 +156,7 @@ async def events(request: Request) -> Response:
         async for event in event_stream.stream(predictions, found.id, last_event_id or ""):
             data = event.data
             if not isinstance(data, dict):
-                data = Prediction.of(data, ttl_s, link=predictions.caller.link)
+                data = Prediction.of(data, store.ttl_s, link=predictions.caller.link, home=store.home)
             yield ServerSentEvent(to_json(data).decode(), event=event.name, id=event.id or None)
 
     return EventSourceResponse(stream(), ping=15, headers={"X-Accel-Buffering": "no", "Cache-Control": "no-store"})

@@ -38,7 +38,7 @@ async def create(
         except BaseException:
             await caller.release_upload(upload)
             raise
-    response.headers["Location"] = f"/v1/uploads/{upload.id}"
+    response.headers["Location"] = f"{store.home}/v1/uploads/{upload.id}"
     return upload
 
 

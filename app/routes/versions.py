@@ -128,7 +128,7 @@ async def upload(request: Request, response: Response, shelf: ShelfDep, settings
         else:
             entry = await shelf.change(lambda: shelf.library.admit(folder, card))
     response.status_code = 200 if known else 201
-    response.headers["Location"] = f"/v1/models/{entry.card.reference}"
+    response.headers["Location"] = f"{shelf.store.home}/v1/models/{entry.card.reference}"
     return version_of(entry, shelf.registry)
 
 

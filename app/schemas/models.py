@@ -82,7 +82,7 @@ class WorkersNotified(BaseModel):
     workers: int = Field(description="workers that received the instruction")
 
 
-def _summary(entry: Entry) -> dict[str, Any]:
+def _summary(entry: Entry, home: str) -> dict[str, Any]:
     card = entry.card
     return {
         "id": card.name,
@@ -99,25 +99,25 @@ def _summary(entry: Entry) -> dict[str, Any]:
         "version": card.weights.sha256,
         "featured": card.featured,
         "baseline": card.baseline,
-        "sheet": f"/v1/models/{card.name}/{entry.sheet.name}" if entry.sheet else None,
-        "cover": f"/v1/models/{card.name}/cover.webp" if entry.sheet else None,
+        "sheet": f"{home}/v1/models/{card.name}/{entry.sheet.name}" if entry.sheet else None,
+        "cover": f"{home}/v1/models/{card.name}/cover.webp" if entry.sheet else None,
     }
 
 
-def summary(entry: Entry) -> ModelSummary:
-    """The card as a row of the list."""
-    return ModelSummary(**_summary(entry))
+def summary(entry: Entry, home: str = "") -> ModelSummary:
+    """The card as a row of the list. Addresses begin with `home`."""
+    return ModelSummary(**_summary(entry, home))
 
 
-def detail(entry: Entry, max_pixels: int) -> ModelDetail:
-    """The card in full. `max_pixels` is the most that a picture may have here for any task."""
+def detail(entry: Entry, max_pixels: int, home: str = "") -> ModelDetail:
+    """The card in full, with `max_pixels` as the most of a picture for any task. Addresses begin with `home`."""
     card = entry.card
     examples = [
-        Example(url=f"/v1/models/{card.name}/examples/{name}", kind=name.split("-")[0]) for name in entry.examples
+        Example(url=f"{home}/v1/models/{card.name}/examples/{name}", kind=name.split("-")[0]) for name in entry.examples
     ]
     inputs = {task: input_model(card, task).model_json_schema() for task in card.tasks}
     most = {task: min(max_pixels, _limit(card, task)) for task, names in card.tasks.items() if "image" in names}
-    return ModelDetail(**_summary(entry), card=card, inputs=inputs, examples=examples, most_pixels=most)
+    return ModelDetail(**_summary(entry, home), card=card, inputs=inputs, examples=examples, most_pixels=most)
 
 
 def _limit(card: Card, task: Task) -> int:

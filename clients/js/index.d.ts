@@ -27,7 +27,7 @@ export interface Urls {
   archive?: string;
 }
 
-/** A request and its life. The URLs are relative to the server. */
+/** A request and its life. The URLs are relative to the server, or whole where it knows its public address. */
 export interface Prediction {
   id: string;
   object: "prediction";

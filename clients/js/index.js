@@ -94,7 +94,7 @@ export class Easel {
   }
 
   async #ask(path, init) {
-    const answer = await fetch(this.#server + path, { ...init, headers: { ...init.headers, ...this.#headers } });
+    const answer = await fetch(/^https?:/.test(path) ? path : this.#server + path, { ...init, headers: { ...init.headers, ...this.#headers } });
     if (answer.ok) return answer;
     const problem = await answer.json().catch(() => ({})); // a proxy on the way answers with something else
     const wait = answer.headers.get("Retry-After");

@@ -1,5 +1,6 @@
 // Requests to this server: the key, the errors, and server-sent events. Everything the page asks goes through here.
 
+import { at } from "./home.js";
 import { askForKey } from "./key-dialog.js";
 
 const KEY = "easel-key";
@@ -80,7 +81,7 @@ async function send(path, init) {
   const key = heldKey();
   if (key !== null) headers.set("Authorization", `Bearer ${key}`);
   try {
-    return await fetch(path, { ...init, headers });
+    return await fetch(at(path), { ...init, headers });
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw unreachable();
@@ -91,7 +92,7 @@ async function send(path, init) {
 function sendFiles(path, { body, type, signal, onProgress = () => {} }) {
   return new Promise((resolve, reject) => {
     const sending = new XMLHttpRequest();
-    sending.open("POST", path);
+    sending.open("POST", at(path));
     if (type) sending.setRequestHeader("Content-Type", type);
     if (heldKey() !== null) sending.setRequestHeader("Authorization", `Bearer ${heldKey()}`);
     sending.upload.addEventListener("progress", ({ loaded, total }) => onProgress(loaded, total));

@@ -3,6 +3,7 @@
 import { heldKey } from "./api.js";
 import { showDialog } from "./dialog.js";
 import { h, icon } from "./dom.js";
+import { HOME } from "./home.js";
 import { saveBlob } from "./pictures.js";
 import { filesOf, snippets } from "./snippets.js";
 
@@ -11,7 +12,7 @@ import { filesOf, snippets } from "./snippets.js";
  * @param {import("./predictions.js").Pictures} pictures
  */
 export function copyAs(order, pictures) {
-  const found = snippets(location.origin, order, pictures, heldKey() !== null);
+  const found = snippets(HOME, order, pictures, heldKey() !== null);
   const names = Object.keys(found);
   const read = filesOf(pictures).filter((one) => !one.url);
   const code = h("pre", { class: "code", id: "code", role: "tabpanel", tabindex: "0" });

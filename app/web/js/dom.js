@@ -1,5 +1,7 @@
 // Elements, and words for numbers. The page has no template language: `h` is enough.
 
+import { HOME } from "./home.js";
+
 /**
  * An element: `h("p", {class: "hint", onclick}, "text", child)`. Attributes that are null or false are left out.
  * @param {string} tag
@@ -28,7 +30,7 @@ const SVG = "http://www.w3.org/2000/svg";
 export function icon(name) {
   const svg = document.createElementNS(SVG, "svg");
   const use = document.createElementNS(SVG, "use");
-  use.setAttribute("href", `/web/icons.svg#${name}`);
+  use.setAttribute("href", `${HOME}/web/icons.svg#${name}`);
   svg.setAttribute("aria-hidden", "true");
   svg.append(use);
   return svg;

@@ -2,6 +2,7 @@
 
 import { heldKey, request } from "./api.js";
 import { h } from "./dom.js";
+import { at } from "./home.js";
 
 /** What a dragged image of this server is called among what is dragged: its address. */
 export const DRAGGED = "application/x-easel-image";
@@ -20,7 +21,7 @@ export const DRAGGED = "application/x-easel-image";
  */
 export function picture(path, alt, attributes = {}) {
   const image = h("img", { alt, decoding: "async", ...attributes });
-  if (heldKey() === null || path.startsWith("data:")) image.src = path;
+  if (heldKey() === null || path.startsWith("data:")) image.src = at(path);
   else fetched(path).then(({ blob }) => show(image, blob));
   return image;
 }

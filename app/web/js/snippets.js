@@ -1,5 +1,7 @@
 // The request just made, as code that runs as pasted: curl, Python, JavaScript, and OpenAI's SDK where it has such a request.
 
+import { pathOf } from "./home.js";
+
 /** Tasks that answer with numbers, not with a picture. */
 const NUMBERS = new Set(["encode", "score", "classify"]);
 
@@ -7,7 +9,7 @@ const NUMBERS = new Set(["encode", "score", "classify"]);
 const BESIDES = ["cycle", "heat_map"];
 
 /**
- * @param {string} origin of the server
+ * @param {string} origin where the server is, without a slash at the end
  * @param {import("./predictions.js").Order} order
  * @param {import("./predictions.js").Pictures} pictures
  * @param {boolean} guarded whether a key is needed, which the code then reads from `EASEL_KEY`
@@ -57,7 +59,7 @@ function curl({ origin, order, files, guarded, asked, out }) {
   const key = guarded ? '-H "Authorization: Bearer $EASEL_KEY" ' : "";
   const fetches = files
     .filter((one) => one.url)
-    .map((one) => `curl -sS ${key}-o ${shell(one.name)} ${shell(origin + one.url)}\n`);
+    .map((one) => `curl -sS ${key}-o ${shell(one.name)} ${shell(origin + pathOf(one.url))}\n`);
   const sent = files.length
     ? [
         `-F ${shell(`request=${JSON.stringify(order)}`)}`,
@@ -101,7 +103,7 @@ with urllib.request.urlopen(request) as answer, open(${literal(out)}, "wb") as f
 function bytes({ name, url }, origin, guarded) {
   const headers = guarded ? ', headers={"Authorization": "Bearer " + os.environ["EASEL_KEY"]}' : "";
   return url
-    ? `urllib.request.urlopen(urllib.request.Request(${literal(origin + url)}${headers})).read()`
+    ? `urllib.request.urlopen(urllib.request.Request(${literal(origin + pathOf(url))}${headers})).read()`
     : `open(${literal(name)}, "rb").read()`;
 }
 
@@ -126,7 +128,7 @@ function javascript({ origin, order, files, guarded, asked, out }) {
   const key = guarded ? "Authorization: `Bearer ${process.env.EASEL_KEY}`" : "";
   const read = (one) =>
     one.url
-      ? `await (await fetch(${JSON.stringify(origin + one.url)}${key && `, { headers: { ${key} } }`})).blob()`
+      ? `await (await fetch(${JSON.stringify(origin + pathOf(one.url))}${key && `, { headers: { ${key} } }`})).blob()`
       : `new Blob([await readFile(${JSON.stringify(one.name)})])`;
   const local = files.some((one) => !one.url);
   const form = files.map((one) => `form.append("${one.field}", ${read(one)}, ${JSON.stringify(one.name)});\n`).join("");

@@ -82,7 +82,7 @@ export async function show(page, route, signal) {
       direction = event.target.value;
       offer();
       firstExample().then((example) => {
-        if (source.pictures[0]?.url?.startsWith("/v1/models/") && example) source.pictures = [example];
+        if (source.pictures[0]?.url?.includes("/v1/models/") && example) source.pictures = [example];
         run();
       });
     };
