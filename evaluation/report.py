@@ -11,7 +11,7 @@ from PIL import Image
 
 from evaluation.trained import Trained
 from models import checkpoint
-from models.card import EXAMPLES, SHEET_FILE, Card, Task
+from models.card import CLASS_PICTURES, EXAMPLES, SHEET_FILE, Card, Task
 from models.registry import Registry
 from pictures import codec, composition
 from training import data
@@ -23,6 +23,7 @@ _COLUMNS, _ABREAST = 8, 3
 _SIDE = 64
 _EXAMPLES = 4
 _CENTRE = 160
+_CLASS_SIDE = 96
 _KINDS = {"a": "A", "b": "B", "images": "image"}
 
 _HEAD = """# The models
@@ -58,8 +59,8 @@ _LEAGUE = {
 
 
 def write(registry: Registry, folder: Path) -> None:
-    """Writes `folder/models.md` and `folder/models/overview.png`; into each model's folder its sample sheet, and
-    pictures to try it on if it takes any.
+    """Writes `folder/models.md` and `folder/models/overview.png`; into each model's folder its sample sheet,
+    pictures to try it on if it takes any, and what the paintings look like that it knows.
 
     Raises:
         FileNotFoundError: a data set that a sheet needs is missing.
@@ -78,6 +79,8 @@ def write(registry: Registry, folder: Path) -> None:
         shown.append(trained)
         if any({"image", "images"} & set(inputs) for inputs in entry.card.tasks.values()):
             _write_examples(entry.folder / EXAMPLES, held_out)
+        if "style" in held_out.fields:
+            _write_class_pictures(entry.folder / CLASS_PICTURES, held_out)
         sections.append(_section(trained, sheet is not None))
     (folder / "models" / "overview.png").write_bytes(codec.encode(composition.grid(cells, columns=_ABREAST * _COLUMNS)))
     (folder / "models.md").write_text(_HEAD + _league(shown) + "\n".join(sections))
@@ -92,6 +95,17 @@ def _write_examples(folder: Path, held_out: Source) -> None:
             pixels = images[(2 * index + 1) * len(images) // (2 * _EXAMPLES)].permute(1, 2, 0).numpy()
             pixels = _centre(pixels) if isinstance(images, list) else pixels
             (folder / f"{kind}-{index}.png").write_bytes(codec.encode(pixels))
+
+
+def _write_class_pictures(folder: Path, held_out: Source) -> None:
+    """Of each painting a square, as it is labelled."""
+    folder.mkdir(exist_ok=True)
+    assert held_out.labels is not None
+    for label, name in enumerate(held_out.classes):
+        first = int((held_out.labels == label).nonzero()[0])
+        painting = Image.fromarray(held_out.fields["style"][first].permute(1, 2, 0).numpy())
+        small = painting.resize((_CLASS_SIDE, _CLASS_SIDE), Image.Resampling.LANCZOS)
+        (folder / f"{name}.webp").write_bytes(codec.encode(np.asarray(small), "webp"))
 
 
 def _centre(pixels: np.ndarray) -> np.ndarray:

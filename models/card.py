@@ -19,6 +19,8 @@ SHEET_FILE = "sheet.webp"
 """What the model makes, on one sheet, for people who choose a model."""
 EXAMPLES = "examples"
 """Folder of pictures to try the model on, `A-0.png` for one of domain A, `image-0.png` where there are no domains."""
+CLASS_PICTURES = "classes"
+"""Folder of small pictures of what classes look like, `starry-night.webp`; a class that needs none has none."""
 
 ModelName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=80)]
 """`<data>-<family>[-<variant>]`, for example `mnist-dcgan`."""

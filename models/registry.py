@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from models import aliases
 from models.aliases import ALIASES_FILE, BadAliases
-from models.card import CARD_FILE, EXAMPLES, SHEET_FILE, WEIGHTS_FILE, Card, Task
+from models.card import CARD_FILE, CLASS_PICTURES, EXAMPLES, SHEET_FILE, WEIGHTS_FILE, Card, Task
 
 SHIPPED = Path(__file__).parent / "zoo"
 """The models that come with Easel."""
@@ -53,6 +53,12 @@ class Entry:
     def examples(self) -> dict[str, Path]:
         """Pictures to try it on, by file name."""
         return {path.name: path for path in sorted((self.folder / EXAMPLES).glob("*-*.png"))}
+
+    @property
+    def class_pictures(self) -> dict[str, Path]:
+        """What classes look like, by class."""
+        folder = self.folder / CLASS_PICTURES
+        return {name: path for name in self.card.classes if (path := folder / f"{name}.webp").is_file()}
 
 
 class Incomplete(ValueError):

@@ -123,6 +123,23 @@ async def example(name: str, entry: EntryDep, request: Request, store: StoreDep)
     return await _picture(request, entry, entry.examples[name], "image/png", store)
 
 
+@router.get(
+    "/{model}/classes/{name}.webp",
+    response_class=Response,
+    responses={200: {"content": {"image/webp": {}}}, 304: {}, **problems(404)},
+    summary="What a class of the model looks like",
+)
+async def class_picture(name: str, entry: EntryDep, request: Request, store: StoreDep) -> Response:
+    """A small picture, of a painting for example in whose manner the model paints."""
+    if name not in entry.class_pictures:
+        raise NotFound(
+            "this model has no picture of such a class; GET /v1/models/{model} lists them",
+            code="class_picture_not_found",
+        )
+    path = entry.class_pictures[name]
+    return await _picture(request, entry, path, "image/webp", store, f"class-{name}")
+
+
 async def _picture(
     request: Request,
     entry: Entry,

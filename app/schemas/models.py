@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from typing import Any, Literal
+from urllib.parse import quote
 
 from pydantic import BaseModel, Field
 
@@ -57,6 +58,9 @@ class ModelDetail(ModelSummary):
     card: Card
     inputs: dict[Task, dict[str, Any]] = Field(description="JSON Schema of `input`, by task")
     examples: list[Example]
+    class_pictures: dict[str, str] = Field(
+        description="addresses of small pictures of what classes look like, by class; none of those that need none"
+    )
     most_pixels: dict[Task, int] = Field(description="most pixels of an `image`, by task, of those that take one")
 
 
@@ -117,7 +121,16 @@ def detail(entry: Entry, max_pixels: int, home: str = "") -> ModelDetail:
     ]
     inputs = {task: input_model(card, task).model_json_schema() for task in card.tasks}
     most = {task: min(max_pixels, _limit(card, task)) for task, names in card.tasks.items() if "image" in names}
-    return ModelDetail(**_summary(entry, home), card=card, inputs=inputs, examples=examples, most_pixels=most)
+    return ModelDetail(
+        **_summary(entry, home),
+        card=card,
+        inputs=inputs,
+        examples=examples,
+        class_pictures={
+            name: f"{home}/v1/models/{card.name}/classes/{quote(name)}.webp" for name in entry.class_pictures
+        },
+        most_pixels=most,
+    )
 
 
 def _limit(card: Card, task: Task) -> int:

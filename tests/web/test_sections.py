@@ -456,3 +456,14 @@ def test_the_queue_shows_predictions_of_numbers_without_a_picture(visit, client)
     page = visit("#/queue?model=toy-glow")
     expect(page.get_by_role("button", name=f"Forget prediction {made['id']}")).to_be_visible()
     assert page.locator(".prediction img[src$=undefined]").count() == 0
+
+
+def test_a_painting_is_chosen_by_its_picture(visit):
+    page = visit("#/make/paintings-fast-style/stylize")
+    paintings = page.locator("[data-field=label] .choice")
+    expect(paintings.locator("img")).to_have_count(10)
+    paintings.filter(has_text="the-scream").get_by_role("radio").check()
+    expect(paintings.filter(has=page.locator("input:checked"))).to_have_text("the-scream")
+    page.keyboard.press("ArrowRight")
+    expect(paintings.filter(has=page.locator("input:checked"))).to_have_text("udnie")
+    assert paintings.locator("img").evaluate_all("all => all.every((one) => one.naturalWidth === 96)")

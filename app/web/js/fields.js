@@ -1,6 +1,7 @@
 // One form field for each kind of JSON Schema. A field is an element with a value that can be read, set and marked wrong.
 
 import { h, iconButton, randomSeed, words } from "./dom.js";
+import { picture } from "./pictures.js";
 import "./mask-input.js";
 import "./picture-input.js";
 
@@ -21,7 +22,7 @@ const SEEDS_FROM = 2 ** 31;
 /**
  * @param {string} name
  * @param {any} schema of one property
- * @param {{required: boolean, pictures: any[], several?: boolean,
+ * @param {{required: boolean, pictures: any[], classPictures?: Record<string, string>, several?: boolean,
  *          bounds?: {bytes: number, pixels: number}}} context
  * @returns {Field}
  */
@@ -96,13 +97,17 @@ const KINDS = [
 
 function choiceField(schema, id, name) {
   const options = choicesOf(schema);
+  const shown = schema.classPictures ?? {};
+  const face = (value) => Object.hasOwn(shown, value) && picture(shown[value], "");
   const inputs = [...(schema.nullable ? [""] : []), ...options].map((value) =>
     h("input", { type: "radio", name: id, value }),
   );
   const body = h(
     "div",
     { class: "choices" },
-    inputs.map((input) => h("label", { class: "choice" }, input, h("span", {}, input.value || "default"))),
+    inputs.map((input) =>
+      h("label", { class: "choice" }, input, h("span", {}, face(input.value), input.value || "default")),
+    ),
   );
   const set = (value) => {
     const known = inputs.some((input) => input.value === String(value ?? "")) ? String(value ?? "") : "";

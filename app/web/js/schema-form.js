@@ -10,17 +10,24 @@ class SchemaForm extends HTMLElement {
   /**
    * @param {any} schema of an object
    * @param {Record<string, any>} values to begin with, by name; text is taken for what it means
-   * @param {{pictures?: any[], without?: string[], several?: string | null,
-   *          bounds?: {bytes: number, pixels: number}}} [options] examples to offer; inputs that are shown elsewhere; an
+   * @param {{pictures?: any[], classPictures?: Record<string, string>, without?: string[], several?: string | null,
+   *          bounds?: {bytes: number, pixels: number}}} [options] examples to offer; addresses of
+   *   what choices look like, by choice; inputs that are shown elsewhere; an
    *   input of one picture that takes several here, to be asked for one after another; what pictures are made smaller to
    */
-  load(schema, values, { pictures = [], without = [], several = null, bounds } = {}) {
+  load(schema, values, { pictures = [], classPictures = {}, without = [], several = null, bounds } = {}) {
     const required = new Set(schema.required ?? []);
     const names = Object.keys(schema.properties).filter((name) => !without.includes(name));
     this.#fields = new Map(
       names.map((name) => [
         name,
-        field(name, schema.properties[name], { required: required.has(name), pictures, bounds, several: name === several }),
+        field(name, schema.properties[name], {
+          required: required.has(name),
+          pictures,
+          classPictures,
+          bounds,
+          several: name === several,
+        }),
       ]),
     );
     this.#exclusive = schema["x-one-of"] ?? [];

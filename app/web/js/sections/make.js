@@ -36,6 +36,7 @@ export async function show(page, route, signal) {
     { ...FIRST, ...opening, ...route.query },
     {
       pictures: found.examples,
+      classPictures: found.class_pictures,
       bounds: await boundsOf(found, task),
       several: "mask" in found.inputs[task].properties ? null : "image",
     },
