@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 from contextvars import ContextVar
@@ -81,6 +82,7 @@ class AuditLog:
         self.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         opened = os.open(self.file, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         with os.fdopen(opened, "ab", buffering=0) as log:
+            fcntl.flock(opened, fcntl.LOCK_EX)  # else the line that another is writing looks torn
             end = os.fstat(opened).st_size
             torn = end > 0 and os.pread(opened, 1, end - 1) != b"\n"  # by a disk that was full
             data = ("\n" if torn else "").encode() + text.encode(errors="replace")
