@@ -9,18 +9,16 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from evaluation import overview
 from evaluation.trained import Trained
 from models import checkpoint
 from models.card import CLASS_PICTURES, EXAMPLES, SHEET_FILE, Card, Task
 from models.registry import Registry
-from pictures import codec, composition
+from pictures import codec
 from training import data
 from training.data import Source
-from training.preview import UPSCALED, preview
+from training.preview import preview
 
-_COLUMNS, _ABREAST = 8, 3
-"""Of the overview: pictures of each model, and models beside each other."""
-_SIDE = 64
 _EXAMPLES = 4
 _CENTRE = 160
 _CLASS_SIDE = 96
@@ -59,14 +57,14 @@ _LEAGUE = {
 
 
 def write(registry: Registry, folder: Path) -> None:
-    """Writes `folder/models.md` and `folder/models/overview.png`; into each model's folder its sample sheet,
+    """Writes `folder/models.md` and `folder/models/overview.webp`; into each model's folder its sample sheet,
     pictures to try it on if it takes any, and what the paintings look like that it knows.
 
     Raises:
         FileNotFoundError: a data set that a sheet needs is missing.
     """
     (folder / "models").mkdir(parents=True, exist_ok=True)
-    sections, cells, shown = [], [], []
+    sections, strips, shown = [], [], []
     for entry in registry:
         trained = Trained.of(entry)
         if trained is None:
@@ -75,14 +73,14 @@ def write(registry: Registry, folder: Path) -> None:
         sheet = preview(checkpoint.read(entry.folder, entry.card), held_out)
         if sheet is not None:
             (entry.folder / SHEET_FILE).write_bytes(codec.encode(sheet, "webp"))
-            cells += _highlights(entry.card, sheet)
+            strips.append((entry.card.name, overview.highlights(entry.card, sheet)))
         shown.append(trained)
         if any({"image", "images"} & set(inputs) for inputs in entry.card.tasks.values()):
             _write_examples(entry.folder / EXAMPLES, held_out)
         if "style" in held_out.fields:
             _write_class_pictures(entry.folder / CLASS_PICTURES, held_out)
         sections.append(_section(trained, sheet is not None))
-    (folder / "models" / "overview.png").write_bytes(codec.encode(composition.grid(cells, columns=_ABREAST * _COLUMNS)))
+    (folder / "models" / "overview.webp").write_bytes(codec.encode(overview.draw(strips), "webp"))
     (folder / "models.md").write_text(_HEAD + _league(shown) + "\n".join(sections))
 
 
@@ -113,24 +111,6 @@ def _centre(pixels: np.ndarray) -> np.ndarray:
     height, width = (min(_CENTRE, length) for length in pixels.shape[:2])
     top, left = (pixels.shape[0] - height) // 2, (pixels.shape[1] - width) // 2
     return pixels[top : top + height, left : left + width]
-
-
-def _highlights(card: Card, sheet: np.ndarray) -> list[np.ndarray]:
-    """`_COLUMNS` pictures: the sheet's first samples, or its first inputs each beside what was made of it."""
-    side = (sheet.shape[1] + 2) // UPSCALED - 2 if card.scales else card.image.height
-    step = side + 2
-
-    def cell(row: int, column: int) -> np.ndarray:
-        pixels = sheet[row * step : row * step + side, column * step : column * step + side]
-        picture = Image.fromarray(pixels.squeeze()).convert("RGB")
-        return np.asarray(picture.resize((_SIDE, _SIDE), Image.Resampling.LANCZOS))
-
-    if Task.SAMPLE in card.tasks or not (card.directions or card.scales):
-        across = min((sheet.shape[1] + 2) // step, _COLUMNS)
-        return [
-            cell(place // across, place % across) for place in range(_COLUMNS) if place // across * step < len(sheet)
-        ]
-    return [cell(row, column) for row in range(_COLUMNS // 2) for column in (0, 1)]
 
 
 def _league(models: Sequence[Trained]) -> str:
