@@ -11,8 +11,9 @@ import { predict, resume } from "./predictions.js";
  *          onEvent?: (name: string, data: any) => void}} options
  */
 export async function ask(order, options) {
-  keepRequest(options.id, order, options.pictures ?? {});
+  const keeping = keepRequest(options.id, order, options.pictures ?? {});
   const prediction = await predict(order, options);
+  await keeping; // a reload right after the answer finds what went in
   keep(prediction, order);
   return prediction;
 }
