@@ -16,15 +16,14 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
-from benchmarks import models
+from benchmarks import cpu, models
 from benchmarks.load import Result, drive
 from benchmarks.simulated_worker import RATE
 from core.embedded_redis import EmbeddedRedis
@@ -68,18 +67,6 @@ class Carried:
         shares = {**self.busy, "worker": self.busy["worker"] + self.processor}
         found = [part for part, share in shares.items() if share >= FULL]
         return ", ".join([*found, *(["the cores"] if self.machine >= FULL else [])]) or "nothing"
-
-
-def cpu() -> dict[str, float]:
-    """CPU seconds so far of this process's children, by kind."""
-    spent: dict[str, float] = defaultdict(float)
-    for process in psutil.Process().children(recursive=True):
-        with suppress(psutil.NoSuchProcess):
-            line = " ".join(process.cmdline())
-            part = next((name for words, name in PARTS.items() if words in line), None)
-            if part is not None:
-                spent[part] += sum(process.cpu_times()[:2])
-    return spent
 
 
 @contextmanager
@@ -136,13 +123,16 @@ def carried(port: int, apis: int, workers: int, images: int, seconds: float) -> 
     def load(seconds: float) -> Result:
         return drive(port, f"/v1/sample/{MODEL}", lambda number: body % number, CONNECTIONS, seconds, accept)
 
+    def spent() -> dict[str, float]:
+        return cpu.spent(psutil.Process().children(recursive=True), PARTS)
+
     load(WARM_S)
-    before = cpu()
+    before = spent()
     psutil.cpu_percent()
     result = load(seconds)
     machine = psutil.cpu_percent() / 100
     numbers = {"API": apis, "worker": workers, "Redis": 1}
-    busy = {part: (spent - before[part]) / seconds / numbers[part] for part, spent in cpu().items()}
+    busy = {part: (now - before[part]) / seconds / numbers[part] for part, now in spent().items()}
     return Carried(apis, workers, images, result, busy, machine)
 
 

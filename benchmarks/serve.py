@@ -30,7 +30,7 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks import models
+from benchmarks import cpu, models
 from benchmarks.load import Result, drive
 from benchmarks.peers import WORKERS, answering
 
@@ -99,14 +99,7 @@ class Server:
 
     def cpu(self) -> dict[str, float]:
         """CPU seconds so far, by part of Easel."""
-        spent: dict[str, float] = defaultdict(float)
-        for process in self.processes:
-            with suppress(psutil.NoSuchProcess):
-                line = " ".join(process.cmdline())
-                part = next((part for part in PARTS if part in line), None)
-                if part is not None:
-                    spent[part] += sum(process.cpu_times()[:2])
-        return spent
+        return cpu.spent(self.processes, {part: part for part in PARTS})
 
 
 @contextmanager

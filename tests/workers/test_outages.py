@@ -92,6 +92,21 @@ def statuses(redis):
     return {redis.hget(keys.job_key(name), "status") for name in NAMES}
 
 
+def busy_worker(redis, spawn, url):
+    """A worker in the middle of the batch of `NAMES`."""
+    for index, name in enumerate(NAMES):
+        enqueue(redis, name, order(seed=index))
+    worker = spawn(1.5, url)
+    wait_until(lambda: statuses(redis) == {b"started"})
+    return worker
+
+
+def kill(server):
+    """Ends a Redis as an outage does; `server.start()` brings it back."""
+    server.process.kill()
+    server.process.wait()
+
+
 def assert_done_once(redis):
     assert [redis.xlen(keys.results_key(name)) for name in NAMES] == [1] * 4
     assert redis.hgetall(keys.END_COUNTS) == {b"toy-dcgan sample succeeded": b"4"}
@@ -102,13 +117,9 @@ def assert_done_once(redis):
 @pytest.mark.parametrize("away_s", [0, 3], ids=["back before the batch ends", "back after it"])
 def test_a_busy_worker_keeps_its_answers_until_redis_is_back(own, spawn, away_s):
     with Redis.from_url(own.url) as redis:
-        for index, name in enumerate(NAMES):
-            enqueue(redis, name, order(seed=index))
-        worker = spawn(1.5, own.url)
-        wait_until(lambda: statuses(redis) == {b"started"})
+        worker = busy_worker(redis, spawn, own.url)
         time.sleep(1.1)  # the append-only file is written every second
-        own.process.kill()
-        own.process.wait()
+        kill(own)
         time.sleep(away_s)
         own.start()
         wait_until(lambda: statuses(redis) == {b"finished"})
@@ -122,8 +133,7 @@ def test_an_idle_worker_takes_what_comes_after_an_outage(own, spawn):
     with Redis.from_url(own.url) as redis:
         worker = spawn(0, own.url)
         wait_until(lambda: [redis.hget(key, "state") for key in redis.smembers(keys.WORKERS)] == [b"idle"])
-        own.process.kill()
-        own.process.wait()
+        kill(own)
         time.sleep(1)
         own.start()
         enqueue(redis, "p", order())
@@ -133,12 +143,8 @@ def test_an_idle_worker_takes_what_comes_after_an_outage(own, spawn):
 
 def test_sigterm_during_an_outage_ends_the_worker_once_redis_is_back(own, spawn):
     with Redis.from_url(own.url) as redis:
-        for index, name in enumerate(NAMES):
-            enqueue(redis, name, order(seed=index))
-        worker = spawn(1.5, own.url)
-        wait_until(lambda: statuses(redis) == {b"started"})
-        own.process.kill()
-        own.process.wait()
+        worker = busy_worker(redis, spawn, own.url)
+        kill(own)
         worker.terminate()
         time.sleep(2)
         assert worker.is_alive(), "it holds answers"
@@ -151,13 +157,9 @@ def test_sigterm_during_an_outage_ends_the_worker_once_redis_is_back(own, spawn)
 
 def test_a_worker_that_is_told_to_leave_in_a_long_outage_leaves_and_its_batch_runs_elsewhere(own, spawn):
     with Redis.from_url(own.url) as redis:
-        for index, name in enumerate(NAMES):
-            enqueue(redis, name, order(seed=index))
-        worker = spawn(1.5, own.url)
-        wait_until(lambda: statuses(redis) == {b"started"})
+        worker = busy_worker(redis, spawn, own.url)
         time.sleep(1.1)  # the append-only file is written every second
-        own.process.kill()
-        own.process.wait()
+        kill(own)
         worker.terminate()
         worker.join(20)
         assert worker.exitcode is not None, "it keeps its answers for so long and no longer"
